@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# One static library bh_<folder> for each folder of src/, in the order of cmake/law.txt.
+#
+# A library is linked with those whose headers its sources include (and bh_base), so that a test of
+# one folder needs no other folder to compile. Which those are is read when CMake configures: after
+# the first include of another folder's header, run cmake again if the linker misses a symbol.
+
+set(BH_LAW "${CMAKE_SOURCE_DIR}/cmake/law.txt")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${BH_LAW}")
+
+set(BH_FOLDERS "")
+file(STRINGS "${BH_LAW}" law_lines REGEX "^(level|only) ")
+foreach(line IN LISTS law_lines)
+  string(REPLACE " " ";" words "${line}")
+  list(POP_FRONT words kind)
+  if(kind STREQUAL "only")
+    list(GET words 0 words)
+  endif()
+  list(APPEND BH_FOLDERS ${words})
+endforeach()
+
+# bh_included_folders(<out> <file>...): the folders named by #include "folder/…" in these files.
+function(bh_included_folders out)
+  set(found "")
+  foreach(source IN LISTS ARGN)
+    file(STRINGS "${source}" lines REGEX "^#[ \t]*include[ \t]+\"[a-z_]+/")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^#[ \t]*include[ \t]+\"([a-z_]+)/.*" "\\1" folder "${line}")
+      list(APPEND found "${folder}")
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES found)
+  set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
+# bh_link_folders(<target> <PUBLIC|PRIVATE> <folder>...): links those of the folders that exist.
+function(bh_link_folders target how)
+  foreach(folder IN LISTS ARGN)
+    if(TARGET bh_${folder} AND NOT target STREQUAL "bh_${folder}")
+      target_link_libraries(${target} ${how} bh_${folder})
+    endif()
+  endforeach()
+endfunction()
+
+file(READ "${CMAKE_SOURCE_DIR}/VERSION" BH_VERSION)
+string(STRIP "${BH_VERSION}" BH_VERSION)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/VERSION")
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/generated/bh_version.h" @ONLY CONTENT
+     "/* made from the file VERSION */\n#pragma once\n#define BH_VERSION \"@BH_VERSION@\"\n")
+
+# Targets first, links second: a folder's includes may name any other.
+set(BH_LIBRARIES "")
+foreach(folder IN LISTS BH_FOLDERS)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.c")
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.h")
+  list(REMOVE_ITEM sources "${CMAKE_SOURCE_DIR}/src/main/main.c")
+  if(sources)
+    add_library(bh_${folder} STATIC ${sources})
+    target_include_directories(bh_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src" "${CMAKE_BINARY_DIR}/generated")
+    list(APPEND BH_LIBRARIES bh_${folder})
+    set(BH_FILES_${folder} ${sources} ${headers})
+  endif()
+endforeach()
+foreach(library IN LISTS BH_LIBRARIES)
+  string(REPLACE "bh_" "" folder "${library}")
+  bh_included_folders(uses ${BH_FILES_${folder}})
+  bh_link_folders(${library} PUBLIC ${uses} base)
+  target_link_libraries(${library} PUBLIC bh_deps)
+endforeach()
+
+# Scoring is the one place where the compiler's last few percent count.
+if(TARGET bh_plan AND BH_FLAVOUR STREQUAL "release")
+  target_compile_options(bh_plan PRIVATE -O3)
+endif()
+
+file(GLOB present LIST_DIRECTORIES true CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}/src/*")
+foreach(folder IN LISTS present)
+  if(IS_DIRECTORY "${CMAKE_SOURCE_DIR}/src/${folder}" AND NOT folder IN_LIST BH_FOLDERS)
+    message(WARNING "src/${folder} has no place in cmake/law.txt and is not built")
+  endif()
+endforeach()
+
+if(EXISTS "${CMAKE_SOURCE_DIR}/src/main/main.c")
+  add_executable(boathouse "${CMAKE_SOURCE_DIR}/src/main/main.c")
+  target_include_directories(boathouse PRIVATE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_BINARY_DIR}/generated")
+  # Tables name functions of every folder; the group lets the linker find them in any order.
+  target_link_libraries(boathouse PRIVATE -Wl,--start-group ${BH_LIBRARIES} -Wl,--end-group bh_deps)
+  set_target_properties(boathouse PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+endif()

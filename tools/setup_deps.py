@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Second half of tools/setup: fetch, verify and build what Debian does not have.
+
+Everything is looked up in tools/deps.lock.json, fetched with the ordinary clients (cargo, pip, uv)
+as this machine has them configured, and used only if its SHA-256 is the pinned one.
+
+    cache/dl/<sha256>/<file>     a verified download
+    cache/build/<key>/           one compiled library; the key covers source, recipe and compiler
+    cache/uv/                    uv's cache; both environments are hard links into it
+    .deps/prefix, .deps/py/*     what this checkout uses
+
+To add a library: a row in deps.lock.json, a recipe in RECIPES, its archive in cmake/deps.cmake.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPS = ROOT / ".deps"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boathouse"
+PYTHON = "/usr/bin/python3.11"
+STARTED = time.monotonic()
+
+COMMON_FLAGS = ["-std=gnu17", "-O2", "-g", "-fPIC", "-fno-plt", "-fstack-protector-strong",
+                "-ffp-contract=off", "-w"]
+
+# package -> (library, sources, headers, licence files, extra flags); paths inside the archive
+RECIPES = {
+    "sqlcipher-src": {
+        "library": "sqlcipher",
+        "sources": ["sqlcipher/sqlcipher.c"],
+        "headers": ["sqlcipher/sqlite3.h"],
+        "licences": ["LICENSE", "sqlcipher/LICENSE-sqlcipher"],
+        "flags": [
+            "-DSQLITE_HAS_CODEC",
+            "-DSQLITE_TEMP_STORE=2",
+            "-DSQLITE_THREADSAFE=1",
+            "-DSQLCIPHER_CRYPTO_OPENSSL",
+            "-DHAVE_STDINT_H",
+            "-DSQLITE_EXTRA_INIT=sqlcipher_extra_init",
+            "-DSQLITE_EXTRA_SHUTDOWN=sqlcipher_extra_shutdown",
+            "-DSQLITE_DQS=0",
+            "-DSQLITE_DEFAULT_MEMSTATUS=0",
+            "-DSQLITE_OMIT_LOAD_EXTENSION",
+            "-DSQLITE_ENABLE_STAT4",
+        ],
+    },
+    "yyjson": {
+        "library": "yyjson",
+        "sources": ["yyjson/yyjson.c"],
+        "headers": ["yyjson/yyjson.h"],
+        "licences": ["LICENSE"],
+        "flags": [],
+    },
+    "httptools": {
+        "library": "llhttp",
+        "sources": [f"vendor/llhttp/src/{f}.c" for f in ("api", "http", "llhttp")],
+        "headers": ["vendor/llhttp/include/llhttp.h"],
+        "licences": ["vendor/llhttp/LICENSE"],
+        "flags": ["-Ivendor/llhttp/include"],
+    },
+}
+
+
+def say(text):
+    print(f"setup: [{time.monotonic() - STARTED:5.1f} s] {text}", flush=True)
+
+
+def die(text):
+    print(f"setup: {text}", file=sys.stderr)
+    sys.exit(1)
+
+
+def run(argv, what, **kwargs):
+    """Runs a client quietly; on failure shows the end of what it said and stops."""
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, **kwargs)
+    if done.returncode != 0:
+        tail = (done.stdout + done.stderr).strip().splitlines()[-25:]
+        die(f"{what} failed (status {done.returncode}):\n  " + "\n  ".join(tail))
+    return done.stdout
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def keep(row, path):
+    """Verifies a download and moves it to its place in the cache."""
+    got = sha256(path)
+    if got != row["sha256"]:
+        die(f"{row['name']} {row['version']}: SHA-256 is {got}, the lock says {row['sha256']}; not used")
+    place = CACHE / "dl" / row["sha256"]
+    place.mkdir(parents=True, exist_ok=True)
+    final = place / path.name
+    staged = place / f".{path.name}.{os.getpid()}"
+    shutil.copyfile(path, staged)
+    os.replace(staged, final)
+    return final
+
+
+def cached(row):
+    place = CACHE / "dl" / row["sha256"]
+    if place.is_dir():
+        for path in place.iterdir():
+            if not path.name.startswith(".") and sha256(path) == row["sha256"]:
+                return path
+    return None
+
+
+def fetch_crate(row):
+    full = row.get("full_version", row["version"])
+    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+
+    def look():
+        found = sorted((home / "registry" / "cache").glob(f"*/{row['name']}-{full}.crate"))
+        return found[0] if found else None
+
+    if not look():
+        info = subprocess.run(["cargo", "info", "--quiet", f"{row['name']}@{row['version']}"],
+                              capture_output=True, text=True, cwd=tempfile.gettempdir())
+        if info.returncode != 0 or not look():
+            fetch_crate_by_project(row)
+    path = look()
+    if not path:
+        die(f"cargo left no {row['name']}-{full}.crate in its cache")
+    return keep(row, path)
+
+
+def fetch_crate_by_project(row):
+    """For a cargo older than 1.82, which has no `cargo info`."""
+    with tempfile.TemporaryDirectory() as tmp:
+        project = Path(tmp)
+        (project / "src").mkdir()
+        (project / "src" / "lib.rs").write_text("")
+        (project / "Cargo.toml").write_text(
+            '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2018"\n'
+            f'[dependencies]\n{row["name"]} = {{ version = "={row["version"]}", default-features = false }}\n')
+        env = dict(os.environ, RUSTC_BOOTSTRAP="1", CARGO_UNSTABLE_SPARSE_REGISTRY="true")
+        run(["cargo", "fetch"], f"cargo fetch of {row['name']}", cwd=project, env=env)
+
+
+def pip_python():
+    """An interpreter that has pip, apart from the user's own."""
+    home = CACHE / "pip"
+    python = home / "bin" / "python"
+    if not python.exists():
+        run([PYTHON, "-m", "venv", home], "python3.11 -m venv")
+    return python
+
+
+def fetch_pypi(row):
+    with tempfile.TemporaryDirectory() as tmp:
+        wanted = Path(tmp) / "wanted.txt"
+        wanted.write_text(f"{row['name']}=={row['version']} --hash=sha256:{row['sha256']}\n")
+        kind = ["--no-binary", row["name"]] if row["kind"] == "sdist" else ["--only-binary", ":all:"]
+        run([pip_python(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--require-hashes", *kind, "--dest", tmp, "-r", wanted], f"pip download of {row['name']}")
+        return keep(row, Path(tmp) / row["file"])
+
+
+def fetch(row):
+    path = cached(row)
+    if path:
+        return path
+    say(f"fetching {row['name']} {row['version']}")
+    return fetch_crate(row) if row["kind"] == "crate" else fetch_pypi(row)
+
+
+def unpack(path, into):
+    with tarfile.open(path) as tar:
+        tar.extractall(into, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(into)
+    folders = [p for p in into.iterdir() if p.is_dir()]
+    return folders[0] if len(folders) == 1 else into
+
+
+def build(row):
+    """Compiles one library into the cache, or finds it there; returns the folder."""
+    recipe = RECIPES[row["name"]]
+    compiler = run(["gcc", "--version"], "gcc --version").splitlines()[0]
+    key = hashlib.sha256(
+        json.dumps([row["sha256"], recipe, COMMON_FLAGS, compiler, 1], sort_keys=True).encode()).hexdigest()[:32]
+    place = CACHE / "build" / f"{recipe['library']}-{key}"
+    if place.is_dir():
+        return place
+    archive = fetch(row)
+    say(f"compiling lib{recipe['library']}.a from {row['name']} {row['version']}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as tmp:
+        source = unpack(archive, Path(tmp))
+        out = Path(tmp) / "out"
+        for sub in ("include", "lib", f"share/licences/{recipe['library']}"):
+            (out / sub).mkdir(parents=True)
+        objects = []
+        for unit in recipe["sources"]:
+            obj = Path(tmp) / (Path(unit).stem + ".o")
+            # The recorded path is relative, so two machines make the same bytes.
+            run(["gcc", *COMMON_FLAGS, f"-ffile-prefix-map={source}=.", *recipe["flags"], "-c", unit, "-o", obj],
+                f"compiling {unit}", cwd=source)
+            objects.append(obj)
+        run(["ar", "rcsD", out / "lib" / f"lib{recipe['library']}.a", *objects], "ar")
+        for header in recipe["headers"]:
+            shutil.copy(source / header, out / "include")
+        for text in recipe["licences"]:
+            shutil.copy(source / text, out / f"share/licences/{recipe['library']}")
+        try:
+            os.rename(out, place)
+        except OSError:
+            if not place.is_dir():  # another checkout finished the same build first
+                raise
+    return place
+
+
+def install_native(rows):
+    built = [build(r) for r in rows if r["name"] in RECIPES]
+    prefix = DEPS / "prefix"
+    staged = DEPS / f"prefix.new{os.getpid()}"
+    shutil.rmtree(staged, ignore_errors=True)
+    for folder in built:
+        shutil.copytree(folder, staged, dirs_exist_ok=True)
+    # Swapped in file by file, so that a build which runs meanwhile finds its headers.
+    for path in sorted(staged.rglob("*")):
+        target = prefix / path.relative_to(staged)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif not target.exists() or sha256(target) != sha256(path):
+            os.replace(path, target)
+    shutil.rmtree(staged)
+
+
+def install_uv(rows):
+    row = next(r for r in rows if r["name"] == "uv")
+    target = DEPS / "bin" / "uv"
+    wheel = fetch(row)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as z:
+        member = next(n for n in z.namelist() if n.endswith("/scripts/uv"))
+        if not target.exists() or target.stat().st_size != z.getinfo(member).file_size:
+            staged = target.with_suffix(".new")
+            staged.write_bytes(z.read(member))
+            staged.chmod(0o755)
+            os.replace(staged, target)
+    return target
+
+
+def uv_env():
+    """uv reads neither pip's index nor its certificates; hand over what pip is configured with."""
+    env = dict(os.environ, UV_CACHE_DIR=str(CACHE / "uv"), UV_PYTHON_DOWNLOADS="never", UV_NO_PROGRESS="1",
+               UV_NO_CONFIG=os.environ.get("UV_NO_CONFIG", "0"))
+    if env["UV_NO_CONFIG"] == "0":
+        del env["UV_NO_CONFIG"]
+    env.pop("VIRTUAL_ENV", None)
+    out = subprocess.run([pip_python(), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    for line in out.splitlines():
+        name, _, value = line.partition("=")
+        value = value.strip("'\"")
+        if name.endswith(".index-url") and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & env.keys():
+            env["UV_DEFAULT_INDEX"] = value
+        if name.endswith(".cert") and "SSL_CERT_FILE" not in env:
+            env["SSL_CERT_FILE"] = value
+    return env
+
+
+def install_python(uv, name, compile_bytecode):
+    """One environment, exactly as its lock file says."""
+    lock = ROOT / "tools" / f"py-{name}.lock"
+    place = DEPS / "py" / name
+    stamp = place / ".lock-sha256"
+    want = sha256(lock)
+    if stamp.exists() and stamp.read_text() == want:
+        return
+    say(f"Python environment '{name}': {sum('==' in line for line in lock.open())} packages")
+    env = uv_env()
+    if not (place / "bin" / "python").exists():
+        run([uv, "venv", "--quiet", "--python", PYTHON, place], "uv venv", env=env)
+    argv = [uv, "pip", "sync", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python", place / "bin" / "python"]
+    run(argv + (["--compile-bytecode"] if compile_bytecode else []) + [lock], f"uv pip sync of '{name}'", env=env)
+    stamp.write_text(want)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode", choices=("all", "native"), required=True)
+    parser.add_argument("--stamp", required=True)
+    args = parser.parse_args()
+    rows = [r for r in json.loads((ROOT / "tools" / "deps.lock.json").read_text())["packages"] if r["kind"] != "apt"]
+    DEPS.mkdir(exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    install_native(rows)
+    (DEPS / "stamp-native").write_text(args.stamp)
+    if args.mode == "all":
+        uv = install_uv(rows)
+        install_python(uv, "base", compile_bytecode=True)
+        install_python(uv, "client", compile_bytecode=False)
+        (DEPS / "stamp-all").write_text(args.stamp)
+    say("done")
+
+
+if __name__ == "__main__":
+    main()
