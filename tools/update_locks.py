@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remakes tools/py-*.lock and tools/py-licences.json from tools/py-*.in; run by hand to take newer packages.
+
+The client environment is resolved first and bounds the base environment, so that a package which
+both hold has one version: a model is logged by the one and loaded by the other.
+
+    tools/setup && python3.11 tools/update_locks.py [--upgrade] && tools/setup
+    python3.11 tools/update_locks.py --licences        after that set-up: reads what was installed
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import setup_deps  # noqa: E402  (one place knows where uv and its settings are)
+
+ROOT = setup_deps.ROOT
+HEAD = "# Made by tools/update_locks.py from {}; do not edit.\n"
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def compile_lock(name, bounds, upgrade):
+    source = ROOT / "tools" / f"py-{name}.in"
+    lock = ROOT / "tools" / f"py-{name}.lock"
+    argv = [setup_deps.DEPS / "bin" / "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate",
+            "--generate-hashes", "--python", setup_deps.PYTHON]
+    argv += ["--upgrade"] if upgrade else []
+    for bound in bounds:
+        argv += ["--constraint", bound]
+    # The old lock keeps its pins unless --upgrade is given.
+    setup_deps.run(argv + ["--output-file", lock, source], f"uv pip compile of {source.name}", env=setup_deps.uv_env())
+    text = lock.read_text()
+    head = HEAD.format(source.name)
+    lock.write_text(text if text.startswith(head) else head + text)
+    return lock
+
+
+def licence_of(metadata):
+    """The licence as the package itself says it: expression, else short text, else classifier."""
+    head = metadata.split("\n\n", 1)[0]
+    fields = re.findall(r"^([A-Za-z-]+): (.*)$", head, re.M)
+    values = {}
+    for key, value in fields:
+        values.setdefault(key.lower(), []).append(value.strip())
+    if "license-expression" in values:
+        return values["license-expression"][0]
+    short = values.get("license", [""])[0]
+    if short and len(short) < 60 and short.upper() != "UNKNOWN":
+        return short
+    names = [v.split("::")[-1].strip() for v in values.get("classifier", []) if v.startswith("License ::")]
+    return " and ".join(n for n in names if n != "OSI Approved") or "see the package"
+
+
+def write_licences():
+    rows = {}
+    for name in ("base", "client"):
+        for meta in (ROOT / ".deps" / "py" / name).glob("lib/python3*/site-packages/*.dist-info/METADATA"):
+            text = meta.read_text(errors="replace")
+            package = normal(re.search(r"^Name: (.*)$", text, re.M)[1].strip())
+            row = rows.setdefault(package, {"version": re.search(r"^Version: (.*)$", text, re.M)[1].strip(),
+                                            "licence": licence_of(text), "in": []})
+            row["in"].append(name)
+    lines = [f'  "{k}": {json.dumps(rows[k], ensure_ascii=False)}' for k in sorted(rows)]
+    (ROOT / "tools" / "py-licences.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--upgrade", action="store_true")
+    parser.add_argument("--licences", action="store_true")
+    args = parser.parse_args()
+    if args.licences:
+        write_licences()
+        return
+    client = compile_lock("client", [], args.upgrade)
+    compile_lock("base", [client], args.upgrade)
+
+
+if __name__ == "__main__":
+    main()
