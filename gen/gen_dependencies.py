@@ -8,9 +8,9 @@ from common import ROOT, Out, table
 
 KINDS = (
     ("apt", "Debian 12 packages", "Installed by name; the version is the one that Boathouse was built and tested with."),
-    ("crate", "Source packages from crates.io", "Fetched by cargo, verified by SHA-256, compiled by tools/setup."),
-    ("sdist", "Source packages from PyPI", "Fetched by pip, verified by SHA-256, compiled by tools/setup."),
-    ("wheel", "Programs from PyPI", "Fetched by pip, verified by SHA-256."),
+    ("crate", "Source packages of the Rust registry", "Fetched by cargo, verified by SHA-256, compiled by tools/setup."),
+    ("sdist", "Source packages of PyPI", "Fetched by pip, verified by SHA-256, compiled by tools/setup."),
+    ("wheel", "Programs of PyPI", "Fetched by pip, verified by SHA-256."),
     ("npm", "Packages from npm", "Fetched by npm, verified by SHA-512."),
 )
 ENVIRONMENTS = (

@@ -13,6 +13,7 @@ To add a library: a row in deps.lock.json, a recipe in RECIPES, its archive in c
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -21,8 +22,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,8 +83,9 @@ def say(text):
 
 
 def die(text):
-    print(f"setup: {text}", file=sys.stderr)
-    sys.exit(1)
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+    # From a worker thread, too: nothing that follows would make sense.
+    os._exit(1) if threading.current_thread() is not threading.main_thread() else sys.exit(1)
 
 
 def run(argv, what, **kwargs):
@@ -228,7 +232,8 @@ def build(row):
 
 
 def install_native(rows):
-    built = [build(r) for r in rows if r["name"] in RECIPES]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        built = list(pool.map(build, [r for r in rows if r["name"] in RECIPES]))
     prefix = DEPS / "prefix"
     staged = DEPS / f"prefix.new{os.getpid()}"
     shutil.rmtree(staged, ignore_errors=True)
@@ -304,6 +309,9 @@ def main():
     rows = [r for r in json.loads((ROOT / "tools" / "deps.lock.json").read_text())["packages"] if r["kind"] != "apt"]
     DEPS.mkdir(exist_ok=True)
     CACHE.mkdir(parents=True, exist_ok=True)
+    lock = open(DEPS / "lock", "w")  # ./run and ./test may be started at once
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    pip_python()
     install_native(rows)
     (DEPS / "stamp-native").write_text(args.stamp)
     if args.mode == "all":

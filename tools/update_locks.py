@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import setup_deps  # noqa: E402  (one place knows where uv and its settings are)
 
 ROOT = setup_deps.ROOT
+# Said in the package's licence file only.
+KNOWN_LICENCES = {"huey": "MIT", "skops": "MIT"}
 HEAD = "# Made by tools/update_locks.py from {}; do not edit.\n"
 
 
@@ -52,7 +54,8 @@ def licence_of(metadata):
     if "license-expression" in values:
         return values["license-expression"][0]
     short = values.get("license", [""])[0]
-    if short and len(short) < 60 and short.upper() != "UNKNOWN":
+    # Some packages put their whole licence text there; its first line says nothing.
+    if short and len(short) < 60 and not re.match(r"UNKNOWN|Copyright|Dual|License agreement|=", short, re.I):
         return short
     names = [v.split("::")[-1].strip() for v in values.get("classifier", []) if v.startswith("License ::")]
     return " and ".join(n for n in names if n != "OSI Approved") or "see the package"
@@ -65,7 +68,7 @@ def write_licences():
             text = meta.read_text(errors="replace")
             package = normal(re.search(r"^Name: (.*)$", text, re.M)[1].strip())
             row = rows.setdefault(package, {"version": re.search(r"^Version: (.*)$", text, re.M)[1].strip(),
-                                            "licence": licence_of(text), "in": []})
+                                            "licence": KNOWN_LICENCES.get(package) or licence_of(text), "in": []})
             row["in"].append(name)
     lines = [f'  "{k}": {json.dumps(rows[k], ensure_ascii=False)}' for k in sorted(rows)]
     (ROOT / "tools" / "py-licences.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
