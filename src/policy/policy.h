@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision function: facts in, allow or a reason out. Pure: it reads its arguments only, keeps
+ * nothing, and runs the same in control and in the gateway.
+ *
+ * Two families of rights:
+ *   levels      on workspace objects (tables/permissions.json "objects"): ordered; an entry on the
+ *               object or on any ancestor in its chain counts; workspace admins have the highest.
+ *   privileges  on the Unity-style tree: a set of bits per principal and securable; inherited from
+ *               ancestors; every ancestor also needs its USE privilege; the owner of a securable has
+ *               all on it and below. There is no deny.
+ * Everything not granted is refused.
+ */
+#ifndef BH_POLICY_POLICY_H
+#define BH_POLICY_POLICY_H
+
+#include "base/arena.h"
+#include "policy/gen_permissions.h"
+
+struct perm_row {
+    const char *type;        /* as in /api/2.0/permissions/{type}/{id} */
+    const char *object_type; /* as in answers */
+    const char *const *levels;
+    int n_levels;
+    const char *doc;
+};
+extern const struct perm_row perm_rows[PERM_TYPE_COUNT];
+
+struct priv_row {
+    const char *name;
+    const char *on; /* securable types, separated by blanks */
+    const char *doc;
+};
+extern const struct priv_row priv_rows[PRIV_COUNT];
+
+/* Row index by the type of a path, or -1. */
+int perm_type_by_name(str type);
+/* 1-based rank of a level of this type, 0 if it has none of that name. */
+int perm_level_by_name(int type, str level);
+/* Bit of a privilege ("USE_CATALOG", also "USE CATALOG"), 0 if unknown. */
+uint64_t priv_by_name(str name);
+
+/* Who asks. groups: the closure over nested groups. */
+struct policy_subject {
+    int64_t id;
+    const int64_t *groups;
+    size_t n_groups;
+    bool active;
+    bool workspace_admin; /* of the workspace of the request */
+    bool metastore_admin;
+};
+
+struct policy_entry {
+    int64_t principal;
+    uint64_t right; /* level rank, or privilege bits */
+};
+
+/* One node of the chain: [0] is the object itself, then its parents outwards. */
+struct policy_node {
+    int64_t owner;     /* 0: none */
+    uint64_t use;      /* privilege that reaching below this node takes (USE_CATALOG, …), or 0 */
+    const char *what;  /* "catalog main": for the reason */
+    const struct policy_entry *entries;
+    size_t n;
+};
+
+struct policy_verdict {
+    bool allow;
+    bool visible;         /* false: the subject may not even know that the object exists */
+    const char *missing;  /* name of the level or privilege that is lacking, or NULL */
+    const char *missing_on; /* node it lacks on */
+    int64_t via;          /* principal (subject or group) through which it was allowed */
+};
+
+/* Does the subject hold at least `level` of this type? */
+struct policy_verdict policy_level(const struct policy_subject *s, int type, uint64_t level,
+                                   const struct policy_node *chain, size_t n);
+/* The highest level that the subject holds (0: none). */
+uint64_t policy_highest(const struct policy_subject *s, int type, const struct policy_node *chain,
+                        size_t n);
+/* Does the subject hold one of `need` on chain[0], and USE on all above? */
+struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t need,
+                                       const struct policy_node *chain, size_t n);
+
+#endif
