@@ -46,7 +46,9 @@ file(READ "${CMAKE_SOURCE_DIR}/VERSION" BH_VERSION)
 string(STRIP "${BH_VERSION}" BH_VERSION)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/VERSION")
 file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/generated/bh_version.h" @ONLY CONTENT
-     "/* made from the file VERSION */\n#pragma once\n#define BH_VERSION \"@BH_VERSION@\"\n")
+     "/* made from the file VERSION */\n#pragma once\n#define BH_VERSION \"@BH_VERSION@\"\n"
+     "/* what tools/setup made, for a program that runs from its checkout */\n"
+     "#define BH_DEPS_DIR \"@CMAKE_SOURCE_DIR@/.deps\"\n")
 
 # Targets first, links second: a folder's includes may name any other.
 set(BH_LIBRARIES "")

@@ -11,12 +11,12 @@ set(BH_CLIENT_PYTHON "${CMAKE_SOURCE_DIR}/.deps/py/client/bin/python")
 set(BH_LABELS 00-unit 10-module 20-format 40-protocol 50-e2e 60-docs 70-fault 80-regress 90-slow)
 
 set(BH_TEST_ENV "BOATHOUSE_BIN=${CMAKE_BINARY_DIR}/boathouse" "BOATHOUSE_BUILD=${CMAKE_BINARY_DIR}"
-    "BOATHOUSE_ROOT=${CMAKE_SOURCE_DIR}" "BOATHOUSE_FLAVOUR=${BH_FLAVOUR}"
+    "BOATHOUSE_ROOT=${CMAKE_SOURCE_DIR}" "BH_FLAVOUR=${BH_FLAVOUR}"
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1" "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1"
     "PYTHONDONTWRITEBYTECODE=1")
 if(BH_RELEASE_BIN)
-  list(APPEND BH_TEST_ENV "BOATHOUSE_RELEASE_BIN=${BH_RELEASE_BIN}")
+  list(APPEND BH_TEST_ENV "BH_RELEASE_BIN=${BH_RELEASE_BIN}")
 endif()
 
 # bh_wanted(<out> <label/name>): does BH_TEST_FILTER let this test through?
