@@ -45,10 +45,12 @@ endfunction()
 file(READ "${CMAKE_SOURCE_DIR}/VERSION" BH_VERSION)
 string(STRIP "${BH_VERSION}" BH_VERSION)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/VERSION")
-file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/generated/bh_version.h" @ONLY CONTENT
-     "/* made from the file VERSION */\n#pragma once\n#define BH_VERSION \"@BH_VERSION@\"\n"
-     "/* what tools/setup made, for a program that runs from its checkout */\n"
-     "#define BH_DEPS_DIR \"@CMAKE_SOURCE_DIR@/.deps\"\n")
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/generated/bh_version.h" @ONLY CONTENT "\
+/* BH_VERSION is the file VERSION; BH_DEPS_DIR what tools/setup made, for a program run from its checkout */
+#pragma once
+#define BH_VERSION \"@BH_VERSION@\"
+#define BH_DEPS_DIR \"@CMAKE_SOURCE_DIR@/.deps\"
+")
 
 # Targets first, links second: a folder's includes may name any other.
 set(BH_LIBRARIES "")
