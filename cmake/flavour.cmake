@@ -13,9 +13,10 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 # -ffp-contract=off: model plans promise results that are bit-equal to the training library's.
+# -fmacro-prefix-map: __FILE__ is a path from the root of the sources.
 # _GNU_SOURCE is defined as nothing, so that a file which defines it again says the same.
 add_compile_options(-g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Wstrict-prototypes -Wvla
-                    -Wformat-security -Wundef "-D_GNU_SOURCE=" "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+                    -Wformat-security -Wundef "-D_GNU_SOURCE=" "-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=")
 add_link_options(-Wl,--build-id=sha1 -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
 
 # Everyone compiles with gcc and -O2 or -O1; clang and -O0 have their own ideas of what to warn about.
@@ -24,7 +25,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT BH_FLAVOUR STREQUAL "coverage")
 endif()
 
 if(BH_FLAVOUR STREQUAL "release")
-  add_compile_options(-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE)
+  add_compile_options(-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+                      "-fdebug-prefix-map=${CMAKE_SOURCE_DIR}=.")
   add_link_options(-pie)
 elseif(BH_FLAVOUR STREQUAL "asan-ubsan")
   add_compile_options(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DBH_SANITIZE=1)
