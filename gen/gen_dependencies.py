@@ -7,7 +7,8 @@ import re
 from common import ROOT, Out, table
 
 KINDS = (
-    ("apt", "Debian 12 packages", "Installed by name; the version is the one that Boathouse was built and tested with."),
+    ("apt", "Debian 12 packages", "Installed in this version where Debian still offers it, else in its current one. cargo, of any version, is added "
+     "where there is none."),
     ("crate", "Source packages of the Rust registry", "Fetched by cargo, verified by SHA-256, compiled by tools/setup."),
     ("sdist", "Source packages of PyPI", "Fetched by pip, verified by SHA-256, compiled by tools/setup."),
     ("wheel", "Programs of PyPI", "Fetched by pip, verified by SHA-256."),
