@@ -14,8 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int replay_file(const char *path)
-{
+static int replay_file(const char *path) {
     FILE *f = fopen(path, "rb");
     struct stat st;
     if (!f || fstat(fileno(f), &st) != 0) {
@@ -38,11 +37,9 @@ static int replay_file(const char *path)
     return 0;
 }
 
-static int replay_folder(const char *folder, long *count)
-{
+static int replay_folder(const char *folder, long *count) {
     DIR *dir = opendir(folder);
-    if (!dir)
-        return errno == ENOENT ? 0 : 1;
+    if (!dir) return errno == ENOENT ? 0 : 1;
     int failed = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         char path[4096];
@@ -57,14 +54,12 @@ static int replay_folder(const char *folder, long *count)
     return failed;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const uint8_t nothing[1];
     long count = 0;
     int failed = 0;
     LLVMFuzzerTestOneInput(nothing, 0);
-    for (int i = 1; i < argc; i++)
-        failed |= replay_folder(argv[i], &count);
+    for (int i = 1; i < argc; i++) failed |= replay_folder(argv[i], &count);
     fprintf(stderr, "replay: %ld inputs\n", count);
     return failed;
 }
