@@ -10,7 +10,7 @@
 
 #define MAX_LIST 100000u
 
-struct facts *facts_new(void) {
+struct facts *facts_new(bool keep_raw) {
     struct facts *f = calloc(1, sizeof(*f));
     must(f != NULL);
     f->tokens = map_new();
@@ -20,6 +20,8 @@ struct facts *facts_new(void) {
     f->endpoints = map_new();
     f->plans = map_new();
     f->jwts = map_new();
+    f->raw = map_new();
+    f->keep_raw = keep_raw;
     return f;
 }
 
@@ -70,6 +72,13 @@ static void free_plan(void *v) {
     free(p);
 }
 
+static void free_raw(void *v) {
+    struct fact_raw *r = v;
+    if (!r) return;
+    if (r->fd >= 0) close(r->fd);
+    free(r);
+}
+
 static void clear_map(map *m, void (*fn)(void *)) {
     str k;
     void *v;
@@ -87,6 +96,7 @@ void facts_clear(struct facts *f) {
     clear_map(f->endpoints, free_endpoint);
     clear_map(f->plans, free_plan);
     clear_map(f->jwts, free);
+    clear_map(f->raw, free_raw);
     f->terms_accepted = false;
     f->number = 0;
 }
@@ -101,6 +111,7 @@ void facts_free(struct facts *f) {
     map_free(f->endpoints);
     map_free(f->plans);
     map_free(f->jwts);
+    map_free(f->raw);
     free(f);
 }
 
@@ -242,8 +253,31 @@ static err *read_value(uint16_t kind, str key, str value, int fd, void **ret) {
                                    : err_new(ERR_INTERNAL_ERROR, "malformed fact of kind %u", kind);
 }
 
+/* The key in `raw` is the kind and the key; the struct and its bytes are one allocation. */
+static void keep_raw(struct facts *f, uint16_t kind, bool remove, str key, str value, int fd) {
+    buf k = {0};
+    buf_u16(&k, kind);
+    buf_str(&k, key);
+    void *old;
+    if (remove) {
+        old = map_del(f->raw, buf_view(&k));
+    } else {
+        struct fact_raw *r = malloc(sizeof(*r) + key.n + value.n + 1);
+        must(r != NULL);
+        char *p = (char *)(r + 1);
+        if (key.n) memcpy(p, key.p, key.n);
+        if (value.n) memcpy(p + key.n, value.p, value.n);
+        *r = (struct fact_raw){kind, str_n(p, key.n), str_n(p + key.n, value.n),
+                               fd >= 0 ? dup(fd) : -1};
+        old = map_put(f->raw, buf_view(&k), r);
+    }
+    buf_free(&k);
+    free_raw(old);
+}
+
 err *facts_apply(struct facts *f, uint16_t kind, bool remove, str key, str value, int fd) {
     err *e = NULL;
+    if (f->keep_raw) keep_raw(f, kind, remove, key, value, fd);
     if (kind == FACT_ACCOUNT) {
         f->terms_accepted = !remove && value.n && value.p[0];
     } else {

@@ -94,14 +94,24 @@ struct fact_plan {
     void *plan; /* set by whoever checks it */
 };
 
+/* A change as bytes. */
+struct fact_raw {
+    uint16_t kind;
+    str key, value;
+    int fd;
+};
+
 struct facts {
     map *tokens, *principals, *workspaces, *signers, *endpoints, *plans;
+    map *raw;  /* every fact as it came (struct fact_raw), to send it on; only with keep_raw */
+    bool keep_raw;
     map *jwts; /* OAuth tokens verified before: SHA-256 -> struct fact_token */
     bool terms_accepted;
     uint64_t number; /* of the last change applied */
 };
 
-struct facts *facts_new(void);
+/* keep_raw: for control, which must be able to send everything to a new gateway. */
+struct facts *facts_new(bool keep_raw);
 void facts_free(struct facts *f);
 void facts_clear(struct facts *f);
 

@@ -2,7 +2,12 @@
 #include "sys/settings.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define MAX_FILE (1024u * 1024u)
 
 int settings_find(str name) {
     for (int i = 0; i < SETTING_COUNT; i++)
@@ -198,6 +203,30 @@ err *settings_read_text(struct settings *s, const char *file, str text, enum set
     settings_free(s);
     *s = next;
     return NULL;
+}
+
+err *settings_read_file(struct settings *s, const char *path, enum setting_source src) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? NULL : err_recode(err_errno("cannot read %s", path),
+                                                   ERR_INVALID_PARAMETER_VALUE);
+    buf b = {.max = MAX_FILE};
+    err *e = NULL;
+    for (;;) {
+        char *to = buf_reserve(&b, 4096);
+        if (!to) {
+            e = err_new(ERR_INVALID_PARAMETER_VALUE, "%s is larger than 1 MiB.", path);
+            break;
+        }
+        ssize_t n = read(fd, to, 4096);
+        if (n < 0) e = err_errno("cannot read %s", path);
+        if (n <= 0) break;
+        b.n += (size_t)n;
+    }
+    close(fd);
+    if (!e) e = settings_read_text(s, path, buf_view(&b), src);
+    buf_free(&b);
+    return e;
 }
 
 err *settings_read_env(struct settings *s, char *const *envp) {

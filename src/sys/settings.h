@@ -56,6 +56,8 @@ err *settings_set_pair(struct settings *s, str pair, enum setting_source src) BH
  * prefix names. Errors name file, line and column. Nothing is changed on error. */
 err *settings_read_text(struct settings *s, const char *file, str text, enum setting_source src)
     BH_CHECK;
+/* The same from a file; one that does not exist is no error. */
+err *settings_read_file(struct settings *s, const char *path, enum setting_source src) BH_CHECK;
 /* BOATHOUSE_<NAME>, dots as underscores; unknown BOATHOUSE_ variables are an error, except those
  * that the program itself defines (BOATHOUSE_MASTER_KEY). */
 err *settings_read_env(struct settings *s, char *const *envp) BH_CHECK;

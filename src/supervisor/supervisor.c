@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's life: lock the folder → open listeners → start the kept roles → loop → drain.
+ *
+ * A kept role (control, gateway, courier) is restarted when it ends, at once the first time, then
+ * after 50 ms, 100 ms … 5 s; ten quiet seconds reset the back-off. Each (re)start makes new socket
+ * pairs to the other kept roles: a channel never outlives either end.
+ * Roles started for control (importer, runtime_host, …) are never restarted; their end is told to
+ * control with their last words.
+ */
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "supervisor/supervisor_int.h"
+#include "sys/clock.h"
+
+#define BACKOFF_LEAST 50000
+#define BACKOFF_MOST 5000000
+#define QUIET_US 10000000
+#define DRAIN_US 4500000
+
+static void start_kept(struct kept *k);
+
+static struct child *control_of(struct supervisor *s) { return s->kept[ROLE_CONTROL].child; }
+
+static struct child *child_by_instance(struct supervisor *s, uint64_t instance) {
+    for (size_t i = 0; i < s->children.n; i++)
+        if (s->children.p[i]->instance == instance) return s->children.p[i];
+    return NULL;
+}
+
+/* ---- brokering ---- */
+
+static bool talks(int a, int b) {
+    return (a == ROLE_CONTROL && (b == ROLE_GATEWAY || b == ROLE_COURIER)) ||
+           (b == ROLE_CONTROL && (a == ROLE_GATEWAY || a == ROLE_COURIER));
+}
+
+static void send_peer(struct child *to, const struct child *other, int fd) {
+    CHAN_SEND(to->ch, peer, 0, fd, .role = str_of(other->row->name), .owner = str_of(other->owner),
+              .instance = other->instance);
+}
+
+static void broker(struct child *a, struct child *b) {
+    int fds[2];
+    err *e = chan_pair(fds);
+    if (e) {
+        log_error("cannot connect roles", lf_err(e));
+        err_free(e);
+        return;
+    }
+    send_peer(a, b, fds[0]);
+    send_peer(b, a, fds[1]);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void tell_ended(struct supervisor *s, struct child *c, int code, int sig) {
+    struct child *control = control_of(s);
+    if (!control || control == c || !control->ch) return;
+    CHAN_SEND(control->ch, ended, 0, -1, .role = str_of(c->row->name), .owner = str_of(c->owner),
+              .instance = c->instance, .pid = (uint32_t)c->pid, .code = (uint32_t)code,
+              .signal = (uint32_t)sig, .report = buf_view(&c->report));
+}
+
+/* ---- ends ---- */
+
+static void keep_report(struct supervisor *s, struct child *c, int code, int sig) {
+    if (!c->report.n && !sig) return;
+    char path[4200], name[128];
+    snprintf(name, sizeof(name), "%lld-%s-%d", (long long)(clock_now() / 1000), c->row->name, c->pid);
+    snprintf(path, sizeof(path), "%s/crash/%s.txt", s->o.data_dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) return;
+    buf b = {0};
+    buf_fmt(&b, "role: %s\npid: %d\nowner: %s\nexit code: %d\nsignal: %d\n\n", c->row->name, c->pid,
+            c->owner, code, sig);
+    buf_str(&b, buf_view(&c->report));
+    ssize_t w = write(fd, b.p, b.n);
+    (void)w;
+    buf_free(&b);
+    close(fd);
+}
+
+static void read_words(struct child *c) {
+    char chunk[4096];
+    for (;;) {
+        ssize_t n = read(c->words.fd, chunk, sizeof(chunk));
+        if (n <= 0) return;
+        if (c->row->python)
+            log_info("words", lf_z("from", c->row->name), lf_z("owner", c->owner),
+                     lf_str("text", str_trim(str_n(chunk, (size_t)n))));
+        buf_add(&c->report, chunk, (size_t)n);
+        if (c->report.n > REPORT_MAX) buf_shift(&c->report, c->report.n - REPORT_MAX);
+    }
+}
+
+static void on_words(loop_watch *w, int events) {
+    struct child *c = (struct child *)((char *)w - offsetof(struct child, words));
+    read_words(c);
+    if (events & LOOP_HUP) loop_unwatch(c->s->l, w);
+}
+
+static void check_stopped(struct supervisor *s) {
+    if (!s->draining) return;
+    if (s->children.n == 0) loop_stop(s->l);
+}
+
+static void forget(struct child *c) {
+    struct supervisor *s = c->s;
+    for (size_t i = 0; i < s->children.n; i++)
+        if (s->children.p[i] == c) {
+            vec_remove_swap(&s->children, i);
+            break;
+        }
+    loop_timer_clear(s->l, &c->kill_timer);
+    loop_unwatch(s->l, &c->end);
+    loop_unwatch(s->l, &c->words);
+    close(c->pidfd);
+    if (c->words.fd >= 0) close(c->words.fd);
+    chan_free(c->ch);
+    buf_free(&c->report);
+    free(c);
+}
+
+static void restart_later(struct kept *k, bool quick) {
+    struct supervisor *s = k->s;
+    k->restarts++;
+    if (quick) {
+        k->backoff_us = k->backoff_us ? k->backoff_us * 2 : BACKOFF_LEAST;
+        if (k->backoff_us > BACKOFF_MOST) k->backoff_us = BACKOFF_MOST;
+    } else {
+        k->backoff_us = 0;
+    }
+    loop_timer_set(s->l, &k->again, k->backoff_us);
+}
+
+static void on_end(loop_watch *w, int events) {
+    (void)events;
+    struct child *c = (struct child *)((char *)w - offsetof(struct child, end));
+    struct supervisor *s = c->s;
+    siginfo_t si = {0};
+    if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0) return;
+    int code = si.si_code == CLD_EXITED ? si.si_status : 0;
+    int sig = si.si_code == CLD_EXITED ? 0 : si.si_status;
+    read_words(c);
+    struct kept *k = &s->kept[c->row - role_rows];
+    bool kept = k->child == c;
+    bool unexpected = kept && !s->draining;
+    if (unexpected || (sig && !c->ending))
+        log_warn("process ended", lf_z("role", c->row->name), lf_int("pid", c->pid),
+                 lf_int("code", code), lf_int("signal", sig), lf_z("owner", c->owner));
+    if (sig != SIGTERM && !c->ending) keep_report(s, c, code, sig);
+    tell_ended(s, c, code, sig);
+    launch_kill(c); /* whatever it had started */
+    if (kept) k->child = NULL;
+    bool quick = clock_mono() - c->started < QUIET_US;
+    forget(c);
+    if (unexpected) restart_later(k, quick && k->restarts > 0);
+    check_stopped(s);
+}
+
+/* ---- starting ---- */
+
+static void on_child_frame(chan *ch, struct chan_frame *f, void *arg);
+
+static void on_child_close(chan *ch, const char *why, void *arg) {
+    (void)ch;
+    struct child *c = arg;
+    (void)why;
+    chan_free(c->ch);
+    c->ch = NULL; /* its end is seen through the pidfd */
+}
+
+static void watch_child(struct supervisor *s, struct child *c, int chan_fd) {
+    c->s = s;
+    c->instance = ++s->next_instance;
+    c->started = clock_mono();
+    c->end.on_event = on_end;
+    c->end.fd = c->pidfd;
+    c->words.on_event = on_words;
+    err *e = loop_watch_add(s->l, &c->end, LOOP_READ);
+    if (!e && c->words.fd >= 0) e = loop_watch_add(s->l, &c->words, LOOP_READ);
+    static const struct chan_events ev = {.on_frame = on_child_frame, .on_close = on_child_close};
+    if (!e && chan_fd >= 0) e = chan_new(s->l, chan_fd, &ev, c, &c->ch);
+    if (e) {
+        log_error("cannot watch a child", lf_err(e));
+        err_free(e);
+    }
+    vec_push(&s->children, c);
+}
+
+static void send_settings(struct child *c) {
+    buf b = {0};
+    settings_write_text(c->s->o.settings, c->row->name, &b);
+    CHAN_SEND(c->ch, reload, 0, -1, .text = buf_view(&b));
+    buf_free(&b);
+}
+
+static err *start_role(struct kept *k) {
+    struct supervisor *s = k->s;
+    int fds[2];
+    TRY(chan_pair(fds));
+    struct child *c = NULL;
+    err *e = launch(s, k->row, STR(""), STR(""), 0, fds[1], &c);
+    close(fds[1]);
+    if (e) {
+        close(fds[0]);
+        return e;
+    }
+    watch_child(s, c, fds[0]);
+    k->child = c;
+    send_settings(c);
+    if (k->row == &role_rows[ROLE_GATEWAY] || k->row == &role_rows[ROLE_CONTROL])
+        for (size_t i = 0; i < s->listeners.n; i++) {
+            const struct listener_socket *ls = &s->listeners.p[i];
+            /* control only wants to know the addresses */
+            CHAN_SEND(c->ch, listener, 0, k->row == &role_rows[ROLE_GATEWAY] ? ls->fd : -1,
+                      .name = ls->tls ? STR("https") : STR("http"), .tls = ls->tls,
+                      .address = str_of(ls->address));
+        }
+    for (int i = 0; i < ROLE_COUNT; i++)
+        if (s->kept[i].child && talks((int)(k->row - role_rows), i)) broker(c, s->kept[i].child);
+    return NULL;
+}
+
+static void on_again(loop_timer *t) {
+    start_kept((struct kept *)((char *)t - offsetof(struct kept, again)));
+}
+
+static void start_kept(struct kept *k) {
+    if (k->s->draining) return;
+    k->again.on_time = on_again;
+    err *e = start_role(k);
+    if (!e) return;
+    log_error("cannot start a role", lf_z("role", k->row->name), lf_err(e));
+    err_free(e);
+    restart_later(k, true);
+}
+
+/* ---- orders of control ---- */
+
+static void on_spawn(struct supervisor *s, struct child *control, uint64_t stream,
+                     const struct msg_spawn *m) {
+    int role = role_by_name(m->role);
+    err *e = NULL;
+    struct child *c = NULL;
+    int fds[2] = {-1, -1};
+    if (role < 0 || !role_rows[role].peer)
+        e = err_new(ERR_INVALID_PARAMETER_VALUE, "no role to spawn");
+    else if (m->owner.n && !role_owner_ok(m->owner))
+        e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner is not an id");
+    else if (m->environment.n && !role_owner_ok(m->environment))
+        e = err_new(ERR_INVALID_PARAMETER_VALUE, "environment is not an id");
+    if (!e) e = chan_pair(fds);
+    if (!e) e = launch(s, &role_rows[role], m->owner, m->environment, m->memory_mb, fds[1], &c);
+    if (fds[1] >= 0) close(fds[1]);
+    if (!e) {
+        watch_child(s, c, -1);
+        struct child *peer = s->kept[role_by_name(str_of(role_rows[role].peer))].child;
+        if (peer && peer->ch)
+            CHAN_SEND(peer->ch, peer, 0, fds[0], .role = m->role, .owner = str_of(c->owner),
+                      .instance = c->instance);
+    }
+    if (fds[0] >= 0) close(fds[0]);
+    CHAN_SEND(control->ch, spawned, stream, -1, .role = m->role, .owner = m->owner,
+              .instance = c ? c->instance : 0, .pid = c ? (uint32_t)c->pid : 0, .ok = e == NULL,
+              .reason = e ? str_of(err_msg(e)) : STR(""));
+    err_free(e);
+}
+
+static void on_lease(struct supervisor *s, struct child *control, uint64_t stream,
+                     const struct msg_lease *m) {
+    struct child *c = child_by_instance(s, m->instance);
+    err *e = NULL;
+    if (!c || !c->row->peer)
+        e = err_new(ERR_RESOURCE_DOES_NOT_EXIST, "no such instance");
+    else if (c->leased || c->owner[0])
+        e = err_new(ERR_INVALID_STATE, "the instance had an owner");
+    else if (!role_owner_ok(m->owner) || (m->environment.n && !role_owner_ok(m->environment)))
+        e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner or environment is not an id");
+    else
+        e = launch_lease(s, c, m->owner, m->environment);
+    if (!e) c->leased = true;
+    CHAN_SEND(control->ch, leased, stream, -1, .instance = m->instance, .owner = m->owner,
+              .ok = e == NULL, .reason = e ? str_of(err_msg(e)) : STR(""));
+    err_free(e);
+}
+
+static void on_restart(struct supervisor *s, const struct msg_restart *m) {
+    int role = role_by_name(m->role);
+    if (role < 0 || !s->kept[role].child) return;
+    log_warn("restarting a role", lf_str("role", m->role), lf_str("why", m->why));
+    launch_kill(s->kept[role].child);
+}
+
+static void on_status(struct supervisor *s, struct child *control, uint64_t stream) {
+    arena *a = arena_new();
+    jdoc *d = json_doc(a);
+    jmut *o = yyjson_mut_obj(d);
+    json_put_int(d, o, "pid", getpid());
+    json_put_z(d, o, "sandbox_level", s->sandbox_level);
+    jmut *list = json_put_arr(d, o, "processes");
+    for (size_t i = 0; i < s->children.n; i++) {
+        struct child *c = s->children.p[i];
+        jmut *p = json_add_obj(d, list);
+        json_put_z(d, p, "role", c->row->name);
+        json_put_int(d, p, "pid", c->pid);
+        json_put_str(d, p, "owner", arena_str(a, str_of(c->owner)));
+        json_put_int(d, p, "instance", (int64_t)c->instance);
+        json_put_int(d, p, "uptime_ms", (clock_mono() - c->started) / 1000);
+        json_put_int(d, p, "restarts", (int64_t)s->kept[c->row - role_rows].restarts);
+    }
+    CHAN_SEND(control->ch, status, stream, -1, .json = json_text(a, o));
+    arena_free(a);
+}
+
+static void on_ready(struct child *c) {
+    c->ready = true;
+    log_debug("ready", lf_z("role", c->row->name), lf_int("pid", c->pid));
+}
+
+/* A frame is obeyed only from control (ready: from anyone). */
+static void on_child_frame(chan *ch, struct chan_frame *f, void *arg) {
+    (void)ch;
+    struct child *c = arg;
+    struct supervisor *s = c->s;
+    if (f->type == MSG_READY) {
+        on_ready(c);
+        return;
+    }
+    if (c->row != &role_rows[ROLE_CONTROL]) {
+        log_error("frame refused", lf_z("from", c->row->name), lf_z("type", msg_name(f->type)));
+        return;
+    }
+    arena *a = arena_new();
+    struct msg_spawn spawn;
+    struct msg_lease lease;
+    struct msg_end end;
+    struct msg_restart restart;
+    if (f->type == MSG_SPAWN && msg_spawn_decode(a, f->payload, &spawn)) {
+        on_spawn(s, c, f->stream, &spawn);
+    } else if (f->type == MSG_LEASE && msg_lease_decode(a, f->payload, &lease)) {
+        on_lease(s, c, f->stream, &lease);
+    } else if (f->type == MSG_END && msg_end_decode(a, f->payload, &end)) {
+        struct child *x = child_by_instance(s, end.instance);
+        if (x && x->row->peer) {
+            x->ending = true;
+            launch_kill(x);
+        }
+    } else if (f->type == MSG_RESTART && msg_restart_decode(a, f->payload, &restart)) {
+        on_restart(s, &restart);
+    } else if (f->type == MSG_STATUS_ASK) {
+        on_status(s, c, f->stream);
+    } else {
+        log_error("frame refused", lf_z("from", c->row->name), lf_z("type", msg_name(f->type)));
+    }
+    arena_free(a);
+}
+
+/* ---- stopping ---- */
+
+static void kill_all(struct supervisor *s) {
+    for (size_t i = 0; i < s->children.n; i++) {
+        s->children.p[i]->ending = true;
+        launch_kill(s->children.p[i]);
+    }
+}
+
+static void on_drain_late(loop_timer *t) {
+    struct supervisor *s = (struct supervisor *)((char *)t - offsetof(struct supervisor, drain_timer));
+    kill_all(s);
+}
+
+static void drain(struct supervisor *s) {
+    if (s->draining) {
+        kill_all(s);
+        return;
+    }
+    s->draining = true;
+    log_info("stopping");
+    for (size_t i = 0; i < s->children.n; i++) {
+        struct child *c = s->children.p[i];
+        c->stopping = true;
+        if (c->ch)
+            CHAN_SEND(c->ch, drain, 0, -1, .deadline_ms = (uint32_t)c->row->drain_ms);
+        else
+            launch_kill(c);
+    }
+    s->drain_timer.on_time = on_drain_late;
+    loop_timer_set(s->l, &s->drain_timer, DRAIN_US);
+    check_stopped(s);
+}
+
+static void reload(struct supervisor *s) {
+    char path[4200];
+    snprintf(path, sizeof(path), "%s/boathouse.toml", s->o.data_dir);
+    struct settings next;
+    settings_copy(&next, s->o.settings);
+    err *e = settings_read_file(&next, path, SETTING_FILE);
+    if (e) {
+        log_error("reload refused, nothing changed", lf_err(e));
+        err_free(e);
+        settings_free(&next);
+        return;
+    }
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (setting_rows[i].reload && s->o.settings->v[i].source <= SETTING_FILE) {
+            char *t = s->o.settings->v[i].text;
+            s->o.settings->v[i] = next.v[i];
+            next.v[i].text = t;
+        }
+    settings_free(&next);
+    for (size_t i = 0; i < s->children.n; i++)
+        if (s->children.p[i]->ch) send_settings(s->children.p[i]);
+    log_info("settings reloaded");
+}
+
+static void on_signal(loop_watch *w, int events) {
+    (void)events;
+    struct supervisor *s = (struct supervisor *)((char *)w - offsetof(struct supervisor, signals));
+    struct signalfd_siginfo si;
+    while (read(s->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+        if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+            drain(s);
+        else if (si.ssi_signo == SIGHUP)
+            reload(s);
+    }
+}
+
+static err *open_signals(struct supervisor *s) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signal_fd < 0) return err_errno("cannot watch signals");
+    s->signals = (loop_watch){.on_event = on_signal, .fd = s->signal_fd};
+    return loop_watch_add(s->l, &s->signals, LOOP_READ);
+}
+
+static err *begin(struct supervisor *s) {
+    TRY(loop_new(&s->l));
+    TRY(open_signals(s));
+    TRY(launch_level(s, &s->sandbox_level));
+    TRY(listen_open(s));
+    if (s->o.test_clock) {
+        TRY(clock_page_new(&s->clock_fd));
+        TRY(clock_page_map(s->clock_fd, false));
+        log_warn("the clock is driven by tests: do not use this platform for anything else");
+    }
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        s->kept[i].s = s;
+        s->kept[i].row = &role_rows[i];
+        if (!role_rows[i].start) continue;
+        err *e = start_role(&s->kept[i]);
+        if (e) {
+            kill_all(s);
+            return e;
+        }
+    }
+    return NULL;
+}
+
+err *supervisor_run(const struct supervisor_options *o) {
+    struct supervisor *s = calloc(1, sizeof(*s));
+    must(s != NULL);
+    s->o = *o;
+    s->signal_fd = s->clock_fd = -1;
+    err *e = begin(s);
+    if (!e) loop_run(s->l);
+    for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
+    while (s->children.n) forget(s->children.p[0]);
+    vec_free(&s->children);
+    vec_free(&s->listeners);
+    if (s->signal_fd >= 0) close(s->signal_fd);
+    loop_free(s->l);
+    free(s);
+    return e;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parent of all processes: opens the listeners, starts the roles, brokers channels between
+ * them, restarts what dies, keeps last words. It reads no user data; frames come only from control,
+ * which may name a row of tables/roles.json and an owner, nothing else.
+ */
+#ifndef BH_SUPERVISOR_SUPERVISOR_H
+#define BH_SUPERVISOR_SUPERVISOR_H
+
+#include "sys/settings.h"
+
+struct supervisor_options {
+    const char *data_dir; /* absolute */
+    struct settings *settings;
+    const char *python_dir; /* folder of python/ (modules shipped into sandboxes) */
+    const char *base_env;   /* base Python environment */
+    bool test_clock;
+};
+
+/* Runs until SIGINT/SIGTERM and everything is drained. *ret_code is the exit code. An error means
+ * that the platform could not start (port in use, folder locked, …): exit code 2. */
+err *supervisor_run(const struct supervisor_options *o) BH_CHECK;
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the supervisor. */
+#ifndef BH_SUPERVISOR_INT_H
+#define BH_SUPERVISOR_INT_H
+
+#include "base/vec.h"
+#include "ipc/chan.h"
+#include "supervisor/roles.h"
+#include "supervisor/supervisor.h"
+
+#define REPORT_MAX (32u * 1024u)
+
+struct supervisor;
+
+/* A running process. */
+struct child {
+    struct supervisor *s;
+    const struct role_row *row;
+    char owner[65];
+    uint64_t instance;
+    int pid, pidfd;
+    chan *ch;            /* to the role; NULL for roles without a supervisor channel */
+    loop_watch end, words; /* pidfd; the pipe with crash reports or stderr */
+    buf report;          /* last words, the newest REPORT_MAX bytes */
+    int64_t started;
+    bool leased, ending, stopping, ready;
+    loop_timer kill_timer;
+};
+
+/* A role that is always kept running. */
+struct kept {
+    struct supervisor *s;
+    const struct role_row *row;
+    struct child *child;
+    int64_t backoff_us;
+    loop_timer again;
+    uint64_t restarts;
+};
+
+struct listener_socket {
+    int fd;
+    bool tls;
+    char address[80]; /* as bound, with the real port */
+};
+
+struct supervisor {
+    struct supervisor_options o;
+    loop *l;
+    struct kept kept[ROLE_COUNT];
+    vec_of(struct child *) children;
+    vec_of(struct listener_socket) listeners;
+    uint64_t next_instance;
+    int signal_fd, clock_fd, lock_fd;
+    loop_watch signals;
+    bool draining, stopped;
+    int exit_code;
+    loop_timer drain_timer;
+    const char *sandbox_level; /* full, user or reduced */
+};
+
+/* launch.c: starts a process of a row. chan_fd becomes its descriptor 3. The child is watched. */
+err *launch(struct supervisor *s, const struct role_row *row, str owner, str environment,
+            uint32_t memory_mb, int chan_fd, struct child **ret) BH_CHECK;
+/* Mounts the owner's roots into a warm child. */
+err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment) BH_CHECK;
+/* Kills a child and all it started. */
+void launch_kill(struct child *c);
+/* "full", "user" or "reduced": what the settings and the machine allow; error with the way out. */
+err *launch_level(struct supervisor *s, const char **ret) BH_CHECK;
+
+/* listen.c */
+err *listen_open(struct supervisor *s) BH_CHECK;
+
+#endif
