@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups: limits of memory, processes and cpu, and killing a group at once. Version 1 and 2
+ * stand side by side: each control is used where the machine has it (tables in cgroup.c).
+ * All groups are made below the group that this process is in; nothing is moved upward, and what
+ * is made is removed.
+ */
+#ifndef BH_SYS_CGROUP_H
+#define BH_SYS_CGROUP_H
+
+#include "base/err.h"
+
+typedef struct cgroups cgroups;
+typedef struct cgroup cgroup;
+
+enum { CGROUP_MEMORY = 1, CGROUP_PIDS = 2, CGROUP_CPU = 4, CGROUP_KILL = 8 };
+
+/* Looks at the machine and makes the parent group `name` where it may. Never fails for lack of
+ * cgroups: cgroups_controls() says what there is. Removes what an earlier run of that name left. */
+err *cgroups_new(const char *name, cgroups **ret) BH_CHECK;
+/* Removes the parent group; children must be gone. */
+void cgroups_free(cgroups *g);
+/* CGROUP_ bits that work here. */
+int cgroups_controls(const cgroups *g);
+/* One line for people: "memory v1, pids v1, cpu v1, kill v2". */
+void cgroups_describe(const cgroups *g, buf *out);
+
+/* A child group. 0 = no limit. Limits that the machine has no controller for are left out. */
+err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_percent,
+                cgroup **ret) BH_CHECK;
+/* Descriptor of the version 2 folder for CLONE_INTO_CGROUP, or -1. */
+int cgroup_v2_fd(const cgroup *c);
+/* Moves a process in (version 1 part; it must not have forked yet). */
+err *cgroup_add(cgroup *c, int pid) BH_CHECK;
+/* Kills all in it; false where that control is missing. */
+bool cgroup_kill(const cgroup *c);
+/* Bytes in use, highest use, and times that the group's limit killed. */
+uint64_t cgroup_memory(const cgroup *c);
+uint64_t cgroup_memory_peak(const cgroup *c);
+uint64_t cgroup_oom_kills(const cgroup *c);
+/* Removes the group; processes in it must have ended. NULL is fine. */
+void cgroup_free(cgroup *c);
+
+#endif
