@@ -10,7 +10,7 @@ endforeach()
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(BH_DEBIAN REQUIRED openssl libcurl libseccomp libcap libargon2 liblz4 libzstd zlib libpcre2-8
+pkg_check_modules(BH_DEBIAN REQUIRED openssl libcurl libseccomp libcap libargon2 expat liblz4 libzstd zlib libpcre2-8
                   libunwind)
 
 add_library(bh_deps INTERFACE)
