@@ -175,8 +175,14 @@ static err *step_down(struct storage_local *l, int dir, const char *name, str ke
             return NULL;
         }
         err *e = NULL;
+        struct stat st;
         if (errno == ENOTDIR) {
-            e = promote(l, dir, name, key);
+            if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
+                errno = ELOOP;
+                e = local_errno("put", key);
+            } else {
+                e = promote(l, dir, name, key);
+            }
         } else if (errno == ENOENT) {
             pthread_mutex_lock(&l->making);
             bool made = l->disk->mkdir(l->disk, dir, name) == 0;
@@ -219,7 +225,7 @@ static void prune(struct storage_local *l, char *path) {
     while (path[0]) {
         char *slash = strrchr(path, '/');
         char name[256];
-        snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
+        snprintf(name, sizeof(name), "%.255s", slash ? slash + 1 : path);
         if (slash) *slash = 0;
         else path[0] = 0;
         int dir = local_openat(l->root, path, O_RDONLY | O_DIRECTORY, 0);

@@ -46,7 +46,7 @@ static int name_order(const void *x, const void *y) {
 }
 
 static void names_cut(names *v, size_t keep) {
-    qsort(v->p, v->n, sizeof(*v->p), name_order);
+    if (v->n) qsort(v->p, v->n, sizeof(*v->p), name_order);
     while (v->n > keep) free(v->p[--v->n].text);
 }
 
