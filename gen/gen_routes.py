@@ -13,7 +13,7 @@ enum(A,B), [type], {fields}, or {"*": type} for a map."""
 import glob, json, os, re
 from common import ROOT, Out, cstr, table
 
-out = Out("gen_routes.py", "src/api/*/routes.json")
+out = Out("gen_routes.py", "the routes.json files below src/api")
 KEYS = {"name", "method", "path", "also", "lane", "steps", "file", "auth", "scope", "request", "response", "limit", "stream", "scim", "sdk", "doc"}
 rows = []
 for f in sorted(glob.glob(os.path.join(ROOT, "src/api/*/routes.json"))):

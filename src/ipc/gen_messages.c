@@ -12,6 +12,7 @@ const char *msg_name(uint16_t type) {
     case MSG_DRAIN: return "drain";
     case MSG_READY: return "ready";
     case MSG_RELOAD: return "reload";
+    case MSG_CERTIFICATE: return "certificate";
     case MSG_SPAWN: return "spawn";
     case MSG_SPAWNED: return "spawned";
     case MSG_LEASE: return "lease";
@@ -51,6 +52,7 @@ int msg_fds(uint16_t type) {
     case MSG_DRAIN: return 0;
     case MSG_READY: return 0;
     case MSG_RELOAD: return 0;
+    case MSG_CERTIFICATE: return 0;
     case MSG_SPAWN: return 0;
     case MSG_SPAWNED: return 0;
     case MSG_LEASE: return 0;
@@ -158,6 +160,19 @@ bool msg_reload_decode(arena *a, str payload, struct msg_reload *ret) {
     struct wire_in in = {payload, true};
     (void)a;
     ret->text = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_certificate_encode(const struct msg_certificate *m, buf *out) {
+    wire_put_str(out, m->chain);
+    wire_put_str(out, m->key);
+}
+
+bool msg_certificate_decode(arena *a, str payload, struct msg_certificate *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->chain = wire_get_str(&in);
+    ret->key = wire_get_str(&in);
     return in.ok && in.rest.n == 0;
 }
 

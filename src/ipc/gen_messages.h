@@ -23,6 +23,7 @@ enum msg_type {
     MSG_DRAIN = 4, /* Finish what runs, take nothing new, then exit. */
     MSG_READY = 5, /* A role to the supervisor: it serves. */
     MSG_RELOAD = 6, /* Re-read the reloadable settings. */
+    MSG_CERTIFICATE = 7, /* Supervisor to gateway: the certificate chain and key for TLS listeners, PEM; a later one replaces it. */
     MSG_SPAWN = 10, /* Control to supervisor: start a role for an owner. Names a row and an owner, nothing else. */
     MSG_SPAWNED = 11, /* Answer to spawn. ok false: reason says why. */
     MSG_LEASE = 12, /* Control to supervisor: give a warm instance its owner; its roots are mounted before the answer. */
@@ -58,6 +59,7 @@ enum msg_type {
 #define MSG_TYPE_drain MSG_DRAIN
 #define MSG_TYPE_ready MSG_READY
 #define MSG_TYPE_reload MSG_RELOAD
+#define MSG_TYPE_certificate MSG_CERTIFICATE
 #define MSG_TYPE_spawn MSG_SPAWN
 #define MSG_TYPE_spawned MSG_SPAWNED
 #define MSG_TYPE_lease MSG_LEASE
@@ -138,6 +140,14 @@ struct msg_reload {
 void msg_reload_encode(const struct msg_reload *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_reload_decode(arena *a, str payload, struct msg_reload *ret) BH_CHECK;
+
+struct msg_certificate {
+    str chain;
+    str key;
+};
+void msg_certificate_encode(const struct msg_certificate *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_certificate_decode(arena *a, str payload, struct msg_certificate *ret) BH_CHECK;
 
 struct msg_spawn {
     str role;

@@ -68,7 +68,6 @@ static void free_plan(void *v) {
     struct fact_plan *p = v;
     if (!p) return;
     if (p->base) munmap((void *)(uintptr_t)p->base, p->size);
-    free(p->plan);
     free(p);
 }
 

@@ -91,7 +91,7 @@ struct fact_plan {
     int64_t id;
     const void *base; /* mapping */
     size_t size;
-    void *plan; /* set by whoever checks it */
+    const void *plan; /* the checked plan inside the mapping; set by whoever checked it */
 };
 
 /* A change as bytes. */

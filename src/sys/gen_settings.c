@@ -14,7 +14,6 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"environments.python", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "Folder of the base Python environment; empty: the one that the set-up made."},
     {"files.max_size", SETTING_SIZE, "5TiB", 1024ll, 5497558138880ll, true, false, NULL, NULL, "Largest file that the Files API and artifact stores accept."},
     {"gateway.max_stale", SETTING_DURATION, "10m", 1000000ll, 86400000000ll, true, false, NULL, NULL, "How long the gateway answers invocations without word from control."},
-    {"gateway.threads", SETTING_INT, "1", 1ll, 64ll, false, false, NULL, NULL, "Loops of the gateway, each on its own SO_REUSEPORT socket."},
     {"http.address", SETTING_STRING, "127.0.0.1:8080", 0ll, 0ll, false, false, NULL, NULL, "ADDR:PORT for plain HTTP, or off. Loopback only unless http.allow_remote."},
     {"http.allow_remote", SETTING_BOOL, "false", 0ll, 0ll, false, false, NULL, NULL, "Allow plain HTTP on an address that is not loopback."},
     {"http.body_limit", SETTING_SIZE, "32MiB", 1024ll, 67108864ll, true, false, NULL, NULL, "Largest structured body (JSON) of a route that declares no limit of its own."},

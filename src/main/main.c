@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/main.h"
+
+#include <stdio.h>
+
+struct entry {
+    const char *name;
+    int (*fn)(int, char **);
+    const char *help; /* NULL: a role, not for people */
+};
+
+static const struct entry entries[] = {
+    {"serve", cmd_serve, "start the platform in the foreground"},
+    {"status", cmd_status, "what runs, and whether it is well"},
+    {"doctor", cmd_doctor, "what this machine offers and lacks"},
+    {"env", cmd_env, "exports for a shell: eval \"$(boathouse env --data DIR)\""},
+    {"token", cmd_token, "create, list, revoke personal access tokens"},
+    {"user", cmd_user, "create, list, delete users"},
+    {"workspace", cmd_workspace, "create, list, delete workspaces"},
+    {"backup", cmd_backup, "back up a running platform"},
+    {"restore", cmd_restore, "restore a backup into an empty folder"},
+    {"reload", cmd_reload, "apply the reloadable settings of boathouse.toml"},
+    {"rotate-key", cmd_rotate_key, "wrap the data keys with a new master key"},
+    {"routes", cmd_routes, "every route of the REST API"},
+    {"settings", cmd_settings, "every setting with its value and source"},
+    {"errors", cmd_errors, "every error code"},
+    {"version", cmd_version, "version of the program"},
+    {"role:control", role_control, NULL},
+    {"role:gateway", role_gateway, NULL},
+    {"role:courier", role_courier, NULL},
+    {"role:importer", role_importer, NULL},
+};
+
+int main_fail(err *e, int code) {
+    fprintf(stderr, "boathouse: %s%s%s\n", err_msg(e), err_hint_of(e) ? " " : "",
+            err_hint_of(e) ? err_hint_of(e) : "");
+    err_free(e);
+    return code;
+}
+
+bool main_option(int argc, char **argv, int *i, const char *name, const char **ret) {
+    str a = str_of(argv[*i]);
+    size_t n = strlen(name);
+    if (!str_starts(a, str_of(name))) return false;
+    if (a.n == n && *i + 1 < argc) {
+        *ret = argv[++*i];
+        return true;
+    }
+    if (a.n > n && a.p[n] == '=') {
+        *ret = a.p + n + 1;
+        return true;
+    }
+    return false;
+}
+
+static int usage(FILE *to) {
+    fprintf(to, "usage: boathouse COMMAND [options]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+        if (entries[i].help) fprintf(to, "  %-12s %s\n", entries[i].name, entries[i].help);
+    fprintf(to, "\n`boathouse COMMAND --help` says more.\n");
+    return to == stderr ? 2 : 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) return usage(stderr);
+    str cmd = str_of(argv[1]);
+    if (str_eqz(cmd, "--help") || str_eqz(cmd, "help")) return usage(stdout);
+    if (str_eqz(cmd, "--version")) return cmd_version(argc - 1, argv + 1);
+    for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+        if (str_eqz(cmd, entries[i].name)) return entries[i].fn(argc - 1, argv + 1);
+    fprintf(stderr, "boathouse: there is no command '%s'.\n\n", argv[1]);
+    return usage(stderr);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `boathouse serve`: options → settings → data folder → supervisor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "bh_version.h"
+#include "main/main.h"
+#include "supervisor/supervisor.h"
+#include "sys/rand.h"
+
+extern char **environ;
+
+#define FORMAT_VERSION 1
+
+static const char USAGE[] =
+    "usage: boathouse serve [--data DIR] [--http ADDR:PORT|off] [--https ADDR:PORT|off]\n"
+    "                       [--set name=value]... [--test-clock]\n\n"
+    "Starts the platform in the foreground; SIGINT or SIGTERM stops it. When it answers,\n"
+    "DIR/connect.env holds what clients need. `boathouse settings` lists all settings.\n";
+
+struct serve {
+    const char *data;
+    bool test_clock;
+    struct settings settings;
+};
+
+/* Command line wins over environment, environment over the file: read in that order, twice over
+ * the arguments because --data says where the file is. */
+static err *read_options(struct serve *s, int argc, char **argv, bool settings_too) {
+    const char *v;
+    for (int i = 1; i < argc; i++) {
+        if (main_option(argc, argv, &i, "--data", &v)) {
+            s->data = v;
+        } else if (main_option(argc, argv, &i, "--https", &v)) {
+            if (settings_too)
+                TRY(settings_set(&s->settings, STR("https.address"), str_of(v), SETTING_COMMAND));
+        } else if (main_option(argc, argv, &i, "--http", &v)) {
+            if (settings_too)
+                TRY(settings_set(&s->settings, STR("http.address"), str_of(v), SETTING_COMMAND));
+        } else if (main_option(argc, argv, &i, "--set", &v)) {
+            if (settings_too) TRY(settings_set_pair(&s->settings, str_of(v), SETTING_COMMAND));
+        } else if (strcmp(argv[i], "--test-clock") == 0) {
+            s->test_clock = true;
+        } else {
+            return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "unknown option '%s'.", argv[i]),
+                            "`boathouse serve --help` lists them.");
+        }
+    }
+    return NULL;
+}
+
+static err *make_dir(const char *base, const char *name, mode_t mode) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s%s%s", base, name[0] ? "/" : "", name);
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return err_hint(err_errno("cannot make the folder %s", path),
+                        "Choose a writable folder with --data.");
+    if (access(path, W_OK | X_OK) < 0)
+        return err_hint(err_errno("the folder %s is not writable", path),
+                        "Choose a writable folder with --data.");
+    return NULL;
+}
+
+/* The lock lives as long as the process; its file names the holder. */
+static err *lock_folder(const char *dir) {
+    char path[PATH_MAX], text[64] = "";
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_hint(err_errno("the folder %s is not writable", dir),
+                        "Choose a writable folder with --data.");
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = 0;
+        close(fd);
+        return err_hint(err_new(ERR_INVALID_STATE, "the folder %s is used by process %.20s.", dir,
+                                text[0] ? text : "(unknown)"),
+                        "Stop it, or choose another folder with --data.");
+    }
+    int n = snprintf(text, sizeof(text), "%d", (int)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+        return err_errno("cannot write %s", path);
+    return NULL;
+}
+
+static err *check_version(const char *dir) {
+    char path[PATH_MAX], text[128] = "";
+    snprintf(path, sizeof(path), "%s/VERSION", dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = 0;
+        int64_t format = 0;
+        str s = str_of(text), first;
+        if (!str_split(&s, ' ', &first) || !str_to_i64(str_trim(first), &format))
+            return err_new(ERR_DATA_LOSS, "%s is damaged: '%.40s'.", path, text);
+        if (format > FORMAT_VERSION)
+            return err_hint(err_new(ERR_INVALID_STATE,
+                                    "%s was written by a newer Boathouse (format %lld, ours is %d).",
+                                    dir, (long long)format, FORMAT_VERSION),
+                            "Use that version, or another folder.");
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) return err_errno("cannot write %s", path);
+    int n = snprintf(text, sizeof(text), "%d boathouse-%s\n", FORMAT_VERSION, BH_VERSION);
+    ssize_t w = write(fd, text, (size_t)n);
+    close(fd);
+    return w == n ? NULL : err_errno("cannot write %s", path);
+}
+
+static err *prepare_folder(const char *dir) {
+    static const char *const sub[] = {"store", "storage", "crash", "run", "tls", "models", "envs", "spool"};
+    TRY(make_dir(dir, "", 0755));
+    TRY(lock_folder(dir));
+    TRY(check_version(dir));
+    for (size_t i = 0; i < ARRAY_LEN(sub); i++) TRY(make_dir(dir, sub[i], 0755));
+    return NULL;
+}
+
+static log_level level_of(const struct settings *s) {
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (int i = 0; i < 4; i++)
+        if (str_eqz(settings_str(s, SET_LOG_LEVEL), names[i])) return (log_level)i;
+    return LOG_INFO;
+}
+
+static err *serve(struct serve *s, int argc, char **argv, char *dir) {
+    TRY(read_options(s, argc, argv, false));
+    if (!realpath(s->data, dir)) {
+        if (errno != ENOENT) return err_errno("cannot use the folder %s", s->data);
+        TRY(make_dir(s->data, "", 0755));
+        if (!realpath(s->data, dir)) return err_errno("cannot use the folder %s", s->data);
+    }
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof(path), "%s/boathouse.toml", dir);
+    TRY(settings_read_file(&s->settings, path, SETTING_FILE));
+    TRY(settings_read_env(&s->settings, environ));
+    TRY(read_options(s, argc, argv, true));
+    if (s->test_clock) TRY(settings_set(&s->settings, STR("clock.test"), STR("true"), SETTING_COMMAND));
+    bool json = str_eqz(settings_str(&s->settings, SET_LOG_FORM), "json");
+    int fd = 2;
+    str file = settings_str(&s->settings, SET_LOG_FILE);
+    if (file.n) {
+        fd = open(file.p, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        if (fd < 0) return err_errno("cannot open the log file %s", file.p);
+    }
+    log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, level_of(&s->settings), fd);
+    TRY(prepare_folder(dir));
+    str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
+    struct supervisor_options o = {.data_dir = dir,
+                                   .settings = &s->settings,
+                                   .base_env = env.n ? env.p : BH_DEPS_DIR "/py/base",
+                                   .test_clock = s->test_clock};
+    return supervisor_run(&o);
+}
+
+int cmd_serve(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(USAGE, stdout);
+            return 0;
+        }
+    unsigned char seed[16];
+    rand_bytes(seed, sizeof(seed));
+    map_seed(seed);
+    static char dir[PATH_MAX];
+    struct serve s = {.data = "data"};
+    settings_init(&s.settings);
+    err *e = serve(&s, argc, argv, dir);
+    settings_free(&s.settings);
+    return e ? main_fail(e, 2) : 0;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision function, each rule with its counter-case. */
+#include <setjmp.h> /* banned-ok: cmocka needs it */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ipc/wire.h"
+#include "policy/credential.h"
+#include "policy/policy.h"
+
+static const int64_t ann_groups[] = {50, 60};
+static struct policy_subject ann(void) {
+    return (struct policy_subject){.id = 7, .groups = ann_groups, .n_groups = 2, .active = true};
+}
+
+static void test_levels(void **state) {
+    (void)state;
+    struct policy_entry e[] = {{50, SERVING_ENDPOINTS_CAN_QUERY}, {9, SERVING_ENDPOINTS_CAN_MANAGE}};
+    struct policy_node chain[] = {{.owner = 9, .what = "endpoint e", .entries = e, .n = 2}};
+    struct policy_subject s = ann();
+    assert_true(policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_VIEW, chain, 1).allow);
+    assert_true(policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_QUERY, chain, 1).allow);
+    struct policy_verdict v =
+        policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_MANAGE, chain, 1);
+    assert_false(v.allow);
+    assert_true(v.visible);
+    assert_string_equal(v.missing, "CAN_MANAGE");
+    s.n_groups = 0;
+    v = policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_VIEW, chain, 1);
+    assert_false(v.allow);
+    assert_false(v.visible);
+    s.workspace_admin = true;
+    assert_true(policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_MANAGE, chain, 1).allow);
+    s.active = false;
+    assert_false(policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_VIEW, chain, 1).allow);
+    s = ann();
+    s.id = 9; /* the owner */
+    assert_true(policy_level(&s, PERM_SERVING_ENDPOINTS, SERVING_ENDPOINTS_CAN_MANAGE, chain, 1).allow);
+}
+
+static void test_privileges(void **state) {
+    (void)state;
+    struct policy_entry on_model[] = {{7, PRIV_EXECUTE}}, on_schema[] = {{60, PRIV_USE_SCHEMA}},
+                        on_catalog[] = {{7, PRIV_USE_CATALOG}};
+    struct policy_node chain[] = {
+        {.what = "model main.default.m", .entries = on_model, .n = 1},
+        {.what = "schema main.default", .use = PRIV_USE_SCHEMA, .entries = on_schema, .n = 1},
+        {.what = "catalog main", .use = PRIV_USE_CATALOG, .entries = on_catalog, .n = 1}};
+    struct policy_subject s = ann();
+    assert_true(policy_privilege(&s, PRIV_EXECUTE, chain, 3).allow);
+    chain[1].n = 0;
+    struct policy_verdict v = policy_privilege(&s, PRIV_EXECUTE, chain, 3);
+    assert_false(v.allow);
+    assert_string_equal(v.missing, "USE_SCHEMA");
+    assert_string_equal(v.missing_on, "schema main.default");
+    chain[1].n = 1;
+    v = policy_privilege(&s, PRIV_MANAGE, chain, 3);
+    assert_false(v.allow);
+    assert_string_equal(v.missing, "MANAGE");
+    on_catalog[0].right = PRIV_ALL_PRIVILEGES; /* inherited by everything below, MANAGE is not in it */
+    assert_true(policy_privilege(&s, PRIV_CREATE_MODEL_VERSION, chain, 3).allow);
+    assert_false(policy_privilege(&s, PRIV_MANAGE, chain, 3).allow);
+    chain[2].owner = 50; /* a group of hers owns the catalog */
+    assert_true(policy_privilege(&s, PRIV_MANAGE, chain, 3).allow);
+}
+
+/* Every row of tables/permissions.json is found by its names, and by no other. */
+static void test_rows(void **state) {
+    (void)state;
+    for (int i = 0; i < PERM_TYPE_COUNT; i++) {
+        assert_int_equal(perm_type_by_name(str_of(perm_rows[i].type)), i);
+        for (int l = 0; l < perm_rows[i].n_levels; l++)
+            assert_int_equal(perm_level_by_name(i, str_of(perm_rows[i].levels[l])), l + 1);
+        assert_int_equal(perm_level_by_name(i, STR("CAN_FLY")), 0);
+    }
+    for (int i = 0; i < PRIV_COUNT; i++)
+        assert_true(priv_by_name(str_of(priv_rows[i].name)) == 1ull << i);
+    assert_true(priv_by_name(STR("USE CATALOG")) == PRIV_USE_CATALOG);
+    assert_true(priv_by_name(STR("NOPE")) == 0);
+}
+
+static void put_principal(struct facts *f, int64_t id, bool active) {
+    buf v = {0};
+    wire_put_u8(&v, PRINCIPAL_USER);
+    wire_put_bool(&v, active);
+    wire_put_str(&v, STR("ann"));
+    wire_put_u32(&v, 1);
+    wire_put_i64(&v, 50);
+    wire_put_u32(&v, 1);
+    wire_put_i64(&v, 100);
+    wire_put_bool(&v, true);
+    wire_put_bool(&v, false);
+    uint64_t key = (uint64_t)id;
+    assert_null(facts_apply(f, FACT_PRINCIPAL, false, map_key_u64(&key), buf_view(&v), -1));
+    buf_free(&v);
+}
+
+static void put_token(struct facts *f, const char *text, int64_t expires) {
+    buf v = {0};
+    unsigned char h[32];
+    credential_hash(str_of(text), h);
+    wire_put_i64(&v, 7);
+    wire_put_i64(&v, 100);
+    wire_put_i64(&v, expires);
+    wire_put_str(&v, STR("tid"));
+    assert_null(facts_apply(f, FACT_TOKEN, false, str_n((char *)h, 32), buf_view(&v), -1));
+    buf_free(&v);
+}
+
+static err_code check(struct facts *f, const char *header, int64_t now) {
+    struct credential c;
+    err *e = credential_check(f, str_of(header), now, &c);
+    err_code code = err_code_of(e);
+    err_free(e);
+    return code;
+}
+
+static void test_credentials(void **state) {
+    (void)state;
+    struct facts *f = facts_new(true);
+    put_principal(f, 7, true);
+    put_token(f, "dapi123", 1000);
+    assert_int_equal(check(f, "Bearer dapi123", 999), ERR_OK);
+    assert_int_equal(check(f, "bearer dapi123", 999), ERR_OK);
+    assert_int_equal(check(f, "Basic dG9rZW46ZGFwaTEyMw==", 999), ERR_OK); /* token:dapi123 */
+    assert_int_equal(check(f, "Basic YW5uOmRhcGkxMjM=", 999), ERR_UNAUTHENTICATED);
+    assert_int_equal(check(f, "Bearer dapi123", 1000), ERR_UNAUTHENTICATED); /* expired */
+    assert_int_equal(check(f, "Bearer dapi124", 999), ERR_UNAUTHENTICATED);
+    assert_int_equal(check(f, "Bearer ", 999), ERR_UNAUTHENTICATED);
+    assert_int_equal(check(f, "", 999), ERR_UNAUTHENTICATED);
+    put_principal(f, 7, false);
+    assert_int_equal(check(f, "Bearer dapi123", 999), ERR_UNAUTHENTICATED);
+    put_principal(f, 7, true);
+    unsigned char h[32];
+    credential_hash(STR("dapi123"), h);
+    assert_null(facts_apply(f, FACT_TOKEN, true, str_n((char *)h, 32), STR(""), -1));
+    assert_int_equal(check(f, "Bearer dapi123", 999), ERR_UNAUTHENTICATED);
+    facts_free(f);
+}
+
+static void test_malformed_facts(void **state) {
+    (void)state;
+    struct facts *f = facts_new(false);
+    uint64_t k = 1;
+    for (uint16_t kind = 0; kind < 9; kind++) {
+        if (kind == FACT_SIGNER || kind == FACT_ACCOUNT) continue;
+        err *e = facts_apply(f, kind, false, map_key_u64(&k), STR("\xff\xff\xff\xff\x01"), -1);
+        assert_non_null(e);
+        err_free(e);
+    }
+    facts_free(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels), cmocka_unit_test(test_privileges),
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_malformed_facts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
