@@ -39,7 +39,7 @@ struct spawn_plan {
     cgroups *groups;               /* NULL: no limits but rlimits */
 };
 
-/* A running child. Zero-initialised is "none". */
+/* A running child. Zero-initialised is "none", and so is what spawn_release() leaves. */
 struct spawned {
     pid_t pid;
     int pidfd; /* readable when it has ended */
@@ -48,6 +48,8 @@ struct spawned {
     uint32_t uid; /* outside */
     bool leased;
     cgroup *group; /* NULL without */
+    /* Its namespaces, opened while it still was a copy of us; -1 where the row takes no lease. */
+    int user_ns, mount_ns;
 };
 
 /* How it ended. */
