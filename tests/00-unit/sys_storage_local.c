@@ -55,7 +55,7 @@ CASE(listing)
 CASE(copy_delete)
 
 static void test_multipart(void **state) {
-    suite_multipart(((struct fixture *)*state)->s, 100000);
+    suite_multipart(((struct fixture *)*state)->s, 100000, true);
 }
 
 static char *path_of(struct fixture *f, const char *name) {

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real S3 server for tests: moto on a free port of 127.0.0.1, until standard input closes.
+
+Prints one line: port, access key id, secret access key. With --auth the server checks every
+signature and policy from then on; the user may do anything with S3. Makes the bucket `bucket`.
+"""
+
+import json
+import os
+import sys
+import threading
+
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+import boto3  # noqa: E402
+import requests  # noqa: E402
+from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
+from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
+
+
+class Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_args):
+        pass
+
+
+def main():
+    app = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.port}"
+    keys = {"AccessKeyId": "test", "SecretAccessKey": "secret"}
+    common = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="secret")
+    boto3.client("s3", **common).create_bucket(Bucket="bucket")
+    if "--auth" in sys.argv:
+        iam = boto3.client("iam", **common)
+        iam.create_user(UserName="boathouse")
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        iam.put_user_policy(UserName="boathouse", PolicyName="s3", PolicyDocument=json.dumps(policy))
+        keys = iam.create_access_key(UserName="boathouse")["AccessKey"]
+        requests.post(url + "/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    print(server.port, keys["AccessKeyId"], keys["SecretAccessKey"], flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
