@@ -83,7 +83,8 @@ static void test_refusals(void **state) {
     refuse(FILTER_RUNS, "params.p = ", "Invalid comparison clause");
     refuse(FILTER_RUNS, "metrics.m IS NULL", "only supported for tags and params");
     refuse(FILTER_RUNS, "status IN ('a')", "does not support comparison with a list");
-    refuse(FILTER_RUNS, "run_id IN ()", "expected a non-empty list");
+    refuse(FILTER_RUNS, "run_id IN ()", "but got different type in list: )");
+    refuse(FILTER_RUNS, "run_id IN ('a'", "expected a non-empty list");
     refuse(FILTER_RUNS, "run_id IN (1)", "expected string value");
     refuse(FILTER_EXPERIMENTS, "params.p = 'a'", "Invalid entity type 'params'");
     refuse(FILTER_TRACES, "name RLIKE '('", "Invalid pattern");
