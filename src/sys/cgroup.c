@@ -144,8 +144,7 @@ static bool find_mount(str text, const char *controller, str *ret_mount, str *re
 /* Path of our own group in a hierarchy, or false. */
 static bool own_dir(str groups, str mounts, const char *controller, char out[PATH_LIMIT]) {
     str group, mount, root;
-    if (!own_group(groups, controller, &group) ||
-        !find_mount(mounts, controller, &mount, &root))
+    if (!own_group(groups, controller, &group) || !find_mount(mounts, controller, &mount, &root))
         return false;
     if (!str_eqz(root, "/")) { /* inside a container the mount shows a part of the tree */
         if (!str_starts(group, root)) return false;
@@ -256,8 +255,7 @@ int cgroups_controls(const cgroups *g) {
 
 void cgroups_describe(const cgroups *g, buf *out) {
     for (int i = 0; i < CONTROLS; i++)
-        buf_fmt(out, "%s %s, ", CONTROL[i].name,
-                g->v1[i][0] ? "v1" : g->v2_has[i] ? "v2" : "none");
+        buf_fmt(out, "%s %s, ", CONTROL[i].name, g->v1[i][0] ? "v1" : g->v2_has[i] ? "v2" : "none");
     buf_z(out, g->v2[0] ? "kill v2" : "kill none");
 }
 
@@ -276,7 +274,8 @@ static err *limit(const cgroup *c, int i, uint64_t value) {
     }
     if (!ok) return err_errno("cannot set %s/%s to %" PRIu64, dir, file, value);
     /* Swap: none. Kernels without its accounting lack the file. */
-    if (i == MEMORY) (void)(c->v1[i][0] ? put_u64(dir, k->v1_second, value) : put(dir, k->v2_second, "0"));
+    if (i == MEMORY)
+        (void)(c->v1[i][0] ? put_u64(dir, k->v1_second, value) : put(dir, k->v2_second, "0"));
     return NULL;
 }
 
@@ -327,8 +326,10 @@ bool cgroup_kill(const cgroup *c) { return c->v2[0] && put(c->v2, "cgroup.kill",
 
 static uint64_t number(const cgroup *c, const char *v1_file, const char *v2_file) {
     char text[32] = "";
-    if (c->v1[MEMORY][0]) get(c->v1[MEMORY], v1_file, text, sizeof(text));
-    else if (c->v2_has[MEMORY]) get(c->v2, v2_file, text, sizeof(text));
+    if (c->v1[MEMORY][0])
+        get(c->v1[MEMORY], v1_file, text, sizeof(text));
+    else if (c->v2_has[MEMORY])
+        get(c->v2, v2_file, text, sizeof(text));
     uint64_t v = 0;
     return str_to_u64(str_trim(str_of(text)), &v) ? v : 0;
 }
@@ -343,8 +344,10 @@ uint64_t cgroup_memory_peak(const cgroup *c) {
 
 uint64_t cgroup_oom_kills(const cgroup *c) {
     char text[512] = "";
-    if (c->v1[MEMORY][0]) get(c->v1[MEMORY], "memory.oom_control", text, sizeof(text));
-    else if (c->v2_has[MEMORY]) get(c->v2, "memory.events", text, sizeof(text));
+    if (c->v1[MEMORY][0])
+        get(c->v1[MEMORY], "memory.oom_control", text, sizeof(text));
+    else if (c->v2_has[MEMORY])
+        get(c->v2, "memory.events", text, sizeof(text));
     str rest = str_of(text), line;
     uint64_t v = 0;
     while (str_split(&rest, '\n', &line))

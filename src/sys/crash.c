@@ -248,7 +248,8 @@ err *crash_setup(const char *role, int fd, bool names) {
     unw_context_t here;
     unw_cursor_t cursor;
     if (unw_getcontext(&here) == 0 && unw_init_local(&cursor, &here) == 0)
-        for (int i = 0; i < 4 && unw_step(&cursor) > 0; i++) {}
+        for (int i = 0; i < 4 && unw_step(&cursor) > 0; i++) {
+        }
     struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&act.sa_mask);
     for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++)

@@ -25,7 +25,8 @@ err *crash_setup(const char *role, int fd, bool names) BH_CHECK;
 /* Gives the calling thread its own signal stack, so that an overflow of its stack is reported.
  * Freed by the thread's end. */
 err *crash_thread(void) BH_CHECK;
-/* What this thread works on. The strings stay with the caller until the next call; NULLs: nothing. */
+/* What this thread works on. The strings stay with the caller until the next call; NULLs: nothing.
+ */
 void crash_context_set(const char *request_id, const char *route);
 
 #endif

@@ -307,7 +307,8 @@ err *files_list(const char *path, size_t max, struct files_names *ret) {
 
 err *files_space(const char *path, uint64_t *ret_free, uint64_t *ret_total) {
     struct statvfs st;
-    if (statvfs(path, &st) != 0) return missing_or(err_errno("cannot ask for the space of %s", path));
+    if (statvfs(path, &st) != 0)
+        return missing_or(err_errno("cannot ask for the space of %s", path));
     if (ret_free) *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
     if (ret_total) *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
     return NULL;

@@ -108,8 +108,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct filter_row *row) {
     if (!rc && (r & FILTER_CLONE_NO_NAMESPACES)) rc = rule_clone(ctx, row, false);
     if (!rc && (r & FILTER_CLONE_THREADS)) rc = rule_clone(ctx, row, true);
     /* Its flags lie in memory and cannot be read here; the C library falls back to clone(2). */
-    if (!rc && (r & FILTER_CLONE3_ENOSYS))
-        rc = add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+    if (!rc && (r & FILTER_CLONE3_ENOSYS)) rc = add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
     if (!rc && (r & (FILTER_SOCKET_COMMON | FILTER_SOCKET_INET_UNIX))) rc = rule_socket(ctx, row);
     if (!rc && (r & FILTER_IOCTL_COMMON)) rc = rule_ioctl(ctx, row);
     if (!rc && (r & FILTER_MEMORY_NO_EXEC)) rc = rule_memory(ctx);
@@ -118,8 +117,8 @@ static int add_rules(scmp_filter_ctx ctx, const struct filter_row *row) {
 }
 
 static int fill(scmp_filter_ctx ctx, const struct filter_row *row) {
-    uint32_t action = row->def == FILTER_DEFAULT_ALLOW ? SCMP_ACT_ERRNO((uint32_t)row->refuse)
-                                                       : SCMP_ACT_ALLOW;
+    uint32_t action =
+        row->def == FILTER_DEFAULT_ALLOW ? SCMP_ACT_ERRNO((uint32_t)row->refuse) : SCMP_ACT_ALLOW;
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (!rc) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* search by tree */
     for (size_t i = 0; !rc && row->calls[i]; i++) rc = add(ctx, action, row->calls[i], 0, NULL);

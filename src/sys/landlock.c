@@ -74,7 +74,8 @@ int landlock_allow(int ruleset, int abi, const char *path, int rights) {
     struct landlock_path_beneath_attr a = {.allowed_access = allowed & handled_fs(abi),
                                            .parent_fd = fd};
     int rc = 0;
-    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a, 0) != 0) rc = -errno;
+    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a, 0) != 0)
+        rc = -errno;
     close(fd);
     return rc;
 }

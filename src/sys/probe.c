@@ -154,7 +154,11 @@ static int probe_sandbox(char *detail, size_t cap) {
     struct spawn_fd fd = {.fd = in[0], .as = 0};
     struct spawn_plan plan = {.row = sandbox_by_name(STR("runtime_host")),
                               .level = geteuid() == 0 ? SANDBOX_FULL : SANDBOX_USER,
-                              .exe = "/bin/sh", .argv = argv, .envp = envp, .fds = &fd, .fd_n = 1};
+                              .exe = "/bin/sh",
+                              .argv = argv,
+                              .envp = envp,
+                              .fds = &fd,
+                              .fd_n = 1};
     struct sandbox_mount lease = {.base = "/usr", .inside = "/model"};
     struct spawned s = {0};
     struct spawn_end end = {0};
@@ -191,8 +195,7 @@ const struct probe probes[] = {
      "use Linux 5.19 or newer and ext4, xfs, btrfs or tmpfs, or set sandbox.level=user",
      probe_owner_mapping},
     {"sandbox", "a sandbox starts and is leased", PROBE_FULL | PROBE_USER,
-     "see the parts above; inside another sandbox /proc must not be partly covered",
-     probe_sandbox},
+     "see the parts above; inside another sandbox /proc must not be partly covered", probe_sandbox},
     {"limits", "cgroups that limit memory and processes", PROBE_GOOD,
      "start as root, or delegate a cgroup (systemd: Delegate=yes); without, rlimits are used",
      probe_limits},
@@ -242,9 +245,8 @@ static err *check_level(int need, const char *name) {
         if (r.ok) continue;
         char what[64] = "";
         if (r.error) snprintf(what, sizeof(what), " (%s)", strerrordesc_np(r.error));
-        return err_hint(err_new(ERR_INVALID_STATE,
-                                "sandbox level %s does not work here: %s%s%s%s", name,
-                                probes[i].what, what, r.detail[0] ? ": " : "", r.detail),
+        return err_hint(err_new(ERR_INVALID_STATE, "sandbox level %s does not work here: %s%s%s%s",
+                                name, probes[i].what, what, r.detail[0] ? ": " : "", r.detail),
                         "%s", probes[i].way_out);
     }
     return NULL;

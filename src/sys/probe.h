@@ -12,8 +12,8 @@ enum probe_need { PROBE_FULL = 1, PROBE_USER = 2, PROBE_ALL = 4, PROBE_GOOD = 8 
 
 struct probe {
     const char *name, *what;
-    int need;             /* which levels cannot do without it; PROBE_GOOD: none, but it is better */
-    const char *way_out;  /* what a person can do when it is missing */
+    int need;            /* which levels cannot do without it; PROBE_GOOD: none, but it is better */
+    const char *way_out; /* what a person can do when it is missing */
     int (*run)(char *detail, size_t cap); /* 0 or -errno; detail may be written in both cases */
 };
 extern const struct probe probes[];

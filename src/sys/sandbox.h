@@ -60,14 +60,14 @@ struct sandbox_row {
     const char *name, *doc;
     int namespaces;
     enum sandbox_root root;
-    bool init;                /* a small init of ours is its pid 1: reaps, passes SIGTERM on */
-    bool loopback;            /* 127.0.0.1 is up in its network namespace */
-    const char *const *ro;    /* system paths; "?" first: fine if missing */
-    const char *const *dirs;  /* empty folders for leases */
+    bool init;               /* a small init of ours is its pid 1: reaps, passes SIGTERM on */
+    bool loopback;           /* 127.0.0.1 is up in its network namespace */
+    const char *const *ro;   /* system paths; "?" first: fine if missing */
+    const char *const *dirs; /* empty folders for leases */
     const struct sandbox_tmpfs *tmpfs;
     enum sandbox_uid_rule uid_rule;
     uint32_t uid_number;
-    uint64_t caps;            /* supervisor: the capabilities it keeps */
+    uint64_t caps; /* supervisor: the capabilities it keeps */
     enum filter_id filter, confine_filter;
     const struct sandbox_rule *rules, *confine_rules; /* NULL: no Landlock for files */
     int deny_tcp, confine_deny_tcp;
@@ -87,7 +87,8 @@ bool sandbox_level_by_name(str name, enum sandbox_level *ret);
  * followed), `path` below it is not (no links, no "..", no other file system on the way); NULL path
  * is base itself. Mounted nosuid, nodev, and noexec unless `exec`.
  * `as_owner`: whoever owns the folder on disk is the sandbox's own user inside, in both directions
- * (idmapped mount), so that nothing is ever chowned. Level full only; at level user it is so anyway.
+ * (idmapped mount), so that nothing is ever chowned. Level full only; at level user it is so
+ * anyway.
  */
 struct sandbox_mount {
     const char *base, *path, *inside;

@@ -7,14 +7,14 @@
  * moved into any. So a short-lived copy of ourselves does:
  *
  *   level full   the parent makes the detached mounts (with the owner's mapping, which needs real
- *                root); the copy enters the sandbox's mount namespace and moves them to their places.
- *   level user   nothing may be cloned in the host's namespace, which root owns. The copy enters the
- *                sandbox's user namespace (we made it, so we have all rights there), gets a mount
+ *                root); the copy enters the sandbox's mount namespace and moves them to their
+ * places. level user   nothing may be cloned in the host's namespace, which root owns. The copy
+ * enters the sandbox's user namespace (we made it, so we have all rights there), gets a mount
  *                namespace of its own that the user namespace owns and that still shows the host's
  *                files, clones there, enters the sandbox's mount namespace, and moves.
  *
- * The copy never runs a program and has no descriptor that the sandbox could reach: it is in our pid
- * namespace. It makes system calls only.
+ * The copy never runs a program and has no descriptor that the sandbox could reach: it is in our
+ * pid namespace. It makes system calls only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +30,12 @@
 
 #define LEASE_TIMEOUT_MS 10000
 
-static const char *const WORDS[] = {"enter the sandbox's user namespace", "copy the mounts",
-                                    "open the folder", "copy the mount of the folder",
-                                    "enter the sandbox's mount namespace", "find the place for",
+static const char *const WORDS[] = {"enter the sandbox's user namespace",
+                                    "copy the mounts",
+                                    "open the folder",
+                                    "copy the mount of the folder",
+                                    "enter the sandbox's mount namespace",
+                                    "find the place for",
                                     "mount"};
 enum { LEASE_USER, LEASE_COPY, LEASE_OPEN, LEASE_CLONE, LEASE_ENTER, LEASE_PLACE, LEASE_MOVE };
 
@@ -91,10 +94,9 @@ static err *outcome(const struct lease *l, int fd) {
     ssize_t got = n > 0 ? read(fd, &f, sizeof(f)) : -1;
     if (got == 0) return NULL;
     if (got != (ssize_t)sizeof(f)) return err_new(ERR_INTERNAL_ERROR, "a lease broke off");
-    const char *what = f.step == LEASE_OPEN || f.step == LEASE_CLONE ? l->mounts[f.index].base
-                       : f.step == LEASE_PLACE || f.step == LEASE_MOVE
-                           ? l->mounts[f.index].inside
-                           : "";
+    const char *what = f.step == LEASE_OPEN || f.step == LEASE_CLONE   ? l->mounts[f.index].base
+                       : f.step == LEASE_PLACE || f.step == LEASE_MOVE ? l->mounts[f.index].inside
+                                                                       : "";
     errno = f.error;
     return err_errno("a lease could not %s%s%s", WORDS[f.step], *what ? " " : "", what);
 }
@@ -129,8 +131,7 @@ static err *check(const struct spawned *p, const struct sandbox_mount *mounts, s
     if (p->level == SANDBOX_REDUCED || p->row->root == SANDBOX_ROOT_HOST || p->row->namespaces == 0)
         return err_new(ERR_INVALID_STATE, "a process of profile %s at level %s cannot be leased",
                        p->row->name, sandbox_level_name(p->level));
-    if (p->leased)
-        return err_new(ERR_INVALID_STATE, "process %d had an owner before", (int)p->pid);
+    if (p->leased) return err_new(ERR_INVALID_STATE, "process %d had an owner before", (int)p->pid);
     if (n > SANDBOX_MOUNTS_MAX)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "%zu mounts; at most %u", n,
                        SANDBOX_MOUNTS_MAX);
@@ -148,8 +149,11 @@ static err *check(const struct spawned *p, const struct sandbox_mount *mounts, s
 
 err *sandbox_lease(struct spawned *p, const struct sandbox_mount *mounts, size_t n) {
     TRY(check(p, mounts, n));
-    struct lease l = {.user_ns = p->user_ns, .mount_ns = p->mount_ns,
-                      .user_level = p->level == SANDBOX_USER, .mounts = mounts, .n = n};
+    struct lease l = {.user_ns = p->user_ns,
+                      .mount_ns = p->mount_ns,
+                      .user_level = p->level == SANDBOX_USER,
+                      .mounts = mounts,
+                      .n = n};
     for (size_t i = 0; i < SANDBOX_MOUNTS_MAX; i++) l.trees[i] = -1;
     p->leased = true; /* half a lease is one, too */
     err *e = NULL;

@@ -95,8 +95,8 @@ err *sandbox_write_maps(pid_t pid, uint32_t inside, uint32_t outside_uid, uint32
     return write_map(pid, "gid_map", inside, outside_gid);
 }
 
-/* A user namespace whose map says: who is `disk` on disk is `shown` in the mount. It needs a process
- * only until its descriptor is open. */
+/* A user namespace whose map says: who is `disk` on disk is `shown` in the mount. It needs a
+ * process only until its descriptor is open. */
 static err *owner_namespace(uint32_t disk_uid, uint32_t disk_gid, uint32_t shown, int *ret_fd) {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0);
     if (pid == 0) {
@@ -110,8 +110,10 @@ static err *owner_namespace(uint32_t disk_uid, uint32_t disk_gid, uint32_t shown
     if (!e) {
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) e = err_errno("cannot open %s", path);
-        else *ret_fd = fd;
+        if (fd < 0)
+            e = err_errno("cannot open %s", path);
+        else
+            *ret_fd = fd;
     }
     kill(pid, SIGKILL);
     waitpid(pid, NULL, __WALL);

@@ -48,14 +48,16 @@ static bool own_root(const struct spawn_plan *p) {
 
 err *spawn_check(const struct spawn_plan *p) {
     if (!p->row || !p->argv || !p->argv[0] || !p->envp)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "a plan needs a row, arguments and environment");
+        return err_new(ERR_INVALID_PARAMETER_VALUE,
+                       "a plan needs a row, arguments and environment");
     size_t args = 0;
     while (p->argv[args]) args++;
     if (args > ARGS_MAX)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "%zu arguments; at most %d", args, ARGS_MAX);
     if (p->fd_n > SPAWN_FDS_MAX || p->mount_n > SANDBOX_MOUNTS_MAX)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "%zu descriptors and %zu mounts; at most %u, %u",
-                       p->fd_n, p->mount_n, SPAWN_FDS_MAX, SANDBOX_MOUNTS_MAX);
+        return err_new(ERR_INVALID_PARAMETER_VALUE,
+                       "%zu descriptors and %zu mounts; at most %u, %u", p->fd_n, p->mount_n,
+                       SPAWN_FDS_MAX, SANDBOX_MOUNTS_MAX);
     for (size_t i = 0; i < p->fd_n; i++) {
         if (p->fds[i].fd < 0 || p->fds[i].as < 0 || p->fds[i].as > 255)
             return err_new(ERR_INVALID_PARAMETER_VALUE, "descriptor %d as %d cannot be passed",
@@ -154,14 +156,13 @@ static void plan_files(struct spawn_child *c, arena *a, const struct sandbox_row
         c->tmpfs[c->tmpfs_n].path = arena_printf(a, SPAWN_STAGE "%s", t->path);
         c->tmpfs[c->tmpfs_n].inside = t->path + 1;
         c->tmpfs[c->tmpfs_n].exec = t->exec;
-        c->tmpfs[c->tmpfs_n++].options =
-            arena_printf(a, "mode=700,uid=%u,gid=%u,size=%dm,nr_inodes=%d", u, u, t->mb,
-                         t->mb * 256);
+        c->tmpfs[c->tmpfs_n++].options = arena_printf(
+            a, "mode=700,uid=%u,gid=%u,size=%dm,nr_inodes=%d", u, u, t->mb, t->mb * 256);
     }
 }
 
-/* Our own program, by its path where that still is the file we run (so that a crash report finds its
- * symbols), else by descriptor: the file was replaced by an upgrade. */
+/* Our own program, by its path where that still is the file we run (so that a crash report finds
+ * its symbols), else by descriptor: the file was replaced by an upgrade. */
 static err *plan_own_exe(struct spawn_child *c, arena *a, bool root) {
     char path[4096];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -182,15 +183,19 @@ static err *plan_own_exe(struct spawn_child *c, arena *a, bool root) {
 
 static err *plan_root(const struct spawn_plan *p, struct spawn_child *c, arena *a) {
     if (!c->own_root) {
-        if (p->exe) c->exe = p->exe;
-        else TRY(plan_own_exe(c, a, false));
+        if (p->exe)
+            c->exe = p->exe;
+        else
+            TRY(plan_own_exe(c, a, false));
         return NULL;
     }
     plan_system(c, a, p->row);
     plan_files(c, a, p->row);
     c->dirs = p->row->dirs;
-    if (p->exe) c->exe = p->exe;
-    else TRY(plan_own_exe(c, a, true));
+    if (p->exe)
+        c->exe = p->exe;
+    else
+        TRY(plan_own_exe(c, a, true));
     for (size_t i = 0; i < p->mount_n; i++) {
         const struct sandbox_mount *s = &p->mounts[i];
         struct spawn_mount *m = add_mount(c, s->base, s->inside);
@@ -244,10 +249,19 @@ static void plan_landlock(const struct spawn_plan *p, struct spawn_child *c, are
         if (c->rule_n) add_rule(c, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
         return;
     }
-    static const char *const system[] = {
-        "/usr",           "/lib",           "/lib64",      "/bin",       "/sbin",
-        "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/hosts",
-        "/etc/alternatives", "/proc/self",   "/dev/urandom"};
+    static const char *const system[] = {"/usr",
+                                         "/lib",
+                                         "/lib64",
+                                         "/bin",
+                                         "/sbin",
+                                         "/etc/ld.so.cache",
+                                         "/etc/localtime",
+                                         "/etc/passwd",
+                                         "/etc/group",
+                                         "/etc/hosts",
+                                         "/etc/alternatives",
+                                         "/proc/self",
+                                         "/dev/urandom"};
     for (size_t i = 0; i < ARRAY_LEN(system); i++)
         add_rule(c, system[i], SANDBOX_READ | SANDBOX_EXEC);
     for (size_t i = 0; row->ro[i]; i++)
@@ -274,8 +288,10 @@ static void plan_ids(const struct spawn_plan *p, struct spawn_child *c, struct s
     c->inside_uid = SANDBOX_INSIDE_UID;
     uint32_t uid = geteuid();
     if (isolated(p) && p->level == SANDBOX_FULL) {
-        if (p->uid) uid = p->uid;
-        else if (p->row->uid_rule == SANDBOX_UID_ROLE) uid = SANDBOX_UID_BASE + p->row->uid_number;
+        if (p->uid)
+            uid = p->uid;
+        else if (p->row->uid_rule == SANDBOX_UID_ROLE)
+            uid = SANDBOX_UID_BASE + p->row->uid_number;
         else if (p->row->uid_rule == SANDBOX_UID_LEASE)
             uid = LEASE_UID_BASE + (uint32_t)(rand_u64() % LEASE_UIDS);
         if (uid != geteuid()) c->uid = uid;
@@ -314,7 +330,7 @@ static err *compute(const struct spawn_plan *p, struct spawn_child *c, arena *a,
     plan_limits(p, c);
     plan_landlock(p, c, a);
     TRY(filter_program(p->row->filter, &c->filter));
-    memcpy(c->fds, p->fds, p->fd_n * sizeof(*p->fds));
+    for (size_t i = 0; i < p->fd_n; i++) c->fds[i] = p->fds[i];
     c->fd_n = p->fd_n;
     c->argv = p->argv;
     c->envp = p->envp;

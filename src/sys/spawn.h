@@ -2,8 +2,9 @@
 /*
  * Starting processes in sandboxes: the one place where we clone and exec.
  * A plan is checked and everything that can be computed is, before the clone; the child then only
- * makes system calls. A failure in the child, exec included, comes back as the error of spawn_run(),
- * naming the step. Call from one thread that lives as long as its children: they die with it.
+ * makes system calls. A failure in the child, exec included, comes back as the error of
+ * spawn_run(), naming the step. Call from one thread that lives as long as its children: they die
+ * with it.
  */
 #ifndef BH_SYS_SPAWN_H
 #define BH_SYS_SPAWN_H
@@ -26,17 +27,17 @@ struct spawn_plan {
     /* Path inside the sandbox (at level reduced and for profile none: on the host). NULL: this very
      * program, which is then found at SANDBOX_EXE. */
     const char *exe;
-    char *const *argv;             /* NULL at the end */
-    char *const *envp;             /* built by the caller: the child gets nothing of our own */
-    const char *cwd;               /* inside; NULL: "/" (profile none: unchanged) */
+    char *const *argv; /* NULL at the end */
+    char *const *envp; /* built by the caller: the child gets nothing of our own */
+    const char *cwd;   /* inside; NULL: "/" (profile none: unchanged) */
     const struct spawn_fd *fds;
     size_t fd_n;
     const struct sandbox_mount *mounts; /* present from the start; owners' come by lease */
     size_t mount_n;
-    uint64_t memory_mb;            /* 0: the row's */
-    uint32_t pids, cpu_percent;    /* 0: the row's */
-    uint32_t uid;                  /* outside uid at level full; 0: by the row's rule */
-    cgroups *groups;               /* NULL: no limits but rlimits */
+    uint64_t memory_mb;         /* 0: the row's */
+    uint32_t pids, cpu_percent; /* 0: the row's */
+    uint32_t uid;               /* outside uid at level full; 0: by the row's rule */
+    cgroups *groups;            /* NULL: no limits but rlimits */
 };
 
 /* A running child. Zero-initialised is "none", and so is what spawn_release() leaves. */

@@ -3,7 +3,7 @@
  * Between clone and exec. The process is a copy of a parent that may have threads, so nothing here
  * takes a lock, allocates, or uses those calls of the C library that talk to other threads
  * (setresuid and its family go through syscall()). The order is the one measured to work
- * (docs/security.md): mounts need the rights that later steps drop; the signal for the parent's
+ * (README.md, "Order"): mounts need the rights that later steps drop; the signal for the parent's
  * death is forgotten when the uid changes; Landlock and seccomp need no_new_privs.
  */
 #include <errno.h>
@@ -147,7 +147,8 @@ static void build_root(const struct spawn_child *c) {
     must_be(c, STEP_PIVOT, umount2(".", MNT_DETACH_) == 0);
     must_be(c, STEP_PIVOT, chdir("/") == 0);
     struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-    must_be(c, STEP_PIVOT, syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &ro, sizeof(ro)) == 0);
+    must_be(c, STEP_PIVOT,
+            syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &ro, sizeof(ro)) == 0);
     close(root);
 }
 
@@ -231,7 +232,8 @@ static void reset_signals(void) {
 }
 
 /* Pid 1 of the namespace, when the program itself is not made for it: reaps whatever loses its
- * parent, passes signals on, ends as the program ended (128 + signal), and with it the namespace. */
+ * parent, passes signals on, ends as the program ended (128 + signal), and with it the namespace.
+ */
 static void run_init(pid_t program) __attribute__((noreturn));
 static void run_init(pid_t program) {
     (void)syscall(SYS_close_range, 0u, ~0u, 0u);
@@ -262,20 +264,24 @@ static void start(const struct spawn_child *c) {
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (c->exe) execve(c->exe, c->argv, c->envp);
-    else syscall(SYS_execveat, c->exe_fd, "", c->argv, c->envp, AT_EMPTY_PATH);
+    if (c->exe)
+        execve(c->exe, c->argv, c->envp);
+    else
+        syscall(SYS_execveat, c->exe_fd, "", c->argv, c->envp, AT_EMPTY_PATH);
     fail(c, STEP_EXEC, errno, 0);
 }
 
 void spawn_child_main(const struct spawn_child *shared) {
-    struct spawn_child *c = (struct spawn_child *)(uintptr_t)shared; /* our copy: memory is not shared */
+    struct spawn_child *c =
+        (struct spawn_child *)(uintptr_t)shared; /* our copy: memory is not shared */
     char go = 0;
     setsid();
     if (read(c->go_fd, &go, 1) != 1) _exit(127);
     reset_signals();
     if (c->user_namespace) {
         uint32_t u = c->inside_uid;
-        if (c->level == SANDBOX_FULL) must_be(c, STEP_INSIDE_UID, syscall(SYS_setgroups, 0, NULL) == 0);
+        if (c->level == SANDBOX_FULL)
+            must_be(c, STEP_INSIDE_UID, syscall(SYS_setgroups, 0, NULL) == 0);
         must_be(c, STEP_INSIDE_UID, syscall(SYS_setresgid, u, u, u) == 0);
         must_be(c, STEP_INSIDE_UID, syscall(SYS_setresuid, u, u, u) == 0);
     }
@@ -283,8 +289,7 @@ void spawn_child_main(const struct spawn_child *shared) {
     if (c->level != SANDBOX_REDUCED && (c->row->namespaces & SANDBOX_NS_CGROUP))
         must_be(c, STEP_NAMESPACE, unshare(CLONE_NEWCGROUP) == 0);
     if (c->own_root) build_root(c);
-    if (c->clone_flags & CLONE_NEWUTS)
-        must_be(c, STEP_NAMESPACE, sethostname("sandbox", 7) == 0);
+    if (c->clone_flags & CLONE_NEWUTS) must_be(c, STEP_NAMESPACE, sethostname("sandbox", 7) == 0);
     if (c->row->loopback && (c->clone_flags & CLONE_NEWNET)) loopback_up(c);
     arrange_fds(c);
     for (size_t i = 0; i < c->limit_n; i++) {

@@ -72,8 +72,8 @@ struct spawn_child {
     const struct sandbox_row *row;
     enum sandbox_level level;
     bool user_namespace, own_root;
-    uint32_t inside_uid;  /* with a user namespace */
-    uint32_t uid;         /* without one: uid and gid to take, 0 for none */
+    uint32_t inside_uid; /* with a user namespace */
+    uint32_t uid;        /* without one: uid and gid to take, 0 for none */
     bool drop_groups, drop_caps;
     int clone_flags;
 

@@ -161,8 +161,8 @@ static void space(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(read_and_write), cmocka_unit_test(mkdirs),
-                                       cmocka_unit_test(remove_tree), cmocka_unit_test(remove_deep),
-                                       cmocka_unit_test(lock), cmocka_unit_test(space)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_and_write), cmocka_unit_test(mkdirs), cmocka_unit_test(remove_tree),
+        cmocka_unit_test(remove_deep),    cmocka_unit_test(lock),   cmocka_unit_test(space)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -62,8 +62,7 @@ static void levels(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_run),
-                                       cmocka_unit_test(crash_is_a_result),
-                                       cmocka_unit_test(levels)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_run), cmocka_unit_test(crash_is_a_result), cmocka_unit_test(levels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
