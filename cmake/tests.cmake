@@ -110,6 +110,15 @@ if(NOT BH_FLAVOUR STREQUAL "fuzz")
   endforeach()
 endif()
 
+# Programs that Python tests run: tests/harness/<what>/<name>.c, built to tests/harness/<name>.
+if(NOT BH_FLAVOUR STREQUAL "fuzz")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/harness/*/*.c")
+  foreach(source IN LISTS sources)
+    bh_program(target harness "${source}")
+    add_dependencies(tests-20-format "${target}")
+  endforeach()
+endif()
+
 file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c")
 foreach(source IN LISTS sources)
   get_filename_component(name "${source}" NAME_WE)
