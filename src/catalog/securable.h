@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Securables of the account's metastore: what a full name names, who owns it, who was granted what
+ * on it and above it, and the decision from that.
+ *
+ *   metastore (account) → catalog → schema → registered model
+ *
+ * Every decision goes through policy_privilege() (policy/policy.h). Three outcomes:
+ *   allowed     the caller holds one of the privileges asked, and USE on everything above
+ *   refused     PERMISSION_DENIED naming the privilege and the securable on which it lacks
+ *   missing     RESOURCE_DOES_NOT_EXIST as for a name that was never given, when the caller holds
+ *               nothing on the securable: he may not know that it exists
+ * Passing through (USE_CATALOG on a catalog) does not make what is below visible; a privilege that
+ * applies to the securable's own kind, granted there or above, does, and so does BROWSE.
+ */
+#ifndef BH_CATALOG_SECURABLE_H
+#define BH_CATALOG_SECURABLE_H
+
+#include "policy/policy.h"
+#include "store/gen_entities.h"
+#include "store/store.h"
+
+enum securable_kind { SEC_METASTORE, SEC_CATALOG, SEC_SCHEMA, SEC_MODEL, SEC_KINDS };
+
+/* "metastore", "catalog", "schema", "registered_model": as grants keep it. */
+extern const char *const securable_kind_names[SEC_KINDS];
+
+#define SECURABLE_DEPTH 4
+
+struct securable {
+    enum securable_kind kind;
+    int64_t id;    /* of the row; 0 for the metastore */
+    int64_t owner; /* principal */
+    str full_name; /* as first spelled */
+    struct ent_catalog catalog; /* set from the top down to its own kind */
+    struct ent_schema schema;
+    struct ent_uc_model model;
+    struct policy_node chain[SECURABLE_DEPTH]; /* [0] itself, then outwards */
+    size_t n;
+};
+
+/* Who asks, and where to look. now: clock_now() of the request. */
+struct caller {
+    store_tx *tx;
+    struct store_scope scope;
+    arena *a;
+    const struct policy_subject *who;
+    str name;
+    int64_t now;
+};
+
+/* The scope of everything in the metastore: the account. */
+static inline struct store_scope metastore_scope(const struct caller *c) {
+    return (struct store_scope){c->scope.account, 0};
+}
+
+/* By kind and full name ("" for the metastore). *found false: some part does not exist. Bad names
+ * are INVALID_PARAMETER_VALUE. */
+err *securable_find(const struct caller *c, enum securable_kind kind, str full_name,
+                    struct securable *ret, bool *found) BH_CHECK;
+/* The same by rows already read: makes the chain. */
+err *securable_of_catalog(const struct caller *c, const struct ent_catalog *row,
+                          struct securable *ret) BH_CHECK;
+err *securable_of_schema(const struct caller *c, const struct securable *catalog,
+                         const struct ent_schema *row, struct securable *ret) BH_CHECK;
+err *securable_of_model(const struct caller *c, const struct securable *schema,
+                        const struct ent_uc_model *row, struct securable *ret) BH_CHECK;
+
+/* "Catalog 'x' does not exist." */
+err *securable_missing(enum securable_kind kind, str full_name) BH_CHECK;
+
+/* Does the caller hold anything on it that lets him know of it? */
+bool securable_visible(const struct caller *c, const struct securable *s);
+/* May he read its metadata: visible, and USE on what is above, or BROWSE? */
+bool securable_readable(const struct caller *c, const struct securable *s);
+/* Readable through BROWSE alone. */
+bool securable_browse_only(const struct caller *c, const struct securable *s);
+/* One of the privileges `need`, or the error of the essay. */
+err *securable_need(const struct caller *c, const struct securable *s, uint64_t need) BH_CHECK;
+/* True if securable_need() would allow. */
+bool securable_allows(const struct caller *c, const struct securable *s, uint64_t need);
+
+/* Finds and decides in one step: the usual opening of a handler. need 0: metadata. */
+err *securable_open(const struct caller *c, enum securable_kind kind, str full_name, uint64_t need,
+                    struct securable *ret) BH_CHECK;
+
+/* Kind by the type in a path ("catalog", "SCHEMA", "function", "registered_model"), or -1. */
+int securable_kind_of(str type);
+/* Privileges that may be granted on this kind. */
+uint64_t securable_grantable(enum securable_kind kind);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog/tree.h"
+
+#include <openssl/sha.h>
+
+#include "catalog/grants.h"
+#include "catalog/name.h"
+#include "catalog/models.h"
+#include "sys/clock.h"
+
+char *catalog_uuid(arena *a, int64_t id) {
+    uint64_t v = (uint64_t)id;
+    return arena_printf(a, "00000000-0000-4000-%04x-%012llx", (unsigned)(v >> 48),
+                        (unsigned long long)(v & 0xffffffffffffull));
+}
+
+char *metastore_id(arena *a, const char *account_id) {
+    unsigned char h[SHA256_DIGEST_LENGTH];
+    char *text = arena_printf(a, "metastore of %s", account_id);
+    SHA256((const unsigned char *)text, strlen(text), h);
+    return arena_printf(a, "%02x%02x%02x%02x-%02x%02x-5%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x",
+                        h[0], h[1], h[2], h[3], h[4], h[5], h[6] & 0xf, h[7], 8 + (h[8] >> 6),
+                        h[8] & 0xf, h[9], h[10], h[11], h[12], h[13], h[14], h[15]);
+}
+
+static err *check_comment(str comment) {
+    if (comment.n <= TREE_MAX_COMMENT) return NULL;
+    return err_new(ERR_INVALID_PARAMETER_VALUE, "A comment may have %u bytes, not %zu.",
+                   TREE_MAX_COMMENT, comment.n);
+}
+
+static err *check_free(const struct caller *c, enum securable_kind kind, int64_t parent, str name,
+                       int64_t but) {
+    bool found;
+    int64_t id;
+    if (kind == SEC_CATALOG) {
+        struct ent_catalog other;
+        TRY(ent_catalog_by_name(c->tx, metastore_scope(c), c->a, name, &other, &found));
+        id = other.id;
+    } else {
+        struct ent_schema other;
+        TRY(ent_schema_by_name(c->tx, metastore_scope(c), c->a, parent, name, &other, &found));
+        id = other.id;
+    }
+    if (!found || id == but) return NULL;
+    return err_new(ERR_ALREADY_EXISTS, "%s '%.*s' already exists.",
+                   kind == SEC_CATALOG ? "Catalog" : "Schema", STR_ARG(name));
+}
+
+err *tree_create_schema(const struct caller *c, const struct securable *catalog,
+                        const struct tree_spec *spec, struct securable *ret) {
+    TRY(name_check_part(spec->name, "schema"));
+    TRY(check_comment(spec->comment));
+    TRY(check_free(c, SEC_SCHEMA, catalog->id, spec->name, 0));
+    struct ent_schema row = {.catalog_id = catalog->id,
+                             .name = spec->name,
+                             .comment = spec->comment,
+                             .storage_root = spec->storage_root,
+                             .owner_id = c->who->id};
+    TRY(kv_text(c->a, &spec->properties, "properties", &row.properties));
+    TRY(ent_schema_insert(c->tx, metastore_scope(c), &row));
+    TRY(securable_of_schema(c, catalog, &row, ret));
+    store_tx_securable(c->tx, "schema", row.id, ret->full_name);
+    return NULL;
+}
+
+err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
+                         struct securable *ret) {
+    TRY(name_check_part(spec->name, "catalog"));
+    TRY(check_comment(spec->comment));
+    TRY(check_free(c, SEC_CATALOG, 0, spec->name, 0));
+    struct ent_catalog row = {.name = spec->name,
+                              .comment = spec->comment,
+                              .storage_root = spec->storage_root,
+                              .isolation_mode = STR("OPEN"),
+                              .owner_id = c->who->id};
+    TRY(kv_text(c->a, &spec->properties, "properties", &row.properties));
+    TRY(ent_catalog_insert(c->tx, metastore_scope(c), &row));
+    TRY(securable_of_catalog(c, &row, ret));
+    struct securable schema;
+    struct tree_spec dflt = {.name = STR("default"), .comment = STR("Default schema")};
+    TRY(tree_create_schema(c, ret, &dflt, &schema));
+    store_tx_securable(c->tx, "catalog", row.id, row.name);
+    return NULL;
+}
+
+err *tree_save(const struct caller *c, struct securable *s) {
+    if (s->kind == SEC_CATALOG) {
+        TRY(check_comment(s->catalog.comment));
+        s->catalog.updated_at = c->now;
+        TRY(ent_catalog_update(c->tx, metastore_scope(c), &s->catalog));
+        s->full_name = s->catalog.name;
+    } else {
+        must(s->kind == SEC_SCHEMA);
+        TRY(check_comment(s->schema.comment));
+        s->schema.updated_at = c->now;
+        TRY(ent_schema_update(c->tx, metastore_scope(c), &s->schema));
+        s->full_name = name_join(c->a, s->catalog.name, s->schema.name, STR(""));
+    }
+    store_tx_securable(c->tx, securable_kind_names[s->kind], s->id, s->full_name);
+    return NULL;
+}
+
+err *tree_rename(const struct caller *c, struct securable *s, str new_name) {
+    TRY(name_check_part(new_name, s->kind == SEC_CATALOG ? "catalog" : "schema"));
+    TRY(check_free(c, s->kind, s->kind == SEC_SCHEMA ? s->catalog.id : 0, new_name, s->id));
+    if (s->kind == SEC_CATALOG)
+        s->catalog.name = new_name;
+    else
+        s->schema.name = new_name;
+    return NULL;
+}
+
+/* ---- deleting ---- */
+
+static err *not_empty(const struct securable *s, const char *what) {
+    return err_hint(err_new(ERR_INVALID_STATE, "%s '%.*s' is not empty: it has %s.",
+                            s->kind == SEC_CATALOG ? "Catalog" : "Schema", STR_ARG(s->full_name),
+                            what),
+                    "Delete what is in it, or use force.");
+}
+
+/* One request deletes at most so many objects: a write must stay short. */
+#define DELETE_MAX 10000
+
+static err *models_of(const struct caller *c, int64_t schema, struct ent_uc_model_rows *ret) {
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_MODEL_SCHEMA_ID, .i = schema}},
+                               .order = ENT_UC_MODEL_NAME,
+                               .limit = DELETE_MAX};
+    return ent_uc_model_list(c->tx, metastore_scope(c), c->a, &q, ret);
+}
+
+static err *schemas_of(const struct caller *c, int64_t catalog, struct ent_schema_rows *ret) {
+    struct ent_list_query q = {.eq = {{.column = ENT_SCHEMA_CATALOG_ID, .i = catalog}},
+                               .order = ENT_SCHEMA_NAME,
+                               .limit = DELETE_MAX};
+    return ent_schema_list(c->tx, metastore_scope(c), c->a, &q, ret);
+}
+
+static err *too_much(const struct securable *s) {
+    return err_new(ERR_RESOURCE_EXHAUSTED,
+                   "'%.*s' holds more than %d objects; delete some of them first.",
+                   STR_ARG(s->full_name), DELETE_MAX);
+}
+
+static err *delete_schema(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_uc_model_rows models;
+    TRY(models_of(c, s->id, &models));
+    if (models.n && !force) return not_empty(s, "registered models");
+    if (models.more) return too_much(s);
+    for (size_t i = 0; i < models.n; i++) {
+        struct securable m;
+        TRY(securable_of_model(c, s, &models.p[i], &m));
+        TRY(models_delete(c, &m));
+    }
+    TRY(grants_drop(c, SEC_SCHEMA, s->id));
+    return ent_schema_delete(c->tx, metastore_scope(c), s->id);
+}
+
+static err *delete_catalog(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_schema_rows schemas;
+    TRY(schemas_of(c, s->id, &schemas));
+    if (schemas.more) return too_much(s);
+    for (size_t i = 0; i < schemas.n; i++) {
+        struct securable schema;
+        if (!force && !str_ieq(schemas.p[i].name, STR("default"))) return not_empty(s, "schemas");
+        TRY(securable_of_schema(c, s, &schemas.p[i], &schema));
+        TRY(delete_schema(c, &schema, force));
+    }
+    TRY(grants_drop(c, SEC_CATALOG, s->id));
+    return ent_catalog_delete(c->tx, metastore_scope(c), s->id);
+}
+
+err *tree_delete(const struct caller *c, const struct securable *s, bool force) {
+    must(s->kind == SEC_CATALOG || s->kind == SEC_SCHEMA);
+    TRY(s->kind == SEC_CATALOG ? delete_catalog(c, s, force) : delete_schema(c, s, force));
+    store_tx_securable(c->tx, securable_kind_names[s->kind], s->id, s->full_name);
+    return NULL;
+}
+
+/* ---- a fresh metastore ---- */
+
+#define MAIN_CATALOG "main"
+
+err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) {
+    arena *a = arena_new();
+    struct policy_subject nobody = {0};
+    struct caller c = {.tx = tx, .scope = scope, .a = a, .who = &nobody, .now = clock_now()};
+    struct securable schema;
+    bool found;
+    err *e = securable_find(&c, SEC_SCHEMA, STR(MAIN_CATALOG ".default"), &schema, &found);
+    if (!e && found) e = grants_change(&c, SEC_CATALOG, schema.catalog.id, group, PRIV_USE_CATALOG, 0);
+    if (!e && found)
+        e = grants_change(&c, SEC_SCHEMA, schema.id, group, PRIV_USE_SCHEMA | PRIV_CREATE_MODEL, 0);
+    arena_free(a);
+    return e;
+}
+
+err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
+    arena *a = arena_new();
+    struct policy_subject who = {.id = owner, .active = true};
+    struct caller c = {.tx = tx, .scope = scope, .a = a, .who = &who, .now = clock_now()};
+    struct securable s;
+    bool found;
+    err *e = securable_find(&c, SEC_CATALOG, STR(MAIN_CATALOG), &s, &found);
+    struct tree_spec spec = {.name = STR(MAIN_CATALOG), .comment = STR("Main catalog")};
+    if (!e && !found) e = tree_create_catalog(&c, &spec, &s);
+    arena_free(a);
+    return e;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Catalogs and schemas: making, changing and deleting them, and what a fresh metastore holds. As in
+ * models.h, rights are the handlers' to ask for.
+ */
+#ifndef BH_CATALOG_TREE_H
+#define BH_CATALOG_TREE_H
+
+#include "catalog/kv.h"
+#include "catalog/securable.h"
+
+#define TREE_MAX_COMMENT 65535u
+
+struct tree_spec {
+    str name, comment, storage_root;
+    struct kv properties;
+};
+
+/* A catalog comes with a schema "default". ALREADY_EXISTS when the name is taken. */
+err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
+                         struct securable *ret) BH_CHECK;
+err *tree_create_schema(const struct caller *c, const struct securable *catalog,
+                        const struct tree_spec *spec, struct securable *ret) BH_CHECK;
+
+/* Writes s->catalog or s->schema back (by s->kind); stamps time and name. */
+err *tree_save(const struct caller *c, struct securable *s) BH_CHECK;
+err *tree_rename(const struct caller *c, struct securable *s, str new_name) BH_CHECK;
+/* Without force, one that holds anything (a catalog: but an empty "default") is refused. */
+err *tree_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
+
+/* What each new metastore starts with: catalog `main` with schema `default`, owned by `owner`.
+ * Nothing is done where main exists. */
+err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) BH_CHECK;
+/* A workspace's group of all its users gets what the published platform gives on a workspace's own
+ * catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_MODEL on main.default. Call it for each new
+ * workspace, after catalog_bootstrap(). Nothing is done where main.default is gone. */
+err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) BH_CHECK;
+
+/* The metastore's id as the API shows it, from the account's id: stable, 36 characters. */
+char *metastore_id(arena *a, const char *account_id);
+/* A row's id in the form of a UUID. */
+char *catalog_uuid(arena *a, int64_t id);
+
+#endif
