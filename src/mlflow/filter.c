@@ -98,6 +98,22 @@ static const struct attribute_row trace_rows[] = {
     {"text", MLQ_NONE, USE_TEXT | FILTER_ONLY, MLQ_SPAN, "content"},
     {0},
 };
+static const struct attribute_row registered_rows[] = {
+    ROW("name", MLQ_NAME, USE_TEXT | USE_LIST),
+    ROW("creation_timestamp", MLQ_START, USE_NUMBER | ORDER_ONLY),
+    ROW("last_updated_timestamp", MLQ_END, USE_NUMBER | ORDER_ONLY),
+    ROW("timestamp", MLQ_END, USE_NUMBER | ORDER_ONLY),
+    {0},
+};
+static const struct attribute_row version_rows[] = {
+    ROW("name", MLQ_NAME, USE_TEXT | USE_LIST),
+    ROW("version_number", MLQ_VERSION_NUMBER, USE_NUMBER),
+    ROW("run_id", MLQ_SOURCE_RUN, USE_TEXT | USE_LIST | FILTER_ONLY),
+    ROW("source_path", MLQ_SOURCE_PATH, USE_TEXT | FILTER_ONLY),
+    ROW("creation_timestamp", MLQ_START, USE_NUMBER | ORDER_ONLY),
+    ROW("last_updated_timestamp", MLQ_END, USE_NUMBER | ORDER_ONLY),
+    {0},
+};
 #undef ROW
 
 struct entity_row {
@@ -143,6 +159,8 @@ static const struct {
     {model_rows, model_entities, "['metric', 'parameter', 'tag', 'attribute']"},
     {trace_rows, trace_entities,
      "['tag', 'request_metadata', 'attribute', 'span', 'feedback', 'expectation']"},
+    {registered_rows, experiment_entities, "('attribute', 'tag', 'tags')"},
+    {version_rows, experiment_entities, "('attribute', 'tag', 'tags')"},
 };
 
 static const char *const op_names[] = {"=",     "!=", "<",  "<=",     ">",       ">=",         "LIKE",
@@ -368,7 +386,8 @@ static err *target_of(arena *a, enum filter_domain d, const struct token *t, boo
 
 static unsigned ops_of(enum filter_domain d, const struct target *t) {
     unsigned rlike = d == FILTER_TRACES ? BIT(MLQ_RLIKE) : 0;
-    unsigned null = d == FILTER_MODELS ? 0 : OPS_NULL;
+    bool no_null = d == FILTER_MODELS || d == FILTER_REGISTERED || d == FILTER_VERSIONS;
+    unsigned null = no_null ? 0 : OPS_NULL;
     if (t->row) {
         if (t->row->use & USE_NUMBER) return OPS_NUMBER;
         if (t->entity == MLQ_SPAN) return BIT(MLQ_LIKE) | BIT(MLQ_ILIKE);

@@ -9,7 +9,14 @@
 #include "store/mlflow_query.h"
 
 /* What is searched: which entities, attributes and comparators are allowed. */
-enum filter_domain { FILTER_RUNS, FILTER_EXPERIMENTS, FILTER_MODELS, FILTER_TRACES };
+enum filter_domain {
+    FILTER_RUNS,
+    FILTER_EXPERIMENTS,
+    FILTER_MODELS,
+    FILTER_TRACES,
+    FILTER_REGISTERED, /* registered models */
+    FILTER_VERSIONS,   /* versions of registered models */
+};
 
 #define FILTER_MAX_TEXT 65536u
 

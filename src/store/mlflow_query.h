@@ -37,6 +37,8 @@ enum mlq_attribute {
     MLQ_SOURCE_RUN,
     MLQ_CLIENT_REQUEST,
     MLQ_EXPERIMENT,
+    MLQ_VERSION_NUMBER, /* of model versions */
+    MLQ_SOURCE_PATH,
 };
 
 enum mlq_op {
