@@ -265,8 +265,11 @@ static err *check_trees(const struct plan *p) {
  * least two. */
 static const unsigned char transform_needs[PLAN_TRANSFORMS] = {
     [PLAN_T_SOFTMAX_F32] = 2, [PLAN_T_SOFTMAX] = 2, [PLAN_T_OVR] = 2};
-static const unsigned char transform_f32[PLAN_TRANSFORMS] = {
-    [PLAN_T_SIGMOID_F32] = 1, [PLAN_T_SOFTMAX_F32] = 1, [PLAN_T_EXP_F32] = 1, [PLAN_T_HINGE] = 1};
+/* The width of sums that a transform is written for: bits of 1 << enum plan_acc. */
+static const unsigned char transform_acc[PLAN_TRANSFORMS] = {
+    [PLAN_T_NONE] = 3,        [PLAN_T_SIGMOID_F32] = 1, [PLAN_T_SOFTMAX_F32] = 1, [PLAN_T_EXP_F32] = 1,
+    [PLAN_T_HINGE] = 1,       [PLAN_T_SIGMOID] = 2,     [PLAN_T_SOFTMAX] = 2,     [PLAN_T_EXP] = 3,
+    [PLAN_T_SQUARE] = 2,      [PLAN_T_LOG1P_EXP] = 2,   [PLAN_T_OVR] = 2};
 static const struct {
     unsigned char needs;
     int labels; /* -1: as many as outputs */
@@ -286,7 +289,8 @@ static err *check_output(const struct plan *p) {
     if (!needs_ok(transform_needs[p->transform], p->n_outputs) ||
         !needs_ok(out_rules[p->out].needs, p->n_outputs))
         return BAD("number of outputs.");
-    if (transform_f32[p->transform] && p->acc != PLAN_ACC_F32) return BAD("width of sums.");
+    if (!(transform_acc[p->transform] & 1u << p->acc) || (p->divide != 0 && p->acc != PLAN_ACC_F64))
+        return BAD("width of sums.");
     size_t labels = plan_count(p, PLAN_S_LABELS);
     size_t want = out_rules[p->out].labels < 0 ? p->n_outputs : (size_t)out_rules[p->out].labels;
     if (labels != want || (labels == 0) != (p->label_type == PLAN_L_NONE)) return BAD("labels.");

@@ -258,7 +258,7 @@ enum plan_transform {
     PLAN_T_HINGE,        /* 1 if x > 0, else 0 */
     PLAN_T_SIGMOID,      /* 1 / (1 + exp(-param·x)), each output */
     PLAN_T_SOFTMAX,
-    PLAN_T_EXP,
+    PLAN_T_EXP,          /* in double, also of float32 sums */
     PLAN_T_SQUARE,       /* sign(x)·x² */
     PLAN_T_LOG1P_EXP,
     PLAN_T_OVR,          /* sigmoid of each, divided by their sum */

@@ -42,13 +42,13 @@ static const struct objective {
     {"reg:quantileerror", LINK_IDENTITY, PLAN_T_NONE},
     {"reg:logistic", LINK_LOGIT, PLAN_T_SIGMOID_F32},
     {"binary:logistic", LINK_LOGIT, PLAN_T_SIGMOID_F32},
-    {"binary:logitraw", LINK_LOGIT, PLAN_T_NONE},
+    {"binary:logitraw", LINK_IDENTITY, PLAN_T_NONE},
     {"binary:hinge", LINK_IDENTITY, PLAN_T_HINGE},
     {"count:poisson", LINK_LOG, PLAN_T_EXP_F32},
     {"reg:gamma", LINK_LOG, PLAN_T_EXP_F32},
     {"reg:tweedie", LINK_LOG, PLAN_T_EXP_F32},
     {"survival:cox", LINK_LOG, PLAN_T_EXP_F32},
-    {"survival:aft", LINK_LOG, PLAN_T_EXP_F32},
+    {"survival:aft", LINK_LOG, PLAN_T_EXP},
     {"rank:pairwise", LINK_IDENTITY, PLAN_T_NONE},
     {"rank:ndcg", LINK_IDENTITY, PLAN_T_NONE},
     {"rank:map", LINK_IDENTITY, PLAN_T_NONE},
@@ -239,6 +239,15 @@ static void numeric_split(struct build_node *v, double threshold, bool default_l
     }
 }
 
+/* What a leaf of a dart model adds. In place, the library predicts with the one tree on top of the base
+ * value, takes the base value off again and weighs what is left; both steps round. */
+static float dropped(const struct reader *r, float weight, float leaf, int64_t group) {
+    if (!r->wrapper) return weight * leaf;
+    const double *base = (const double *)(const void *)r->b->sec[PLAN_S_BASE].p;
+    float on_base = (float)base[group] + leaf;
+    return (on_base - (float)base[group]) * weight;
+}
+
 static err *add_tree(struct reader *r, struct doc doc, size_t i, int64_t group) {
     struct tree t;
     TRY(read_tree(r, doc, &t));
@@ -250,7 +259,7 @@ static err *add_tree(struct reader *r, struct doc doc, size_t i, int64_t group) 
         float condition = (float)t.condition[k];
         v->leaf = t.left[k] == -1;
         if (v->leaf) {
-            v->threshold = (double)(r->weight ? (float)r->weight[i] * condition : condition);
+            v->threshold = (double)(r->weight ? dropped(r, (float)r->weight[i], condition, group) : condition);
             continue;
         }
         if (t.left[k] < 0 || t.left[k] > INT32_MAX || t.right[k] < 0 || t.right[k] > INT32_MAX ||

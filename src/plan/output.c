@@ -44,6 +44,7 @@ static void transform_f32(enum plan_transform t, float *x, size_t n) {
         switch (t) {
         case PLAN_T_SIGMOID_F32: x[i] = sigmoid_f32(x[i]); break;
         case PLAN_T_EXP_F32: x[i] = expf(x[i]); break;
+        case PLAN_T_EXP: x[i] = (float)exp((double)x[i]); break;
         case PLAN_T_HINGE: x[i] = x[i] > 0.0f ? 1.0f : 0.0f; break;
         default: break;
         }
@@ -64,7 +65,6 @@ static double transform_one(enum plan_transform t, double param, double x) {
     case PLAN_T_EXP: return exp(x);
     case PLAN_T_SQUARE: return copysign(x * x, x);
     case PLAN_T_LOG1P_EXP: return log1p(exp(x));
-    case PLAN_T_HINGE: return x > 0 ? 1 : 0;
     default: return x;
     }
 }
