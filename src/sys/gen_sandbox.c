@@ -35,6 +35,7 @@ static const char *const ro_importer_python[] = {"?/etc/mime.types", NULL};
 static const char *const dirs_importer_python[] = {"/model", "/out", "/env", "/base", "/python", NULL};
 static const struct sandbox_tmpfs tmpfs_importer_python[] = {
     {"/tmp", 256, false},
+    {"/dev/shm", 64, false},
     {NULL, 0, false}};
 static const struct sandbox_rule rules_importer_python[] = {
     {"/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC},
@@ -42,6 +43,7 @@ static const struct sandbox_rule rules_importer_python[] = {
 static const char *const dirs_env_builder[] = {"/lock", "/build", "/base", "/python", NULL};
 static const struct sandbox_tmpfs tmpfs_env_builder[] = {
     {"/tmp", 1024, true},
+    {"/dev/shm", 64, false},
     {NULL, 0, false}};
 static const struct sandbox_rule rules_env_builder[] = {
     {"/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC},
@@ -50,6 +52,7 @@ static const char *const ro_runtime_host[] = {"?/etc/mime.types", NULL};
 static const char *const dirs_runtime_host[] = {"/model", "/env", "/base", "/python", NULL};
 static const struct sandbox_tmpfs tmpfs_runtime_host[] = {
     {"/tmp", 256, false},
+    {"/dev/shm", 64, false},
     {NULL, 0, false}};
 static const struct sandbox_rule rules_runtime_host[] = {
     {"/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC},
