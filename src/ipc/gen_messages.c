@@ -35,9 +35,13 @@ const char *msg_name(uint16_t type) {
     case MSG_HEARTBEAT: return "heartbeat";
     case MSG_GATEWAY_STATS: return "gateway_stats";
     case MSG_WAKE: return "wake";
+    case MSG_HOST_LEASE: return "host_lease";
+    case MSG_HOST_STATE: return "host_state";
+    case MSG_STATS_ASK: return "stats_ask";
     case MSG_COURIER_ORDER: return "courier_order";
     case MSG_COURIER_RESULT: return "courier_result";
     case MSG_COURIER_COMMIT: return "courier_commit";
+    case MSG_COURIER_KEY: return "courier_key";
     case MSG_IMPORT_ORDER: return "import_order";
     case MSG_IMPORT_RESULT: return "import_result";
     default: return "?";
@@ -75,9 +79,13 @@ int msg_fds(uint16_t type) {
     case MSG_HEARTBEAT: return 0;
     case MSG_GATEWAY_STATS: return 0;
     case MSG_WAKE: return 0;
+    case MSG_HOST_LEASE: return 0;
+    case MSG_HOST_STATE: return 0;
+    case MSG_STATS_ASK: return 0;
     case MSG_COURIER_ORDER: return 1;
     case MSG_COURIER_RESULT: return 0;
     case MSG_COURIER_COMMIT: return 0;
+    case MSG_COURIER_KEY: return 0;
     case MSG_IMPORT_ORDER: return 1;
     case MSG_IMPORT_RESULT: return 1;
     default: return -1;
@@ -509,6 +517,50 @@ bool msg_wake_decode(arena *a, str payload, struct msg_wake *ret) {
     return in.ok && in.rest.n == 0;
 }
 
+void msg_host_lease_encode(const struct msg_host_lease *m, buf *out) {
+    wire_put_u64(out, m->instance);
+    wire_put_i64(out, m->entity);
+    wire_put_str(out, m->json);
+}
+
+bool msg_host_lease_decode(arena *a, str payload, struct msg_host_lease *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->instance = wire_get_u64(&in);
+    ret->entity = wire_get_i64(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_host_state_encode(const struct msg_host_state *m, buf *out) {
+    wire_put_u64(out, m->instance);
+    wire_put_i64(out, m->entity);
+    wire_put_str(out, m->state);
+    wire_put_str(out, m->json);
+}
+
+bool msg_host_state_decode(arena *a, str payload, struct msg_host_state *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->instance = wire_get_u64(&in);
+    ret->entity = wire_get_i64(&in);
+    ret->state = wire_get_str(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_stats_ask_encode(const struct msg_stats_ask *m, buf *out) {
+    (void)m;
+    (void)out;
+}
+
+bool msg_stats_ask_decode(arena *a, str payload, struct msg_stats_ask *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->none = 0;
+    return in.ok && in.rest.n == 0;
+}
+
 void msg_courier_order_encode(const struct msg_courier_order *m, buf *out) {
     wire_put_str(out, m->verb);
     wire_put_str(out, m->json);
@@ -549,6 +601,17 @@ bool msg_courier_commit_decode(arena *a, str payload, struct msg_courier_commit 
     (void)a;
     ret->ok = wire_get_bool(&in);
     ret->size = wire_get_i64(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_courier_key_encode(const struct msg_courier_key *m, buf *out) {
+    wire_put_str(out, m->key);
+}
+
+bool msg_courier_key_decode(arena *a, str payload, struct msg_courier_key *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->key = wire_get_str(&in);
     return in.ok && in.rest.n == 0;
 }
 

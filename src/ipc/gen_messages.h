@@ -46,9 +46,13 @@ enum msg_type {
     MSG_HEARTBEAT = 34, /* Control to gateway, each second: the facts are current. */
     MSG_GATEWAY_STATS = 35, /* Gateway to control: counters as JSON. */
     MSG_WAKE = 36, /* Gateway to control: an endpoint scaled to zero has a request waiting. */
+    MSG_HOST_LEASE = 37, /* Control to gateway: this instance now belongs to an entity and its folders are mounted; json is the LEASE object of the runtime host. */
+    MSG_HOST_STATE = 38, /* Gateway to control: what an instance said. state: ready, loaded, failed, log, gone, late. */
+    MSG_STATS_ASK = 39, /* Control to gateway: send gateway_stats with this stream. */
     MSG_COURIER_ORDER = 40, /* Control to courier: a signed order; fd is the body's socket where the verb moves bytes. */
     MSG_COURIER_RESULT = 41, /* Courier to control: outcome as JSON; code is an error name or empty. */
     MSG_COURIER_COMMIT = 42, /* Control to courier: the body of a put was size bytes and is whole (ok), or throw it away. */
+    MSG_COURIER_KEY = 43, /* Control to courier, first frame of their channel: the key under which its orders are signed. */
     MSG_IMPORT_ORDER = 50, /* Control to importer: what to make of the files under the directory descriptor. */
     MSG_IMPORT_RESULT = 51, /* Importer to control: a sealed memfd with the plan, or why not. */
 };
@@ -82,9 +86,13 @@ enum msg_type {
 #define MSG_TYPE_heartbeat MSG_HEARTBEAT
 #define MSG_TYPE_gateway_stats MSG_GATEWAY_STATS
 #define MSG_TYPE_wake MSG_WAKE
+#define MSG_TYPE_host_lease MSG_HOST_LEASE
+#define MSG_TYPE_host_state MSG_HOST_STATE
+#define MSG_TYPE_stats_ask MSG_STATS_ASK
 #define MSG_TYPE_courier_order MSG_COURIER_ORDER
 #define MSG_TYPE_courier_result MSG_COURIER_RESULT
 #define MSG_TYPE_courier_commit MSG_COURIER_COMMIT
+#define MSG_TYPE_courier_key MSG_COURIER_KEY
 #define MSG_TYPE_import_order MSG_IMPORT_ORDER
 #define MSG_TYPE_import_result MSG_IMPORT_RESULT
 
@@ -347,6 +355,32 @@ void msg_wake_encode(const struct msg_wake *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_wake_decode(arena *a, str payload, struct msg_wake *ret) BH_CHECK;
 
+struct msg_host_lease {
+    uint64_t instance;
+    int64_t entity;
+    str json;
+};
+void msg_host_lease_encode(const struct msg_host_lease *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_host_lease_decode(arena *a, str payload, struct msg_host_lease *ret) BH_CHECK;
+
+struct msg_host_state {
+    uint64_t instance;
+    int64_t entity;
+    str state;
+    str json;
+};
+void msg_host_state_encode(const struct msg_host_state *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_host_state_decode(arena *a, str payload, struct msg_host_state *ret) BH_CHECK;
+
+struct msg_stats_ask {
+    char none;
+};
+void msg_stats_ask_encode(const struct msg_stats_ask *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_stats_ask_decode(arena *a, str payload, struct msg_stats_ask *ret) BH_CHECK;
+
 struct msg_courier_order {
     str verb;
     str json;
@@ -372,6 +406,13 @@ struct msg_courier_commit {
 void msg_courier_commit_encode(const struct msg_courier_commit *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_courier_commit_decode(arena *a, str payload, struct msg_courier_commit *ret) BH_CHECK;
+
+struct msg_courier_key {
+    str key;
+};
+void msg_courier_key_encode(const struct msg_courier_key *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_courier_key_decode(arena *a, str payload, struct msg_courier_key *ret) BH_CHECK;
 
 struct msg_import_order {
     str json;

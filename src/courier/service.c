@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "courier/service.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "courier/courier.h"
+#include "sys/clock.h"
+#include "sys/jobs.h"
+#include "sys/storage_s3.h"
+
+#define CONFIRM_S 60
+enum { LANE_SHORT, LANE_IN, LANE_OUT, LANES };
+static const struct {
+    const char *name;
+    int threads;
+} lane_rows[LANES] = {{"short", 8}, {"in", 24}, {"out", 48}};
+
+/* Storage of one set of settings; orders keep the one that they began with. Loop thread only. */
+struct root {
+    storage *s;
+    egress *allow;
+    size_t refs;
+};
+
+/* A channel of control. Freed when closed and unused. Loop thread only. */
+struct link {
+    courier *c;
+    chan *ch; /* NULL when closed */
+    unsigned char key[ORDER_KEY_SIZE];
+    bool keyed;
+    size_t refs;
+};
+
+struct task {
+    courier *c;
+    struct link *link;
+    struct root *root;
+    uint64_t stream;
+    arena *a;
+    struct order o;
+    int fd;
+    buf outcome;
+    err *failed;
+    struct storage_info head;
+    /* between the loop's thread and the worker */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool cancelled, decided, whole;
+    int64_t said_size;
+};
+
+struct courier {
+    loop *l;
+    jobs *lanes[LANES];
+    struct root *root;
+    vec_of(struct link *) links;
+    vec_of(struct task *) tasks;
+    bool draining;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+};
+
+/* ---- counting references ---- */
+
+static void root_drop(struct root *r) {
+    if (!r || --r->refs > 0) return;
+    storage_free(r->s);
+    egress_free(r->allow);
+    free(r);
+}
+
+static void link_drop(struct link *k) {
+    if (--k->refs > 0) return;
+    explicit_bzero(k->key, sizeof(k->key));
+    free(k);
+}
+
+/* ---- a task on its thread ---- */
+
+static err *confirm(void *arg, int64_t size, const unsigned char sha256[32]) {
+    struct task *t = arg;
+    (void)sha256;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CONFIRM_S;
+    int rc = 0;
+    pthread_mutex_lock(&t->lock);
+    while (!t->decided && !t->cancelled && rc == 0)
+        rc = pthread_cond_timedwait(&t->changed, &t->lock, &until);
+    bool decided = t->decided, whole = t->whole && !t->cancelled;
+    int64_t said = t->said_size;
+    pthread_mutex_unlock(&t->lock);
+    if (!decided) return err_new(ERR_CANCELLED, "nobody confirmed that the body is whole");
+    if (!whole) return err_new(ERR_CANCELLED, "the body is not whole");
+    if (said != size)
+        return err_new(ERR_DATA_LOSS, "of the body's %lld bytes %lld arrived", (long long)said,
+                       (long long)size);
+    return NULL;
+}
+
+/* Sends the head of a get from the loop's thread; its own copy, the task goes on meanwhile. */
+struct head_note {
+    struct task *t;
+    struct storage_info info;
+};
+
+static void reply(struct task *t, err *e, str json) {
+    if (!t->link->ch) return;
+    CHAN_SEND(t->link->ch, courier_result, t->stream, -1,
+              .code = e ? str_of(err_name(err_code_of(e))) : STR(""),
+              .message = e ? str_of(err_msg(e)) : STR(""), .json = json);
+}
+
+static void send_head(void *arg) {
+    struct head_note *n = arg;
+    buf b = {0};
+    order_write_info(&n->info, &b);
+    reply(n->t, NULL, buf_view(&b));
+    buf_free(&b);
+    free(n);
+}
+
+static void on_head(void *arg, const struct storage_info *info) {
+    struct task *t = arg;
+    struct head_note *n = malloc(sizeof(*n));
+    must(n != NULL);
+    *n = (struct head_note){t, *info};
+    loop_post(t->c->l, send_head, n); /* posted before finish(), so t still lives then */
+}
+
+static void task_close_fd(struct task *t) {
+    pthread_mutex_lock(&t->lock);
+    if (t->fd >= 0) close(t->fd);
+    t->fd = -1;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void finish(void *arg);
+
+static void work(void *arg, int worker) {
+    struct task *t = arg;
+    (void)worker;
+    struct courier_hooks h = {.confirm = confirm, .head = on_head, .arg = t};
+    pthread_mutex_lock(&t->lock);
+    bool cancelled = t->cancelled;
+    pthread_mutex_unlock(&t->lock);
+    t->failed = cancelled ? err_new(ERR_CANCELLED, "the order was taken back")
+                          : courier_act(t->a, t->root->s, &t->o, t->fd, &h, &t->outcome);
+    task_close_fd(t); /* the reader of a get sees the end now */
+    loop_post(t->c->l, finish, t);
+}
+
+static void task_free(struct task *t) {
+    task_close_fd(t);
+    root_drop(t->root);
+    link_drop(t->link);
+    buf_free(&t->outcome);
+    err_free(t->failed);
+    arena_free(t->a);
+    pthread_mutex_destroy(&t->lock);
+    pthread_cond_destroy(&t->changed);
+    free(t);
+}
+
+static void check_drained(courier *c) {
+    if (!c->draining || c->tasks.n > 0 || !c->on_drained) return;
+    void (*fn)(void *) = c->on_drained;
+    c->on_drained = NULL;
+    fn(c->drained_arg);
+}
+
+static void finish(void *arg) {
+    struct task *t = arg;
+    courier *c = t->c;
+    if (t->failed && err_status(err_code_of(t->failed)) >= 500)
+        log_warn("order failed", lf_z("verb", order_verb_name(t->o.verb)), lf_str("key", t->o.key),
+                 lf_err(t->failed));
+    reply(t, t->failed, buf_view(&t->outcome));
+    for (size_t i = 0; i < c->tasks.n; i++)
+        if (c->tasks.p[i] == t) {
+            vec_remove_swap(&c->tasks, i);
+            break;
+        }
+    task_free(t);
+    check_drained(c);
+}
+
+static void cancel(struct task *t) {
+    pthread_mutex_lock(&t->lock);
+    t->cancelled = true;
+    if (t->fd >= 0) shutdown(t->fd, SHUT_RDWR); /* wakes a thread that waits for the peer */
+    pthread_cond_signal(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- frames of control ---- */
+
+static void refuse(struct link *k, uint64_t stream, err *e) {
+    log_warn("order refused", lf_err(e));
+    CHAN_SEND(k->ch, courier_result, stream, -1, .code = str_of(err_name(err_code_of(e))),
+              .message = str_of(err_msg(e)), .json = STR(""));
+    err_free(e);
+}
+
+static int lane_of(enum order_verb v) {
+    return v == ORDER_GET ? LANE_OUT : v == ORDER_PUT || v == ORDER_PART ? LANE_IN : LANE_SHORT;
+}
+
+static err *begin(struct link *k, struct chan_frame *f, arena *a) {
+    courier *c = k->c;
+    struct msg_courier_order m;
+    struct order o;
+    /* the order outlives the frame: its text is copied once, and read from the copy */
+    str payload = arena_str(a, f->payload);
+    if (!msg_courier_order_decode(a, payload, &m))
+        return err_new(ERR_MALFORMED_REQUEST, "an order that cannot be read");
+    if (!k->keyed) return err_new(ERR_PERMISSION_DENIED, "an order before the key");
+    TRY(courier_accept(a, k->key, m.verb, m.json, m.token, clock_now(), &o));
+    if (c->draining || c->tasks.n >= COURIER_MAX_ORDERS)
+        return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier %s",
+                       c->draining ? "is about to restart" : "has too many orders");
+    if (!c->root)
+        return err_hint(err_new(ERR_INVALID_STATE, "no object store is configured"),
+                        "see the setting storage.root");
+    struct task *t = calloc(1, sizeof(*t));
+    must(t != NULL);
+    *t = (struct task){.c = c, .link = k, .root = c->root, .stream = f->stream, .a = a, .o = o,
+                       .fd = f->fd};
+    f->fd = -1;
+    k->refs++;
+    c->root->refs++;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&t->lock, NULL);
+    vec_push(&c->tasks, t);
+    jobs_add(c->lanes[lane_of(o.verb)], work, t);
+    return NULL;
+}
+
+static void on_commit(struct link *k, struct chan_frame *f) {
+    arena *a = arena_new();
+    struct msg_courier_commit m;
+    bool ok = msg_courier_commit_decode(a, f->payload, &m);
+    for (size_t i = 0; ok && i < k->c->tasks.n; i++) {
+        struct task *t = k->c->tasks.p[i];
+        if (t->link != k || t->stream != f->stream) continue;
+        pthread_mutex_lock(&t->lock);
+        t->decided = true;
+        t->whole = m.ok;
+        t->said_size = m.size;
+        pthread_cond_signal(&t->changed);
+        pthread_mutex_unlock(&t->lock);
+    }
+    arena_free(a);
+}
+
+static void on_frame(chan *ch, struct chan_frame *f, void *arg) {
+    struct link *k = arg;
+    (void)ch;
+    arena *a = arena_new();
+    struct msg_courier_key m;
+    if (f->type == MSG_COURIER_ORDER) {
+        err *e = begin(k, f, a);
+        if (!e) return; /* the arena is the task's */
+        refuse(k, f->stream, e);
+    } else if (f->type == MSG_COURIER_COMMIT) {
+        on_commit(k, f);
+    } else if (f->type == MSG_COURIER_KEY && !k->keyed && msg_courier_key_decode(a, f->payload, &m) &&
+               m.key.n == ORDER_KEY_SIZE) {
+        memcpy(k->key, m.key.p, ORDER_KEY_SIZE);
+        k->keyed = true;
+    } else if (f->type != MSG_HELLO) {
+        log_error("frame refused", lf_z("type", msg_name(f->type)));
+    }
+    arena_free(a);
+}
+
+static void link_close(struct link *k) {
+    courier *c = k->c;
+    for (size_t i = 0; i < c->tasks.n; i++)
+        if (c->tasks.p[i]->link == k) cancel(c->tasks.p[i]);
+    for (size_t i = 0; i < c->links.n; i++)
+        if (c->links.p[i] == k) {
+            vec_remove_swap(&c->links, i);
+            break;
+        }
+    chan_free(k->ch);
+    k->ch = NULL;
+    link_drop(k);
+}
+
+static void on_close(chan *ch, const char *why, void *arg) {
+    (void)ch;
+    (void)why;
+    link_close(arg);
+}
+
+err *courier_add_control(courier *c, int fd) {
+    static const struct chan_events ev = {.on_frame = on_frame, .on_close = on_close};
+    struct link *k = calloc(1, sizeof(*k));
+    must(k != NULL);
+    k->c = c;
+    k->refs = 1;
+    err *e = chan_new(c->l, fd, &ev, k, &k->ch);
+    if (e) free(k);
+    else vec_push(&c->links, k);
+    return e;
+}
+
+/* ---- the courier ---- */
+
+err *courier_new(loop *l, courier **ret) {
+    courier *c = calloc(1, sizeof(*c));
+    must(c != NULL);
+    c->l = l;
+    err *e = NULL;
+    for (int i = 0; !e && i < LANES; i++)
+        e = jobs_new(lane_rows[i].name, lane_rows[i].threads, &c->lanes[i]);
+    if (e) courier_free(c);
+    else *ret = c;
+    return e;
+}
+
+void courier_free(courier *c) {
+    if (!c) return;
+    while (c->links.n) link_close(c->links.p[0]);
+    for (size_t i = 0; i < c->tasks.n; i++) cancel(c->tasks.p[i]);
+    for (int i = 0; i < LANES; i++) jobs_free(c->lanes[i]);
+    while (c->tasks.n) loop_step(c->l, 10 * 1000); /* their finish() is posted */
+    root_drop(c->root);
+    vec_free(&c->links);
+    vec_free(&c->tasks);
+    free(c);
+}
+
+size_t courier_running(const courier *c) { return c->tasks.n; }
+
+void courier_drain(courier *c, void (*on_drained)(void *arg), void *arg) {
+    c->draining = true;
+    c->on_drained = on_drained;
+    c->drained_arg = arg;
+    check_drained(c);
+}
+
+err *courier_set(courier *c, const struct settings *s) {
+    str url = settings_str(s, SET_STORAGE_ROOT);
+    struct root *r = NULL;
+    err *e = NULL;
+    arena *a = arena_new();
+    if (str_starts(url, STR("s3://"))) {
+        struct storage_s3_config cfg = {
+            .endpoint = settings_str(s, SET_STORAGE_S3_ENDPOINT),
+            .region = settings_str(s, SET_STORAGE_S3_REGION),
+            .path_style = settings_bool(s, SET_STORAGE_S3_PATH_STYLE),
+            .access_key_id = settings_str(s, SET_STORAGE_S3_ACCESS_KEY_ID),
+            .secret_access_key = settings_str(s, SET_STORAGE_S3_SECRET_ACCESS_KEY),
+            .ca_file = settings_str(s, SET_COURIER_CA_FILE),
+            .proxy = settings_str(s, SET_COURIER_PROXY),
+        };
+        r = calloc(1, sizeof(*r));
+        must(r != NULL);
+        r->refs = 1;
+        e = storage_s3_url(a, url, &cfg.bucket, &cfg.prefix);
+        if (!e) e = egress_new(settings_str(s, SET_EGRESS_ALLOW), &r->allow);
+        cfg.egress = r->allow;
+        if (!e) e = storage_s3_new(&cfg, &r->s);
+    }
+    arena_free(a);
+    if (e) {
+        root_drop(r);
+        return e;
+    }
+    root_drop(c->root);
+    c->root = r;
+    return NULL;
+}
+
+/* ---- the role ---- */
+
+struct role {
+    loop *l;
+    courier *c;
+    chan *supervisor;
+    struct settings settings;
+};
+
+static void on_drained(void *arg) { loop_stop(((struct role *)arg)->l); }
+
+static void role_settings(struct role *r, str text) {
+    err *e = settings_read_text(&r->settings, "settings", text, SETTING_COMMAND);
+    if (!e) e = courier_set(r->c, &r->settings);
+    if (!e) return;
+    log_error("settings refused", lf_err(e));
+    err_free(e);
+}
+
+static void on_supervisor_frame(chan *ch, struct chan_frame *f, void *arg) {
+    struct role *r = arg;
+    (void)ch;
+    arena *a = arena_new();
+    struct msg_peer peer;
+    struct msg_reload re;
+    if (f->type == MSG_PEER && f->fd >= 0 && msg_peer_decode(a, f->payload, &peer) &&
+        str_eqz(peer.role, "control")) {
+        int fd = f->fd;
+        f->fd = -1;
+        err *e = courier_add_control(r->c, fd);
+        if (e) {
+            log_error("cannot use a channel", lf_err(e));
+            err_free(e);
+            close(fd);
+        }
+    } else if (f->type == MSG_RELOAD && msg_reload_decode(a, f->payload, &re)) {
+        role_settings(r, re.text);
+    } else if (f->type == MSG_DRAIN) {
+        courier_drain(r->c, on_drained, r);
+    } else {
+        log_error("frame refused", lf_z("type", msg_name(f->type)));
+    }
+    arena_free(a);
+}
+
+static void on_supervisor_close(chan *ch, const char *why, void *arg) {
+    (void)ch;
+    (void)why;
+    (void)arg;
+    _exit(0); /* nothing may outlive the supervisor */
+}
+
+err *courier_run(int supervisor_fd) {
+    static const struct chan_events ev = {.on_frame = on_supervisor_frame,
+                                          .on_close = on_supervisor_close};
+    struct role *r = calloc(1, sizeof(*r));
+    must(r != NULL);
+    settings_init(&r->settings);
+    TRY(loop_new(&r->l));
+    TRY(courier_new(r->l, &r->c));
+    TRY(chan_new(r->l, supervisor_fd, &ev, r, &r->supervisor));
+    CHAN_SEND(r->supervisor, hello, 0, -1, .role = STR("courier"), .version = MSG_VERSION,
+              .pid = (uint32_t)getpid());
+    CHAN_SEND(r->supervisor, ready, 0, -1);
+    loop_run(r->l);
+    return NULL; /* the process ends: the kernel frees what is left */
+}
