@@ -25,7 +25,6 @@ err *aliases_set(store_tx *tx, struct store_scope scope, arena *a, int64_t model
     TRY(ent_model_alias_by_alias(tx, scope, a, model, alias, &row, &found));
     if (found) {
         row.version = version;
-        row.updated_at = 0;
         return ent_model_alias_update(tx, scope, &row);
     }
     struct ent_model_alias_rows all;

@@ -72,7 +72,6 @@ err *models_create(const struct caller *c, const struct securable *schema, str n
 
 err *models_save(const struct caller *c, struct securable *m) {
     TRY(check_comment(m->model.comment));
-    m->model.updated_at = c->now;
     TRY(ent_uc_model_update(c->tx, metastore_scope(c), &m->model));
     store_tx_securable(c->tx, "registered_model", m->id, m->full_name);
     return NULL;
@@ -201,7 +200,6 @@ err *models_version_by_alias(const struct caller *c, const struct securable *m, 
 
 err *models_version_save(const struct caller *c, struct model_version *v) {
     TRY(check_comment(v->row.comment));
-    v->row.updated_at = c->now;
     return ent_uc_model_version_update(c->tx, metastore_scope(c), &v->row);
 }
 

@@ -37,7 +37,7 @@ struct version_spec {
 /* ret->chain is set. RESOURCE_ALREADY_EXISTS when the name is taken. */
 err *models_create(const struct caller *c, const struct securable *schema, str name, str comment,
                    const struct kv *tags, struct securable *ret) BH_CHECK;
-/* Writes m->model back after a handler changed it; stamps time and name. */
+/* Writes m->model back after a handler changed it. */
 err *models_save(const struct caller *c, struct securable *m) BH_CHECK;
 /* Another name in the same schema. */
 err *models_rename(const struct caller *c, struct securable *m, str new_name) BH_CHECK;
@@ -58,7 +58,7 @@ err *models_version(const struct caller *c, const struct securable *m, int64_t n
                     struct model_version *ret) BH_CHECK;
 err *models_version_by_alias(const struct caller *c, const struct securable *m, str alias,
                              struct model_version *ret) BH_CHECK;
-/* Writes v->row back; stamps time and name. */
+/* Writes v->row back. */
 err *models_version_save(const struct caller *c, struct model_version *v) BH_CHECK;
 err *models_version_finalize(const struct caller *c, struct model_version *v) BH_CHECK;
 err *models_version_delete(const struct caller *c, struct securable *m, struct model_version *v)

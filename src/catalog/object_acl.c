@@ -122,7 +122,6 @@ err *object_acl_set(store_tx *tx, struct store_scope scope, arena *a, int type, 
     if (found) {
         if (str_eq(row.level, name)) return NULL;
         row.level = name;
-        row.updated_at = 0;
         return ent_acl_update(tx, scope, &row);
     }
     struct ent_acl_rows rows;

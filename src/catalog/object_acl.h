@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Permissions on workspace objects (levels): the chain that policy_level() decides on, and the
- * entries behind it. An object inherits from the root of its type (object id 0), which covers all
+ * entries behind it. An object inherits from the root of its type, an object of its own that covers all
  * objects of the type in the workspace; its owner holds the highest level, and so do the admins of
  * the workspace.
  */
@@ -13,8 +13,8 @@
 
 /* Entries on one object are at most this many (RESOURCE_EXHAUSTED). */
 #define OBJECT_ACL_MAX 1000u
-/* The object that stands for all of its type. */
-#define OBJECT_ACL_ROOT 0
+/* The object that stands for all of its type. (0 is an experiment.) */
+#define OBJECT_ACL_ROOT (-1)
 
 struct object_chain {
     int type; /* enum perm_type */

@@ -44,10 +44,37 @@ static err *add_node(const struct caller *c, enum securable_kind kind, int64_t i
     node->what = kind == SEC_METASTORE
                      ? "the metastore"
                      : arena_printf(c->a, "%s '%.*s'", titles[kind], STR_ARG(full_name));
+    struct caller now = *c;
+    now.tx = c->today;
     struct policy_entry *entries;
-    TRY(grants_entries(c, kind, id, &entries, &node->n));
+    TRY(grants_entries(&now, kind, id, &entries, &node->n));
     node->entries = entries;
     return NULL;
+}
+
+/* Who owns today what was looked up in the past; a thing that is gone keeps its last owner. */
+static err *owner_today(const struct caller *c, enum securable_kind kind, int64_t id,
+                        int64_t *owner) {
+    if (c->today == c->tx) return NULL;
+    bool found;
+    struct ent_catalog catalog;
+    struct ent_schema schema;
+    struct ent_uc_model model;
+    switch (kind) {
+    case SEC_CATALOG:
+        TRY(ent_catalog_get(c->today, metastore_scope(c), c->a, id, &catalog, &found));
+        if (found) *owner = catalog.owner_id;
+        return NULL;
+    case SEC_SCHEMA:
+        TRY(ent_schema_get(c->today, metastore_scope(c), c->a, id, &schema, &found));
+        if (found) *owner = schema.owner_id;
+        return NULL;
+    case SEC_MODEL:
+        TRY(ent_uc_model_get(c->today, metastore_scope(c), c->a, id, &model, &found));
+        if (found) *owner = model.owner_id;
+        return NULL;
+    default: return NULL;
+    }
 }
 
 static void copy_chain(const struct securable *up, struct securable *s) {
@@ -63,7 +90,8 @@ err *securable_of_catalog(const struct caller *c, const struct ent_catalog *row,
                               .owner = row->owner_id,
                               .full_name = row->name,
                               .catalog = *row};
-    TRY(add_node(c, SEC_CATALOG, row->id, row->owner_id, PRIV_USE_CATALOG, row->name, ret));
+    TRY(owner_today(c, SEC_CATALOG, row->id, &ret->owner));
+    TRY(add_node(c, SEC_CATALOG, row->id, ret->owner, PRIV_USE_CATALOG, row->name, ret));
     return add_node(c, SEC_METASTORE, 0, 0, 0, STR(""), ret);
 }
 
@@ -76,7 +104,8 @@ err *securable_of_schema(const struct caller *c, const struct securable *catalog
                               .catalog = catalog->catalog,
                               .schema = *row};
     ret->full_name = name_join(c->a, catalog->catalog.name, row->name, STR(""));
-    TRY(add_node(c, SEC_SCHEMA, row->id, row->owner_id, PRIV_USE_SCHEMA, ret->full_name, ret));
+    TRY(owner_today(c, SEC_SCHEMA, row->id, &ret->owner));
+    TRY(add_node(c, SEC_SCHEMA, row->id, ret->owner, PRIV_USE_SCHEMA, ret->full_name, ret));
     copy_chain(catalog, ret);
     return NULL;
 }
@@ -91,7 +120,8 @@ err *securable_of_model(const struct caller *c, const struct securable *schema,
                               .schema = schema->schema,
                               .model = *row};
     ret->full_name = name_join(c->a, schema->catalog.name, schema->schema.name, row->name);
-    TRY(add_node(c, SEC_MODEL, row->id, row->owner_id, 0, ret->full_name, ret));
+    TRY(owner_today(c, SEC_MODEL, row->id, &ret->owner));
+    TRY(add_node(c, SEC_MODEL, row->id, ret->owner, 0, ret->full_name, ret));
     copy_chain(schema, ret);
     return NULL;
 }

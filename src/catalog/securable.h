@@ -39,14 +39,14 @@ struct securable {
     size_t n;
 };
 
-/* Who asks, and where to look. now: clock_now() of the request. */
+/* Who asks, and where to look. today: what rights are read from, which is tx itself but
+ * for a tx that looks at the past. */
 struct caller {
-    store_tx *tx;
+    store_tx *tx, *today;
     struct store_scope scope;
     arena *a;
     const struct policy_subject *who;
     str name;
-    int64_t now;
 };
 
 /* The scope of everything in the metastore: the account. */

@@ -6,7 +6,6 @@
 #include "catalog/grants.h"
 #include "catalog/name.h"
 #include "catalog/models.h"
-#include "sys/clock.h"
 
 char *catalog_uuid(arena *a, int64_t id) {
     uint64_t v = (uint64_t)id;
@@ -87,13 +86,11 @@ err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
 err *tree_save(const struct caller *c, struct securable *s) {
     if (s->kind == SEC_CATALOG) {
         TRY(check_comment(s->catalog.comment));
-        s->catalog.updated_at = c->now;
         TRY(ent_catalog_update(c->tx, metastore_scope(c), &s->catalog));
         s->full_name = s->catalog.name;
     } else {
         must(s->kind == SEC_SCHEMA);
         TRY(check_comment(s->schema.comment));
-        s->schema.updated_at = c->now;
         TRY(ent_schema_update(c->tx, metastore_scope(c), &s->schema));
         s->full_name = name_join(c->a, s->catalog.name, s->schema.name, STR(""));
     }
@@ -185,7 +182,7 @@ err *tree_delete(const struct caller *c, const struct securable *s, bool force) 
 err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) {
     arena *a = arena_new();
     struct policy_subject nobody = {0};
-    struct caller c = {.tx = tx, .scope = scope, .a = a, .who = &nobody, .now = clock_now()};
+    struct caller c = {.tx = tx, .today = tx, .scope = scope, .a = a, .who = &nobody};
     struct securable schema;
     bool found;
     err *e = securable_find(&c, SEC_SCHEMA, STR(MAIN_CATALOG ".default"), &schema, &found);
@@ -199,7 +196,7 @@ err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) {
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
     arena *a = arena_new();
     struct policy_subject who = {.id = owner, .active = true};
-    struct caller c = {.tx = tx, .scope = scope, .a = a, .who = &who, .now = clock_now()};
+    struct caller c = {.tx = tx, .today = tx, .scope = scope, .a = a, .who = &who};
     struct securable s;
     bool found;
     err *e = securable_find(&c, SEC_CATALOG, STR(MAIN_CATALOG), &s, &found);

@@ -22,7 +22,7 @@ err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
 err *tree_create_schema(const struct caller *c, const struct securable *catalog,
                         const struct tree_spec *spec, struct securable *ret) BH_CHECK;
 
-/* Writes s->catalog or s->schema back (by s->kind); stamps time and name. */
+/* Writes s->catalog or s->schema back (by s->kind). */
 err *tree_save(const struct caller *c, struct securable *s) BH_CHECK;
 err *tree_rename(const struct caller *c, struct securable *s, str new_name) BH_CHECK;
 /* Without force, one that holds anything (a catalog: but an empty "default") is refused. */
