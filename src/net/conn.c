@@ -137,12 +137,15 @@ void conn_break(conn *c, err *e) {
 /* ---- towards the kernel ---- */
 
 size_t conn_backlog(const conn *c) {
+    if (c->broken || c->dead) return SIZE_MAX; /* nobody shall produce more for it */
     return c->out.n - c->out_at + (c->n->corked == c ? c->n->cork_n : 0);
 }
 
 bool conn_sending(const conn *c) {
     return conn_backlog(c) > 0 || (c->file && c->file->left > 0);
 }
+
+bool conn_broken(const conn *c) { return c->broken != NULL; }
 
 int64_t conn_write_progress(const conn *c) { return c->progress; }
 
@@ -470,12 +473,10 @@ static void on_kick(loop_timer *t) {
         if (!conn_sending(c) && c->shut_done) tell_close(c, NULL);
     } else if (!c->paused) {
         bool mine = cork_begin(c);
-        if (c->in.n) {
-            buf kept = c->in;
-            c->in = (buf){0};
-            conn_deliver(c, buf_view(&kept));
-            buf_free(&kept);
-        }
+        buf kept = c->in;
+        c->in = (buf){0};
+        if (c->ready) conn_deliver(c, buf_view(&kept)); /* empty too: see conn_resume() */
+        buf_free(&kept);
         if (!c->dead && !c->paused) c->kind->raw_in(c, STR_NONE);
         if (!c->dead && !c->paused) tell_eof(c);
         cork_end(c, mine);
@@ -521,10 +522,7 @@ void conn_resume(conn *c) {
     must_magic(c, CONN_MAGIC);
     if (!c->paused || c->dead) return;
     c->paused = false;
-    if (c->in.n || c->tls || c->eof)
-        kick(c);
-    else if (!c->busy)
-        update_watch(c);
+    kick(c);
 }
 
 bool conn_paused(const conn *c) { return c->paused; }

@@ -76,11 +76,13 @@ void conn_shutdown(conn *c);
  * as on_close. conn_write2 keeps both parts in one packet or record. */
 void conn_write(conn *c, str data);
 void conn_write2(conn *c, str head, str body);
-/* Bytes queued and not yet taken by the kernel. */
+/* Bytes queued and not yet taken by the kernel; SIZE_MAX once it is broken. */
 size_t conn_backlog(const conn *c);
 
 /* Something is queued, or a file is being sent. */
 bool conn_sending(const conn *c);
+/* An error was met; on_close will follow. */
+bool conn_broken(const conn *c);
 
 /* After all that is queued, `len` bytes of a regular file from `offset`; conn_write() is not allowed
  * until `done`. fd stays the caller's and must live until then. done(ok): false when the file was
@@ -91,7 +93,8 @@ void conn_send_file(conn *c, int fd, off_t offset, int64_t len,
 
 /* Stops reading; on_eof and resets may still be noticed late. */
 void conn_pause(conn *c);
-/* Goes on: bytes not taken are offered again (never from within this call). */
+/* Goes on: on_data is called once more with what was not taken, even if that is nothing (never from
+ * within this call). */
 void conn_resume(conn *c);
 bool conn_paused(const conn *c);
 

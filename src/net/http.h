@@ -144,7 +144,7 @@ void http_respond_json(http_stream *st, int status, str json);
 void http_respond_err(http_stream *st, err *e);
 
 bool http_responded(const http_stream *st); /* a head was given */
-/* Bytes of this connection queued and not yet taken by the kernel. */
+/* Bytes of this connection queued and not yet taken by the kernel; SIZE_MAX once it is broken. */
 size_t http_backlog(const http_stream *st);
 /* Body bytes of the answer handed over so far. */
 int64_t http_sent(const http_stream *st);

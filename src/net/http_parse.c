@@ -244,6 +244,7 @@ static int on_body(llhttp_t *p, const char *at, size_t n) {
     http_stream *st = hc->st;
     http_server *s = hc->s;
     if (hc->closing) return HPE_PAUSED;
+    if (!n) return 0; /* a span may be cut where nothing has come yet */
     st->body_got += (int64_t)n;
     hc->since = loop_now(net_loop(s->n));
     if (st->resp_done) { /* drained */

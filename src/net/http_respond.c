@@ -139,13 +139,15 @@ void http_continue(http_stream *st) {
     conn_write(st->hc->c, STR("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 
-/* Will the connection have to be closed because of a body that nobody reads? */
-static void judge_unread(http_stream *st) {
+/* Will the connection have to be closed because of a body that nobody reads? An answer that is not
+ * whole yet may go along with reading. */
+static void judge_unread(http_stream *st, bool whole) {
     int64_t length = st->req.content_length;
     if (st->req_done || length == 0) return;
     /* A client that waits for 100 may or may not send its body now: only closing is unambiguous. */
     if (st->expect) st->close = true;
-    if (length > 0 && length - st->body_got > (int64_t)st->hc->s->lim.drain_limit) st->close = true;
+    int64_t unread = length - st->body_got;
+    if (whole && length > 0 && unread > (int64_t)st->hc->s->lim.drain_limit) st->close = true;
     st->expect = false;
 }
 
@@ -156,7 +158,7 @@ str http_make_head(http_stream *st, int status, const struct http_header *header
     must(status >= 200 && status <= 599);
     st->no_body = str_eq(st->req.method, STR("HEAD")) || status == 204 || status == 304;
     bool keep_given = length < 0 || (st->no_body && length == 0);
-    judge_unread(st);
+    judge_unread(st, length >= 0);
     if (hc->last) st->close = true;
     buf_clear(b);
     add_status(b, status);

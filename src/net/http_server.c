@@ -184,6 +184,7 @@ void http_settle(struct http_conn *hc) {
         return;
     }
     if (!st->resp_done) return;
+    if (conn_broken(hc->c)) return; /* on_close() ends it: the answer did not arrive */
     if (!st->req_done && !st->close && !hc->closing) {
         /* The rest of the body is read and dropped; on_body() counts it. */
         if (st->body_paused) {
@@ -208,19 +209,19 @@ void http_settle(struct http_conn *hc) {
 
 /* ---- feeding the parser ---- */
 
-static int status_of(llhttp_errno_t rc) {
-    return rc == HPE_INVALID_VERSION || rc == HPE_PAUSED_H2_UPGRADE ? 505 : 400;
-}
-
-static const char *why_of(llhttp_errno_t rc) {
-    return rc == HPE_INVALID_VERSION || rc == HPE_PAUSED_H2_UPGRADE
-               ? "HTTP/1.0 and HTTP/1.1 are spoken here."
-               : "The request is not valid HTTP/1.1.";
+/* The parser stopped by itself: 505 if it could read the version and that is not ours. */
+static void refuse_syntax(struct http_conn *hc, llhttp_errno_t rc) {
+    bool ours = hc->p.http_major == 1 && hc->p.http_minor <= 1;
+    if (rc == HPE_PAUSED_H2_UPGRADE || (rc == HPE_INVALID_VERSION && !ours))
+        http_refuse(hc, 505, "HTTP/1.0 and HTTP/1.1 are spoken here.");
+    else
+        http_refuse(hc, 400, "The request is not valid HTTP/1.1.");
 }
 
 /* One run of the parser from *off. False when feeding must stop. */
 static bool feed_once(struct http_conn *hc, str data, size_t *off) {
     size_t before = *off;
+    hc->fail_status = 0;
     llhttp_errno_t rc = llhttp_execute(&hc->p, data.p + before, data.n - before);
     if (rc == HPE_OK) {
         *off = data.n;
@@ -229,10 +230,10 @@ static bool feed_once(struct http_conn *hc, str data, size_t *off) {
         llhttp_resume(&hc->p);
     } else {
         hc->rest = true;
-        if (rc == HPE_USER)
+        if (hc->fail_status) /* a callback stopped it: llhttp has its own codes for some of them */
             http_refuse(hc, hc->fail_status, hc->fail_why);
         else
-            http_refuse(hc, status_of(rc), why_of(rc));
+            refuse_syntax(hc, rc);
         return false;
     }
     http_stream *st = hc->st;
@@ -258,10 +259,14 @@ static size_t on_data(conn *c, str data, void *arg) {
         return data.n;
     }
     size_t off = 0;
+    /* Resumed without bytes: a pause at the end of a body leaves the parser one step to do. */
+    bool step = data.n == 0 && hc->st && hc->st->told && !hc->st->req_done;
+    if (!data.n) data = STR("");
     hc->feeding = true;
-    while (off < data.n && !hc->closing) {
+    while ((off < data.n || step) && !hc->closing) {
         http_stream *st = hc->st;
         if (st && (st->req_done || st->body_paused)) break;
+        step = false;
         if (conn_backlog(c) > CONN_HIGH) {
             hc->stalled = true;
             break;
@@ -408,7 +413,7 @@ static void on_close(conn *c, const err *why, void *arg) {
     (void)c;
     struct http_conn *hc = arg;
     must_magic(hc, HTTP_CONN_MAGIC);
-    http_abort(hc, why ? err_msg(why) : "The connection was closed.");
+    if (hc->st) stream_end(hc, false, why ? err_msg(why) : "The connection was closed.");
     conn_gone(hc);
 }
 
