@@ -11,7 +11,7 @@ endforeach()
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(BH_DEBIAN REQUIRED openssl libcurl libseccomp libcap libargon2 expat liblz4 libzstd zlib libpcre2-8
-                  libunwind)
+                  libunwind libutf8proc)
 
 add_library(bh_deps INTERFACE)
 target_include_directories(bh_deps SYSTEM INTERFACE "${BH_PREFIX}/include" ${BH_DEBIAN_INCLUDE_DIRS})
