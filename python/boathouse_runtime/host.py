@@ -202,6 +202,10 @@ class Host:
         content_type, body = wire.read_predict(payload)
         try:
             status, code, answer = self.scorer.score(content_type, body)
+            if not isinstance(answer, bytes):
+                answer = self.chunks(stream, status, code, answer)
+        except OSError:
+            raise  # the socket
         except BaseException as e:
             # exit() in a model, the panic of a compiled module: an error of this request, not our end.
             status, code, answer = 400, wire.JSON, json.dumps({
@@ -212,6 +216,12 @@ class Host:
                 "error_code": "BAD_REQUEST",
                 "message": f"The model's answer of {len(answer)} bytes is larger than {wire.MAX_PAYLOAD}."}).encode()
         self.end(wire.ANSWER, stream, wire.answer_head(status, code), answer)
+
+    def chunks(self, stream, status, code, pieces):
+        """Sends the pieces as they come; returns what is left for the ANSWER."""
+        for piece in pieces:
+            self.channel.send(wire.CHUNK, stream, wire.answer_head(status, code), piece)
+        return b""
 
     def end(self, kind, stream, *parts):
         """The frame that ends a piece of work, and before it what the model printed."""

@@ -12,6 +12,9 @@ with the same result and a tenth of the work:
   the JSON type that its column wants. Anything else (a missing column, an int in a boolean column, a
   number as text, params, …) goes the ordinary way, which then enforces, converts or refuses.
 
+Bodies of language models ("messages", "prompt" or "input") with "stream": true are answered as server-sent
+events: one per chunk of the model's predict_stream, or one with the whole answer if it has none; then [DONE].
+
 The frame's dtypes are not guessed: one made-up row goes through the ordinary way when the model is loaded.
 """
 
@@ -26,6 +29,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import scoring_server
+from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
 from boathouse_runtime import wire
@@ -170,7 +174,10 @@ class Scorer:
         self._encode = NumpyEncoder().encode
 
     def score(self, content_type, body):
-        """(HTTP status, content type code, body bytes). Never raises but for the end of the process."""
+        """(HTTP status, content type code, body). The body is bytes, or for events an iterator of bytes.
+
+        Raises nothing but what ends a process (SystemExit and its like, raised by the model's code).
+        """
         try:
             return self._score(content_type, body)
         except MlflowException as e:
@@ -190,6 +197,8 @@ class Scorer:
                 frame = self.direct.frame(data)
                 if frame is not None:
                     return self._score_direct(frame)
+            if type(data) is dict and data.get("stream") is True and is_unified_llm_input(data):
+                return 200, wire.EVENTS, self._events(data)
         result = scoring_server.invocations(data, content_type, self.model, self.schema)
         code = wire.JSON if result.mimetype == "application/json" else wire.TEXT
         return result.status, code, result.response.encode()
@@ -203,6 +212,42 @@ class Scorer:
         except Exception:
             raise MlflowException(message=UNEXPECTED, error_code=BAD_REQUEST, stack_trace=traceback.format_exc())
         return 200, wire.JSON, self._encode({"predictions": _jsonable(raw)}).encode()
+
+
+    def _events(self, data):
+        """Server-sent events of one body. The model is asked before the first event is taken, so that a
+        refusal is still an answer of its own."""
+        known = set(self.schema.input_names()) if self.schema is not None and self.schema.has_input_names() else set()
+        if "stream" not in known:
+            del data["stream"]
+        streamable = bool(self.model.metadata.flavors.get("python_function", {}).get("streamable"))
+        if not streamable:
+            result = scoring_server.invocations(data, "application/json", self.model, self.schema)
+            return f"data: {result.response}\n\ndata: [DONE]\n\n".encode()
+        inputs, params = scoring_server._split_data_and_params_for_llm_input(data, self.model.metadata.get_params_schema())
+        try:
+            chunks = iter(self.model.predict_stream(inputs, params=params or None))
+            first = next(chunks, None)
+        except MlflowException:
+            raise
+        except Exception:
+            raise MlflowException(message=UNEXPECTED, error_code=BAD_REQUEST, stack_trace=traceback.format_exc())
+        return self._event_stream(first, chunks)
+
+    def _event_stream(self, first, chunks):
+        if first is not None:
+            yield self._event(first)
+        try:
+            for chunk in chunks:
+                yield self._event(chunk)
+        except Exception as e:
+            # The head is out: the error is the last event, in the form that OpenAI's clients raise.
+            yield self._event({"error": {"message": f"{type(e).__name__}: {e}", "type": "model_error"}})
+            return
+        yield b"data: [DONE]\n\n"
+
+    def _event(self, chunk):
+        return f"data: {self._encode(chunk)}\n\n".encode()
 
 
 def _jsonable(raw):

@@ -26,10 +26,11 @@ u32 length and bytes, `rest` is everything up to the payload's end.
                               code 1 (application/json), 2 (text/csv): rest = body
                               code 0 (anything else): str the header's text, rest = body
     64    ANSWER   host     u16 HTTP status, u16 content type code (1 application/json,
-                            3 text/plain; charset=utf-8), rest = body
+                            3 text/plain; charset=utf-8, 4 text/event-stream), rest = body, or its end
     65    LOG      host     u32 bytes left out before these, rest = UTF-8 lines (<= LOG_MOST bytes)
     66    PING     gateway  rest = anything
     67    PONG     host     rest = the PING's
+    68    CHUNK    host     as ANSWER: a piece of the body, of at least one byte
     4     DRAIN    gateway  u32 deadline in ms
 
 States of the host; a frame that the state does not allow ends the process with exit code 3:
@@ -48,6 +49,9 @@ States of the host; a frame that the state does not allow ends the process with 
 - PREDICTs are answered one at a time, in the order they came; the gateway keeps one in flight per
   process and starts more processes for more concurrency. There is no time limit here: the gateway keeps
   the clock and kills a process that is late.
+- An answer comes in one ANSWER, but for events that the model produces one by one: then each is a CHUNK,
+  all with the same status and content type, and an ANSWER whose body is the rest (or empty) ends them. Only
+  bodies with "stream": true are answered so. A gateway whose client has left goes on reading to the ANSWER.
 - A LOG frame carries what the model wrote to its standard streams. It is sent before the frame that
   ends the work (LOADED, FAILED, ANSWER), with that frame's stream.
 - End of file on the socket, at any time, ends the process with exit code 0.
@@ -62,11 +66,11 @@ import struct
 
 VERSION = 1
 HELLO, DRAIN, READY = 1, 4, 5
-LEASE, LOADED, FAILED, PREDICT, ANSWER, LOG, PING, PONG = range(60, 68)
+LEASE, LOADED, FAILED, PREDICT, ANSWER, LOG, PING, PONG, CHUNK = range(60, 69)
 NAMES = {1: "HELLO", 4: "DRAIN", 5: "READY", 60: "LEASE", 61: "LOADED", 62: "FAILED", 63: "PREDICT",
-         64: "ANSWER", 65: "LOG", 66: "PING", 67: "PONG"}
+         64: "ANSWER", 65: "LOG", 66: "PING", 67: "PONG", 68: "CHUNK"}
 
-OTHER, JSON, CSV, TEXT = 0, 1, 2, 3
+OTHER, JSON, CSV, TEXT, EVENTS = range(5)
 TYPE_OF_CODE = {JSON: "application/json", CSV: "text/csv"}
 
 MAX_PAYLOAD = 80 * 1024 * 1024  # CHAN_MAX_PAYLOAD
@@ -150,7 +154,7 @@ def answer_head(status, code):
 
 
 def answer(payload):
-    """(status, content type code, body) of an ANSWER, for peers written in Python."""
+    """(status, content type code, body) of an ANSWER or CHUNK, for peers written in Python."""
     status, code = _U16X2.unpack_from(payload)
     return status, code, payload[4:]
 

@@ -61,6 +61,19 @@ class Echo(mlflow.pyfunc.PythonModel):
         return {"got": str(type(model_input).__name__)}
 
 
+class Streamer(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return {"whole": 1}
+
+    def predict_stream(self, context, model_input, params=None):
+        if model_input["prompt"] == "never":
+            raise ValueError("not today")
+        for i in range(3):
+            yield {"n": i}
+        if model_input["prompt"] == "half":
+            raise ValueError("no more")
+
+
 class Unloadable(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         print("loading")
@@ -83,6 +96,7 @@ def models(tmp_path_factory):
     save(at / "talker", python_model=Talker(), **reqs,
          signature=ModelSignature(Schema([ColSpec("string", "what")])))
     save(at / "echo", python_model=Echo(), **reqs)
+    save(at / "streamer", python_model=Streamer(), **reqs)
     save(at / "unloadable", python_model=Unloadable(), **reqs)
     kinds = ["double", "float", "long", "integer", "boolean", "string"]
     save(at / "mixed", python_model=Sum(), **reqs,
@@ -209,6 +223,23 @@ def test_language_model_bodies_are_not_wrapped(models, key, value):
         assert peer.lease(models / "echo")[0]
         status, answer = peer.ask({key: value, "max_tokens": 4})
         assert status == 200 and "predictions" not in answer and "got" in answer
+
+
+def test_streams(models):
+    with Peer() as peer:
+        assert peer.lease(models / "streamer")[0]
+        status, code, pieces = peer.events({"prompt": "all", "stream": True})
+        assert (status, code) == (200, wire.EVENTS)
+        assert pieces == [b'data: {"n": 0}\n\n', b'data: {"n": 1}\n\n', b'data: {"n": 2}\n\n', b"data: [DONE]\n\n", b""]
+        _, _, pieces = peer.events({"prompt": "half", "stream": True})
+        assert b"no more" in pieces[3] and len(pieces) == 5
+        status, code, pieces = peer.events({"prompt": "never", "stream": True})
+        assert (status, code) == (400, wire.JSON) and b"Encountered an unexpected error" in pieces[0]
+        assert peer.ask({"prompt": "all", "stream": False}) == (200, {"whole": 1})
+    with Peer() as peer:
+        assert peer.lease(models / "echo")[0]
+        status, code, pieces = peer.events({"messages": [], "stream": True})
+        assert (status, code, pieces) == (200, wire.EVENTS, [b'data: {"got": "dict"}\n\ndata: [DONE]\n\n'])
 
 
 def test_words_and_errors_of_the_model(models):

@@ -62,6 +62,19 @@ class Peer:
         assert (kind, stream) == (wire.ANSWER, self.stream)
         return wire.answer(payload)
 
+    def events(self, obj):
+        """(status, content type code, [bytes of each CHUNK and the ANSWER])."""
+        self.stream += 1
+        self.channel.send(wire.PREDICT, self.stream, wire.predict("application/json", json.dumps(obj).encode()))
+        pieces = []
+        while True:
+            kind, stream, payload = self.recv()
+            assert stream == self.stream and kind in (wire.CHUNK, wire.ANSWER)
+            status, code, body = wire.answer(payload)
+            pieces.append(body)
+            if kind == wire.ANSWER:
+                return status, code, pieces
+
     def ask(self, obj):
         """(status, object) of a JSON body."""
         status, code, body = self.predict(json.dumps(obj).encode())
