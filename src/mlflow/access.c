@@ -192,20 +192,19 @@ str access_experiment_uri(struct req *r, const struct ent_experiment *e) {
     return str_of(arena_printf(r->a, "%.*s%lld", STR_ARG(root), (long long)e->id));
 }
 
-static str under(struct req *r, int64_t experiment, const char *folder, str id) {
-    str root = access_artifact_root(r);
-    return str_of(arena_printf(r->a, "%.*s%lld/%s%.*s/artifacts", STR_ARG(root),
-                               (long long)experiment, folder, STR_ARG(id)));
+static str under(struct req *r, const struct ent_experiment *e, const char *folder, str id) {
+    str root = access_experiment_uri(r, e);
+    return str_of(arena_printf(r->a, "%.*s/%s%.*s/artifacts", STR_ARG(root), folder, STR_ARG(id)));
 }
 
-str access_run_uri(struct req *r, int64_t experiment, str run_id) {
-    return under(r, experiment, "", run_id);
+str access_run_uri(struct req *r, const struct ent_experiment *e, str run_id) {
+    return under(r, e, "", run_id);
 }
 
-str access_model_uri(struct req *r, int64_t experiment, str model_id) {
-    return under(r, experiment, access_wants_dbfs(r) ? "logged_models/" : "models/", model_id);
+str access_model_uri(struct req *r, const struct ent_experiment *e, str model_id) {
+    return under(r, e, access_wants_dbfs(r) ? "logged_models/" : "models/", model_id);
 }
 
-str access_trace_uri(struct req *r, int64_t experiment, str trace_id) {
-    return under(r, experiment, access_wants_dbfs(r) ? "" : "traces/", trace_id);
+str access_trace_uri(struct req *r, const struct ent_experiment *e, str trace_id) {
+    return under(r, e, access_wants_dbfs(r) ? "" : "traces/", trace_id);
 }

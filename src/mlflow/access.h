@@ -65,9 +65,9 @@ bool access_wants_dbfs(struct req *r);
 /* "dbfs:/databricks/mlflow-tracking/" or "mlflow-artifacts:/" */
 str access_artifact_root(struct req *r);
 str access_experiment_uri(struct req *r, const struct ent_experiment *e);
-str access_run_uri(struct req *r, int64_t experiment, str run_id);
-str access_model_uri(struct req *r, int64_t experiment, str model_id);
-str access_trace_uri(struct req *r, int64_t experiment, str trace_id);
+str access_run_uri(struct req *r, const struct ent_experiment *e, str run_id);
+str access_model_uri(struct req *r, const struct ent_experiment *e, str model_id);
+str access_trace_uri(struct req *r, const struct ent_experiment *e, str trace_id);
 
 /* Milliseconds now. */
 int64_t access_now(void);
