@@ -311,7 +311,8 @@ static err *check_model(const struct plan *p) {
         {PLAN_S_COEF, p->model == PLAN_M_LINEAR},      {PLAN_S_BITSETS, p->model == PLAN_M_TREES16},
         {PLAN_S_LEAF_VALUES, p->leaf_vectors == 1},
     };
-    if (p->model >= PLAN_MODELS || p->acc >= PLAN_ACCS || p->leaf_vectors > 1 || p->two_d > 1)
+    if (p->model >= PLAN_MODELS || p->acc >= PLAN_ACCS || p->leaf_vectors > 1 || p->two_d > 1 ||
+        p->flush > 1)
         return BAD("kind of model.");
     if (p->n_outputs == 0 || p->n_outputs > PLAN_MAX_OUTPUTS) return BAD("number of outputs.");
     if (plan_count(p, PLAN_S_BASE) != p->n_outputs) return BAD("number of base values.");

@@ -204,6 +204,7 @@ enum plan_variant {
     PLAN_V_ZERO_RIGHT, /* … → +Inf */
     PLAN_V_IS_MISS,    /* miss → -1, else +1: for splits whose threshold is infinite */
     PLAN_V_NOT_MISS,   /* miss → +1, else -1 */
+    PLAN_V_NOT_ZERO,   /* miss, and |x| at most 1e-35f → +1, else -1 */
     PLAN_VARIANTS
 };
 
@@ -307,7 +308,7 @@ struct plan {
     uint32_t transform, out;
     uint32_t label_type;
     uint32_t two_d; /* values are written as one array per row even if there is one */
-    uint32_t zero;
+    uint32_t flush; /* 1: features with |x| at most 1e-35f are 0 (LightGBM does not store them) */
     double missing; /* value that means missing beside NaN; NaN if none */
     double divide;  /* sums are divided by it; 0: not */
     double param;   /* PLAN_T_SIGMOID's factor */

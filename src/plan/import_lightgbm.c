@@ -208,9 +208,12 @@ static err *numeric_split(struct build_node *v, int64_t decision, double thresho
     case 2: v->variant = left ? PLAN_V_MISS_LEFT : PLAN_V_MISS_RIGHT; break;
     default: return IMPORT_DAMAGED("decision_type.");
     }
-    /* The right of a missing value is +Inf, which is not above +Inf. The library writes no infinities. */
-    if (!isfinite(threshold)) return IMPORT_DAMAGED("a threshold is not finite.");
     v->threshold = threshold;
+    /* A threshold of +Inf splits missing values from all others; nothing is above it to stand for them. */
+    if (threshold == INFINITY && (v->variant == PLAN_V_MISS_RIGHT || v->variant == PLAN_V_ZERO_RIGHT)) {
+        v->variant = v->variant == PLAN_V_MISS_RIGHT ? PLAN_V_NOT_MISS : PLAN_V_NOT_ZERO;
+        v->threshold = 0;
+    }
     return NULL;
 }
 
@@ -348,6 +351,7 @@ static err *read_model(struct reader *r) {
         return IMPORT_DAMAGED("its header is not complete.");
     struct plan *h = &r->b->head;
     h->acc = PLAN_ACC_F64;
+    h->flush = 1;
     h->n_outputs = (uint32_t)r->outputs;
     TRY(read_features(r));
     for (int64_t k = 0; k < r->outputs; k++) build_base(r->b, 0);

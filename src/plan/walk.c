@@ -32,6 +32,7 @@ static double column_special(unsigned variant, double x, bool miss) {
     case PLAN_V_ZERO_RIGHT: return miss || fabs(x) <= NEAR_ZERO ? INFINITY : x;
     case PLAN_V_IS_MISS: return miss ? -1 : 1;
     case PLAN_V_NOT_MISS: return miss ? 1 : -1;
+    case PLAN_V_NOT_ZERO: return miss || fabs(x) <= NEAR_ZERO ? 1 : -1;
     default: return miss ? NAN : x;
     }
 }
@@ -62,13 +63,14 @@ static void fill_f64(const struct plan *p, const struct block *b, double *to) {
     const struct plan_column *c = plan_at(p, PLAN_S_COLUMNS);
     const uint32_t *reg = plan_at(p, PLAN_S_FEATURES);
     size_t columns = plan_count(p, PLAN_S_COLUMNS);
-    bool narrow = p->acc == PLAN_ACC_F32;
+    bool narrow = p->acc == PLAN_ACC_F32, flush = p->flush;
     double missing = narrow ? (double)(float)p->missing : p->missing;
     for (size_t r = 0; r < b->n; r++, to += columns + 1) {
         const double *row = b->base + r * b->row_step;
         for (size_t i = 0; i < columns; i++) {
             double x = row[reg[c[i].feature] * b->reg_step];
             if (narrow) x = (double)(float)x;
+            if (flush && fabs(x) <= NEAR_ZERO) x = 0;
             bool miss = isnan(x) || x == missing;
             if (__builtin_expect(miss || !is_plain(c[i].variant), 0))
                 x = column_special(c[i].variant, x, miss);

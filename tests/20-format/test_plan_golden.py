@@ -179,3 +179,210 @@ def test_xgb_classifier(tmp_path, classes, predict_fn):
     if values is not None:
         same_bits(values, want)
     assert text == as_mlflow(want)
+
+
+def test_xgb_dart_booster(tmp_path):
+    rng = np.random.default_rng(5)
+    x, y = train_data(rng)
+    booster = xgb.train({"booster": "dart", "rate_drop": 0.4, "max_depth": 4}, xgb.DMatrix(x, y), 15)
+    rows = hard_rows(rng, infinite=False)
+    text, values = score(tmp_path, booster, rows)
+    same_bits(values, booster.predict(xgb.DMatrix(rows)))
+
+
+def test_xgb_best_iteration(tmp_path):
+    rng = np.random.default_rng(6)
+    x, y = train_data(rng)
+    noise = rng.normal(size=len(y))
+    model = xgb.XGBRegressor(n_estimators=60, max_depth=5, early_stopping_rounds=3, num_parallel_tree=2)
+    model.fit(x[:900], y[:900] + noise[:900], eval_set=[(x[900:], y[900:])], verbose=False)
+    assert model.best_iteration < 55
+    rows = hard_rows(rng)
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+    # A Booster ignores the best iteration.
+    rows = hard_rows(rng, infinite=False)
+    booster = model.get_booster()
+    same_bits(score(tmp_path, booster, rows)[1], booster.predict(xgb.DMatrix(rows)))
+
+
+def test_xgb_missing_value(tmp_path):
+    rng = np.random.default_rng(7)
+    x, y = train_data(rng)
+    x[np.isnan(x)] = -999.0
+    model = xgb.XGBRegressor(n_estimators=20, missing=-999.0).fit(x, y)
+    rows = hard_rows(rng)
+    rows[rng.random(rows.shape) < 0.1] = -999.0
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+
+
+def test_xgb_multi_output_and_labels(tmp_path):
+    rng = np.random.default_rng(8)
+    x, y = train_data(rng)
+    rows = hard_rows(rng)
+    both = np.stack([y, -y + np.nan_to_num(x[:, 3])], axis=1)
+    model = xgb.XGBRegressor(n_estimators=10).fit(x, both)
+    want = model.predict(rows)
+    text, values = score(tmp_path, model, rows)
+    same_bits(values, want)
+    assert text == as_mlflow(want)
+    flags = np.stack([y > 0, y > 1, x[:, 3] > 5], axis=1).astype(int)
+    model = xgb.XGBClassifier(n_estimators=10).fit(x, flags)
+    assert score(tmp_path, model, rows)[0] == as_mlflow(model.predict(rows))
+
+
+def test_xgb_categorical_codes(tmp_path):
+    rng = np.random.default_rng(9)
+    x, y = train_data(rng)
+    codes = rng.integers(0, 40, len(y))
+    x[:, 3] = np.where(rng.random(len(y)) < 0.1, np.nan, codes)
+    types = ["c" if i == 3 else "q" for i in range(FEATURES)]
+    data = xgb.DMatrix(x, y + (codes % 5 == 2), feature_types=types, enable_categorical=True)
+    booster = xgb.train({"max_depth": 6, "max_cat_to_onehot": 3}, data, 20)
+    assert any(json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]["trees"][0]["split_type"])
+    rows = hard_rows(rng, infinite=False)
+    rows[:, 3] = rng.choice([0, 1, 2.5, 39, 40, 63, 64, 1000, 2.0 ** 24, 2.0 ** 25, np.nan, 1e-40, -0.0], size=len(rows))
+    want = booster.predict(xgb.DMatrix(rows, feature_types=types, enable_categorical=True))
+    same_bits(score(tmp_path, booster, rows)[1], want)
+
+
+def test_xgb_large_trees_take_wide_nodes(tmp_path):
+    rng = np.random.default_rng(10)
+    x = rng.normal(size=(120_000, 4)).astype("f4")
+    y = rng.normal(size=len(x))
+    model = xgb.XGBRegressor(n_estimators=2, max_depth=0, max_leaves=60_000, grow_policy="lossguide", tree_method="hist",
+                             min_child_weight=0, reg_lambda=0, max_bin=4096).fit(x, y)
+    rows = hard_rows(rng, features=4)
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+    sizes = [int(t["tree_param"]["num_nodes"]) for t in
+             json.loads(bytes(model.get_booster().save_raw("json")))["learner"]["gradient_booster"]["model"]["trees"]]
+    assert max(sizes) > 65_536
+
+
+def test_xgb_refusals(tmp_path):
+    rng = np.random.default_rng(11)
+    x, y = train_data(rng)
+    rows = hard_rows(rng)
+    with pytest.raises(Refused, match="gblinear"):
+        score(tmp_path, xgb.XGBRegressor(booster="gblinear").fit(np.nan_to_num(x), y), rows)
+    with pytest.raises(Refused, match="several values"):
+        model = xgb.XGBRegressor(multi_strategy="multi_output_tree", n_estimators=2).fit(x, np.stack([y, y], 1))
+        score(tmp_path, model, rows)
+    frame = pd.DataFrame(x)
+    frame[3] = pd.Categorical(np.nan_to_num(x[:, 3]).astype(int).astype(str))
+    with pytest.raises(Refused, match="categories of a data frame"):
+        score(tmp_path, xgb.XGBRegressor(enable_categorical=True, n_estimators=2).fit(frame, y), rows)
+    # A Booster's own path refuses infinite values, and so does the plan.
+    booster = xgb.XGBRegressor(n_estimators=2).fit(x, y).get_booster()
+    with pytest.raises(Refused, match="infinity"):
+        score(tmp_path, booster, rows)
+
+
+# ---------------------------------------------------------------- LightGBM
+
+LGB_SHAPES = [
+    dict(n_estimators=1, num_leaves=2),
+    dict(n_estimators=100, num_leaves=31),
+    dict(n_estimators=20, num_leaves=400, min_child_samples=1, max_bin=1000),
+    dict(n_estimators=30, zero_as_missing=True),
+    dict(n_estimators=30, use_missing=False),
+    dict(n_estimators=20, boosting_type="rf", subsample=0.6, subsample_freq=1),
+    dict(n_estimators=20, boosting_type="dart"),
+    dict(n_estimators=20, reg_sqrt=True),
+]
+
+
+@pytest.mark.parametrize("shape", LGB_SHAPES, ids=lambda s: "-".join(f"{k}{v}" for k, v in s.items()))
+def test_lgb_regressor(tmp_path, shape):
+    rng = np.random.default_rng(20)
+    x, y = train_data(rng)
+    model = lgb.LGBMRegressor(verbose=-1, random_state=1, **shape).fit(x, y)
+    rows = hard_rows(rng)
+    want = model.predict(pd.DataFrame(rows))
+    text, values = score(tmp_path, model, rows)
+    same_bits(values, want)
+    assert text == as_mlflow(want)
+
+
+@pytest.mark.parametrize("objective", [
+    "regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson", "gamma", "tweedie", "binary",
+    "cross_entropy", "cross_entropy_lambda", "multiclass", "multiclassova", "lambdarank", "rank_xendcg"])
+def test_lgb_booster(tmp_path, objective):
+    rng = np.random.default_rng(21)
+    x, y = train_data(rng)
+    params = {"objective": objective, "verbose": -1, "sigmoid": 1.7 if objective in ("binary", "multiclassova") else 1.0}
+    group = None
+    if objective.startswith("multiclass"):
+        params["num_class"] = 4
+        y = rng.integers(0, 4, len(y))
+    elif objective in ("binary", "cross_entropy", "cross_entropy_lambda") or "rank" in objective:
+        y = (y > 0).astype(int)
+        group = [len(y) // 10] * 10 if "rank" in objective else None
+    elif objective in ("poisson", "gamma", "tweedie"):
+        y = np.abs(y) + 0.1
+    booster = lgb.train(params, lgb.Dataset(x, y, group=group), 30)
+    rows = hard_rows(rng)
+    want = booster.predict(rows)
+    text, values = score(tmp_path, booster, rows)
+    same_bits(values, want)
+    assert text == as_mlflow(want)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True], [1.0, 2.0, 4.0], ["a", "b\u00e9", "c\"\n", "d\U0001f600"]],
+                         ids=["int", "string", "bool", "float", "unicode"])
+@pytest.mark.parametrize("predict_fn", ["predict", "predict_proba"])
+def test_lgb_classifier(tmp_path, labels, predict_fn):
+    rng = np.random.default_rng(22)
+    x, y = train_data(rng)
+    y = np.array(labels)[np.digitize(y, np.quantile(y, np.linspace(0, 1, len(labels) + 1)[1:-1]))]
+    model = lgb.LGBMClassifier(n_estimators=20, verbose=-1).fit(x, y)
+    rows = hard_rows(rng)
+    want = getattr(model, predict_fn)(rows)
+    text, values = score(tmp_path, model, rows, predict_fn=predict_fn)
+    if values is not None:
+        same_bits(values, want)
+    assert text == as_mlflow(want)
+
+
+def test_lgb_categorical(tmp_path):
+    rng = np.random.default_rng(23)
+    x, y = train_data(rng)
+    codes = rng.integers(0, 200, len(y))
+    x[:, 3] = np.where(rng.random(len(y)) < 0.1, np.nan, codes)
+    model = lgb.LGBMRegressor(n_estimators=40, verbose=-1, min_child_samples=3, cat_smooth=1)
+    model.fit(x, y + 3 * (codes % 7 == 2), categorical_feature=[3])
+    assert "cat_threshold" in model.booster_.model_to_string()
+    rows = hard_rows(rng)
+    special = [0, 1, 2.5, -0.5, -1, -3, 31, 32, 63, 64, 199, 200, 1e6, 2.0 ** 31, -2.0 ** 31, 1e300, np.inf, -np.inf, np.nan, 1e-40]
+    rows[:, 3] = np.where(rng.random(len(rows)) < 0.5, rng.choice(special, len(rows)), rng.integers(0, 220, len(rows)))
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+
+
+def test_lgb_float_columns(tmp_path):
+    """Columns of MLflow type float reach the library as float32."""
+    rng = np.random.default_rng(24)
+    x = rng.integers(0, 5, (1500, FEATURES)) + 1e-9 * rng.integers(0, 2, (1500, FEATURES))
+    model = lgb.LGBMRegressor(n_estimators=40, verbose=-1).fit(x, (x % 1).sum(axis=1) * 1e9)
+    rows = hard_rows(rng, infinite=False)
+    rows[: len(x)] = x
+    columns = [{"name": f"c{i}", "type": "float" if i % 2 else "double", "required": True} for i in range(FEATURES)]
+    frame = pd.DataFrame({c["name"]: rows[:, i].astype("f4" if i % 2 else "f8") for i, c in enumerate(columns)})
+    want = model.predict(frame)
+    same_bits(score(tmp_path, model, rows, columns=columns)[1], want)
+    assert not np.array_equal(want, model.predict(rows))
+
+
+def test_lgb_best_iteration_and_refusals(tmp_path):
+    rng = np.random.default_rng(25)
+    x, y = train_data(rng)
+    rows = hard_rows(rng)
+    model = lgb.LGBMRegressor(n_estimators=200, verbose=-1)
+    model.fit(x[:900], y[:900] + rng.normal(size=900), eval_set=[(x[900:], y[900:])],
+              callbacks=[lgb.early_stopping(3, verbose=False)])
+    assert model.best_iteration_ < 195
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+    with pytest.raises(Refused, match="linear"):
+        score(tmp_path, lgb.LGBMRegressor(linear_tree=True, verbose=-1, n_estimators=3).fit(np.nan_to_num(x), y), rows)
+    frame = pd.DataFrame(x)
+    frame[3] = pd.Categorical(np.nan_to_num(x[:, 3]).astype(int).astype(str))
+    with pytest.raises(Refused, match="categories of a data frame"):
+        score(tmp_path, lgb.LGBMRegressor(n_estimators=2, verbose=-1).fit(frame, y), rows)

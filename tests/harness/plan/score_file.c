@@ -82,7 +82,11 @@ int main(int argc, char **argv) {
     arena *a = arena_new();
     buf block = {0}, json = {0};
     err *e = import_dir(a, argv[1], &block);
-    if (e) return refused(e, 2);
+    if (e) {
+        buf_free(&block);
+        arena_free(a);
+        return refused(e, 2);
+    }
     write_file(argv[5], "plan", block.p, block.n);
     const struct plan *p;
     if ((e = plan_check(buf_view(&block), &p))) die("check", e);
