@@ -88,6 +88,12 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/src/main/main.c")
   add_executable(boathouse "${CMAKE_SOURCE_DIR}/src/main/main.c")
   target_include_directories(boathouse PRIVATE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_BINARY_DIR}/generated")
   # Tables name functions of every folder; the group lets the linker find them in any order.
+  # Handlers are named by weak references of the route table, which alone would not pull them in.
+  if(TARGET bh_api)
+    add_dependencies(boathouse bh_api)
+    target_link_options(boathouse PRIVATE -Wl,--whole-archive "$<TARGET_FILE:bh_api>" -Wl,--no-whole-archive)
+    set_target_properties(boathouse PROPERTIES LINK_DEPENDS "$<TARGET_FILE:bh_api>")
+  endif()
   target_link_libraries(boathouse PRIVATE -Wl,--start-group ${BH_LIBRARIES} -Wl,--end-group bh_deps)
   set_target_properties(boathouse PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 endif()

@@ -59,7 +59,4 @@ void invoke_error(struct invocation *v, err *e);
 void host_submit(struct invocation *v, struct fact_entity *e);
 /* The invocation gave up (client gone, deadline). */
 void host_cancel(struct invocation *v);
-/* The entity is gone: its hosts are told to end. */
-void host_end_entity(struct gateway *g, struct entity_rt *e);
-
 #endif

@@ -141,6 +141,20 @@ static void on_control_frame(chan *c, struct chan_frame *f, void *arg) {
         break;
     case MSG_HEARTBEAT:
         break;
+    case MSG_HOST_LEASE: {
+        arena *a = arena_new();
+        struct msg_host_lease m;
+        if (msg_host_lease_decode(a, f->payload, &m)) host_lease(g, m.instance, m.entity, m.json);
+        arena_free(a);
+        break;
+    }
+    case MSG_STATS_ASK: {
+        buf b = {0};
+        stats_write(g, &b);
+        CHAN_SEND(g->control, gateway_stats, f->stream, -1, .json = buf_view(&b));
+        buf_free(&b);
+        break;
+    }
     default:
         log_error("frame refused", lf_z("type", msg_name(f->type)));
     }
@@ -169,6 +183,7 @@ static void connect_control(struct gateway *g, int fd) {
         return;
     }
     proxy_control_up(g);
+    host_retell(g);
 }
 
 /* ---- supervisor ---- */

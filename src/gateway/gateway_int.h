@@ -87,10 +87,15 @@ void invoke_body_end(struct invocation *v);
 void invoke_gone(struct invocation *v);
 /* A fact changed: runtime state follows. */
 void invoke_fact_changed(struct gateway *g, uint16_t kind, bool remove, str key);
-void invoke_stats(struct gateway *g, buf *json);
 
 /* host.c: links to runtime_hosts. */
 void host_add(struct gateway *g, str owner, uint64_t instance, int fd);
+/* Control gave this instance to an entity: json goes to it as LEASE. */
+void host_lease(struct gateway *g, uint64_t instance, int64_t entity, str json);
+/* Control is new: it hears again what every host is. */
+void host_retell(struct gateway *g);
+/* Counters of all entities as one JSON text. */
+void stats_write(struct gateway *g, buf *out);
 
 /* What a stream's data pointer holds. */
 struct gw_stream {

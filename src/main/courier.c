@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Role courier: begin → confine → serve until drained. */
+/* Role courier: begin → serve until drained. Confinement follows once its libraries are loaded. */
 #include "courier/service.h"
 #include "main/main.h"
 #include "main/role.h"

@@ -11,16 +11,7 @@ struct entry {
 
 static const struct entry entries[] = {
     {"serve", cmd_serve, "start the platform in the foreground"},
-    {"status", cmd_status, "what runs, and whether it is well"},
-    {"doctor", cmd_doctor, "what this machine offers and lacks"},
     {"env", cmd_env, "exports for a shell: eval \"$(boathouse env --data DIR)\""},
-    {"token", cmd_token, "create, list, revoke personal access tokens"},
-    {"user", cmd_user, "create, list, delete users"},
-    {"workspace", cmd_workspace, "create, list, delete workspaces"},
-    {"backup", cmd_backup, "back up a running platform"},
-    {"restore", cmd_restore, "restore a backup into an empty folder"},
-    {"reload", cmd_reload, "apply the reloadable settings of boathouse.toml"},
-    {"rotate-key", cmd_rotate_key, "wrap the data keys with a new master key"},
     {"routes", cmd_routes, "every route of the REST API"},
     {"settings", cmd_settings, "every setting with its value and source"},
     {"errors", cmd_errors, "every error code"},
@@ -28,7 +19,6 @@ static const struct entry entries[] = {
     {"role:control", role_control, NULL},
     {"role:gateway", role_gateway, NULL},
     {"role:courier", role_courier, NULL},
-    {"role:importer", role_importer, NULL},
 };
 
 int main_fail(err *e, int code) {

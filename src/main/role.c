@@ -44,9 +44,10 @@ err *role_begin(const char *role, int argc, char **argv, struct role_args *ret) 
     if (fcntl(ROLE_FD_CHANNEL, F_GETFD) < 0)
         return err_hint(err_new(ERR_INVALID_STATE, "role %s is started by the supervisor only.", role),
                         "Use `boathouse serve`.");
-    bool words = fcntl(ROLE_FD_WORDS, F_GETFD) >= 0;
+    /* Before anything else takes these numbers. */
+    bool words = fcntl(ROLE_FD_WORDS, F_GETFD) >= 0, driven = fcntl(ROLE_FD_CLOCK, F_GETFD) >= 0;
     TRY(crash_setup(role, words ? ROLE_FD_WORDS : -1, true));
-    return fcntl(ROLE_FD_CLOCK, F_GETFD) >= 0 ? clock_page_map(ROLE_FD_CLOCK, false) : NULL;
+    return driven ? clock_page_map(ROLE_FD_CLOCK, false) : NULL;
 }
 
 err *role_confine(const char *role, const struct role_args *args) {

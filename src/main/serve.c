@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,9 @@
 #include "base/map.h"
 #include "bh_version.h"
 #include "main/main.h"
+#include "main/tls_setup.h"
 #include "supervisor/supervisor.h"
+#include "sys/files.h"
 #include "sys/rand.h"
 
 extern char **environ;
@@ -61,7 +62,7 @@ static err *read_options(struct serve *s, int argc, char **argv, bool settings_t
 
 static err *make_dir(const char *base, const char *name, mode_t mode) {
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s%s%s", base, name[0] ? "/" : "", name);
+    snprintf(path, sizeof(path), "%.3900s%s%s", base, name[0] ? "/" : "", name);
     if (mkdir(path, mode) < 0 && errno != EEXIST)
         return err_hint(err_errno("cannot make the folder %s", path),
                         "Choose a writable folder with --data.");
@@ -71,31 +72,19 @@ static err *make_dir(const char *base, const char *name, mode_t mode) {
     return NULL;
 }
 
-/* The lock lives as long as the process; its file names the holder. */
+/* Held as long as the process lives. */
 static err *lock_folder(const char *dir) {
-    char path[PATH_MAX], text[64] = "";
-    snprintf(path, sizeof(path), "%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_hint(err_errno("the folder %s is not writable", dir),
-                        "Choose a writable folder with --data.");
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = read(fd, text, sizeof(text) - 1);
-        text[n > 0 ? n : 0] = 0;
-        close(fd);
-        return err_hint(err_new(ERR_INVALID_STATE, "the folder %s is used by process %.20s.", dir,
-                                text[0] ? text : "(unknown)"),
-                        "Stop it, or choose another folder with --data.");
-    }
-    int n = snprintf(text, sizeof(text), "%d", (int)getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
-        return err_errno("cannot write %s", path);
-    return NULL;
+    char path[PATH_MAX];
+    int fd;
+    snprintf(path, sizeof(path), "%.3900s/lock", dir);
+    err *e = files_lock(path, &fd);
+    if (!e) return NULL;
+    return err_hint(e, "Stop that process, or choose another folder with --data.");
 }
 
 static err *check_version(const char *dir) {
     char path[PATH_MAX], text[128] = "";
-    snprintf(path, sizeof(path), "%s/VERSION", dir);
+    snprintf(path, sizeof(path), "%.3900s/VERSION", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -158,7 +147,13 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, level_of(&s->settings), fd);
     TRY(prepare_folder(dir));
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
+    buf chain = {0}, key = {0};
+    if (!str_eqz(settings_str(&s->settings, SET_HTTPS_ADDRESS), "off"))
+        TRY(tls_setup(dir, &s->settings, &chain, &key));
     struct supervisor_options o = {.data_dir = dir,
+                                   .tls_chain = &chain,
+                                   .tls_key = &key,
+                                   .renew_tls = tls_setup,
                                    .settings = &s->settings,
                                    .base_env = env.n ? env.p : BH_DEPS_DIR "/py/base",
                                    .test_clock = s->test_clock};

@@ -36,6 +36,8 @@ struct control {
     loop_timer confirm_timer, heartbeat;
     int64_t default_workspace;
     char account_id[40];
+    unsigned char page_key[32]; /* signs page tokens; any thread */
+    unsigned char url_key[32];  /* signs URLs that carry no Authorization; any thread */
     int record_fd;  /* test.record, or -1 */
     uint64_t requests;
     struct req *live; /* all requests, for shutdown and status */
@@ -45,6 +47,9 @@ struct control {
     void (*on_supervisor)(struct control *c, struct chan_frame *f);
     void (*on_gateway)(struct control *c, struct gateway_link *g, struct chan_frame *f);
     void (*on_peer)(struct control *c, str role, str owner, uint64_t instance, int fd);
+    void (*on_gateway_synced)(struct control *c); /* a gateway has the whole routing table */
+    map *parked; /* park number -> struct req */
+    uint64_t next_park;
     void *serving, *courier; /* services of their own folders */
     char *base_url; /* https://… or http://…: what discovery and links name; set by main */
 };
@@ -55,6 +60,8 @@ void control_on_gateway_frame(struct gateway_link *g, struct chan_frame *f);
 err *control_add_gateway(struct control *c, int fd, uint64_t instance) BH_CHECK;
 /* Applies a change made outside a request (start-up, schedulers) and sends it on; loop thread. */
 void control_fact(struct control *c, enum fact_kind kind, bool remove, str key, str value, int fd);
+/* The request parked under this number, or NULL when it is gone (its answer went out already). */
+struct req *control_parked(struct control *c, uint64_t number);
 /* Starts the heartbeat; call once. */
 void control_start(struct control *c);
 

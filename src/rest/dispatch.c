@@ -23,6 +23,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "policy/credential.h"
 #include "rest/control.h"
 #include "rest/decode.h"
 #include "sys/clock.h"
@@ -231,7 +232,8 @@ static void submit_write(struct req *r) {
         .actor = {.principal = r->principal,
                   .request_id = r->request_id,
                   .client = r->peer,
-                  .action = str_of(arena_printf(r->a, "%s.%s", r->row->service, r->row->name))},
+                  .action = str_of(arena_printf(r->a, "%s.%s", r->row->service, r->row->name)),
+                  .scope = r->scope},
     };
     err *e = store_write_async(r->control->store, r->row->file, &w);
     if (e) to_loop(r, e);
@@ -330,10 +332,22 @@ static struct gateway_link *link_of(struct req *r) {
     return NULL;
 }
 
-void req_park(struct req *r) { r->parked = true; }
+uint64_t req_park(struct req *r) {
+    struct control *c = r->control;
+    r->parked = true;
+    r->park_number = ++c->next_park;
+    if (!c->parked) c->parked = map_new();
+    map_put(c->parked, map_key_u64(&r->park_number), r);
+    return r->park_number;
+}
+
+struct req *control_parked(struct control *c, uint64_t number) {
+    return c->parked ? map_get(c->parked, map_key_u64(&number)) : NULL;
+}
 
 void req_resume(struct req *r, err *e) {
     must(r->parked);
+    map_del(r->control->parked, map_key_u64(&r->park_number));
     r->parked = false;
     if (e) r->failure = e;
     advance(r);
@@ -390,6 +404,7 @@ static void advance(struct req *r) {
         r->step++;
         r->failure = s->fn(r);
         if (r->parked && !r->failure) return;
+        if (r->parked) map_del(r->control->parked, map_key_u64(&r->park_number));
         r->parked = false;
     }
 }
@@ -552,6 +567,7 @@ void control_on_gateway_frame(struct gateway_link *g, struct chan_frame *f) {
         struct msg_facts_ack m;
         if (!msg_facts_ack_decode(a, f->payload, &m)) break;
         g->acked = m.number;
+        if (!g->synced && c->on_gateway_synced) c->on_gateway_synced(c);
         g->synced = true;
         release_waiting(c);
         break;

@@ -122,6 +122,7 @@ struct req {
     /* Machinery */
     int step;
     bool gone, done, parked, in_store;
+    uint64_t park_number;
     err *failure;
     struct req *next;
     void *conn;
@@ -166,8 +167,9 @@ void req_reply_header(struct req *r, const char *name, str value);
 static inline void req_finish(struct req *r) { r->done = true; }
 
 /* ---- parking (LANE_LOOP steps only) ---- */
-/* The step returns NULL after this; the request then waits without a thread. */
-void req_park(struct req *r);
+/* The step returns NULL after this; the request then waits without a thread. The number finds it
+ * again (control_parked), where the one who resumes cannot know whether it still waits. */
+uint64_t req_park(struct req *r);
 /* On the loop: goes on with the next step, or answers with e. */
 void req_resume(struct req *r, err *e);
 

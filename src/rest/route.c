@@ -36,10 +36,17 @@ static struct node *child(struct node *n, str seg) {
     return c;
 }
 
+bool route_served(const struct route_row *r) {
+    for (const struct route_step *s = r->steps; s->lane != LANE_END; s++)
+        if (s->lane != LANE_TAKE && !s->fn) return false;
+    return true;
+}
+
 router *router_new(const struct route_row *rows, size_t n) {
     router *t = calloc(1, sizeof(*t));
     must(t != NULL);
     for (size_t i = 0; i < n; i++) {
+        if (!route_served(&rows[i])) continue;
         str rest = str_from(str_of(rows[i].path), 1), seg;
         struct node *at = &t->root;
         while (str_split(&rest, '/', &seg)) at = child(at, seg);

@@ -19,6 +19,9 @@ struct route_match {
     bool other_method; /* the path exists, with another method */
 };
 
+/* All handlers of the row are linked. */
+bool route_served(const struct route_row *r);
+
 typedef struct router router;
 router *router_new(const struct route_row *rows, size_t n);
 void router_free(router *t);

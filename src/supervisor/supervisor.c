@@ -207,6 +207,13 @@ static void send_settings(struct child *c) {
     buf_free(&b);
 }
 
+static void send_certificate(struct child *c) {
+    const struct supervisor_options *o = &c->s->o;
+    if (o->tls_chain && o->tls_chain->n)
+        CHAN_SEND(c->ch, certificate, 0, -1, .chain = buf_view(o->tls_chain),
+                  .key = buf_view(o->tls_key));
+}
+
 static err *start_role(struct kept *k) {
     struct supervisor *s = k->s;
     int fds[2];
@@ -221,6 +228,7 @@ static err *start_role(struct kept *k) {
     watch_child(s, c, fds[0]);
     k->child = c;
     send_settings(c);
+    if (k->row == &role_rows[ROLE_GATEWAY]) send_certificate(c);
     if (k->row == &role_rows[ROLE_GATEWAY] || k->row == &role_rows[ROLE_CONTROL])
         for (size_t i = 0; i < s->listeners.n; i++) {
             const struct listener_socket *ls = &s->listeners.p[i];
@@ -339,6 +347,7 @@ static void on_child_frame(chan *ch, struct chan_frame *f, void *arg) {
         on_ready(c);
         return;
     }
+    if (f->type == MSG_HELLO) return;
     if (c->row != &role_rows[ROLE_CONTROL]) {
         log_error("frame refused", lf_z("from", c->row->name), lf_z("type", msg_name(f->type)));
         return;
@@ -402,6 +411,36 @@ static void drain(struct supervisor *s) {
     check_stopped(s);
 }
 
+#define TLS_LOOK_US (24ll * 3600 * 1000000)
+
+/* Renewed certificates, or changed files of the user's own, without a restart. */
+static void renew_tls(struct supervisor *s) {
+    buf chain = {0}, key = {0};
+    err *e = s->o.tls_chain && s->o.tls_chain->n && s->o.renew_tls
+                 ? s->o.renew_tls(s->o.data_dir, s->o.settings, &chain, &key)
+                 : NULL;
+    if (e) {
+        log_error("cannot renew the certificate; the old one stays", lf_err(e));
+        err_free(e);
+    } else if (chain.n && !str_eq(buf_view(&chain), buf_view(s->o.tls_chain))) {
+        buf_clear(s->o.tls_chain);
+        buf_clear(s->o.tls_key);
+        buf_str(s->o.tls_chain, buf_view(&chain));
+        buf_str(s->o.tls_key, buf_view(&key));
+        struct child *gw = s->kept[ROLE_GATEWAY].child;
+        if (gw && gw->ch) send_certificate(gw);
+        log_info("certificate renewed");
+    }
+    buf_free(&chain);
+    buf_free(&key);
+}
+
+static void on_tls_timer(loop_timer *t) {
+    struct supervisor *s = (struct supervisor *)((char *)t - offsetof(struct supervisor, tls_timer));
+    renew_tls(s);
+    loop_timer_set(s->l, t, TLS_LOOK_US);
+}
+
 static void reload(struct supervisor *s) {
     char path[4200];
     snprintf(path, sizeof(path), "%s/boathouse.toml", s->o.data_dir);
@@ -423,6 +462,7 @@ static void reload(struct supervisor *s) {
     settings_free(&next);
     for (size_t i = 0; i < s->children.n; i++)
         if (s->children.p[i]->ch) send_settings(s->children.p[i]);
+    renew_tls(s);
     log_info("settings reloaded");
 }
 
@@ -462,6 +502,8 @@ static err *begin(struct supervisor *s) {
         TRY(clock_page_map(s->clock_fd, false));
         log_warn("the clock is driven by tests: do not use this platform for anything else");
     }
+    s->tls_timer.on_time = on_tls_timer;
+    loop_timer_set(s->l, &s->tls_timer, TLS_LOOK_US);
     for (int i = 0; i < ROLE_COUNT; i++) {
         s->kept[i].s = s;
         s->kept[i].row = &role_rows[i];

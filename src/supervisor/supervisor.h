@@ -15,6 +15,9 @@ struct supervisor_options {
     const char *python_dir; /* folder of python/ (modules shipped into sandboxes) */
     const char *base_env;   /* base Python environment */
     bool test_clock;
+    buf *tls_chain, *tls_key; /* PEM; empty without HTTPS */
+    /* Called once a day and on a reload: appends the certificate in force to two empty buffers. */
+    err *(*renew_tls)(const char *data_dir, const struct settings *s, buf *chain, buf *key);
 };
 
 /* Runs until SIGINT/SIGTERM and everything is drained. *ret_code is the exit code. An error means

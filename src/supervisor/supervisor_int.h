@@ -54,7 +54,7 @@ struct supervisor {
     loop_watch signals;
     bool draining, stopped;
     int exit_code;
-    loop_timer drain_timer;
+    loop_timer drain_timer, tls_timer;
     const char *sandbox_level; /* full, user or reduced */
 };
 

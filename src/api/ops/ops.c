@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/gen_routes.h"
+#include "rest/control.h"
+#include "base/time.h"
+#include "store/backup.h"
+#include "store/journal.h"
+#include "sys/files.h"
+
+extern const char openapi_text[];
+extern const size_t openapi_size;
+
+#define MAX_REPORTS 100u
+#define MAX_REPORT_BYTES (64u * 1024u)
+
+err *api_ops_openapi(struct req *r) {
+    req_body(r, 200, "application/json", str_n(openapi_text, openapi_size));
+    return NULL;
+}
+
+err *api_ops_readyz(struct req *r) {
+    uint64_t space = 0;
+    TRY(files_space(r->control->data_dir, &space, NULL));
+    if ((int64_t)space < settings_int(&r->control->settings, SET_STORAGE_RESERVE))
+        return err_new(ERR_TEMPORARILY_UNAVAILABLE, "The disk is nearly full.");
+    json_put_z(r->doc, req_out(r), "status", "ok");
+    return NULL;
+}
+
+/* The supervisor answers with a frame of the same stream number. */
+err *api_ops_status(struct req *r) {
+    CHAN_SEND(r->control->supervisor, status_ask, req_park(r), -1, .none = 0);
+    return NULL;
+}
+
+static err *reports_dir(struct req *r, char *path, size_t n) {
+    int w = snprintf(path, n, "%s/crash", r->control->data_dir);
+    return w > 0 && (size_t)w < n ? NULL : err_new(ERR_INTERNAL_ERROR, "path too long");
+}
+
+err *api_ops_crash_list(struct req *r) {
+    char dir[4096];
+    TRY(reports_dir(r, dir, sizeof(dir)));
+    struct files_names names;
+    TRY(files_list(dir, 100000, &names));
+    jmut *o = req_out(r), *list = json_put_arr(r->doc, o, "reports");
+    for (size_t i = names.n; i > 0 && names.n - i < MAX_REPORTS; i--) {
+        /* <ms>-<role>-<pid>.txt */
+        str name = arena_str(r->a, str_of(names.p[i - 1])), rest = name, ms, role;
+        if (!str_split(&rest, '-', &ms) || !str_split(&rest, '-', &role)) continue;
+        int64_t at;
+        if (!str_to_i64(ms, &at)) continue;
+        jmut *e = json_add_obj(r->doc, list);
+        json_put_str(r->doc, e, "name", name);
+        json_put_int(r->doc, e, "time", at);
+        json_put_str(r->doc, e, "role", role);
+    }
+    files_names_free(&names);
+    return NULL;
+}
+
+err *api_ops_crash_get(struct req *r) {
+    char dir[4096], path[4400];
+    str name = arg_str(r, "name");
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] == '/' || (name.p[i] == '.' && i == 0))
+            return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "There is no such crash report.");
+    TRY(reports_dir(r, dir, sizeof(dir)));
+    snprintf(path, sizeof(path), "%s/%.*s", dir, STR_ARG(str_cut(name, 200)));
+    buf b = {0};
+    err *e = files_read(path, MAX_REPORT_BYTES, &b);
+    if (e) {
+        err_free(e);
+        buf_free(&b);
+        return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "There is no crash report '%.*s'.",
+                       STR_ARG(str_cut(name, 200)));
+    }
+    jmut *o = req_out(r);
+    json_put_str(r->doc, o, "name", name);
+    str text = arena_str(r->a, buf_view(&b));
+    json_put_str(r->doc, o, "text", str_is_utf8(text) ? text : STR("(not text)"));
+    buf_free(&b);
+    return NULL;
+}
+
+err *api_ops_journal(struct req *r) {
+    int64_t limit = arg_i64(r, "max_results", 100);
+    if (limit < 1 || limit > JOURNAL_MAX_PAGE)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "max_results %lld is out of bounds (1 to %d).",
+                       (long long)limit, JOURNAL_MAX_PAGE);
+    struct journal_rows rows;
+    TRY(journal_list(r->tx, r->scope, r->a, arg_i64(r, "before_seq", 0), (int)limit, &rows));
+    jmut *o = req_out(r), *list = json_put_arr(r->doc, o, "entries");
+    for (size_t i = 0; i < rows.n; i++) {
+        const struct journal_row *j = &rows.p[i];
+        jmut *e = json_add_obj(r->doc, list);
+        json_put_int(r->doc, e, "sequence", j->seq);
+        json_put_z(r->doc, e, "time", time_rfc3339(r->a, j->time, 6));
+        json_put_int(r->doc, e, "principal_id", j->principal);
+        json_put_str(r->doc, e, "request_id", j->request_id);
+        json_put_str(r->doc, e, "client", j->client);
+        json_put_str(r->doc, e, "action", j->action);
+        json_put_str(r->doc, e, "securable_type", j->securable_type);
+        json_put_int(r->doc, e, "securable_id", j->securable_id);
+        json_put_str(r->doc, e, "securable_name", j->securable_name);
+        json_put_str(r->doc, e, "outcome", j->outcome);
+    }
+    if (rows.n == (size_t)limit) json_put_int(r->doc, o, "next_before_seq", rows.p[rows.n - 1].seq);
+    return NULL;
+}
+
+/* Letters, digits, - and _: a folder's name, never a path. */
+static bool plain_name(str n) {
+    if (!n.n || n.n > 64) return false;
+    for (size_t i = 0; i < n.n; i++) {
+        char c = n.p[i];
+        bool ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_';
+        if (!ok) return false;
+    }
+    return true;
+}
+
+err *api_ops_backup(struct req *r) {
+    str name = arg_str(r, "name");
+    if (!plain_name(name))
+        return err_new(ERR_INVALID_PARAMETER_VALUE,
+                       "name '%.*s' must be 1 to 64 letters, digits, - or _.",
+                       STR_ARG(str_cut(name, 80)));
+    char *dir = arena_printf(r->a, "%s/backups", r->control->data_dir);
+    TRY(files_mkdirs(dir, 0700));
+    dir = arena_printf(r->a, "%s/%.*s", dir, STR_ARG(name));
+    struct backup_info info;
+    TRY(store_backup(r->control->store, dir, &info));
+    jmut *o = req_out(r);
+    json_put_int(r->doc, o, "sequence", info.sequence[STORE_META]);
+    json_put_int(r->doc, o, "bytes", info.bytes);
+    json_put_z(r->doc, o, "path", dir);
+    return NULL;
+}
