@@ -281,7 +281,7 @@ static err *count_row(store_tx *tx, const struct ent_table *t, struct store_scop
 
 /* Which key is taken? Looks each one up, so that the message can name the value. */
 static err *explain_duplicate(store_tx *tx, const struct ent_table *t, struct store_scope scope,
-                              void *row, err *original) {
+                              void *row, bool inserting, err *original) {
     arena *a = arena_new();
     void *other = arena_alloc(a, t->size);
     int64_t id = ((struct ent_head *)row)->id;
@@ -300,7 +300,7 @@ static err *explain_duplicate(store_tx *tx, const struct ent_table *t, struct st
         bool found = false;
         err *e = by_key(tx, t, &t->keys[k], scope, a, parts, other, &found);
         err_free(e);
-        if (e || !found || ((struct ent_head *)other)->id == id) continue;
+        if (e || !found || (!inserting && ((struct ent_head *)other)->id == id)) continue;
         better = text ? err_new(ERR_RESOURCE_ALREADY_EXISTS, "%s with %s '%.*s' already exists.",
                                 t->name, text->name, STR_ARG(shown(*text_at(text, row))))
                       : err_new(ERR_RESOURCE_ALREADY_EXISTS, "This %s already exists.", t->name);
@@ -355,7 +355,7 @@ err *ent_insert(store_tx *tx, const struct ent_table *t, struct store_scope scop
     if (!h->updated_by) h->updated_by = store_tx_principal(tx);
     TRY(check_limit(tx, t, scope));
     err *e = write_row(tx, t, t->insert, row);
-    if (e) return sql_is_duplicate(e) ? explain_duplicate(tx, t, scope, row, e) : e;
+    if (e) return sql_is_duplicate(e) ? explain_duplicate(tx, t, scope, row, true, e) : e;
     note_securable(tx, t, h->id, name_of(t, row));
     return count_row(tx, t, scope, 1);
 }
@@ -397,7 +397,7 @@ err *ent_update(store_tx *tx, const struct ent_table *t, struct store_scope scop
     h->updated_at = tx->time;
     h->updated_by = store_tx_principal(tx);
     err *e = replace(tx, t, scope, row);
-    if (e) return sql_is_duplicate(e) ? explain_duplicate(tx, t, scope, row, e) : e;
+    if (e) return sql_is_duplicate(e) ? explain_duplicate(tx, t, scope, row, false, e) : e;
     note_securable(tx, t, h->id, name_of(t, row));
     return NULL;
 }
