@@ -53,7 +53,7 @@ err *backup_copy(struct conn *c, const char *to, const char *vfs,
     unlink(to);
     TRY(conn_open_plain(to, vfs, key, c->file, &dest));
     if (chmod(to, 0600) < 0) {
-        conn_close(dest);
+        conn_end(dest);
         return err_errno("cannot set the mode of %s", to);
     }
     bool patient = c->patient;
@@ -63,7 +63,7 @@ err *backup_copy(struct conn *c, const char *to, const char *vfs,
     if (!e) e = copy_pages(c, dest);
     c->patient = patient;
     conn_start_clock(c);
-    conn_close(dest);
+    conn_end(dest);
     if (!e) e = sync_file(to);
     if (e) unlink(to);
     return err_while(e, "copying the store %s to %s", store_file_names[c->file], to);
@@ -285,7 +285,7 @@ err *store_restore(const char *from, const struct store_options *o, struct backu
 static err *swap_file(struct conn **c, const char *path, const char *fresh) {
     char side[PATH_MAX + 8];
     TRY(conn_exec(*c, "PRAGMA wal_checkpoint(TRUNCATE)"));
-    conn_close(*c);
+    conn_end(*c);
     *c = NULL;
     for (int i = 0; i < 2; i++) {
         snprintf(side, sizeof(side), "%s%s", path, i ? "-shm" : "-wal");
@@ -308,7 +308,7 @@ static err *reencrypt_file(const struct store_options *o, struct keys *k, enum s
     if (!e) e = backup_copy(c, fresh, o->vfs, keys_next_of(k, name));
     if (!e) e = conn_exec(c, "COMMIT");
     if (!e) e = swap_file(&c, path, fresh);
-    if (c) conn_close(c);
+    if (c) conn_end(c);
     if (!e) e = keys_take_next(k, o->dir, master, name);
     if (e) unlink(fresh);
     return e;

@@ -152,7 +152,7 @@ static err *open_keyed(const char *path, const char *vfs, const unsigned char ke
     err *e = rc == SQLITE_OK ? NULL : conn_error(c, rc, "opening");
     if (!e) e = set_key(c, key);
     if (e) {
-        conn_close(c);
+        conn_end(c);
         return err_while(e, "opening %s", path);
     }
     *ret = c;
@@ -173,7 +173,7 @@ err *conn_open(const char *path, const char *vfs, const unsigned char key[STORE_
     if (!e) e = set_pragmas(c, readonly);
     if (!e) e = functions_register(c);
     if (e) {
-        conn_close(c);
+        conn_end(c);
         return err_while(e, "opening %s", path);
     }
     *ret = c;
@@ -190,7 +190,7 @@ void conn_drop_statements(struct conn *c) {
     }
 }
 
-void conn_close(struct conn *c) {
+void conn_end(struct conn *c) {
     if (!c) return;
     conn_drop_statements(c);
     if (c->db) must(sqlite3_close(c->db) == SQLITE_OK);

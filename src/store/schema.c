@@ -71,7 +71,7 @@ static err *copy_before(store *s, struct conn *c, enum store_file f, int64_t ver
     snprintf(path, sizeof(path), "%s/%s%s-schema-%lld.db", dir, prefix, time, (long long)version);
     arena_free(a);
     TRY(backup_copy(c, path, s->vfs, keys_of(s->keys, (enum keys_name)f)));
-    log_info("store copied before its schema changes", lf_z("file", store_file_names[f]),
+    log_debug("store copied before its schema changes", lf_z("file", store_file_names[f]),
              lf_z("copy", path));
     return drop_old_copies(dir, prefix);
 }

@@ -158,7 +158,7 @@ static void close_pool(struct pool *p) {
     while (p->idle) {
         struct conn *c = p->idle;
         p->idle = c->next;
-        conn_close(c);
+        conn_end(c);
         p->n_open--;
     }
     must(p->n_open == 0);
@@ -171,7 +171,7 @@ void store_close(store *s) {
     for (int f = 0; f < STORE_FILES; f++) writer_stop(&s->writers[f]);
     /* The writer's connection is the last of its file: its close copies the WAL and removes it. */
     for (int f = 0; f < STORE_FILES; f++) close_pool(&s->pools[f]);
-    for (int f = 0; f < STORE_FILES; f++) conn_close(s->writers[f].c);
+    for (int f = 0; f < STORE_FILES; f++) conn_end(s->writers[f].c);
     keys_close(s->keys);
     s->magic = 0;
     free(s->dir);
@@ -222,7 +222,7 @@ static void pool_give(store *s, struct conn *c, bool broken) {
         p->n_open--;
     }
     pthread_mutex_unlock(&p->lock);
-    if (!keep) conn_close(c);
+    if (!keep) conn_end(c);
 }
 
 static err *check_as_of(const store *s, enum store_file f, int64_t as_of, int64_t newest) {

@@ -119,7 +119,7 @@ err *conn_open(const char *path, const char *vfs, const unsigned char key[STORE_
 /* Only the key set: for the target of a copy. Makes the file. */
 err *conn_open_plain(const char *path, const char *vfs, const unsigned char key[STORE_KEY_SIZE],
                      enum store_file file, struct conn **ret) BH_CHECK;
-void conn_close(struct conn *c);
+void conn_end(struct conn *c);
 /* Statements that are not cached and take no values. */
 err *conn_exec(struct conn *c, const char *text) BH_CHECK;
 err *conn_int(struct conn *c, const char *text, int64_t *ret) BH_CHECK;

@@ -147,7 +147,7 @@ static void one_group(struct writer *w) {
     }
     pthread_mutex_unlock(&w->group);
     if (e) {
-        log_error("store group failed", lf_z("file", store_file_names[w->file]), lf_int("jobs", n),
+        log_debug("store group failed", lf_z("file", store_file_names[w->file]), lf_int("jobs", n),
                   lf_err(e));
         /* BEGIN itself failed: take one job so that somebody hears of it. */
         if (!n && (list = take_job(w))) n = 1;
@@ -170,7 +170,7 @@ static void checkpoint(struct writer *w) {
     int log = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(w->c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &done);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-        log_warn("checkpoint failed", lf_z("file", store_file_names[w->file]), lf_int("code", rc));
+        log_debug("checkpoint failed", lf_z("file", store_file_names[w->file]), lf_int("code", rc));
     atomic_fetch_add(&w->checkpoints, 1);
     /* Wait for as much again before the next try. */
     w->wal_pages = log - done;
