@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests: a platform per test file, and fresh ones on demand."""
+
+import os
+import sys
+import uuid
+import warnings
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+# Clients read these when they are imported.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+from boathouse import Platform  # noqa: E402
+
+_running = []
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory):
+    """One platform for all tests of this run. Tests use names of their own (fixture `u`)."""
+    with Platform(tmp_path_factory.mktemp("platform") / "data") as p:
+        _running.append(p)
+        yield p
+        _running.remove(p)
+
+
+@pytest.fixture
+def make_platform(tmp_path):
+    """A function that makes further platforms (not started); each is stopped and checked at the end."""
+    made = []
+
+    def make(name="data", **more):
+        p = Platform(tmp_path / name, **more)
+        made.append(p)
+        _running.append(p)
+        return p
+    yield make
+    for p in made:
+        _running.remove(p)
+    problems = []
+    for p in made:
+        try:
+            p.stop()
+        except AssertionError as e:
+            problems.append(str(e))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def sdk(platform):
+    return platform.sdk()
+
+
+@pytest.fixture
+def u():
+    """Eight characters that no other test has."""
+    return uuid.uuid4().hex[:8]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for p in _running:
+            report.sections.append((f"log of the platform on {p.data}", p.log_tail()))
