@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -227,6 +228,19 @@ static bool try_crash(const char *arg) {
     raise(SIGSEGV);
     return false;
 }
+/* Not refused: control's own folder. */
+static bool try_data(const char *arg) {
+    (void)arg;
+    err *e = files_write("/data/made", STR("x"), 0600);
+    if (!e) e = files_mkdirs("/data/folder", 0700);
+    return e == NULL && opens("/data/before");
+}
+/* Waits for a byte that never comes. */
+static bool try_hold(const char *arg) {
+    (void)arg;
+    char go;
+    return read(0, &go, 1) == 1;
+}
 static bool try_nothing(const char *arg) {
     (void)arg;
     return false;
@@ -260,6 +274,8 @@ static const struct attempt {
     {"fill_tmp", try_fill_tmp},
     {"exec_memory", try_exec_memory},
     {"crash", try_crash},
+    {"data", try_data},
+    {"hold", try_hold},
     {"nothing", try_nothing},
 };
 
@@ -290,10 +306,16 @@ static void ok(err *e) {
     fail_msg("%s", b.p);
 }
 
+static const char *join(char *out, size_t cap, const char *a, const char *b) {
+    snprintf(out, cap, "%s/%s", a, b);
+    return out;
+}
+
 struct options {
     uint64_t memory_mb;
     uint32_t pids;
     int in, out;
+    const struct sandbox_mount *mount;
 };
 
 static struct spawned start(const char *profile, const char *attempt, const char *arg,
@@ -316,6 +338,8 @@ static struct spawned start(const char *profile, const char *attempt, const char
                               .fds = fds,
                               .fd_n = n,
                               .groups = groups,
+                              .mounts = o ? o->mount : NULL,
+                              .mount_n = o && o->mount,
                               .memory_mb = o ? o->memory_mb : 0,
                               .pids = o ? o->pids : 0};
     struct spawned s = {0};
@@ -500,6 +524,34 @@ static void kill_ends_all(void **state) {
     close(go[1]);
 }
 
+/* A launcher that is killed takes its children with it, those below an init too. */
+static void dies_with_launcher(void **state) {
+    (void)state;
+    static const char *const profiles[] = {"runtime_host", "importer", "gateway"};
+    for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+        int told[2], hold[2];
+        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+        pid_t launcher = fork();
+        if (launcher == 0) {
+            struct options o = {.in = hold[0]};
+            struct spawned s = start(profiles[i], "hold", "", &o);
+            (void)!write(told[1], &s.pid, sizeof(s.pid));
+            for (;;) pause();
+        }
+        pid_t pid = 0;
+        assert_int_equal(read(told[0], &pid, sizeof(pid)), sizeof(pid));
+        int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+        assert_int_equal(poll(&p, 1, 100), 0); /* alive */
+        kill(launcher, SIGKILL);
+        waitpid(launcher, NULL, 0);
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        const int fds[] = {told[0], told[1], hold[0], hold[1], pidfd};
+        for (size_t k = 0; k < ARRAY_LEN(fds); k++) close(fds[k]);
+    }
+}
+
 static void end_is_told(void **state) {
     (void)state;
     struct spawn_end end = attempt("importer_python", "crash", "", NULL);
@@ -541,6 +593,52 @@ static void bad_plans(void **state) {
     assert_int_equal(err_code_of(e), ERR_INVALID_PARAMETER_VALUE);
     err_free(e);
     assert_int_equal(s.pid, 0);
+}
+
+/* The data folder keeps its owner on disk, whatever uid control has. */
+static void control_has_its_folder(void **state) {
+    (void)state;
+    char path[200];
+    ok(files_mkdirs(join(path, sizeof(path), work, "data"), 0700));
+    ok(files_write(join(path, sizeof(path), work, "data/before"), STR("x"), 0600));
+    struct sandbox_mount m = {
+        .base = work, .path = "data", .inside = "/data", .writable = true, .as_owner = true};
+    struct options o = {.mount = &m};
+    struct spawn_end end = attempt("control", "data", "", &o);
+    assert_int_equal(end.code, BREACH);
+    struct stat st, dir;
+    assert_int_equal(stat(join(path, sizeof(path), work, "data"), &dir), 0);
+    assert_int_equal(stat(join(path, sizeof(path), work, "data/made"), &st), 0);
+    assert_int_equal(st.st_uid, dir.st_uid);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* An upgrade replaces the program under a running supervisor: children still are the old one. */
+static int spawn_after_removal(const char *copy) {
+    if (unlink(copy) != 0) return BROKEN;
+    err *e = probe_level(STR("auto"), &level);
+    if (e) return BROKEN;
+    char *argv[] = {(char *)(uintptr_t) "probe", (char *)(uintptr_t) "gateway",
+                    (char *)(uintptr_t)sandbox_level_name(level), (char *)(uintptr_t) "nothing",
+                    NULL};
+    char *const envp[] = {NULL};
+    struct spawn_plan plan = {
+        .row = sandbox_by_name(STR("gateway")), .level = level, .argv = argv, .envp = envp};
+    struct spawned s = {0};
+    struct spawn_end end = {0};
+    e = spawn_run(&plan, &s);
+    if (!e) e = spawn_wait(&s, 10000, &end);
+    return e ? BROKEN : end.code;
+}
+
+static void replaced_program(void **state) {
+    (void)state;
+    char copy[200], command[800];
+    join(copy, sizeof(copy), work, "program");
+    snprintf(command, sizeof(command), "cp /proc/%d/exe %s && %s removed %s", (int)getpid(), copy,
+             copy, copy);
+    int status = system(command); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+    assert_int_equal(WEXITSTATUS(status), REFUSED);
 }
 
 /* --- the lease -------------------------------------------------------------------------------- */
@@ -593,11 +691,6 @@ static void shell_end(struct shell *sh) {
     finish(&sh->s);
     spawn_release(&sh->s);
     close(sh->from);
-}
-
-static const char *join(char *out, size_t cap, const char *a, const char *b) {
-    snprintf(out, cap, "%s/%s", a, b);
-    return out;
 }
 
 static void lease(void **state) {
@@ -707,6 +800,7 @@ static int teardown(void **state) {
 
 int main(int argc, char **argv) {
     if (argc > 0 && strcmp(argv[0], "probe") == 0) return probe_main(argc, argv);
+    if (argc == 3 && strcmp(argv[1], "removed") == 0) return spawn_after_removal(argv[2]);
     enum sandbox_level works;
     err *e = probe_level(STR("auto"), &works);
     if (e) { /* not this machine: said, and no failure */
@@ -714,12 +808,20 @@ int main(int argc, char **argv) {
         err_free(e);
         return 0;
     }
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everywhere),        cmocka_unit_test(network),
-        cmocka_unit_test(memory_is_bounded), cmocka_unit_test(forks_are_bounded),
-        cmocka_unit_test(nothing_outlives),  cmocka_unit_test(tmp_is_bounded_and_private),
-        cmocka_unit_test(kill_ends_all),     cmocka_unit_test(end_is_told),
-        cmocka_unit_test(bad_plans),         cmocka_unit_test(lease),
-        cmocka_unit_test(lease_refused),     cmocka_unit_test(descriptors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(everywhere),
+                                       cmocka_unit_test(network),
+                                       cmocka_unit_test(memory_is_bounded),
+                                       cmocka_unit_test(forks_are_bounded),
+                                       cmocka_unit_test(nothing_outlives),
+                                       cmocka_unit_test(tmp_is_bounded_and_private),
+                                       cmocka_unit_test(kill_ends_all),
+                                       cmocka_unit_test(end_is_told),
+                                       cmocka_unit_test(dies_with_launcher),
+                                       cmocka_unit_test(bad_plans),
+                                       cmocka_unit_test(control_has_its_folder),
+                                       cmocka_unit_test(replaced_program),
+                                       cmocka_unit_test(lease),
+                                       cmocka_unit_test(lease_refused),
+                                       cmocka_unit_test(descriptors)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
