@@ -175,6 +175,23 @@ err *access_run_active(const struct access_run *a) {
                    STR_ARG(a->run.run_id));
 }
 
+err *access_run_again(struct req *r, struct access_run **ret) {
+    struct access_run *a = r->state;
+    bool found;
+    str id = a->run.run_id;
+    TRY(mlflow_run_row(r->tx, r->a, a->run.rid, &a->run, &found));
+    if (!found) return access_no_run(id);
+    a->active = a->run.deleted_time == 0 && access_is_active(&a->experiment);
+    *ret = a;
+    return NULL;
+}
+
+err *access_run_write(struct req *r, struct access_run **ret) {
+    TRY(access_run_again(r, ret));
+    req_out(r);
+    return access_run_active(*ret);
+}
+
 /* ---- artifacts ---- */
 
 bool access_wants_dbfs(struct req *r) {

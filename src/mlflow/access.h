@@ -48,6 +48,10 @@ struct access_run {
     bool active; /* neither the run nor its experiment is deleted */
 };
 err *access_run(struct req *r, str run_id, uint64_t level, struct access_run *ret) BH_CHECK;
+/* Inside a write: the run of r->state (a struct access_run) as it is now. */
+err *access_run_again(struct req *r, struct access_run **ret) BH_CHECK;
+/* The same; refused unless it is active. Makes the (empty) answer. */
+err *access_run_write(struct req *r, struct access_run **ret) BH_CHECK;
 /* "Run with id=… not found" */
 err *access_no_run(str run_id) BH_CHECK;
 /* INVALID_PARAMETER_VALUE unless active, with MLflow's words. */

@@ -188,7 +188,7 @@ static void put_next(struct search *s, const struct hit *last) {
     json_put_int(d, o, "c", last->created);
     json_put_int(d, o, "u", last->updated);
     str token = page_token_make(s->r, fingerprint(s->r), json_text(s->r->a, o));
-    json_put_str(s->r->doc, req_out(s->r), "next_page_token", token);
+    json_put_str(req_doc(s->r), req_out(s->r), "next_page_token", token);
 }
 
 static err *begin(struct search *s, struct req *r, enum filter_domain d, int64_t dflt, int64_t max) {

@@ -42,6 +42,10 @@ struct mlflow_pairs show_pairs_of(struct req *r, const char *name) {
     return out;
 }
 
+str show_raw(arena *a, jval *v) {
+    return v ? json_text(a, yyjson_val_mut_copy(json_doc(a), v)) : STR("");
+}
+
 err *show_tags_parse(arena *a, str json, struct mlflow_pairs *ret) {
     *ret = (struct mlflow_pairs){arena_array_of(a, struct mlflow_pair, 1), 0};
     if (json.n == 0) return NULL;

@@ -29,4 +29,7 @@ void show_pairs(struct req *r, jmut *o, const char *name, const struct mlflow_pa
 /* Reads [{"key","value"}…] of an argument; a missing value is "". */
 struct mlflow_pairs show_pairs_of(struct req *r, const char *name);
 
+/* The text of an argument of any type, to bind page tokens to; "" for NULL. */
+str show_raw(arena *a, jval *v);
+
 #endif

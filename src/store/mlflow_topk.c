@@ -148,7 +148,7 @@ static uint64_t little(const char *p, int n) {
 }
 
 static bool take_key(struct topk_key *k, arena *a, str *in) {
-    if (in->n < 1 || in->p[0] > TOPK_TEXT) return false;
+    if (in->n < 1 || (unsigned char)in->p[0] > TOPK_TEXT) return false;
     *k = (struct topk_key){.kind = in->p[0]};
     *in = str_from(*in, 1);
     if (k->kind == TOPK_NUMBER) {
