@@ -386,3 +386,302 @@ def test_lgb_best_iteration_and_refusals(tmp_path):
     frame[3] = pd.Categorical(np.nan_to_num(x[:, 3]).astype(int).astype(str))
     with pytest.raises(Refused, match="categories of a data frame"):
         score(tmp_path, lgb.LGBMRegressor(n_estimators=2, verbose=-1).fit(frame, y), rows)
+
+
+# ---------------------------------------------------------------- scikit-learn
+
+from sklearn import ensemble, impute, linear_model, pipeline, preprocessing, svm, tree  # noqa: E402
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor  # noqa: E402
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402
+from sklearn.feature_selection import SelectKBest, VarianceThreshold  # noqa: E402
+from sklearn.model_selection import GridSearchCV  # noqa: E402
+from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
+
+
+def close(got, want, relative=1e-12):
+    """Equal to 1e-12 of the largest term that went into a sum, which is what 1e-12 can mean here."""
+    want = np.asarray(want, dtype=np.float64).ravel()
+    assert got.shape == want.shape
+    scale = np.maximum(np.abs(want), 1.0)
+    worst = np.max(np.abs(got - want) / scale)
+    assert worst <= relative, worst
+
+
+def clean_rows(rng, features=FEATURES):
+    x = hard_rows(rng, features=features, infinite=False, nan=False)
+    return np.where(np.abs(x) > 1e6, 1e6, x)
+
+
+def pieces(y, classes):
+    return np.digitize(y, np.quantile(y, np.linspace(0, 1, classes + 1)[1:-1]))
+
+
+LINEAR_REGRESSORS = [
+    linear_model.LinearRegression(), linear_model.Ridge(), linear_model.Lasso(alpha=0.01),
+    linear_model.ElasticNet(alpha=0.01), linear_model.BayesianRidge(), linear_model.HuberRegressor(max_iter=500),
+    linear_model.SGDRegressor(random_state=0), svm.LinearSVR(), linear_model.RidgeCV(),
+    linear_model.LinearRegression(fit_intercept=False)]
+
+
+@pytest.mark.parametrize("model", LINEAR_REGRESSORS, ids=lambda m: type(m).__name__)
+def test_sk_linear_regressor(tmp_path, model):
+    rng = np.random.default_rng(30)
+    x, y = train_data(rng)
+    model.fit(np.nan_to_num(x), y)
+    rows = clean_rows(rng)
+    text, values = score(tmp_path, model, rows)
+    close(values, model.predict(rows))
+    with pytest.raises(Refused, match="NaN"):
+        score(tmp_path, model, hard_rows(rng))
+
+
+@pytest.mark.parametrize("model", [linear_model.PoissonRegressor(), linear_model.GammaRegressor(),
+                                   linear_model.TweedieRegressor(power=1.5), linear_model.TweedieRegressor(power=0)],
+                         ids=lambda m: f"{type(m).__name__}{getattr(m, 'power', '')}")
+def test_sk_glm(tmp_path, model):
+    rng = np.random.default_rng(31)
+    x, y = train_data(rng)
+    model.fit(np.nan_to_num(x), np.abs(y) + 0.1)
+    rows = rng.normal(size=(ROWS, FEATURES))
+    want = model.predict(rows)
+    got = score(tmp_path, model, rows)[1]
+    assert np.max(np.abs(got - want) / np.abs(want)) < 1e-12
+
+
+def test_sk_linear_two_dimensional(tmp_path):
+    rng = np.random.default_rng(32)
+    x, y = train_data(rng)
+    x = np.nan_to_num(x)
+    for target in (np.stack([y, -y], 1), y.reshape(-1, 1)):
+        model = linear_model.LinearRegression().fit(x, target)
+        rows = clean_rows(rng)
+        text, values = score(tmp_path, model, rows)
+        close(values, model.predict(rows))
+        assert np.shape(json.loads(text)) == model.predict(rows).shape
+
+
+CLASSIFIERS = [
+    linear_model.LogisticRegression(max_iter=300), linear_model.RidgeClassifier(), svm.LinearSVC(),
+    linear_model.SGDClassifier(loss="log_loss", random_state=0), linear_model.Perceptron(),
+    LinearDiscriminantAnalysis()]
+
+
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("classes", [2, 5])
+def test_sk_linear_classifier(tmp_path, model, classes):
+    rng = np.random.default_rng(33)
+    x, y = train_data(rng)
+    names = np.array(["ant", "bee", "cat", "dog", "\u00e9lan"])[:classes]
+    model.fit(np.nan_to_num(x), names[pieces(y, classes)])
+    rows = clean_rows(rng)
+    assert score(tmp_path, model, rows)[0] == as_mlflow(model.predict(rows))
+    if hasattr(model, "predict_proba"):
+        want = model.predict_proba(rows)
+        text, values = score(tmp_path, model, rows, predict_fn="predict_proba")
+        close(values, want)
+        assert np.shape(json.loads(text)) == want.shape
+
+
+SCALERS = [
+    preprocessing.StandardScaler(), preprocessing.StandardScaler(with_mean=False),
+    preprocessing.StandardScaler(with_std=False), preprocessing.MinMaxScaler(), preprocessing.MinMaxScaler((-2, 3), clip=True),
+    preprocessing.MaxAbsScaler(), preprocessing.RobustScaler(), preprocessing.Normalizer("l1"),
+    preprocessing.Normalizer("l2"), preprocessing.Normalizer("max"), preprocessing.Binarizer(threshold=0.2),
+    SelectKBest(k=3), VarianceThreshold(0.9), preprocessing.FunctionTransformer()]
+
+
+@pytest.mark.parametrize("scaler", SCALERS, ids=lambda s: repr(s).replace("\n", ""))
+def test_sk_scaler_before_tree(tmp_path, scaler):
+    """A tree behind the scaler turns any difference in its bits into a different leaf, sooner or later."""
+    rng = np.random.default_rng(34)
+    x, y = train_data(rng)
+    model = pipeline.make_pipeline(scaler, tree.DecisionTreeRegressor(random_state=0)).fit(np.nan_to_num(x), y)
+    rows = clean_rows(rng)
+    rows[:1500] = np.nan_to_num(x)
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+    linear = pipeline.make_pipeline(scaler, linear_model.Ridge()).fit(np.nan_to_num(x), y)
+    close(score(tmp_path, linear, rows)[1], linear.predict(rows))
+
+
+@pytest.mark.parametrize("imputer", [
+    impute.SimpleImputer(), impute.SimpleImputer(strategy="median"), impute.SimpleImputer(strategy="most_frequent"),
+    impute.SimpleImputer(strategy="constant", fill_value=-7.5), impute.SimpleImputer(add_indicator=True),
+    impute.SimpleImputer(missing_values=0.0)], ids=lambda s: repr(s))
+def test_sk_imputer(tmp_path, imputer):
+    rng = np.random.default_rng(35)
+    x, y = train_data(rng)
+    x = np.nan_to_num(x) if imputer.missing_values == 0.0 else x
+    model = pipeline.make_pipeline(imputer, preprocessing.StandardScaler(), tree.DecisionTreeRegressor(max_depth=9)).fit(x, y)
+    rows = clean_rows(rng)
+    if imputer.missing_values != 0.0:
+        rows[rng.random(rows.shape) < 0.1] = np.nan
+    same_bits(score(tmp_path, model, rows)[1], model.predict(rows))
+
+
+TREES = [
+    tree.DecisionTreeRegressor(random_state=0), tree.ExtraTreeRegressor(random_state=0, max_depth=7),
+    ensemble.RandomForestRegressor(n_estimators=30, random_state=0), ensemble.ExtraTreesRegressor(n_estimators=11, random_state=0),
+    ensemble.HistGradientBoostingRegressor(max_iter=50), ensemble.HistGradientBoostingRegressor(loss="poisson", max_iter=20)]
+
+
+@pytest.mark.parametrize("model", TREES, ids=lambda m: repr(m))
+def test_sk_tree_regressor(tmp_path, model):
+    rng = np.random.default_rng(36)
+    x, y = train_data(rng)
+    model.fit(x, np.abs(y))
+    hist = "Hist" in type(model).__name__
+    rows = hard_rows(rng, infinite=hist)
+    want = model.predict(rows)
+    text, values = score(tmp_path, model, rows)
+    if getattr(model, "loss", "") == "poisson":
+        assert np.max(np.abs(values - want) / want) < 1e-14
+    else:
+        same_bits(values, want)
+    if not hist:
+        rows[5, 2] = 1e39
+        with pytest.raises(Refused, match="Row 5: input contains infinity"):
+            score(tmp_path, model, rows)
+
+
+TREE_CLASSIFIERS = [
+    tree.DecisionTreeClassifier(random_state=0, max_depth=8), ensemble.RandomForestClassifier(n_estimators=30, random_state=0),
+    ensemble.ExtraTreesClassifier(n_estimators=10, random_state=0), ensemble.GradientBoostingClassifier(n_estimators=20),
+    ensemble.HistGradientBoostingClassifier(max_iter=20)]
+
+
+@pytest.mark.parametrize("model", TREE_CLASSIFIERS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_sk_tree_classifier(tmp_path, model, classes):
+    rng = np.random.default_rng(37)
+    x, y = train_data(rng)
+    boosted = type(model).__name__ == "GradientBoostingClassifier"
+    if boosted:
+        x = np.nan_to_num(x)
+    model.fit(x, pieces(y, classes) * 10 - 5)
+    rows = clean_rows(rng) if boosted else hard_rows(rng, infinite=False)
+    assert score(tmp_path, model, rows)[0] == as_mlflow(model.predict(rows))
+    want = model.predict_proba(rows)
+    text, values = score(tmp_path, model, rows, predict_fn="predict_proba")
+    if "Boosting" in type(model).__name__:
+        close(values, want, 1e-14)
+    else:
+        same_bits(values, want)
+    if boosted:
+        same = ensemble.GradientBoostingRegressor(n_estimators=50).fit(x, y)
+        same_bits(score(tmp_path, same, rows)[1], same.predict(rows))
+
+
+def people(rng, rows, missing=True):
+    """A frame of mixed columns, and its columns as a signature names them."""
+    frame = pd.DataFrame({
+        "age": rng.integers(18, 90, rows).astype("int64"),
+        "income": np.round(rng.lognormal(10, 1, rows), 2),
+        "city": rng.choice(["Oslo", "Bergen", "Troms\u00f8", "Oslo ", "", "\u6771\u4eac"], rows),
+        "member": rng.random(rows) < 0.4,
+        "plan": rng.choice(["free", "basic", "pro"], rows, p=[0.7, 0.25, 0.05]),
+        "score": rng.normal(size=rows),
+        "stars": rng.integers(1, 6, rows).astype("int64"),
+    })
+    if missing:
+        frame.loc[rng.random(rows) < 0.1, "income"] = np.nan
+        frame.loc[rng.random(rows) < 0.1, "city"] = None
+        frame.loc[rng.random(rows) < 0.1, "score"] = np.nan
+    kinds = {"age": "long", "income": "double", "city": "string", "member": "boolean", "plan": "string",
+             "score": "double", "stars": "long"}
+    return frame, [{"name": k, "type": v, "required": True} for k, v in kinds.items()]
+
+
+def matrices(frame, columns):
+    numbers = [c["name"] for c in columns if c["type"] != "string"]
+    texts = [c["name"] for c in columns if c["type"] == "string"]
+    return frame[numbers].to_numpy(dtype=np.float64), frame[texts].astype(object).to_numpy()
+
+
+def mixed(end, **encoder):
+    encoder = {"handle_unknown": "ignore", **encoder}
+    numeric = pipeline.make_pipeline(impute.SimpleImputer(strategy="median"), preprocessing.StandardScaler())
+    words = pipeline.make_pipeline(impute.SimpleImputer(strategy="most_frequent"), preprocessing.OneHotEncoder(**encoder))
+    return pipeline.make_pipeline(ColumnTransformer([
+        ("numeric", numeric, ["income", "score", "age"]), ("words", words, ["city", "plan"]),
+        ("stars", preprocessing.OneHotEncoder(handle_unknown="ignore"), ["stars"]), ("flag", "passthrough", ["member"])]), end)
+
+
+MIXED_ENDS = [
+    linear_model.LogisticRegression(max_iter=500), ensemble.RandomForestClassifier(n_estimators=15, random_state=1),
+    xgb.XGBClassifier(n_estimators=20), lgb.LGBMClassifier(n_estimators=20, verbose=-1),
+    GridSearchCV(linear_model.LogisticRegression(max_iter=500), {"C": [0.1, 1.0]}, cv=2)]
+
+
+@pytest.mark.parametrize("end", MIXED_ENDS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("encoder", [{}, {"drop": "first"}, {"drop": "if_binary"}, {"sparse_output": False}], ids=str)
+def test_sk_mixed_pipeline(tmp_path, end, encoder):
+    rng = np.random.default_rng(38)
+    frame, columns = people(rng, 1500)
+    y = (frame["income"].fillna(0) > 20_000) & (frame["plan"] != "pro") | (frame["city"] == "Bergen")
+    y = y.astype(int).to_numpy() ^ (rng.random(len(y)) < 0.05)
+    model = mixed(end, **encoder).fit(frame, y)
+    rows, _ = people(rng, ROWS)
+    rows.loc[rng.random(ROWS) < 0.05, "plan"] = "enterprise"
+    rows.loc[rng.random(ROWS) < 0.05, "stars"] = 9
+    numbers, texts = matrices(rows, columns)
+    want = model.predict(rows)
+    assert score(tmp_path, model, numbers, columns, texts=texts)[0] == as_mlflow(want)
+    values = score(tmp_path, model, numbers, columns, "predict_proba", texts=texts)[1]
+    if isinstance(end, (xgb.XGBClassifier, lgb.LGBMClassifier, ensemble.RandomForestClassifier)):
+        same_bits(values, model.predict_proba(rows))
+    else:
+        close(values, model.predict_proba(rows))
+
+
+def test_sk_unknown_category_is_refused(tmp_path):
+    rng = np.random.default_rng(39)
+    frame, columns = people(rng, 500, missing=False)
+    model = mixed(linear_model.LogisticRegression(max_iter=500), handle_unknown="error").fit(frame, frame["age"] > 50)
+    rows, _ = people(rng, 50, missing=False)
+    numbers, texts = matrices(rows, columns)
+    text, _ = score(tmp_path, model, numbers, columns, texts=texts)
+    assert text == as_mlflow(model.predict(rows))
+    texts[7, 1] = "enterprise"
+    with pytest.raises(Refused, match="Row 7: found an unknown category"):
+        score(tmp_path, model, numbers, columns, texts=texts)
+
+
+def test_sk_ordinal_encoder_and_missing_categories(tmp_path):
+    rng = np.random.default_rng(40)
+    frame, columns = people(rng, 1500)
+    encode = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-3, encoded_missing_value=-1)
+    model = pipeline.make_pipeline(ColumnTransformer([
+        ("words", encode, ["city", "plan"]), ("one", preprocessing.OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        ("rest", "passthrough", ["score", "stars"])], sparse_threshold=0),
+        ensemble.HistGradientBoostingRegressor(max_iter=30)).fit(frame, frame["age"])
+    rows, _ = people(rng, ROWS)
+    rows.loc[rng.random(ROWS) < 0.05, "plan"] = "enterprise"
+    numbers, texts = matrices(rows, columns)
+    same_bits(score(tmp_path, model, numbers, columns, texts=texts)[1], model.predict(rows))
+
+
+def test_sk_float_columns(tmp_path):
+    """A frame of float32 columns is scaled in float32."""
+    rng = np.random.default_rng(41)
+    x, y = train_data(rng)
+    names = [f"c{i}" for i in range(FEATURES)]
+    columns = [{"name": n, "type": "float", "required": True} for n in names]
+    frame = pd.DataFrame(np.nan_to_num(x), columns=names).astype("f4")
+    rows = pd.DataFrame(clean_rows(rng), columns=names).astype("f4")
+    for scaler in (preprocessing.StandardScaler(), preprocessing.MinMaxScaler(), preprocessing.RobustScaler()):
+        model = pipeline.make_pipeline(scaler, tree.DecisionTreeRegressor(random_state=0)).fit(frame, y)
+        same_bits(score(tmp_path, model, rows.to_numpy("f8"), columns)[1], model.predict(rows))
+
+
+@pytest.mark.parametrize("model,reason", [
+    (KNeighborsClassifier(), "KNeighborsClassifier"),
+    (pipeline.make_pipeline(preprocessing.PolynomialFeatures(), linear_model.Ridge()), "PolynomialFeatures"),
+    (pipeline.make_pipeline(preprocessing.FunctionTransformer(np.tanh), linear_model.Ridge()), "function of its own"),
+    (TransformedTargetRegressor(linear_model.Ridge()), "TransformedTargetRegressor"),
+], ids=["knn", "polynomial", "function", "target"])
+def test_sk_unsupported(tmp_path, model, reason):
+    rng = np.random.default_rng(42)
+    x, y = train_data(rng)
+    model.fit(np.nan_to_num(x), pieces(y, 3))
+    with pytest.raises(Unsupported, match=reason):
+        score(tmp_path, model, x)
