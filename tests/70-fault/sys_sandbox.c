@@ -534,11 +534,13 @@ static void dies_with_launcher(void **state) {
         assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
         pid_t launcher = fork();
         if (launcher == 0) {
+            groups = NULL; /* theirs are the test's to remove */
             struct options o = {.in = hold[0]};
             struct spawned s = start(profiles[i], "hold", "", &o);
             (void)!write(told[1], &s.pid, sizeof(s.pid));
             for (;;) pause();
         }
+        close(told[1]);
         pid_t pid = 0;
         assert_int_equal(read(told[0], &pid, sizeof(pid)), sizeof(pid));
         int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -547,7 +549,7 @@ static void dies_with_launcher(void **state) {
         kill(launcher, SIGKILL);
         waitpid(launcher, NULL, 0);
         assert_int_equal(poll(&p, 1, 10000), 1);
-        const int fds[] = {told[0], told[1], hold[0], hold[1], pidfd};
+        const int fds[] = {told[0], hold[0], hold[1], pidfd};
         for (size_t k = 0; k < ARRAY_LEN(fds); k++) close(fds[k]);
     }
 }
