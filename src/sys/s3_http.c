@@ -30,6 +30,7 @@
 
 #define CONNECT_TIMEOUT_MS 10000L
 #define STALL_SECONDS 60L
+#define PATIENT_SECONDS 900L
 #define MAX_BACKOFF_MS 5000
 
 void s3_header(struct s3_call *c, const char *fmt, ...) {
@@ -184,7 +185,7 @@ static void set_common(struct s3_call *c, CURL *h, const char *url) {
     curl_easy_setopt(h, CURLOPT_PASSWORD, s->secret);
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+    curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->patient ? PATIENT_SECONDS : STALL_SECONDS);
     curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024L);
     curl_easy_setopt(h, CURLOPT_BUFFERSIZE, 256L * 1024L);
     curl_easy_setopt(h, CURLOPT_PROXY, s->proxy); /* "" also shuts off the environment's */
@@ -372,7 +373,7 @@ static void back_off(const struct s3 *s, int tried) {
 }
 
 err *s3_call(struct s3_call *c) {
-    int tries = c->once || c->stream ? 1 : c->s3->tries;
+    int tries = c->stream ? 1 : c->s3->tries;
     int64_t progress = 0;
     for (int tried = 1;; tried++) {
         bool again;

@@ -46,7 +46,7 @@ struct s3_call {
     bool ranged;
     char if_match[STORAGE_ETAG_CAP];
     struct storage_info *info;     /* filled from the answer's head before `to` is written to */
-    bool once;                     /* no second try: the caller looks first */
+    bool patient;                  /* the store may be silent for minutes: it assembles an object */
 
     /* results */
     long status;

@@ -99,7 +99,7 @@ static err *multi_complete(struct s3 *s, str key, str id, const struct storage_p
     s3_quote(&q, id);
     buf_c(&q, 0);
     struct s3_call c = {.s3 = s, .method = "POST", .key = key, .query = q.p,
-                        .body = buf_view(&body)};
+                        .body = buf_view(&body), .patient = true};
     if (if_absent) s3_header(&c, "If-None-Match: *");
     struct s3_xml_answer x = {0};
     err *e = s3_call(&c);
@@ -354,7 +354,7 @@ static err *copy_part(struct s3 *s, str from, str to, const char *id, int number
     buf_fmt(&q, "partNumber=%d&uploadId=", number);
     s3_quote(&q, str_of(id));
     buf_c(&q, 0);
-    struct s3_call c = {.s3 = s, .method = "PUT", .key = to, .query = q.p};
+    struct s3_call c = {.s3 = s, .method = "PUT", .key = to, .query = q.p, .patient = true};
     copy_source(&c, from);
     s3_header(&c, "x-amz-copy-source-range: bytes=%lld-%lld", (long long)at, (long long)(at + n - 1));
     s3_header(&c, "x-amz-copy-source-if-match: \"%s\"", etag);
@@ -400,7 +400,7 @@ err *s3_copy(storage *st, str from, str to, struct storage_info *ret) {
         TRY(copy_parts(s, from, to, &info, ret));
         return s3_head(st, to, ret);
     }
-    struct s3_call c = {.s3 = s, .method = "PUT", .key = to};
+    struct s3_call c = {.s3 = s, .method = "PUT", .key = to, .patient = true};
     copy_source(&c, from);
     struct s3_xml_answer x;
     err *e = s3_call(&c);
