@@ -40,6 +40,49 @@
 #pragma weak api_identity_scim_sp_put
 #pragma weak api_identity_scim_sp_patch
 #pragma weak api_identity_scim_sp_delete
+#pragma weak api_mlflow_experiment_create
+#pragma weak api_mlflow_experiment_get
+#pragma weak api_mlflow_experiment_get_by_name
+#pragma weak api_mlflow_experiment_update
+#pragma weak api_mlflow_experiment_delete
+#pragma weak api_mlflow_experiment_restore
+#pragma weak api_mlflow_experiment_set_tag
+#pragma weak api_mlflow_experiment_delete_tag
+#pragma weak api_mlflow_experiment_search
+#pragma weak api_mlflow_run_create_check
+#pragma weak api_mlflow_run_create
+#pragma weak api_mlflow_run_get
+#pragma weak api_mlflow_run_for_edit
+#pragma weak api_mlflow_run_update
+#pragma weak api_mlflow_run_delete
+#pragma weak api_mlflow_run_restore
+#pragma weak api_mlflow_log_metric
+#pragma weak api_mlflow_log_param
+#pragma weak api_mlflow_set_tag
+#pragma weak api_mlflow_delete_tag
+#pragma weak api_mlflow_log_batch
+#pragma weak api_mlflow_log_model
+#pragma weak api_mlflow_log_inputs
+#pragma weak api_mlflow_log_outputs
+#pragma weak api_mlflow_metric_history
+#pragma weak api_mlflow_metric_history_bulk
+#pragma weak api_mlflow_metric_history_interval
+#pragma weak api_mlflow_run_search
+#pragma weak api_mlflow_experiment_for_edit
+#pragma weak api_mlflow_runs_delete_before
+#pragma weak api_mlflow_runs_restore_since
+#pragma weak api_mlflow_datasets_search
+#pragma weak api_mlflow_server_info
+#pragma weak api_mlflow_model_create_check
+#pragma weak api_mlflow_model_create
+#pragma weak api_mlflow_model_search
+#pragma weak api_mlflow_model_get
+#pragma weak api_mlflow_model_for_edit
+#pragma weak api_mlflow_model_finalize
+#pragma weak api_mlflow_model_delete
+#pragma weak api_mlflow_model_set_tags
+#pragma weak api_mlflow_model_delete_tag
+#pragma weak api_mlflow_model_params
 #pragma weak api_ops_readyz
 #pragma weak api_ops_openapi
 #pragma weak api_ops_status
@@ -47,6 +90,10 @@
 #pragma weak api_ops_crash_get
 #pragma weak api_ops_journal
 #pragma weak api_ops_backup
+#pragma weak api_permissions_get
+#pragma weak api_permissions_set
+#pragma weak api_permissions_update
+#pragma weak api_permissions_levels
 #pragma weak api_registry_create_model
 #pragma weak api_registry_get_model
 #pragma weak api_registry_databricks_get_model
@@ -73,7 +120,6 @@
 #pragma weak api_registry_delete_version_tag
 #pragma weak api_registry_download_uri
 #pragma weak api_registry_list_artifacts
-#pragma weak api_registry_signed_download_uri
 #pragma weak api_unity_catalog_create_catalog
 #pragma weak api_unity_catalog_list_catalogs
 #pragma weak api_unity_catalog_get_catalog
@@ -358,57 +404,577 @@ static const struct schema_field fields_37[] = {
 static const struct schema schema_37 = {fields_37, 4};
 
 static const struct schema_field fields_38[] = {
-    {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_38 = {fields_38, 1};
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_38 = {fields_38, 2};
 
 static const struct schema_field fields_39[] = {
-    {"processes", SCHEMA_LIST, false, NULL, &schema_3}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_38}};
 static const struct schema schema_39 = {fields_39, 1};
 
 static const struct schema_field fields_40[] = {
-    {"reports", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_40 = {fields_40, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_40 = {fields_40, 3};
 
 static const struct schema_field fields_41[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"text", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_41 = {fields_41, 2};
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_41 = {fields_41, 1};
 
 static const struct schema_field fields_42[] = {
-    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
 static const struct schema schema_42 = {fields_42, 2};
 
 static const struct schema_field fields_43[] = {
-    {"entries", SCHEMA_LIST, false, NULL, &schema_3},
-    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_43 = {fields_43, 2};
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
+    {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL},
+    {"creation_time", SCHEMA_INT64, false, NULL, NULL},
+    {"last_update_time", SCHEMA_INT64, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_43 = {fields_43, 7};
 
 static const struct schema_field fields_44[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL}};
+    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_43}};
 static const struct schema schema_44 = {fields_44, 1};
 
 static const struct schema_field fields_45[] = {
-    {"sequence", SCHEMA_INT64, false, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
+    {"experiment_name", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
 static const struct schema schema_45 = {fields_45, 2};
 
 static const struct schema_field fields_46[] = {
-    {"key", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_46 = {fields_46, 2};
 
 static const struct schema_field fields_47[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_46}};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_47 = {fields_47, 1};
 
 static const struct schema_field fields_48[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47}};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_48 = {fields_48, 3};
 
 static const struct schema_field fields_49[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_49 = {fields_49, 2};
+
+static const struct schema_field fields_50[] = {
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"view_type", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_50 = {fields_50, 6};
+
+static const struct schema_field fields_51[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_43}};
+static const struct schema schema_51 = {fields_51, 1};
+
+static const struct schema_field fields_52[] = {
+    {"experiments", SCHEMA_LIST, false, NULL, &schema_51},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_52 = {fields_52, 2};
+
+static const struct schema_field fields_53[] = {
+    {"view_type", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_53 = {fields_53, 4};
+
+static const struct schema_field fields_54[] = {
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"user_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_name", SCHEMA_STRING, false, NULL, NULL},
+    {"start_time", SCHEMA_INT64, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_54 = {fields_54, 5};
+
+static const struct schema_field fields_55[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"run_name", SCHEMA_STRING, false, NULL, NULL},
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"user_id", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_STRING, false, NULL, NULL},
+    {"start_time", SCHEMA_INT64, false, NULL, NULL},
+    {"end_time", SCHEMA_INT64, false, NULL, NULL},
+    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_55 = {fields_55, 10};
+
+static const struct schema_field fields_56[] = {
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_ANY, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_56 = {fields_56, 4};
+
+static const struct schema_field fields_57[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_56}};
+static const struct schema schema_57 = {fields_57, 1};
+
+static const struct schema_field fields_58[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_57},
+    {"params", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_58 = {fields_58, 3};
+
+static const struct schema_field fields_59[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_55},
+    {"data", SCHEMA_OBJECT, false, NULL, &schema_58},
+    {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
+    {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_59 = {fields_59, 4};
+
+static const struct schema_field fields_60[] = {
+    {"run", SCHEMA_OBJECT, false, NULL, &schema_59}};
+static const struct schema schema_60 = {fields_60, 1};
+
+static const struct schema_field fields_61[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_61 = {fields_61, 2};
+
+static const struct schema_field fields_62[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_STRING, false, NULL, NULL},
+    {"end_time", SCHEMA_INT64, false, NULL, NULL},
+    {"run_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_62 = {fields_62, 5};
+
+static const struct schema_field fields_63[] = {
+    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_55}};
+static const struct schema schema_63 = {fields_63, 1};
+
+static const struct schema_field fields_64[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_64 = {fields_64, 1};
+
+static const struct schema_field fields_65[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_65 = {fields_65, 9};
+
+static const struct schema_field fields_66[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_66 = {fields_66, 4};
+
+static const struct schema_field fields_67[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_67 = {fields_67, 2};
+
+static const struct schema_field fields_68[] = {
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_68 = {fields_68, 7};
+
+static const struct schema_field fields_69[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_68}};
+static const struct schema schema_69 = {fields_69, 1};
+
+static const struct schema_field fields_70[] = {
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_70 = {fields_70, 2};
+
+static const struct schema_field fields_71[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_70}};
+static const struct schema schema_71 = {fields_71, 1};
+
+static const struct schema_field fields_72[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_69},
+    {"params", SCHEMA_LIST, false, NULL, &schema_71},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_71}};
+static const struct schema schema_72 = {fields_72, 4};
+
+static const struct schema_field fields_73[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"model_json", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_73 = {fields_73, 2};
+
+static const struct schema_field fields_74[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"digest", SCHEMA_STRING, true, NULL, NULL},
+    {"source_type", SCHEMA_STRING, true, NULL, NULL},
+    {"source", SCHEMA_STRING, true, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"profile", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_74 = {fields_74, 6};
+
+static const struct schema_field fields_75[] = {
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_74}};
+static const struct schema schema_75 = {fields_75, 2};
+
+static const struct schema_field fields_76[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_75}};
+static const struct schema schema_76 = {fields_76, 1};
+
+static const struct schema_field fields_77[] = {
+    {"model_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_77 = {fields_77, 1};
+
+static const struct schema_field fields_78[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_77}};
+static const struct schema schema_78 = {fields_78, 1};
+
+static const struct schema_field fields_79[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_76},
+    {"models", SCHEMA_LIST, false, NULL, &schema_78}};
+static const struct schema schema_79 = {fields_79, 3};
+
+static const struct schema_field fields_80[] = {
+    {"model_id", SCHEMA_STRING, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_80 = {fields_80, 2};
+
+static const struct schema_field fields_81[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_80}};
+static const struct schema schema_81 = {fields_81, 1};
+
+static const struct schema_field fields_82[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"models", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_82 = {fields_82, 2};
+
+static const struct schema_field fields_83[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_83 = {fields_83, 5};
+
+static const struct schema_field fields_84[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_57},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_84 = {fields_84, 2};
+
+static const struct schema_field fields_85[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_0},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_0},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_85 = {fields_85, 4};
+
+static const struct schema_field fields_86[] = {
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_ANY, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"run_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_86 = {fields_86, 5};
+
+static const struct schema_field fields_87[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_86}};
+static const struct schema schema_87 = {fields_87, 1};
+
+static const struct schema_field fields_88[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_87}};
+static const struct schema schema_88 = {fields_88, 1};
+
+static const struct schema_field fields_89[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_0},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_0},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"start_step", SCHEMA_INT64, false, NULL, NULL},
+    {"end_step", SCHEMA_INT64, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_89 = {fields_89, 6};
+
+static const struct schema_field fields_90[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_0},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"run_view_type", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_90 = {fields_90, 6};
+
+static const struct schema_field fields_91[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_59}};
+static const struct schema schema_91 = {fields_91, 1};
+
+static const struct schema_field fields_92[] = {
+    {"runs", SCHEMA_LIST, false, NULL, &schema_91},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_92 = {fields_92, 2};
+
+static const struct schema_field fields_93[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_93 = {fields_93, 3};
+
+static const struct schema_field fields_94[] = {
+    {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_94 = {fields_94, 1};
+
+static const struct schema_field fields_95[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_95 = {fields_95, 3};
+
+static const struct schema_field fields_96[] = {
+    {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_96 = {fields_96, 1};
+
+static const struct schema_field fields_97[] = {
+    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_0}};
+static const struct schema schema_97 = {fields_97, 1};
+
+static const struct schema_field fields_98[] = {
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"digest", SCHEMA_STRING, false, NULL, NULL},
+    {"context", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_98 = {fields_98, 4};
+
+static const struct schema_field fields_99[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_98}};
+static const struct schema schema_99 = {fields_99, 1};
+
+static const struct schema_field fields_100[] = {
+    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_99}};
+static const struct schema schema_100 = {fields_100, 1};
+
+static const struct schema_field fields_101[] = {
+    {"store_type", SCHEMA_STRING, false, NULL, NULL},
+    {"workspaces_enabled", SCHEMA_BOOL, false, NULL, NULL},
+    {"multipart_uploads_enabled", SCHEMA_BOOL, false, NULL, NULL},
+    {"multipart_downloads_enabled", SCHEMA_BOOL, false, NULL, NULL},
+    {"trace_archival_enabled", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_101 = {fields_101, 5};
+
+static const struct schema_field fields_102[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"model_type", SCHEMA_STRING, false, NULL, NULL},
+    {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"params", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_102 = {fields_102, 6};
+
+static const struct schema_field fields_103[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_STRING, false, NULL, NULL},
+    {"creation_timestamp_ms", SCHEMA_ANY, false, NULL, NULL},
+    {"last_updated_timestamp_ms", SCHEMA_ANY, false, NULL, NULL},
+    {"model_type", SCHEMA_STRING, false, NULL, NULL},
+    {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_103 = {fields_103, 10};
+
+static const struct schema_field fields_104[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_103},
+    {"data", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_104 = {fields_104, 2};
+
+static const struct schema_field fields_105[] = {
+    {"model", SCHEMA_OBJECT, false, NULL, &schema_104}};
+static const struct schema schema_105 = {fields_105, 1};
+
+static const struct schema_field fields_106[] = {
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_106 = {fields_106, 2};
+
+static const struct schema_field fields_107[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_106}};
+static const struct schema schema_107 = {fields_107, 1};
+
+static const struct schema_field fields_108[] = {
+    {"field_name", SCHEMA_STRING, false, NULL, NULL},
+    {"ascending", SCHEMA_BOOL, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_108 = {fields_108, 4};
+
+static const struct schema_field fields_109[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_108}};
+static const struct schema schema_109 = {fields_109, 1};
+
+static const struct schema_field fields_110[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_0},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_107},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_109},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_110 = {fields_110, 6};
+
+static const struct schema_field fields_111[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_104}};
+static const struct schema schema_111 = {fields_111, 1};
+
+static const struct schema_field fields_112[] = {
+    {"models", SCHEMA_LIST, false, NULL, &schema_111},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_112 = {fields_112, 2};
+
+static const struct schema_field fields_113[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_113 = {fields_113, 1};
+
+static const struct schema_field fields_114[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_114 = {fields_114, 2};
+
+static const struct schema_field fields_115[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_115 = {fields_115, 2};
+
+static const struct schema_field fields_116[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_116 = {fields_116, 2};
+
+static const struct schema_field fields_117[] = {
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"params", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_117 = {fields_117, 2};
+
+static const struct schema_field fields_118[] = {
+    {"status", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_118 = {fields_118, 1};
+
+static const struct schema_field fields_119[] = {
+    {"processes", SCHEMA_LIST, false, NULL, &schema_3}};
+static const struct schema schema_119 = {fields_119, 1};
+
+static const struct schema_field fields_120[] = {
+    {"reports", SCHEMA_LIST, false, NULL, &schema_3}};
+static const struct schema schema_120 = {fields_120, 1};
+
+static const struct schema_field fields_121[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"text", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_121 = {fields_121, 2};
+
+static const struct schema_field fields_122[] = {
+    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_122 = {fields_122, 2};
+
+static const struct schema_field fields_123[] = {
+    {"entries", SCHEMA_LIST, false, NULL, &schema_3},
+    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_123 = {fields_123, 2};
+
+static const struct schema_field fields_124[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_124 = {fields_124, 1};
+
+static const struct schema_field fields_125[] = {
+    {"sequence", SCHEMA_INT64, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_125 = {fields_125, 2};
+
+static const struct schema_field fields_126[] = {
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_126 = {fields_126, 2};
+
+static const struct schema_field fields_127[] = {
+    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
+    {"inherited", SCHEMA_BOOL, false, NULL, NULL},
+    {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_0}};
+static const struct schema schema_127 = {fields_127, 3};
+
+static const struct schema_field fields_128[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_127}};
+static const struct schema schema_128 = {fields_128, 1};
+
+static const struct schema_field fields_129[] = {
+    {"user_name", SCHEMA_STRING, false, NULL, NULL},
+    {"group_name", SCHEMA_STRING, false, NULL, NULL},
+    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
+    {"display_name", SCHEMA_STRING, false, NULL, NULL},
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_128}};
+static const struct schema schema_129 = {fields_129, 5};
+
+static const struct schema_field fields_130[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_129}};
+static const struct schema schema_130 = {fields_130, 1};
+
+static const struct schema_field fields_131[] = {
+    {"object_id", SCHEMA_STRING, false, NULL, NULL},
+    {"object_type", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_130}};
+static const struct schema schema_131 = {fields_131, 3};
+
+static const struct schema_field fields_132[] = {
+    {"user_name", SCHEMA_STRING, false, NULL, NULL},
+    {"group_name", SCHEMA_STRING, false, NULL, NULL},
+    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
+    {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_132 = {fields_132, 4};
+
+static const struct schema_field fields_133[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_132}};
+static const struct schema schema_133 = {fields_133, 1};
+
+static const struct schema_field fields_134[] = {
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_133}};
+static const struct schema schema_134 = {fields_134, 3};
+
+static const struct schema_field fields_135[] = {
+    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_135 = {fields_135, 2};
+
+static const struct schema_field fields_136[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_135}};
+static const struct schema schema_136 = {fields_136, 1};
+
+static const struct schema_field fields_137[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_136}};
+static const struct schema schema_137 = {fields_137, 1};
+
+static const struct schema_field fields_138[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_138 = {fields_138, 3};
+
+static const struct schema_field fields_139[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -421,40 +987,40 @@ static const struct schema_field fields_49[] = {
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_0},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_49 = {fields_49, 15};
+static const struct schema schema_139 = {fields_139, 15};
 
-static const struct schema_field fields_50[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_49}};
-static const struct schema schema_50 = {fields_50, 1};
+static const struct schema_field fields_140[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_139}};
+static const struct schema schema_140 = {fields_140, 1};
 
-static const struct schema_field fields_51[] = {
+static const struct schema_field fields_141[] = {
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_51 = {fields_51, 2};
+static const struct schema schema_141 = {fields_141, 2};
 
-static const struct schema_field fields_52[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_51}};
-static const struct schema schema_52 = {fields_52, 1};
+static const struct schema_field fields_142[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_141}};
+static const struct schema schema_142 = {fields_142, 1};
 
-static const struct schema_field fields_53[] = {
+static const struct schema_field fields_143[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_50},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_52}};
-static const struct schema schema_53 = {fields_53, 8};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_140},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_142}};
+static const struct schema schema_143 = {fields_143, 8};
 
-static const struct schema_field fields_54[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_53}};
-static const struct schema schema_54 = {fields_54, 1};
+static const struct schema_field fields_144[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_143}};
+static const struct schema schema_144 = {fields_144, 1};
 
-static const struct schema_field fields_55[] = {
+static const struct schema_field fields_145[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -462,123 +1028,123 @@ static const struct schema_field fields_55[] = {
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_50}};
-static const struct schema schema_55 = {fields_55, 9};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_140}};
+static const struct schema schema_145 = {fields_145, 9};
 
-static const struct schema_field fields_56[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_55}};
-static const struct schema schema_56 = {fields_56, 1};
+static const struct schema_field fields_146[] = {
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_145}};
+static const struct schema schema_146 = {fields_146, 1};
 
-static const struct schema_field fields_57[] = {
+static const struct schema_field fields_147[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_57 = {fields_57, 2};
+static const struct schema schema_147 = {fields_147, 2};
 
-static const struct schema_field fields_58[] = {
+static const struct schema_field fields_148[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_58 = {fields_58, 2};
+static const struct schema schema_148 = {fields_148, 2};
 
-static const struct schema_field fields_59[] = {
+static const struct schema_field fields_149[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_59 = {fields_59, 4};
+static const struct schema schema_149 = {fields_149, 4};
 
-static const struct schema_field fields_60[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_53}};
-static const struct schema schema_60 = {fields_60, 1};
+static const struct schema_field fields_150[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_143}};
+static const struct schema schema_150 = {fields_150, 1};
 
-static const struct schema_field fields_61[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_60},
+static const struct schema_field fields_151[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_150},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_61 = {fields_61, 2};
+static const struct schema schema_151 = {fields_151, 2};
 
-static const struct schema_field fields_62[] = {
+static const struct schema_field fields_152[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_62 = {fields_62, 2};
+static const struct schema schema_152 = {fields_152, 2};
 
-static const struct schema_field fields_63[] = {
+static const struct schema_field fields_153[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"stages", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_63 = {fields_63, 2};
+static const struct schema schema_153 = {fields_153, 2};
 
-static const struct schema_field fields_64[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_50}};
-static const struct schema schema_64 = {fields_64, 1};
+static const struct schema_field fields_154[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_140}};
+static const struct schema schema_154 = {fields_154, 1};
 
-static const struct schema_field fields_65[] = {
+static const struct schema_field fields_155[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_65 = {fields_65, 3};
+static const struct schema schema_155 = {fields_155, 3};
 
-static const struct schema_field fields_66[] = {
+static const struct schema_field fields_156[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_66 = {fields_66, 2};
+static const struct schema schema_156 = {fields_156, 2};
 
-static const struct schema_field fields_67[] = {
+static const struct schema_field fields_157[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_67 = {fields_67, 3};
+static const struct schema schema_157 = {fields_157, 3};
 
-static const struct schema_field fields_68[] = {
+static const struct schema_field fields_158[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_68 = {fields_68, 2};
+static const struct schema schema_158 = {fields_158, 2};
 
-static const struct schema_field fields_69[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_49}};
-static const struct schema schema_69 = {fields_69, 1};
+static const struct schema_field fields_159[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_139}};
+static const struct schema schema_159 = {fields_159, 1};
 
-static const struct schema_field fields_70[] = {
+static const struct schema_field fields_160[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_70 = {fields_70, 8};
+static const struct schema schema_160 = {fields_160, 8};
 
-static const struct schema_field fields_71[] = {
+static const struct schema_field fields_161[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_71 = {fields_71, 2};
+static const struct schema schema_161 = {fields_161, 2};
 
-static const struct schema_field fields_72[] = {
+static const struct schema_field fields_162[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_72 = {fields_72, 3};
+static const struct schema schema_162 = {fields_162, 3};
 
-static const struct schema_field fields_73[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_50},
+static const struct schema_field fields_163[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_140},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_73 = {fields_73, 2};
+static const struct schema schema_163 = {fields_163, 2};
 
-static const struct schema_field fields_74[] = {
+static const struct schema_field fields_164[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_74 = {fields_74, 4};
+static const struct schema schema_164 = {fields_164, 4};
 
-static const struct schema_field fields_75[] = {
+static const struct schema_field fields_165[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_75 = {fields_75, 5};
+static const struct schema schema_165 = {fields_165, 5};
 
-static const struct schema_field fields_76[] = {
+static const struct schema_field fields_166[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -592,80 +1158,60 @@ static const struct schema_field fields_76[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47}};
-static const struct schema schema_76 = {fields_76, 14};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_166 = {fields_166, 14};
 
-static const struct schema_field fields_77[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_76}};
-static const struct schema schema_77 = {fields_77, 1};
+static const struct schema_field fields_167[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_166}};
+static const struct schema schema_167 = {fields_167, 1};
 
-static const struct schema_field fields_78[] = {
+static const struct schema_field fields_168[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_78 = {fields_78, 4};
+static const struct schema schema_168 = {fields_168, 4};
 
-static const struct schema_field fields_79[] = {
+static const struct schema_field fields_169[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_79 = {fields_79, 3};
+static const struct schema schema_169 = {fields_169, 3};
 
-static const struct schema_field fields_80[] = {
+static const struct schema_field fields_170[] = {
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_80 = {fields_80, 1};
+static const struct schema schema_170 = {fields_170, 1};
 
-static const struct schema_field fields_81[] = {
+static const struct schema_field fields_171[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_81 = {fields_81, 3};
+static const struct schema schema_171 = {fields_171, 3};
 
-static const struct schema_field fields_82[] = {
+static const struct schema_field fields_172[] = {
     {"path", SCHEMA_STRING, false, NULL, NULL},
     {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
     {"file_size", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_82 = {fields_82, 3};
+static const struct schema schema_172 = {fields_172, 3};
 
-static const struct schema_field fields_83[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_82}};
-static const struct schema schema_83 = {fields_83, 1};
+static const struct schema_field fields_173[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_172}};
+static const struct schema schema_173 = {fields_173, 1};
 
-static const struct schema_field fields_84[] = {
+static const struct schema_field fields_174[] = {
     {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_83},
+    {"files", SCHEMA_LIST, false, NULL, &schema_173},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_84 = {fields_84, 3};
+static const struct schema schema_174 = {fields_174, 3};
 
-static const struct schema_field fields_85[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_85 = {fields_85, 3};
-
-static const struct schema_field fields_86[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_86 = {fields_86, 2};
-
-static const struct schema_field fields_87[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_86}};
-static const struct schema schema_87 = {fields_87, 1};
-
-static const struct schema_field fields_88[] = {
-    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_87}};
-static const struct schema schema_88 = {fields_88, 2};
-
-static const struct schema_field fields_89[] = {
+static const struct schema_field fields_175[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_89 = {fields_89, 4};
+static const struct schema schema_175 = {fields_175, 4};
 
-static const struct schema_field fields_90[] = {
+static const struct schema_field fields_176[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -682,51 +1228,51 @@ static const struct schema_field fields_90[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_90 = {fields_90, 16};
+static const struct schema schema_176 = {fields_176, 16};
 
-static const struct schema_field fields_91[] = {
+static const struct schema_field fields_177[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_91 = {fields_91, 3};
+static const struct schema schema_177 = {fields_177, 3};
 
-static const struct schema_field fields_92[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_90}};
-static const struct schema schema_92 = {fields_92, 1};
+static const struct schema_field fields_178[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
+static const struct schema schema_178 = {fields_178, 1};
 
-static const struct schema_field fields_93[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_92},
+static const struct schema_field fields_179[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_178},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_93 = {fields_93, 2};
+static const struct schema schema_179 = {fields_179, 2};
 
-static const struct schema_field fields_94[] = {
+static const struct schema_field fields_180[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_94 = {fields_94, 2};
+static const struct schema schema_180 = {fields_180, 2};
 
-static const struct schema_field fields_95[] = {
+static const struct schema_field fields_181[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_95 = {fields_95, 6};
+static const struct schema schema_181 = {fields_181, 6};
 
-static const struct schema_field fields_96[] = {
+static const struct schema_field fields_182[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_96 = {fields_96, 2};
+static const struct schema schema_182 = {fields_182, 2};
 
-static const struct schema_field fields_97[] = {
+static const struct schema_field fields_183[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_97 = {fields_97, 5};
+static const struct schema schema_183 = {fields_183, 5};
 
-static const struct schema_field fields_98[] = {
+static const struct schema_field fields_184[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -742,73 +1288,73 @@ static const struct schema_field fields_98[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_98 = {fields_98, 15};
+static const struct schema schema_184 = {fields_184, 15};
 
-static const struct schema_field fields_99[] = {
+static const struct schema_field fields_185[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_99 = {fields_99, 4};
+static const struct schema schema_185 = {fields_185, 4};
 
-static const struct schema_field fields_100[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_98}};
-static const struct schema schema_100 = {fields_100, 1};
+static const struct schema_field fields_186[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_184}};
+static const struct schema schema_186 = {fields_186, 1};
 
-static const struct schema_field fields_101[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_100},
+static const struct schema_field fields_187[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_186},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_101 = {fields_101, 2};
+static const struct schema schema_187 = {fields_187, 2};
 
-static const struct schema_field fields_102[] = {
+static const struct schema_field fields_188[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_102 = {fields_102, 2};
+static const struct schema schema_188 = {fields_188, 2};
 
-static const struct schema_field fields_103[] = {
+static const struct schema_field fields_189[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0}};
-static const struct schema schema_103 = {fields_103, 5};
+static const struct schema schema_189 = {fields_189, 5};
 
-static const struct schema_field fields_104[] = {
+static const struct schema_field fields_190[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_104 = {fields_104, 2};
+static const struct schema schema_190 = {fields_190, 2};
 
-static const struct schema_field fields_105[] = {
+static const struct schema_field fields_191[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_105 = {fields_105, 7};
+static const struct schema schema_191 = {fields_191, 7};
 
-static const struct schema_field fields_106[] = {
+static const struct schema_field fields_192[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_106 = {fields_106, 6};
+static const struct schema schema_192 = {fields_192, 6};
 
-static const struct schema_field fields_107[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_106}};
-static const struct schema schema_107 = {fields_107, 1};
+static const struct schema_field fields_193[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_192}};
+static const struct schema schema_193 = {fields_193, 1};
 
-static const struct schema_field fields_108[] = {
+static const struct schema_field fields_194[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_107},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_193},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"created_at", SCHEMA_INT64, false, NULL, NULL},
@@ -818,57 +1364,57 @@ static const struct schema_field fields_108[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_108 = {fields_108, 16};
+static const struct schema schema_194 = {fields_194, 16};
 
-static const struct schema_field fields_109[] = {
+static const struct schema_field fields_195[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_109 = {fields_109, 5};
+static const struct schema schema_195 = {fields_195, 5};
 
-static const struct schema_field fields_110[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_108}};
-static const struct schema schema_110 = {fields_110, 1};
+static const struct schema_field fields_196[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_194}};
+static const struct schema schema_196 = {fields_196, 1};
 
-static const struct schema_field fields_111[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_110},
+static const struct schema_field fields_197[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_196},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_111 = {fields_111, 2};
+static const struct schema schema_197 = {fields_197, 2};
 
-static const struct schema_field fields_112[] = {
+static const struct schema_field fields_198[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_112 = {fields_112, 3};
+static const struct schema schema_198 = {fields_198, 3};
 
-static const struct schema_field fields_113[] = {
+static const struct schema_field fields_199[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_113 = {fields_113, 5};
+static const struct schema schema_199 = {fields_199, 5};
 
-static const struct schema_field fields_114[] = {
+static const struct schema_field fields_200[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_114 = {fields_114, 3};
+static const struct schema schema_200 = {fields_200, 3};
 
-static const struct schema_field fields_115[] = {
+static const struct schema_field fields_201[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_115 = {fields_115, 2};
+static const struct schema schema_201 = {fields_201, 2};
 
-static const struct schema_field fields_116[] = {
+static const struct schema_field fields_202[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_116 = {fields_116, 3};
+static const struct schema schema_202 = {fields_202, 3};
 
-static const struct schema_field fields_117[] = {
+static const struct schema_field fields_203[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -879,8 +1425,8 @@ static const struct schema_field fields_117[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_107},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_193},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -889,151 +1435,151 @@ static const struct schema_field fields_117[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_117 = {fields_117, 20};
+static const struct schema schema_203 = {fields_203, 20};
 
-static const struct schema_field fields_118[] = {
+static const struct schema_field fields_204[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_118 = {fields_118, 12};
+static const struct schema schema_204 = {fields_204, 12};
 
-static const struct schema_field fields_119[] = {
+static const struct schema_field fields_205[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_119 = {fields_119, 4};
+static const struct schema schema_205 = {fields_205, 4};
 
-static const struct schema_field fields_120[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_117}};
-static const struct schema schema_120 = {fields_120, 1};
+static const struct schema_field fields_206[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_203}};
+static const struct schema schema_206 = {fields_206, 1};
 
-static const struct schema_field fields_121[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_120},
+static const struct schema_field fields_207[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_206},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_121 = {fields_121, 2};
+static const struct schema schema_207 = {fields_207, 2};
 
-static const struct schema_field fields_122[] = {
+static const struct schema_field fields_208[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_122 = {fields_122, 4};
+static const struct schema schema_208 = {fields_208, 4};
 
-static const struct schema_field fields_123[] = {
+static const struct schema_field fields_209[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_123 = {fields_123, 3};
+static const struct schema schema_209 = {fields_209, 3};
 
-static const struct schema_field fields_124[] = {
+static const struct schema_field fields_210[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_124 = {fields_124, 2};
+static const struct schema schema_210 = {fields_210, 2};
 
-static const struct schema_field fields_125[] = {
+static const struct schema_field fields_211[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_125 = {fields_125, 5};
+static const struct schema schema_211 = {fields_211, 5};
 
-static const struct schema_field fields_126[] = {
+static const struct schema_field fields_212[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_126 = {fields_126, 2};
+static const struct schema schema_212 = {fields_212, 2};
 
-static const struct schema_field fields_127[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_47},
+static const struct schema_field fields_213[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_127 = {fields_127, 2};
+static const struct schema schema_213 = {fields_213, 2};
 
-static const struct schema_field fields_128[] = {
+static const struct schema_field fields_214[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_127}};
-static const struct schema schema_128 = {fields_128, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_213}};
+static const struct schema schema_214 = {fields_214, 3};
 
-static const struct schema_field fields_129[] = {
+static const struct schema_field fields_215[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_127}};
-static const struct schema schema_129 = {fields_129, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_213}};
+static const struct schema schema_215 = {fields_215, 4};
 
-static const struct schema_field fields_130[] = {
+static const struct schema_field fields_216[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_130 = {fields_130, 5};
+static const struct schema schema_216 = {fields_216, 5};
 
-static const struct schema_field fields_131[] = {
+static const struct schema_field fields_217[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"privileges", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_131 = {fields_131, 2};
+static const struct schema schema_217 = {fields_217, 2};
 
-static const struct schema_field fields_132[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_131}};
-static const struct schema schema_132 = {fields_132, 1};
+static const struct schema_field fields_218[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_217}};
+static const struct schema schema_218 = {fields_218, 1};
 
-static const struct schema_field fields_133[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_132},
+static const struct schema_field fields_219[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_218},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_133 = {fields_133, 2};
+static const struct schema schema_219 = {fields_219, 2};
 
-static const struct schema_field fields_134[] = {
+static const struct schema_field fields_220[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_0},
     {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_134 = {fields_134, 3};
+static const struct schema schema_220 = {fields_220, 3};
 
-static const struct schema_field fields_135[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_134}};
-static const struct schema schema_135 = {fields_135, 1};
+static const struct schema_field fields_221[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_220}};
+static const struct schema schema_221 = {fields_221, 1};
 
-static const struct schema_field fields_136[] = {
+static const struct schema_field fields_222[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_135}};
-static const struct schema schema_136 = {fields_136, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_221}};
+static const struct schema schema_222 = {fields_222, 3};
 
-static const struct schema_field fields_137[] = {
+static const struct schema_field fields_223[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_137 = {fields_137, 3};
+static const struct schema schema_223 = {fields_223, 3};
 
-static const struct schema_field fields_138[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_137}};
-static const struct schema schema_138 = {fields_138, 1};
+static const struct schema_field fields_224[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_223}};
+static const struct schema schema_224 = {fields_224, 1};
 
-static const struct schema_field fields_139[] = {
+static const struct schema_field fields_225[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_138}};
-static const struct schema schema_139 = {fields_139, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_224}};
+static const struct schema schema_225 = {fields_225, 2};
 
-static const struct schema_field fields_140[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_139}};
-static const struct schema schema_140 = {fields_140, 1};
+static const struct schema_field fields_226[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_225}};
+static const struct schema schema_226 = {fields_226, 1};
 
-static const struct schema_field fields_141[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_140},
+static const struct schema_field fields_227[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_226},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_141 = {fields_141, 2};
+static const struct schema schema_227 = {fields_227, 2};
 
-static const struct schema_field fields_142[] = {
+static const struct schema_field fields_228[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -1046,64 +1592,64 @@ static const struct schema_field fields_142[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_142 = {fields_142, 12};
+static const struct schema schema_228 = {fields_228, 12};
 
-static const struct schema_field fields_143[] = {
+static const struct schema_field fields_229[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_143 = {fields_143, 3};
+static const struct schema schema_229 = {fields_229, 3};
 
-static const struct schema_field fields_144[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_142}};
-static const struct schema schema_144 = {fields_144, 1};
+static const struct schema_field fields_230[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_228}};
+static const struct schema schema_230 = {fields_230, 1};
 
-static const struct schema_field fields_145[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_144}};
-static const struct schema schema_145 = {fields_145, 1};
+static const struct schema_field fields_231[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_230}};
+static const struct schema schema_231 = {fields_231, 1};
 
-static const struct schema_field fields_146[] = {
+static const struct schema_field fields_232[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_146 = {fields_146, 1};
+static const struct schema schema_232 = {fields_232, 1};
 
-static const struct schema_field fields_147[] = {
+static const struct schema_field fields_233[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_147 = {fields_147, 4};
+static const struct schema schema_233 = {fields_233, 4};
 
-static const struct schema_field fields_148[] = {
+static const struct schema_field fields_234[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_52},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47}};
-static const struct schema schema_148 = {fields_148, 7};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
+static const struct schema schema_234 = {fields_234, 7};
 
-static const struct schema_field fields_149[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_148}};
-static const struct schema schema_149 = {fields_149, 1};
+static const struct schema_field fields_235[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_234}};
+static const struct schema schema_235 = {fields_235, 1};
 
-static const struct schema_field fields_150[] = {
+static const struct schema_field fields_236[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_150 = {fields_150, 4};
+static const struct schema schema_236 = {fields_236, 4};
 
-static const struct schema_field fields_151[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
-static const struct schema schema_151 = {fields_151, 1};
+static const struct schema_field fields_237[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_234}};
+static const struct schema schema_237 = {fields_237, 1};
 
-static const struct schema_field fields_152[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_151},
+static const struct schema_field fields_238[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_237},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_152 = {fields_152, 2};
+static const struct schema schema_238 = {fields_238, 2};
 
-static const struct schema_field fields_153[] = {
+static const struct schema_field fields_239[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1116,72 +1662,72 @@ static const struct schema_field fields_153[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_52},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_153 = {fields_153, 15};
+static const struct schema schema_239 = {fields_239, 15};
 
-static const struct schema_field fields_154[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_153}};
-static const struct schema schema_154 = {fields_154, 1};
+static const struct schema_field fields_240[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_239}};
+static const struct schema schema_240 = {fields_240, 1};
 
-static const struct schema_field fields_155[] = {
+static const struct schema_field fields_241[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_155 = {fields_155, 1};
+static const struct schema schema_241 = {fields_241, 1};
 
-static const struct schema_field fields_156[] = {
+static const struct schema_field fields_242[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_47},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_3},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_156 = {fields_156, 9};
+static const struct schema schema_242 = {fields_242, 9};
 
-static const struct schema_field fields_157[] = {
+static const struct schema_field fields_243[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_157 = {fields_157, 3};
+static const struct schema schema_243 = {fields_243, 3};
 
-static const struct schema_field fields_158[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_153}};
-static const struct schema schema_158 = {fields_158, 1};
+static const struct schema_field fields_244[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_239}};
+static const struct schema schema_244 = {fields_244, 1};
 
-static const struct schema_field fields_159[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_158},
+static const struct schema_field fields_245[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_244},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_159 = {fields_159, 2};
+static const struct schema schema_245 = {fields_245, 2};
 
-static const struct schema_field fields_160[] = {
+static const struct schema_field fields_246[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_160 = {fields_160, 3};
+static const struct schema schema_246 = {fields_246, 3};
 
-static const struct schema_field fields_161[] = {
+static const struct schema_field fields_247[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_161 = {fields_161, 1};
+static const struct schema schema_247 = {fields_247, 1};
 
-static const struct schema_field fields_162[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_161}};
-static const struct schema schema_162 = {fields_162, 1};
+static const struct schema_field fields_248[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_247}};
+static const struct schema schema_248 = {fields_248, 1};
 
-static const struct schema_field fields_163[] = {
+static const struct schema_field fields_249[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_163 = {fields_163, 4};
+static const struct schema schema_249 = {fields_249, 4};
 
-static const struct schema_field fields_164[] = {
+static const struct schema_field fields_250[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_164 = {fields_164, 3};
+static const struct schema schema_250 = {fields_250, 3};
 
 const struct route_row route_rows[] = {
     {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_1,
@@ -1367,502 +1913,913 @@ const struct route_row route_rows[] = {
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_sp_delete}}, "service_principals.delete",
      "Delete a service principal."},
-    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_38,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+     {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
+     "Create an experiment."},
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+     {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
+     "Create an experiment."},
+    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+     {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
+     "Create an experiment."},
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+     {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
+     "Create an experiment."},
+    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
+     "One experiment."},
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
+     "One experiment."},
+    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
+     "One experiment."},
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
+     "One experiment."},
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
+     "One experiment, by name."},
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
+     "One experiment, by name."},
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
+     "One experiment, by name."},
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+     {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
+     "One experiment, by name."},
+    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
+     "Rename an experiment."},
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
+     "Rename an experiment."},
+    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
+     "Rename an experiment."},
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
+     "Rename an experiment."},
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
+     "Delete an experiment; its runs with it. It can be restored."},
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
+     "Delete an experiment; its runs with it. It can be restored."},
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
+     "Delete an experiment; its runs with it. It can be restored."},
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
+     "Delete an experiment; its runs with it. It can be restored."},
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
+     "Restore a deleted experiment."},
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
+     "Restore a deleted experiment."},
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
+     "Restore a deleted experiment."},
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
+     "Restore a deleted experiment."},
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
+     "Set a tag of an experiment."},
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
+     "Set a tag of an experiment."},
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
+     "Set a tag of an experiment."},
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
+     "Set a tag of an experiment."},
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
+     "Remove a tag of an experiment."},
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
+     "Remove a tag of an experiment."},
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
+     "Remove a tag of an experiment."},
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+     {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
+     "Remove a tag of an experiment."},
+    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
+     "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
+     "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
+     "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
+     "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, NULL,
+     "As the POST, with query parameters."},
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, NULL,
+     "As the POST, with query parameters."},
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, NULL,
+     "As the POST, with query parameters."},
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, NULL,
+     "As the POST, with query parameters."},
+    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
+     "All experiments; newest first; default page 1000, at most 50000."},
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
+     "All experiments; newest first; default page 1000, at most 50000."},
+    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
+     "All experiments; newest first; default page 1000, at most 50000."},
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+     {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
+     "All experiments; newest first; default page 1000, at most 50000."},
+    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+     {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
+     "Start a run."},
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+     {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
+     "Start a run."},
+    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+     {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
+     "Start a run."},
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+     {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
+     "Start a run."},
+    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+     {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
+     "One run with its latest metrics, parameters, tags, inputs and outputs."},
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+     {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
+     "One run with its latest metrics, parameters, tags, inputs and outputs."},
+    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+     {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
+     "One run with its latest metrics, parameters, tags, inputs and outputs."},
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+     {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
+     "One run with its latest metrics, parameters, tags, inputs and outputs."},
+    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
+     "Change status, end or name of a run."},
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
+     "Change status, end or name of a run."},
+    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
+     "Change status, end or name of a run."},
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
+     "Change status, end or name of a run."},
+    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
+     "Delete a run. It can be restored."},
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
+     "Delete a run. It can be restored."},
+    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
+     "Delete a run. It can be restored."},
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
+     "Delete a run. It can be restored."},
+    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
+     "Restore a deleted run."},
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
+     "Restore a deleted run."},
+    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
+     "Restore a deleted run."},
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
+     "Restore a deleted run."},
+    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
+     "Log one point of a metric."},
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
+     "Log one point of a metric."},
+    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
+     "Log one point of a metric."},
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
+     "Log one point of a metric."},
+    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
+     "Log a parameter; it cannot be changed afterwards."},
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
+     "Log a parameter; it cannot be changed afterwards."},
+    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
+     "Log a parameter; it cannot be changed afterwards."},
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
+     "Log a parameter; it cannot be changed afterwards."},
+    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
+     "Set a tag of a run."},
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
+     "Set a tag of a run."},
+    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
+     "Set a tag of a run."},
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
+     "Set a tag of a run."},
+    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
+     "Remove a tag of a run."},
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
+     "Remove a tag of a run."},
+    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
+     "Remove a tag of a run."},
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
+     "Remove a tag of a run."},
+    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
+     "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
+     "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
+    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
+     "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
+     "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
+    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
+     "Record a model of a run (old clients)."},
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
+     "Record a model of a run (old clients)."},
+    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
+     "Record a model of a run (old clients)."},
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
+     "Record a model of a run (old clients)."},
+    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
+     "Record data sets and models that a run read."},
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
+     "Record data sets and models that a run read."},
+    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
+     "Record data sets and models that a run read."},
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
+     "Record data sets and models that a run read."},
+    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
+     "Record models that a run wrote."},
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
+     "Record models that a run wrote."},
+    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
+     "Record models that a run wrote."},
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+     {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
+     "Record models that a run wrote."},
+    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+     {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
+     "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+     {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
+     "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
+    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+     {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
+     "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+     {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
+     "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
+     "Points of a metric of several runs."},
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
+     "Points of a metric of several runs."},
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
+     "Points of a metric of several runs."},
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
+     "Points of a metric of several runs."},
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
+     "Points of a metric of several runs, thinned out to max_results steps."},
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
+     "Points of a metric of several runs, thinned out to max_results steps."},
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
+     "Points of a metric of several runs, thinned out to max_results steps."},
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+     {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
+     "Points of a metric of several runs, thinned out to max_results steps."},
+    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+     {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
+     "Search runs; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+     {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
+     "Search runs; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+     {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
+     "Search runs; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+     {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
+     "Search runs; newest first unless ordered; default page 1000, at most 50000."},
+    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_93, &schema_94,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
+     "Delete runs of an experiment that began up to a time."},
+    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_93, &schema_94,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
+     "Delete runs of an experiment that began up to a time."},
+    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_95, &schema_96,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
+     "Restore runs of an experiment that were deleted since a time."},
+    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_95, &schema_96,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
+     "Restore runs of an experiment that were deleted since a time."},
+    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_97, &schema_100,
+     {{LANE_READ, api_mlflow_datasets_search}}, NULL,
+     "Distinct data sets of experiments."},
+    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_97, &schema_100,
+     {{LANE_READ, api_mlflow_datasets_search}}, NULL,
+     "Distinct data sets of experiments."},
+    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_101,
+     {{LANE_LOOP, api_mlflow_server_info}}, NULL,
+     "What this server can do (MLflow's capability probe)."},
+    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_101,
+     {{LANE_LOOP, api_mlflow_server_info}}, NULL,
+     "What this server can do (MLflow's capability probe)."},
+    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_102, &schema_105,
+     {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
+     "Create a logged model."},
+    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_102, &schema_105,
+     {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
+     "Create a logged model."},
+    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, &schema_112,
+     {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
+     "Search logged models; newest first unless ordered; default page 100, at most 1000."},
+    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, &schema_112,
+     {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
+     "Search logged models; newest first unless ordered; default page 100, at most 1000."},
+    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, &schema_105,
+     {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
+     "One logged model."},
+    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, &schema_105,
+     {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
+     "One logged model."},
+    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, &schema_105,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
+     "Say that a logged model is ready, or failed."},
+    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, &schema_105,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
+     "Say that a logged model is ready, or failed."},
+    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
+     "Delete a logged model."},
+    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
+     "Delete a logged model."},
+    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, &schema_105,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
+     "Set tags of a logged model."},
+    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, &schema_105,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
+     "Set tags of a logged model."},
+    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
+     "Remove a tag of a logged model."},
+    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
+     "Remove a tag of a logged model."},
+    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
+     "Log parameters of a logged model."},
+    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+     {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
+     "Log parameters of a logged model."},
+    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_118,
      {{LANE_READ, api_ops_readyz}}, NULL,
      "200 when stores, gateway and disk are well; no detail."},
     {"ops", "openapi", "GET", "/api/openapi.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_ops_openapi}}, NULL,
      "OpenAPI 3.1 document of this API."},
-    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_39,
+    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_119,
      {{LANE_LOOP, api_ops_status}}, NULL,
      "Processes, restarts, sandbox level."},
-    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_40,
+    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_120,
      {{LANE_WORK, api_ops_crash_list}}, NULL,
      "Crash reports, newest first (at most 100)."},
-    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_41,
+    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_121,
      {{LANE_WORK, api_ops_crash_get}}, NULL,
      "One crash report."},
-    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_42, &schema_43,
+    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_122, &schema_123,
      {{LANE_READ, api_ops_journal}}, NULL,
      "The log of changes of the workspace, newest first; default page 100, at most 1000."},
-    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_44, &schema_45,
+    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_124, &schema_125,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, &schema_54,
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, &schema_131,
+     {{LANE_READ, api_permissions_get}}, "permissions.get",
+     "Who may do what with an object, inherited permissions too."},
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_134, &schema_131,
+     {{LANE_WRITE, api_permissions_set}}, "permissions.set",
+     "Replace the direct permissions of an object."},
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_134, &schema_131,
+     {{LANE_WRITE, api_permissions_update}}, "permissions.update",
+     "Add to or change the direct permissions of an object."},
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, &schema_137,
+     {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
+     "The levels that this type of object has."},
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, &schema_54,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, &schema_54,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_54,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_54,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_54,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_56,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_56,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_56,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_57, &schema_54,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_57, &schema_54,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_57, &schema_54,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_54,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_54,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_54,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_61,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_61,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_61,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_61,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_61,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_61,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_66, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_66, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_66, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, &schema_69,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, &schema_69,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, &schema_69,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_70, &schema_69,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_70, &schema_69,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_70, &schema_69,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_69,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_69,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_69,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_72, &schema_69,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_72, &schema_69,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_72, &schema_69,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_73,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_73,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_73,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_74, &schema_69,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_74, &schema_69,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_74, &schema_69,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_75, &schema_77,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_75, &schema_77,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_75, &schema_77,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_78, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_78, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_78, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_79, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_79, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_79, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_80,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_80,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_80,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_81, &schema_84,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_81, &schema_84,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_81, &schema_84,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_85, &schema_88,
-     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
-     "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_85, &schema_88,
-     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
-     "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_85, &schema_88,
-     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
-     "A link by which one file of a version is read without credentials."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_90,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_176,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, &schema_93,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_177, &schema_179,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_90,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_176,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_90,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_181, &schema_176,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_96, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_98,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_183, &schema_184,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_99, &schema_101,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_185, &schema_187,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_102, &schema_98,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_188, &schema_184,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_103, &schema_98,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_184,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_104, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_105, &schema_108,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_194,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_109, &schema_111,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_197,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_112, &schema_108,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_194,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_113, &schema_108,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, &schema_194,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_104, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_114, &schema_106,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_192,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_115, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_116, &schema_117,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_118, &schema_117,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_119, &schema_121,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_207,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_122, &schema_117,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_123, &schema_117,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_203,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_117,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_203,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, &schema_126,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, &schema_212,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_129, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_130, &schema_133,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_216, &schema_219,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_136, &schema_133,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_219,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_130, &schema_141,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_216, &schema_227,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_142,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_228,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_143,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_229,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_145,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_231,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_146, &schema_142,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_228,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_149,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_235,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_149,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_235,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_149,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_235,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, &schema_149,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_235,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_150, &schema_149,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_235,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_150, &schema_149,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_235,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_152,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_238,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_62, &schema_152,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_238,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_66, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_66, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, &schema_154,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, &schema_154,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_155,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_241,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_155,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_241,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, &schema_154,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, &schema_154,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_154,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_154,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_72, &schema_154,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_72, &schema_154,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, &schema_159,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_245,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, &schema_159,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_245,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_154,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_154,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_162,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_248,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_162,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_248,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_80,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_71, &schema_80,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_163, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_163, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_79, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_79, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

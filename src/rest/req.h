@@ -156,6 +156,11 @@ str req_header(const struct req *r, const char *name);
 /* ---- the answer ---- */
 /* The root object of the JSON answer (made on first use). */
 jmut *req_out(struct req *r);
+/* Its document, for callers that write both as arguments of one call. */
+static inline jdoc *req_doc(struct req *r) {
+    (void)req_out(r);
+    return r->doc;
+}
 /* Replaces the root, e.g. by an array. */
 void req_set_out(struct req *r, jmut *root);
 /* An answer that is not JSON built by req_out(). */
