@@ -228,6 +228,13 @@ class Platform:
             more.setdefault("token", token or self.token)
         return WorkspaceClient(host=more.pop("host", self.url), **more)
 
+    def another(self, name):
+        """A new identity without rights: (its principal name in access lists and grants, WorkspaceClient)."""
+        admin = self.sdk()
+        principal = admin.service_principals.create(display_name=name)
+        secret = admin.service_principal_secrets_proxy.create(principal.id).secret
+        return principal.application_id, self.sdk(client_id=principal.application_id, client_secret=secret)
+
     def mlflow_env(self, transport="databricks", token=None):
         """Environment of an MLflow client. transport: databricks, or http (MLflow's own REST store)."""
         token = token or self.token
