@@ -81,7 +81,7 @@ static void measure(struct bench *b, int writers, int seconds) {
 }
 
 static void measure_disk(const char *dir, int seconds) {
-    char path[4096], block[4096] = {0};
+    char path[4200], block[4096] = {0};
     snprintf(path, sizeof(path), "%s/disk", dir);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), n = 0;
     if (fd < 0) exit(1);
