@@ -8,8 +8,8 @@
 
 #define IDLE_MS 120000
 
-err *courier_accept(arena *a, const unsigned char key[ORDER_KEY_SIZE], str verb, str json, str token,
-                    int64_t now, struct order *ret) {
+err *courier_accept(arena *a, const unsigned char key[ORDER_KEY_SIZE], str verb, str json,
+                    str token, int64_t now, struct order *ret) {
     TRY(order_verify(key, verb, json, token));
     TRY(order_read(a, verb, json, ret));
     return order_check_time(ret, now);
@@ -155,8 +155,12 @@ static err *do_short(storage *s, const struct order *o, buf *ret) {
     struct storage_info info;
     err *e = NULL;
     switch (o->verb) {
-    case ORDER_HEAD: e = storage_head(s, o->key, &info); break;
-    case ORDER_COPY: e = storage_copy(s, o->key, o->to, &info); break;
+    case ORDER_HEAD:
+        e = storage_head(s, o->key, &info);
+        break;
+    case ORDER_COPY:
+        e = storage_copy(s, o->key, o->to, &info);
+        break;
     case ORDER_COMPLETE:
         e = storage_multi_complete(s, o->key, o->upload_id, o->parts, o->n_parts, o->if_absent,
                                    &info);
@@ -169,24 +173,37 @@ static err *do_short(storage *s, const struct order *o, buf *ret) {
         TRY(storage_multi_abort(s, o->key, o->upload_id));
         buf_z(ret, "{}");
         return NULL;
-    default: unreachable();
+    default:
+        unreachable();
     }
     if (!e) order_write_info(&info, ret);
     return e;
 }
 
-err *courier_act(arena *a, storage *s, const struct order *o, int fd,
-                 const struct courier_hooks *h, buf *ret) {
+err *courier_act(arena *a, storage *s, const struct order *o, int fd, const struct courier_hooks *h,
+                 buf *ret) {
     static const struct courier_hooks none = {0};
     if (!h) h = &none;
     err *e;
     switch (o->verb) {
-    case ORDER_PUT: e = do_put(s, o, fd, h, ret); break;
-    case ORDER_PART: e = do_part(s, o, fd, h, ret); break;
-    case ORDER_GET: e = do_get(s, o, fd, h, ret); break;
-    case ORDER_LIST: e = do_list(a, s, o, ret); break;
-    case ORDER_CREATE: e = do_create(a, s, o, ret); break;
-    default: e = do_short(s, o, ret); break;
+    case ORDER_PUT:
+        e = do_put(s, o, fd, h, ret);
+        break;
+    case ORDER_PART:
+        e = do_part(s, o, fd, h, ret);
+        break;
+    case ORDER_GET:
+        e = do_get(s, o, fd, h, ret);
+        break;
+    case ORDER_LIST:
+        e = do_list(a, s, o, ret);
+        break;
+    case ORDER_CREATE:
+        e = do_create(a, s, o, ret);
+        break;
+    default:
+        e = do_short(s, o, ret);
+        break;
     }
     return err_while(e, "carrying out %s", order_verb_name(o->verb));
 }

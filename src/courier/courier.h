@@ -18,13 +18,13 @@ struct courier_hooks {
 };
 
 /* Verifies the token and the time, then reads the order. Memory is the arena's and the text's. */
-err *courier_accept(arena *a, const unsigned char key[ORDER_KEY_SIZE], str verb, str json, str token,
-                    int64_t now, struct order *ret) BH_CHECK;
+err *courier_accept(arena *a, const unsigned char key[ORDER_KEY_SIZE], str verb, str json,
+                    str token, int64_t now, struct order *ret) BH_CHECK;
 
 /* Does it. fd: where a put's or part's body comes from, where a get's goes (a blocking or
  * non-blocking stream socket, pipe or file); -1 for other verbs; stays the caller's. The outcome is
  * appended to ret as JSON (ipc/order.h). */
-err *courier_act(arena *a, storage *s, const struct order *o, int fd,
-                 const struct courier_hooks *h, buf *ret) BH_CHECK;
+err *courier_act(arena *a, storage *s, const struct order *o, int fd, const struct courier_hooks *h,
+                 buf *ret) BH_CHECK;
 
 #endif

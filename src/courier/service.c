@@ -231,8 +231,8 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
                         "see the setting storage.root");
     struct task *t = calloc(1, sizeof(*t));
     must(t != NULL);
-    *t = (struct task){.c = c, .link = k, .root = c->root, .stream = f->stream, .a = a, .o = o,
-                       .fd = f->fd};
+    *t = (struct task){
+        .c = c, .link = k, .root = c->root, .stream = f->stream, .a = a, .o = o, .fd = f->fd};
     f->fd = -1;
     k->refs++;
     c->root->refs++;
@@ -275,8 +275,8 @@ static void on_frame(chan *ch, struct chan_frame *f, void *arg) {
         refuse(k, f->stream, e);
     } else if (f->type == MSG_COURIER_COMMIT) {
         on_commit(k, f);
-    } else if (f->type == MSG_COURIER_KEY && !k->keyed && msg_courier_key_decode(a, f->payload, &m) &&
-               m.key.n == ORDER_KEY_SIZE) {
+    } else if (f->type == MSG_COURIER_KEY && !k->keyed &&
+               msg_courier_key_decode(a, f->payload, &m) && m.key.n == ORDER_KEY_SIZE) {
         memcpy(k->key, m.key.p, ORDER_KEY_SIZE);
         k->keyed = true;
     } else if (f->type != MSG_HELLO) {
@@ -312,8 +312,10 @@ err *courier_add_control(courier *c, int fd) {
     k->c = c;
     k->refs = 1;
     err *e = chan_new(c->l, fd, &ev, k, &k->ch);
-    if (e) free(k);
-    else vec_push(&c->links, k);
+    if (e)
+        free(k);
+    else
+        vec_push(&c->links, k);
     return e;
 }
 
@@ -326,8 +328,10 @@ err *courier_new(loop *l, courier **ret) {
     err *e = NULL;
     for (int i = 0; !e && i < LANES; i++)
         e = jobs_new(lane_rows[i].name, lane_rows[i].threads, &c->lanes[i]);
-    if (e) courier_free(c);
-    else *ret = c;
+    if (e)
+        courier_free(c);
+    else
+        *ret = c;
     return e;
 }
 

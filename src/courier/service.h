@@ -9,7 +9,8 @@
  *   courier_commit (ok, size) ────▶ makes it an object, if it counted the same size
  *                            ◀───── courier_result
  * A get: courier_result with the head, the bytes into fd, courier_result with the end.
- * Lanes keep the long from holding up the short: head, list and their like never wait behind bodies.
+ * Lanes keep the long from holding up the short: head, list and their like never wait behind
+ * bodies.
  *
  * When control's channel closes, what it ordered is cut off: descriptors are shut down, puts that
  * were not confirmed are thrown away.

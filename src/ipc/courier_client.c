@@ -31,7 +31,7 @@ struct courier_client {
     loop *l;
     chan *ch;
     unsigned char key[ORDER_KEY_SIZE];
-    map *asks; /* number -> struct ask */
+    map *asks;             /* number -> struct ask */
     _Atomic uint64_t last; /* numbers are drawn by any thread */
     struct remote remote;
 };
@@ -138,8 +138,8 @@ bool courier_client_connected(const courier_client *c) { return c->ch != NULL; }
 static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
                    const struct courier_call *call) {
     if (!c->ch) {
-        call->on_done(call->arg,
-                      err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier is restarting"), NULL, NULL);
+        call->on_done(call->arg, err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier is restarting"),
+                      NULL, NULL);
         return;
     }
     struct ask *k = calloc(1, sizeof(*k));
@@ -282,7 +282,8 @@ static err *pump_out(struct storage_source *from, int fd, int64_t *ret_size,
         if (e) break;
         EVP_DigestUpdate(md, chunk, n);
         size += (int64_t)n;
-        if (from->size >= 0 && size > from->size) break; /* too long: the courier refuses the count */
+        if (from->size >= 0 && size > from->size)
+            break; /* too long: the courier refuses the count */
         for (size_t at = 0; at < n && !gone;) {
             ssize_t put = send(fd, chunk + at, n - at, MSG_NOSIGNAL);
             if (put < 0 && errno == EINTR) continue;
@@ -307,8 +308,8 @@ static err *remote_put(storage *s, str key, struct storage_source *from,
                        const struct storage_put_options *o, struct storage_info *ret) {
     int fds[2];
     TRY(body_pair(fds));
-    struct order order = {.verb = ORDER_PUT, .key = key, .size = from->size,
-                          .if_absent = o->if_absent};
+    struct order order = {
+        .verb = ORDER_PUT, .key = key, .size = from->size, .if_absent = o->if_absent};
     struct wait w;
     wait_begin(&w, s, &order, fds[1]);
     int64_t size;
@@ -351,8 +352,8 @@ static err *remote_get(storage *s, str key, int64_t offset, int64_t length, str 
                        struct storage_sink *to, struct storage_info *ret) {
     int fds[2];
     TRY(body_pair(fds));
-    struct order order = {.verb = ORDER_GET, .key = key, .offset = offset, .length = length,
-                          .if_match = if_match};
+    struct order order = {
+        .verb = ORDER_GET, .key = key, .offset = offset, .length = length, .if_match = if_match};
     struct wait w;
     wait_begin(&w, s, &order, fds[1]);
     pthread_mutex_lock(&w.lock);
@@ -366,7 +367,8 @@ static err *remote_get(storage *s, str key, int64_t offset, int64_t length, str 
     arena *a = arena_new();
     jval *v;
     err *answer = wait_end(&w, a, &v);
-    if (!answer && !e && (!json_i64(json_get(v, "sent"), &sent) || sent != got)) answer = odd_answer();
+    if (!answer && !e && (!json_i64(json_get(v, "sent"), &sent) || sent != got))
+        answer = odd_answer();
     arena_free(a);
     if (!e) return answer;
     err_free(answer);
@@ -419,8 +421,8 @@ static err *remote_multi_part(storage *s, str key, str id, int number, struct st
                               struct storage_part *ret) {
     int fds[2];
     TRY(body_pair(fds));
-    struct order order = {.verb = ORDER_PART, .key = key, .upload_id = id, .number = number,
-                          .size = from->size};
+    struct order order = {
+        .verb = ORDER_PART, .key = key, .upload_id = id, .number = number, .size = from->size};
     struct wait w;
     wait_begin(&w, s, &order, fds[1]);
     int64_t size, counted = -1;
@@ -448,8 +450,12 @@ static err *remote_multi_part(storage *s, str key, str id, int number, struct st
 
 static err *remote_multi_complete(storage *s, str key, str id, const struct storage_part *parts,
                                   size_t n, bool if_absent, struct storage_info *ret) {
-    struct order o = {.verb = ORDER_COMPLETE, .key = key, .upload_id = id, .n_parts = n,
-                      .parts = (struct storage_part *)parts, .if_absent = if_absent};
+    struct order o = {.verb = ORDER_COMPLETE,
+                      .key = key,
+                      .upload_id = id,
+                      .n_parts = n,
+                      .parts = (struct storage_part *)parts,
+                      .if_absent = if_absent};
     return described(s, &o, ret);
 }
 

@@ -2,9 +2,9 @@
 /*
  * Control's side of the courier: signs orders, sends them, pairs outcomes with them. Two ways in:
  *
- *   courier_ask()          for the loop's thread: callbacks, and descriptors that go on to a gateway
- *   courier_client_storage() for other threads: a blocking `storage` like any other, for what control
- *                          reads and writes itself
+ *   courier_ask()          for the loop's thread: callbacks, and descriptors that go on to a
+ * gateway courier_client_storage() for other threads: a blocking `storage` like any other, for what
+ * control reads and writes itself
  *
  * The client outlives the courier: when a channel closes, what was asked fails with
  * TEMPORARILY_UNAVAILABLE, and courier_client_connect() takes the next channel.

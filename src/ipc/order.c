@@ -13,11 +13,16 @@
 static const struct {
     const char *name, *fields;
 } verbs[ORDER_VERB_COUNT] = {
-    [ORDER_PUT] = {"put", "kba"},      [ORDER_GET] = {"get", "kr"},
-    [ORDER_HEAD] = {"head", "k"},      [ORDER_LIST] = {"list", "l"},
-    [ORDER_DELETE] = {"delete", "d"},  [ORDER_COPY] = {"copy", "kt"},
-    [ORDER_CREATE] = {"create", "k"},  [ORDER_PART] = {"part", "kbun"},
-    [ORDER_COMPLETE] = {"complete", "kaup"}, [ORDER_ABORT] = {"abort", "ku"},
+    [ORDER_PUT] = {"put", "kba"},
+    [ORDER_GET] = {"get", "kr"},
+    [ORDER_HEAD] = {"head", "k"},
+    [ORDER_LIST] = {"list", "l"},
+    [ORDER_DELETE] = {"delete", "d"},
+    [ORDER_COPY] = {"copy", "kt"},
+    [ORDER_CREATE] = {"create", "k"},
+    [ORDER_PART] = {"part", "kbun"},
+    [ORDER_COMPLETE] = {"complete", "kaup"},
+    [ORDER_ABORT] = {"abort", "ku"},
 };
 
 const char *order_verb_name(enum order_verb v) { return verbs[v].name; }
@@ -27,7 +32,8 @@ static bool has(enum order_verb v, char field) { return strchr(verbs[v].fields, 
 /* ---- writing ---- */
 
 static void put_name(buf *b, const char *name) {
-    buf_fmt(b, "%s\"%s\":", b->n && b->p[b->n - 1] != '{' && b->p[b->n - 1] != '[' ? "," : "", name);
+    buf_fmt(b, "%s\"%s\":", b->n && b->p[b->n - 1] != '{' && b->p[b->n - 1] != '[' ? "," : "",
+            name);
 }
 static void put_text(buf *b, const char *name, str v) {
     put_name(b, name);

@@ -4,16 +4,18 @@
  *
  *   {"verb":"get","key":"w1/x","offset":"0","length":"-1","if_match":"…","expires":"1795…"}
  *
- * The token is HMAC-SHA256 over "boathouse order 1\n", the verb, "\n" and exactly this text, under a
- * key that control draws and gives to the courier as the first frame of their channel. The courier
- * acts on the text that it verified, so there is no second reading of it; a token is good for one
- * verb, path and set of limits until it expires. Fields that a verb does not use are absent.
+ * The token is HMAC-SHA256 over "boathouse order 1\n", the verb, "\n" and exactly this text, under
+ * a key that control draws and gives to the courier as the first frame of their channel. The
+ * courier acts on the text that it verified, so there is no second reading of it; a token is good
+ * for one verb, path and set of limits until it expires. Fields that a verb does not use are
+ * absent.
  *
  * Outcomes are JSON texts too:
  *   put, head, copy, complete   {"size","mtime","etag","sha256"?}
  *   get                         the same as soon as the store answered; then {"sent"} at the end
- *   list                        {"entries":[{"key","size","mtime","etag"} | {"key","prefix":true}],"next"}
- *   create                      {"upload_id"};   part  {"number","etag"};   delete, abort  {}
+ *   list                        {"entries":[{"key","size","mtime","etag"} |
+ * {"key","prefix":true}],"next"} create                      {"upload_id"};   part
+ * {"number","etag"};   delete, abort  {}
  */
 #ifndef BH_IPC_ORDER_H
 #define BH_IPC_ORDER_H
@@ -41,16 +43,16 @@ enum order_verb {
 
 struct order {
     enum order_verb verb;
-    int64_t expires; /* UTC microseconds */
-    str key;         /* put get head copy create part complete abort */
-    str to;          /* copy: the new key */
-    int64_t offset, length;  /* get; length -1: to the end */
-    str if_match;            /* get */
-    int64_t size;            /* put, part: announced size, or -1 */
-    int64_t max_size;        /* put, part: more is refused; 0: no limit of ours */
-    bool if_absent;          /* put, complete */
-    str upload_id;           /* part complete abort */
-    int number;              /* part */
+    int64_t expires;            /* UTC microseconds */
+    str key;                    /* put get head copy create part complete abort */
+    str to;                     /* copy: the new key */
+    int64_t offset, length;     /* get; length -1: to the end */
+    str if_match;               /* get */
+    int64_t size;               /* put, part: announced size, or -1 */
+    int64_t max_size;           /* put, part: more is refused; 0: no limit of ours */
+    bool if_absent;             /* put, complete */
+    str upload_id;              /* part complete abort */
+    int number;                 /* part */
     struct storage_part *parts; /* complete */
     size_t n_parts;
     str *keys; /* delete */

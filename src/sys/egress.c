@@ -21,14 +21,14 @@ static const struct {
     uint32_t net, mask;
     enum egress_kind kind;
 } v4_rows[] = {
-    {0x00000000, 0xff000000, EGRESS_LOOPBACK},   /* "this host": Linux connects to itself */
+    {0x00000000, 0xff000000, EGRESS_LOOPBACK}, /* "this host": Linux connects to itself */
     {0x7f000000, 0xff000000, EGRESS_LOOPBACK},
     {0xa9fe0000, 0xffff0000, EGRESS_LINK_LOCAL}, /* with 169.254.169.254 */
     {0x646464c8, 0xffffffff, EGRESS_METADATA},   /* 100.100.100.200, Alibaba */
     {0xa83f8110, 0xffffffff, EGRESS_METADATA},   /* 168.63.129.16, Azure */
     {0xc0000000, 0xffffff00, EGRESS_METADATA},   /* 192.0.0.0/24, Oracle's 192.0.0.192 */
     {0xe0000000, 0xf0000000, EGRESS_MULTICAST},
-    {0xf0000000, 0xf0000000, EGRESS_MULTICAST},  /* reserved, and broadcast */
+    {0xf0000000, 0xf0000000, EGRESS_MULTICAST}, /* reserved, and broadcast */
 };
 
 static enum egress_kind classify_v4(uint32_t address) {
@@ -44,8 +44,10 @@ static uint32_t be32(const uint8_t *p) {
 static enum egress_kind classify_v6(const uint8_t a[16]) {
     static const uint8_t zero[16] = {0}, nat64[12] = {0x00, 0x64, 0xff, 0x9b},
                          aws[16] = {0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x54},
-                         google[16] = {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x54};
-    if (memcmp(a, zero, 10) == 0 && a[10] == 0xff && a[11] == 0xff) return classify_v4(be32(a + 12));
+                         google[16] = {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0,
+                                       0,    0,    0,    0,    0, 0, 2, 0x54};
+    if (memcmp(a, zero, 10) == 0 && a[10] == 0xff && a[11] == 0xff)
+        return classify_v4(be32(a + 12));
     if (memcmp(a, zero, 12) == 0) return classify_v4(be32(a + 12)); /* ::, ::1 and ::a.b.c.d */
     if (memcmp(a, nat64, 12) == 0) return classify_v4(be32(a + 12));
     if (a[0] == 0x20 && a[1] == 0x02) return classify_v4(be32(a + 2)); /* 6to4 */
@@ -71,7 +73,8 @@ static err *parse_entry(str item, struct entry *ret) {
     str port = colon > 0 ? str_from(item, (size_t)colon + 1) : STR_NONE;
     if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
         host = str_n(host.p + 1, host.n - 2);
-    else if (str_chr(host, ':', 0) >= 0) host = STR_NONE; /* IPv6 without brackets: no telling */
+    else if (str_chr(host, ':', 0) >= 0)
+        host = STR_NONE; /* IPv6 without brackets: no telling */
     int64_t number = 0;
     bool any = str_eqz(port, "*");
     if (host.n == 0 || host.n >= sizeof(ret->host) ||
@@ -96,7 +99,8 @@ err *egress_new(str allow, egress **ret) {
         if (e->entries.n >= EGRESS_MAX_ENTRIES)
             bad = err_new(ERR_INVALID_PARAMETER_VALUE, "egress.allow has more than %u entries",
                           EGRESS_MAX_ENTRIES);
-        else bad = parse_entry(item, &entry);
+        else
+            bad = parse_entry(item, &entry);
         if (bad) {
             egress_free(e);
             return bad;

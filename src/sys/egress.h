@@ -37,7 +37,7 @@ enum egress_kind egress_classify(const struct sockaddr *sa, socklen_t n);
 bool egress_named(const egress *e, str host, int port, str address);
 
 /* PERMISSION_DENIED unless the address is open or named. host, port: as the URL says. */
-err *egress_judge(const egress *e, str host, int port, const struct sockaddr *sa, socklen_t n)
-    BH_CHECK;
+err *egress_judge(const egress *e, str host, int port, const struct sockaddr *sa,
+                  socklen_t n) BH_CHECK;
 
 #endif

@@ -2,19 +2,20 @@
 /*
  * One call to an S3 store: address, signature, body, answer, retries.
  *
- * libcurl signs (CURLOPT_AWS_SIGV4). It signs the query as it stands in the URL, so callers write it
- * sorted and encoded; the hash of the body is given as x-amz-content-sha256, since a body in memory
- * is hashed anyway. Bodies that are read while they are sent are UNSIGNED-PAYLOAD.
+ * libcurl signs (CURLOPT_AWS_SIGV4). It signs the query as it stands in the URL, so callers write
+ * it sorted and encoded; the hash of the body is given as x-amz-content-sha256, since a body in
+ * memory is hashed anyway. Bodies that are read while they are sent are UNSIGNED-PAYLOAD.
  *
  * What is tried again: connections that fail or break, 408, 429 and 5xx answers, with a delay that
  * doubles and is drawn from its upper half. A download that breaks goes on where it stopped, with
  * If-Match, so that it never continues in another object. A failure after which the store may have
  * acted (no answer, or 5xx) sets `ambiguous`; put-if-absent uses it to recognise its own success.
  *
- * Egress: libcurl asks for each socket with the address that it is about to connect to; that address
- * is judged (sys/egress.h), so a name that resolves differently a moment later gains nothing. After
- * the connection stands, its two ends must not be the same address either: that is this machine under
- * its own name. A proxy's address is judged as the store's would be. Redirects are not followed.
+ * Egress: libcurl asks for each socket with the address that it is about to connect to; that
+ * address is judged (sys/egress.h), so a name that resolves differently a moment later gains
+ * nothing. After the connection stands, its two ends must not be the same address either: that is
+ * this machine under its own name. A proxy's address is judged as the store's would be. Redirects
+ * are not followed.
  */
 #include <arpa/inet.h>
 #include <openssl/evp.h>
@@ -67,9 +68,10 @@ static int before_request(void *arg, char *there, char *here, int there_port, in
     if (egress_named(c->s3->egress, str_of(c->s3->host), c->s3->port, str_of(there)))
         return CURL_PREREQFUNC_OK;
     err_free(c->failed);
-    c->failed = err_hint(err_new(ERR_PERMISSION_DENIED, "no connection to %s:%d: %s is this machine",
-                                 c->s3->host, there_port, there),
-                         "name it in the setting egress.allow if it is meant");
+    c->failed =
+        err_hint(err_new(ERR_PERMISSION_DENIED, "no connection to %s:%d: %s is this machine",
+                         c->s3->host, there_port, there),
+                 "name it in the setting egress.allow if it is meant");
     return CURL_PREREQFUNC_ABORT;
 }
 
@@ -233,7 +235,8 @@ static struct curl_slist *set_body(struct s3_call *c, CURL *h) {
         if (c->length >= 0)
             s3_header(&extra, "Range: bytes=%lld-%lld", (long long)from,
                       (long long)(c->offset + c->length - 1));
-        else s3_header(&extra, "Range: bytes=%lld-", (long long)from);
+        else
+            s3_header(&extra, "Range: bytes=%lld-", (long long)from);
     }
     const char *match = c->delivered && c->info ? c->info->etag : c->if_match;
     if (match[0]) s3_header(&extra, "If-Match: \"%s\"", match);
@@ -298,14 +301,21 @@ static err_code code_for(const char *code, long status) {
         if (strcmp(code_rows[i].code, code) == 0) return code_rows[i].is;
     switch (status) {
     case 401:
-    case 403: return ERR_PERMISSION_DENIED;
-    case 404: return ERR_NOT_FOUND;
-    case 409: return ERR_ABORTED;
-    case 412: return ERR_PRECONDITION_FAILED;
-    case 416: return ERR_RANGE_NOT_SATISFIABLE;
+    case 403:
+        return ERR_PERMISSION_DENIED;
+    case 404:
+        return ERR_NOT_FOUND;
+    case 409:
+        return ERR_ABORTED;
+    case 412:
+        return ERR_PRECONDITION_FAILED;
+    case 416:
+        return ERR_RANGE_NOT_SATISFIABLE;
     case 408:
-    case 429: return ERR_TEMPORARILY_UNAVAILABLE;
-    default: return status >= 500 ? ERR_TEMPORARILY_UNAVAILABLE : ERR_IO_ERROR;
+    case 429:
+        return ERR_TEMPORARILY_UNAVAILABLE;
+    default:
+        return status >= 500 ? ERR_TEMPORARILY_UNAVAILABLE : ERR_IO_ERROR;
     }
 }
 
@@ -349,7 +359,8 @@ static err *judge(struct s3_call *c, CURLcode rc, bool *again) {
         *again = rc != CURLE_URL_MALFORMAT && rc != CURLE_PEER_FAILED_VERIFICATION &&
                  rc != CURLE_SSL_CACERT_BADFILE && rc != CURLE_UNSUPPORTED_PROTOCOL;
         if (c->text.overflow)
-            return err_new(ERR_IO_ERROR, "the object store's answer is over %u bytes", S3_ANSWER_MAX);
+            return err_new(ERR_IO_ERROR, "the object store's answer is over %u bytes",
+                           S3_ANSWER_MAX);
         if (rc != CURLE_COULDNT_CONNECT && rc != CURLE_COULDNT_RESOLVE_HOST) c->ambiguous = true;
         return curl_error(c, rc);
     }

@@ -14,7 +14,8 @@
 #define S3_PART_MAX (64u * 1024u * 1024u)
 #define S3_SINGLE_COPY_MAX (5ll << 30)
 #define S3_COPY_PART (512ll << 20)
-#define S3_ANSWER_MAX (8u * 1024u * 1024u) /* a page of 1,000 keys of 1 KiB, three times encoded */
+#define S3_ANSWER_MAX (8u * 1024u * 1024u) /* a page of 1,000 keys of 1 KiB, three times encoded   \
+                                            */
 #define S3_META_SHA "x-amz-meta-bh-sha256"
 #define S3_META_PUT "x-amz-meta-bh-put"
 
@@ -36,28 +37,28 @@ static inline struct s3 *s3_of(storage *s) { return (struct s3 *)s; }
 struct s3_call {
     struct s3 *s3;
     const char *method;
-    str key;             /* of ours, without prefix; STR_NONE: the bucket */
-    const char *query;   /* encoded, sorted by name, every name with "="; NULL: none */
+    str key;           /* of ours, without prefix; STR_NONE: the bucket */
+    const char *query; /* encoded, sorted by name, every name with "="; NULL: none */
     struct curl_slist *headers;
-    str body;            /* sent from memory, signed with its hash */
+    str body;                      /* sent from memory, signed with its hash */
     struct storage_source *stream; /* or sent as it is read: known size, one try only */
     struct storage_sink *to;       /* where a 2xx body goes; else it is kept in `text` */
     int64_t offset, length;        /* range of the object; length -1: to the end */
     bool ranged;
     char if_match[STORAGE_ETAG_CAP];
-    struct storage_info *info;     /* filled from the answer's head before `to` is written to */
-    bool patient;                  /* the store may be silent for minutes: it assembles an object */
+    struct storage_info *info; /* filled from the answer's head before `to` is written to */
+    bool patient;              /* the store may be silent for minutes: it assembles an object */
 
     /* results */
     long status;
-    buf text;          /* body, unless it went to the sink */
+    buf text; /* body, unless it went to the sink */
     char etag[STORAGE_ETAG_CAP];
-    char put_id[64];   /* S3_META_PUT of the answer */
-    bool ambiguous;    /* an earlier try may have had its effect */
+    char put_id[64]; /* S3_META_PUT of the answer */
+    bool ambiguous;  /* an earlier try may have had its effect */
 
     /* private to s3_http.c */
     CURL *curl;
-    err *failed;       /* of sink, source or egress */
+    err *failed; /* of sink, source or egress */
     int64_t delivered, content_length, total;
     int64_t mtime;
     bool headed, has_sha;

@@ -2,12 +2,12 @@
 /*
  * Puts, multipart uploads and copies of the S3 store.
  *
- * A put reads its source into a part-sized buffer. If the source ends within the first part, one PUT
- * carries it. Else the put becomes a multipart upload: while one thread sends a part, the caller's
- * thread reads the next one, so a put holds two parts in memory and no more. Parts begin at 8 MiB
- * and double after every 1,000 parts up to 64 MiB, or begin larger when the size is known; 10,000
- * parts then hold about 504 GiB. Only full parts and the last one are sent, so a source that trickles
- * makes no small parts.
+ * A put reads its source into a part-sized buffer. If the source ends within the first part, one
+ * PUT carries it. Else the put becomes a multipart upload: while one thread sends a part, the
+ * caller's thread reads the next one, so a put holds two parts in memory and no more. Parts begin
+ * at 8 MiB and double after every 1,000 parts up to 64 MiB, or begin larger when the size is known;
+ * 10,000 parts then hold about 504 GiB. Only full parts and the last one are sent, so a source that
+ * trickles makes no small parts.
  *
  * Put-if-absent is If-None-Match: * on the PUT, or on the completion of the upload. A try whose
  * answer was lost may have succeeded, and then the next one hears 412: the object's put id, random
@@ -57,11 +57,12 @@ static err *upload_part(struct s3 *s, str key, str id, int number, str body,
     buf_fmt(&q, "partNumber=%d&uploadId=", number);
     s3_quote(&q, id);
     buf_c(&q, 0);
-    struct s3_call c = {.s3 = s, .method = "PUT", .key = key, .query = q.p, .body = body,
-                        .stream = stream};
+    struct s3_call c = {
+        .s3 = s, .method = "PUT", .key = key, .query = q.p, .body = body, .stream = stream};
     err *e = s3_call(&c);
     if (!e && !c.etag[0])
-        e = err_new(ERR_IO_ERROR, "the object store gave no ETag for a part of '%.*s'", STR_ARG(key));
+        e = err_new(ERR_IO_ERROR, "the object store gave no ETag for a part of '%.*s'",
+                    STR_ARG(key));
     if (!e) {
         ret->number = number;
         memcpy(ret->etag, c.etag, sizeof(ret->etag));
@@ -85,8 +86,7 @@ static err *multi_create(struct s3 *s, str key, const char *put_id, char *ret_id
 }
 
 static err *multi_complete(struct s3 *s, str key, str id, const struct storage_part *parts,
-                           size_t n, bool if_absent, const char *put_id,
-                           struct storage_info *ret) {
+                           size_t n, bool if_absent, const char *put_id, struct storage_info *ret) {
     buf body = {0}, q = {0};
     buf_z(&body, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     for (size_t i = 0; i < n; i++) {
@@ -98,14 +98,20 @@ static err *multi_complete(struct s3 *s, str key, str id, const struct storage_p
     buf_z(&q, "uploadId=");
     s3_quote(&q, id);
     buf_c(&q, 0);
-    struct s3_call c = {.s3 = s, .method = "POST", .key = key, .query = q.p,
-                        .body = buf_view(&body), .patient = true};
+    struct s3_call c = {.s3 = s,
+                        .method = "POST",
+                        .key = key,
+                        .query = q.p,
+                        .body = buf_view(&body),
+                        .patient = true};
     if (if_absent) s3_header(&c, "If-None-Match: *");
     struct s3_xml_answer x = {0};
     err *e = s3_call(&c);
     if (!e) e = s3_answer(&c, &x);
-    if (e) e = settle(&c, e, put_id, if_absent, ret);
-    else memcpy(ret->etag, x.etag, sizeof(ret->etag) - 1);
+    if (e)
+        e = settle(&c, e, put_id, if_absent, ret);
+    else
+        memcpy(ret->etag, x.etag, sizeof(ret->etag) - 1);
     s3_done(&c);
     buf_free(&body);
     buf_free(&q);
@@ -215,8 +221,10 @@ static err *put_one(struct s3 *s, str key, str body, const struct storage_put_op
     s3_header(&c, S3_META_PUT ": %s", put_id);
     if (o->if_absent) s3_header(&c, "If-None-Match: *");
     err *e = s3_call(&c);
-    if (e) e = settle(&c, e, put_id, o->if_absent, ret);
-    else memcpy(ret->etag, c.etag, sizeof(ret->etag));
+    if (e)
+        e = settle(&c, e, put_id, o->if_absent, ret);
+    else
+        memcpy(ret->etag, c.etag, sizeof(ret->etag));
     s3_done(&c);
     buf_free(&hex);
     return e;
@@ -227,8 +235,8 @@ struct put_state {
     int64_t size;
 };
 
-static err *note(struct put_state *p, struct storage_source *from, str key, const char *at, size_t n,
-                 bool end) {
+static err *note(struct put_state *p, struct storage_source *from, str key, const char *at,
+                 size_t n, bool end) {
     EVP_DigestUpdate(p->md, at, n);
     p->size += (int64_t)n;
     if (from->size >= 0 && (p->size > from->size || (end && p->size < from->size)))
@@ -263,7 +271,8 @@ err *s3_put(storage *st, str key, struct storage_source *from, const struct stor
     struct put_state p = {.md = EVP_MD_CTX_new()};
     rand_hex(u.put_id, 16);
     *ret = (struct storage_info){.has_sha256 = true};
-    if (from->size > (int64_t)S3_PART_MAX * 9000 || (from->size < 0 && s->part_size > S3_PART_MAX)) {
+    if (from->size > (int64_t)S3_PART_MAX * 9000 ||
+        (from->size < 0 && s->part_size > S3_PART_MAX)) {
         EVP_MD_CTX_free(p.md);
         return err_new(ERR_PAYLOAD_TOO_LARGE, "a body of %lld bytes is too long for one put",
                        (long long)from->size);
@@ -310,7 +319,8 @@ err *s3_multi_create(storage *st, arena *a, str key, str *ret_id) {
  * known size and is sent as it is read. */
 err *s3_multi_part(storage *st, str key, str id, int number, struct storage_source *from,
                    struct storage_part *ret) {
-    if (from->size > (int64_t)S3_PART_MAX) return upload_part(s3_of(st), key, id, number, STR_NONE, from, ret);
+    if (from->size > (int64_t)S3_PART_MAX)
+        return upload_part(s3_of(st), key, id, number, STR_NONE, from, ret);
     size_t cap = from->size >= 0 ? (size_t)from->size + 1 : S3_PART_MAX + 1, n = 0;
     char *p = malloc(cap);
     must(p != NULL);
@@ -356,7 +366,8 @@ static err *copy_part(struct s3 *s, str from, str to, const char *id, int number
     buf_c(&q, 0);
     struct s3_call c = {.s3 = s, .method = "PUT", .key = to, .query = q.p, .patient = true};
     copy_source(&c, from);
-    s3_header(&c, "x-amz-copy-source-range: bytes=%lld-%lld", (long long)at, (long long)(at + n - 1));
+    s3_header(&c, "x-amz-copy-source-range: bytes=%lld-%lld", (long long)at,
+              (long long)(at + n - 1));
     s3_header(&c, "x-amz-copy-source-if-match: \"%s\"", etag);
     struct s3_xml_answer x;
     err *e = s3_call(&c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The S3 store: set-up, and the calls that concern whole objects. Puts and copies are in s3_multi.c.
+ * The S3 store: set-up, and the calls that concern whole objects. Puts and copies are in
+ * s3_multi.c.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -88,9 +89,12 @@ static err *s3_list(storage *st, arena *a, const struct storage_list_ask *ask,
     for (size_t i = 0; i < list.n; i++) {
         const struct s3_xml_entry *x = &list.entries[i];
         if (x->key.n <= cut) continue; /* the marker of our own prefix */
-        ret->entries[ret->n++] = (struct storage_entry){
-            .key = str_from(x->key, cut), .prefix = x->prefix, .size = x->size, .mtime = x->mtime,
-            .etag = x->etag.n ? arena_strndup(a, x->etag.p, x->etag.n) : ""};
+        ret->entries[ret->n++] =
+            (struct storage_entry){.key = str_from(x->key, cut),
+                                   .prefix = x->prefix,
+                                   .size = x->size,
+                                   .mtime = x->mtime,
+                                   .etag = x->etag.n ? arena_strndup(a, x->etag.p, x->etag.n) : ""};
     }
     qsort(ret->entries, ret->n, sizeof(*ret->entries), entry_order);
     if (list.truncated) ret->next = list.next;
@@ -101,10 +105,14 @@ static err *s3_list(storage *st, arena *a, const struct storage_list_ask *ask,
 
 static void xml_text(buf *b, str s) {
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '<') buf_z(b, "&lt;");
-        else if (s.p[i] == '>') buf_z(b, "&gt;");
-        else if (s.p[i] == '&') buf_z(b, "&amp;");
-        else buf_c(b, s.p[i]);
+        if (s.p[i] == '<')
+            buf_z(b, "&lt;");
+        else if (s.p[i] == '>')
+            buf_z(b, "&gt;");
+        else if (s.p[i] == '&')
+            buf_z(b, "&amp;");
+        else
+            buf_c(b, s.p[i]);
     }
 }
 
@@ -208,7 +216,8 @@ static bool bucket_ok(str b) {
     for (size_t i = 0; i < b.n; i++) {
         char c = b.p[i];
         bool edge = i == 0 || i + 1 == b.n;
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (!edge && (c == '-' || c == '.'))))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              (!edge && (c == '-' || c == '.'))))
             return false;
     }
     return str_find(b, STR("..")) < 0;
@@ -235,17 +244,17 @@ static err *set_endpoint(struct s3 *s, const struct storage_s3_config *c, str re
     str host = colon < 0 ? authority : str_cut(authority, (size_t)colon);
     int64_t port = tls ? 443 : 80;
     if ((!tls && !str_starts(url, STR("http://"))) || host.n == 0 || !plain(authority) ||
-        (colon >= 0 && (!str_to_i64(str_from(authority, (size_t)colon + 1), &port) || port < 1 ||
-                        port > 65535)))
-        return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no endpoint of a store",
-                                STR_ARG(url)),
-                        "write http(s)://host[:port]");
+        (colon >= 0 &&
+         (!str_to_i64(str_from(authority, (size_t)colon + 1), &port) || port < 1 || port > 65535)))
+        return err_hint(
+            err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no endpoint of a store", STR_ARG(url)),
+            "write http(s)://host[:port]");
     s->port = (int)port;
     s->host = copy_of(host);
     const char *scheme = tls ? "https" : "http";
-    int rc = c->path_style ? asprintf(&s->host_url, "%s://%.*s/%s", scheme, STR_ARG(authority), s->bucket)
-                           : asprintf(&s->host_url, "%s://%s.%.*s", scheme, s->bucket,
-                                      STR_ARG(authority));
+    int rc = c->path_style
+                 ? asprintf(&s->host_url, "%s://%.*s/%s", scheme, STR_ARG(authority), s->bucket)
+                 : asprintf(&s->host_url, "%s://%s.%.*s", scheme, s->bucket, STR_ARG(authority));
     must(rc >= 0);
     return NULL;
 }
@@ -257,7 +266,8 @@ err *storage_s3_new(const struct storage_s3_config *c, storage **ret) {
     pthread_once(&curl_once, curl_start);
     str region = c->region.n ? c->region : STR("us-east-1");
     if (!bucket_ok(c->bucket))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no bucket's name", STR_ARG(c->bucket));
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no bucket's name",
+                       STR_ARG(c->bucket));
     if (region.n > 64 || !plain(region) || str_chr(region, ':', 0) >= 0)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no region", STR_ARG(region));
     if (c->prefix.n && (c->prefix.p[c->prefix.n - 1] != '/' || c->prefix.n > STORAGE_MAX_KEY / 2))
@@ -280,14 +290,17 @@ err *storage_s3_new(const struct storage_s3_config *c, storage **ret) {
     s->backoff_ms = c->backoff_ms > 0 ? c->backoff_ms : 100;
     s->part_size = c->part_size ? c->part_size : S3_PART;
     err *e = set_endpoint(s, c, region);
-    if (e) s3_free(&s->base);
-    else *ret = &s->base;
+    if (e)
+        s3_free(&s->base);
+    else
+        *ret = &s->base;
     return e;
 }
 
 err *storage_s3_url(arena *a, str url, str *ret_bucket, str *ret_prefix) {
     if (!str_starts(url, STR("s3://")))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' does not begin with s3://", STR_ARG(url));
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' does not begin with s3://",
+                       STR_ARG(url));
     str rest = str_from(url, 5);
     ptrdiff_t slash = str_chr(rest, '/', 0);
     str bucket = slash < 0 ? rest : str_cut(rest, (size_t)slash);

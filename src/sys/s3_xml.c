@@ -114,8 +114,10 @@ static void list_item(void *arg, const char *path, str text) {
         l->now = (struct s3_xml_entry){0};
     } else if (str_eqz(at, "NextContinuationToken"))
         l->ret->next = arena_str(l->a, text);
-    else if (str_eqz(at, "IsTruncated")) l->ret->truncated = str_eqz(text, "true");
-    else if (str_eqz(at, "EncodingType")) l->encoded = str_eqz(text, "url");
+    else if (str_eqz(at, "IsTruncated"))
+        l->ret->truncated = str_eqz(text, "true");
+    else if (str_eqz(at, "EncodingType"))
+        l->encoded = str_eqz(text, "url");
 }
 
 err *s3_xml_list(arena *a, str text, struct s3_xml_list *ret) {
@@ -127,7 +129,8 @@ err *s3_xml_list(arena *a, str text, struct s3_xml_list *ret) {
         if (enc_unpercent(&b, l.entries.p[i].key, true))
             l.entries.p[i].key = arena_str(a, buf_view(&b));
         else
-            e = err_new(ERR_MALFORMED_REQUEST, "the store's list has a key that is wrongly encoded");
+            e = err_new(ERR_MALFORMED_REQUEST,
+                        "the store's list has a key that is wrongly encoded");
         buf_free(&b);
     }
     ret->n = l.entries.n;
@@ -152,11 +155,16 @@ static void answer_item(void *arg, const char *path, str text) {
     }
     str at = str_of(slash + 1);
     if (str_starts(at, STR("Error/"))) at = str_from(at, 6); /* of a DeleteResult */
-    if (str_eqz(at, "Code")) set(r->code, sizeof(r->code), text);
-    else if (str_eqz(at, "Message")) set(r->message, sizeof(r->message), text);
-    else if (str_eqz(at, "ETag")) set(r->etag, sizeof(r->etag), s3_unquote(text));
-    else if (str_eqz(at, "UploadId")) set(r->upload_id, sizeof(r->upload_id), text);
-    else if (str_eqz(at, "Key")) set(r->key, sizeof(r->key), text);
+    if (str_eqz(at, "Code"))
+        set(r->code, sizeof(r->code), text);
+    else if (str_eqz(at, "Message"))
+        set(r->message, sizeof(r->message), text);
+    else if (str_eqz(at, "ETag"))
+        set(r->etag, sizeof(r->etag), s3_unquote(text));
+    else if (str_eqz(at, "UploadId"))
+        set(r->upload_id, sizeof(r->upload_id), text);
+    else if (str_eqz(at, "Key"))
+        set(r->key, sizeof(r->key), text);
 }
 
 err *s3_xml_answer(str text, struct s3_xml_answer *ret) {

@@ -28,9 +28,8 @@ err *storage_check_key(str key) {
                            "key '%.*s' has a segment of %zu bytes; %u are allowed", STR_ARG(key),
                            part.n, STORAGE_MAX_SEGMENT);
         if (++segments > STORAGE_MAX_SEGMENTS)
-            return err_new(ERR_INVALID_PARAMETER_VALUE,
-                           "key '%.*s' has more than %u segments", STR_ARG(key),
-                           STORAGE_MAX_SEGMENTS);
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "key '%.*s' has more than %u segments",
+                           STR_ARG(key), STORAGE_MAX_SEGMENTS);
     }
     return NULL;
 }
@@ -198,7 +197,9 @@ static err *buf_write(void *arg, const void *p, size_t n) {
     return b->overflow ? err_new(ERR_PAYLOAD_TOO_LARGE, "more than %zu bytes", b->max) : NULL;
 }
 
-struct storage_sink storage_to_buf(buf *b) { return (struct storage_sink){buf_write, b}; }
+struct storage_sink storage_to_buf(buf *b) {
+    return (struct storage_sink){buf_write, b};
+}
 
 static err *fd_write(void *arg, const void *p, size_t n) {
     int fd = *(int *)arg;
@@ -213,4 +214,6 @@ static err *fd_write(void *arg, const void *p, size_t n) {
     return NULL;
 }
 
-struct storage_sink storage_to_fd(int *fd) { return (struct storage_sink){fd_write, fd}; }
+struct storage_sink storage_to_fd(int *fd) {
+    return (struct storage_sink){fd_write, fd};
+}

@@ -53,7 +53,7 @@ struct storage_sink {
 
 struct storage_info {
     int64_t size;
-    int64_t mtime; /* UTC microseconds */
+    int64_t mtime;               /* UTC microseconds */
     char etag[STORAGE_ETAG_CAP]; /* without quotes; changes with every put */
     bool has_sha256;
     unsigned char sha256[32]; /* of the whole object, where the store keeps it */
@@ -139,7 +139,8 @@ err *storage_list(storage *s, arena *a, const struct storage_list_ask *ask,
 /* Keys that do not exist are no error. */
 err *storage_del(storage *s, const str *keys, size_t n) BH_CHECK;
 err *storage_copy(storage *s, str from, str to, struct storage_info *ret) BH_CHECK;
-/* Replaces `to`. NOT_IMPLEMENTED where it would not be one cheap step (S3): copy and delete then. */
+/* Replaces `to`. NOT_IMPLEMENTED where it would not be one cheap step (S3): copy and delete then.
+ */
 err *storage_rename(storage *s, str from, str to) BH_CHECK;
 
 /* Multipart: parts may come in any order and from several threads; one sent again replaces the

@@ -7,8 +7,9 @@
 #include "base/vec.h"
 
 #define OPS(X)                                                                                     \
-    X(put) X(get) X(head) X(list) X(del) X(copy) X(rename) X(multi_create) X(multi_part)           \
-    X(multi_complete) X(multi_abort)
+    X(put)                                                                                         \
+    X(get) X(head) X(list) X(del) X(copy) X(rename) X(multi_create) X(multi_part)                  \
+        X(multi_complete) X(multi_abort)
 
 enum op {
 #define X(name) OP_##name,
@@ -41,7 +42,8 @@ static const struct storage_fault_rule *note(struct twin *t, enum op op) {
     for (size_t i = 0; i < t->n_rules; i++) {
         const struct storage_fault_rule *r = &t->rules[i];
         bool any = strcmp(r->op, "*") == 0;
-        if ((any || strcmp(r->op, op_names[op]) == 0) && (r->nth == 0 || r->nth == (any ? all : own)))
+        if ((any || strcmp(r->op, op_names[op]) == 0) &&
+            (r->nth == 0 || r->nth == (any ? all : own)))
             return r;
     }
     return NULL;
@@ -89,8 +91,9 @@ static err *twin_put(storage *s, str key, struct storage_source *from,
                      const struct storage_put_options *o, struct storage_info *ret) {
     struct cut c = {.from = from, .op = OP_put};
     struct storage_source torn = {cut_read, &c, from->size};
-    PASS(put, (c.rule = r, c.left = r ? r->bytes : 0,
-               storage_put(t->inner, key, r && r->kind == STORAGE_FAULT_CUT ? &torn : from, o, ret)));
+    PASS(put,
+         (c.rule = r, c.left = r ? r->bytes : 0,
+          storage_put(t->inner, key, r && r->kind == STORAGE_FAULT_CUT ? &torn : from, o, ret)));
 }
 
 static err *twin_get(storage *s, str key, int64_t offset, int64_t length, str if_match,
@@ -131,10 +134,9 @@ static err *twin_multi_part(storage *s, str key, str id, int number, struct stor
                             struct storage_part *ret) {
     struct cut c = {.from = from, .op = OP_multi_part};
     struct storage_source torn = {cut_read, &c, from->size};
-    PASS(multi_part,
-         (c.rule = r, c.left = r ? r->bytes : 0,
-          storage_multi_part(t->inner, key, id, number,
-                             r && r->kind == STORAGE_FAULT_CUT ? &torn : from, ret)));
+    PASS(multi_part, (c.rule = r, c.left = r ? r->bytes : 0,
+                      storage_multi_part(t->inner, key, id, number,
+                                         r && r->kind == STORAGE_FAULT_CUT ? &torn : from, ret)));
 }
 
 static err *twin_multi_complete(storage *s, str key, str id, const struct storage_part *parts,
@@ -159,7 +161,7 @@ static const struct storage_ops twin_ops = {
 #define X(op) .op = twin_##op,
     OPS(X)
 #undef X
-    .free = twin_free,
+        .free = twin_free,
 };
 
 storage *storage_fault_new(storage *inner, const struct storage_fault_rule *rules, size_t n) {

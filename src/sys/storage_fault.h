@@ -33,7 +33,8 @@ int storage_fault_calls(storage *s, const char *op);
 enum storage_power_mode {
     STORAGE_POWER_DROP,    /* all of it is gone */
     STORAGE_POWER_KEEP,    /* all of it had reached the disk */
-    STORAGE_POWER_SCRAMBLE /* of names some suffix is gone per directory, of data anything remains */
+    STORAGE_POWER_SCRAMBLE /* of names some suffix is gone per directory, of data anything remains
+                            */
 };
 
 typedef struct storage_power storage_power;
@@ -46,7 +47,8 @@ struct storage_disk *storage_power_disk(storage_power *p);
 /* Calls made so far. */
 int64_t storage_power_calls(const storage_power *p);
 bool storage_power_died(const storage_power *p);
-/* Turns the directory into what the disk holds after the power went. The storage is freed already. */
+/* Turns the directory into what the disk holds after the power went. The storage is freed already.
+ */
 err *storage_power_cut(storage_power *p, const char *root, enum storage_power_mode mode) BH_CHECK;
 void storage_power_free(storage_power *p);
 

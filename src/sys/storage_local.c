@@ -3,8 +3,8 @@
  * The local store: from keys to files.
  *
  * A segment of a key is a file or directory of the same name, so that people and other programs
- * (an engine that reads Parquet files, Spark) find a table where its location says. Three rules make
- * every key possible:
+ * (an engine that reads Parquet files, Spark) find a table where its location says. Three rules
+ * make every key possible:
  *
  *   1. Names that begin with ".~" are ours. A segment that begins so is written ".~e" + segment.
  *   2. The object "a" lies in the file "a", unless "a" is a directory because "a/b" exists; then it
@@ -16,11 +16,11 @@
  *   root/.~tmp/<32 hex digits>      being written, or a directory being promoted
  *   root/.~tmp/m-<32 hex digits>/   a multipart upload: its key in "key", its parts in 00001…
  *
- * A put writes a temporary file, syncs it, then names it: link() for put-if-absent, which fails when
- * the name is there, rename() else; then the directory is synced, and only then the put has
+ * A put writes a temporary file, syncs it, then names it: link() for put-if-absent, which fails
+ * when the name is there, rename() else; then the directory is synced, and only then the put has
  * happened. A crash leaves either nothing or the whole object, and perhaps a temporary file, which
- * the sweep at start removes. Empty directories are removed with their last object; a put that finds
- * its directory gone makes it again.
+ * the sweep at start removes. Empty directories are removed with their last object; a put that
+ * finds its directory gone makes it again.
  *
  * Every path is resolved by openat2() beneath the root without following symbolic links, whoever
  * made them. The directory belongs to one process; `shape` and `making` order its threads:
@@ -101,8 +101,10 @@ void local_path(str key, char dir[LOCAL_PATH_CAP], char name[256]) {
     dir[0] = name[0] = 0;
     while (str_split(&rest, '/', &part)) {
         if (name[0]) n += (size_t)snprintf(dir + n, LOCAL_PATH_CAP - n, "%s%s", n ? "/" : "", name);
-        if (part.n) local_name(part, name);
-        else snprintf(name, 256, "%s", LOCAL_FOLDER);
+        if (part.n)
+            local_name(part, name);
+        else
+            snprintf(name, 256, "%s", LOCAL_FOLDER);
     }
 }
 
@@ -124,8 +126,8 @@ void local_etag(const struct stat *st, char out[STORAGE_ETAG_CAP]) {
 }
 
 void local_info(int fd, const struct stat *st, struct storage_info *ret) {
-    *ret = (struct storage_info){.size = st->st_size,
-                                 .mtime = st->st_mtim.tv_sec * US_PER_S + st->st_mtim.tv_nsec / 1000};
+    *ret = (struct storage_info){
+        .size = st->st_size, .mtime = st->st_mtim.tv_sec * US_PER_S + st->st_mtim.tv_nsec / 1000};
     local_etag(st, ret->etag);
     ret->has_sha256 = fd >= 0 && fgetxattr(fd, LOCAL_SHA_XATTR, ret->sha256, 32) == 32;
 }
@@ -226,8 +228,10 @@ static void prune(struct storage_local *l, char *path) {
         char *slash = strrchr(path, '/');
         char name[256];
         snprintf(name, sizeof(name), "%.255s", slash ? slash + 1 : path);
-        if (slash) *slash = 0;
-        else path[0] = 0;
+        if (slash)
+            *slash = 0;
+        else
+            path[0] = 0;
         int dir = local_openat(l->root, path, O_RDONLY | O_DIRECTORY, 0);
         if (dir < 0) return;
         int rc = l->disk->unlink(l->disk, dir, name, AT_REMOVEDIR);
@@ -332,7 +336,7 @@ static err *place(struct storage_local *l, storage_temp *t, bool if_absent) {
     char path[LOCAL_PATH_CAP], name[256];
     local_path(str_of(t->key), path, name);
     for (int i = 0; i < TRIES; i++) {
-        int dir;
+        int dir = -1;
         err *e = open_dir_for(l, path, str_of(t->key), &dir);
         if (err_code_of(e) == ERR_NOT_FOUND) {
             err_free(e);
@@ -356,7 +360,8 @@ err *storage_local_commit(storage *s, storage_temp *t, bool if_absent, int64_t s
     struct stat st;
     err *e = NULL;
     str key = str_of(t->key);
-    if (fstat(t->fd, &st) < 0) e = err_errno("cannot look at the temporary file of '%s'", t->key);
+    if (fstat(t->fd, &st) < 0)
+        e = err_errno("cannot look at the temporary file of '%s'", t->key);
     else if (size >= 0 && st.st_size != size)
         e = err_new(ERR_DATA_LOSS, "'%s' should have %lld bytes and has %lld", t->key,
                     (long long)size, (long long)st.st_size);
@@ -446,15 +451,19 @@ static err *local_get(storage *s, str key, int64_t offset, int64_t length, str i
     else if (offset > ret->size || (offset == ret->size && offset > 0))
         e = err_new(ERR_RANGE_NOT_SATISFIABLE, "'%.*s' has %lld bytes; the range begins at %lld",
                     STR_ARG(key), (long long)ret->size, (long long)offset);
-    else must((chunk = malloc(CHUNK)) != NULL);
+    else
+        must((chunk = malloc(CHUNK)) != NULL);
     int64_t left = ret->size - offset;
     if (length >= 0 && length < left) left = length;
     while (!e && left > 0) {
         ssize_t n = pread(fd, chunk, left < (int64_t)CHUNK ? (size_t)left : CHUNK, offset);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) e = err_errno("cannot read '%.*s'", STR_ARG(key));
-        else if (n == 0) e = err_new(ERR_DATA_LOSS, "'%.*s' ends too early", STR_ARG(key));
-        else e = to->write(to->arg, chunk, (size_t)n);
+        if (n < 0)
+            e = err_errno("cannot read '%.*s'", STR_ARG(key));
+        else if (n == 0)
+            e = err_new(ERR_DATA_LOSS, "'%.*s' ends too early", STR_ARG(key));
+        else
+            e = to->write(to->arg, chunk, (size_t)n);
         offset += n;
         left -= n;
     }
@@ -471,8 +480,8 @@ static err *delete_one(struct storage_local *l, str key) {
     int rc = dir < 0 ? -1 : l->disk->unlink(l->disk, dir, name, 0);
     struct stat st;
     /* unlink() of a directory is EISDIR or EPERM, as the file system likes */
-    if (rc < 0 && dir >= 0 && errno != ENOENT && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISDIR(st.st_mode)) {
+    if (rc < 0 && dir >= 0 && errno != ENOENT &&
+        fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
         int inner = local_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
         int os = errno;
         close(dir);
@@ -483,8 +492,10 @@ static err *delete_one(struct storage_local *l, str key) {
         rc = dir < 0 ? -1 : l->disk->unlink(l->disk, dir, LOCAL_SELF, 0);
     }
     err *e = NULL;
-    if (rc < 0 && errno != ENOENT && errno != ENOTDIR) e = local_errno("delete", key);
-    else if (rc == 0 && l->disk->sync(l->disk, dir) < 0) e = local_errno("sync the delete of", key);
+    if (rc < 0 && errno != ENOENT && errno != ENOTDIR)
+        e = local_errno("delete", key);
+    else if (rc == 0 && l->disk->sync(l->disk, dir) < 0)
+        e = local_errno("sync the delete of", key);
     if (dir >= 0) close(dir);
     if (!e && rc == 0) prune(l, path);
     pthread_rwlock_unlock(&l->shape);
@@ -510,9 +521,12 @@ static err *local_copy(storage *s, str from, str to, struct storage_info *ret) {
     while (!e && left > 0) {
         ssize_t n = copy_file_range(fd, NULL, t->fd, NULL, (size_t)left, 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) e = local_errno("copy", from);
-        else if (n == 0) e = err_new(ERR_DATA_LOSS, "'%.*s' ends too early", STR_ARG(from));
-        else left -= n;
+        if (n < 0)
+            e = local_errno("copy", from);
+        else if (n == 0)
+            e = err_new(ERR_DATA_LOSS, "'%.*s' ends too early", STR_ARG(from));
+        else
+            left -= n;
     }
     close(fd);
     if (e) {
@@ -543,7 +557,7 @@ static err *local_rename(storage *s, str from, str to) {
     rand_hex(t->name, 16);
     snprintf(t->key, sizeof(t->key), "%.*s", STR_ARG(to));
     err *e = l->disk->link(l->disk, dir, name, l->tmp, t->name) < 0 ? local_errno("rename", from)
-                                                                     : place(l, t, false);
+                                                                    : place(l, t, false);
     close(dir);
     if (e) (void)l->disk->unlink(l->disk, l->tmp, t->name, 0);
     free(t);
@@ -595,7 +609,9 @@ err *storage_local_new(const char *root, struct storage_disk *disk, storage **re
         e = err_errno("cannot open %s/%s", root, LOCAL_TMP);
     else if (fsync(l->root) < 0)
         e = err_errno("cannot sync the storage folder %s", root);
-    if (e) local_free(&l->base);
-    else *ret = &l->base;
+    if (e)
+        local_free(&l->base);
+    else
+        *ret = &l->base;
     return e;
 }

@@ -8,11 +8,11 @@
 
 #include "sys/storage_local.h"
 
-#define LOCAL_RESERVED ".~"       /* what names of ours begin with */
-#define LOCAL_ESCAPE ".~e"        /* before a segment that begins like a name of ours */
-#define LOCAL_SELF ".~self"       /* the object that is named like the directory */
-#define LOCAL_FOLDER ".~folder"   /* the marker "…/" */
-#define LOCAL_TMP ".~tmp"         /* in the root only */
+#define LOCAL_RESERVED ".~"     /* what names of ours begin with */
+#define LOCAL_ESCAPE ".~e"      /* before a segment that begins like a name of ours */
+#define LOCAL_SELF ".~self"     /* the object that is named like the directory */
+#define LOCAL_FOLDER ".~folder" /* the marker "…/" */
+#define LOCAL_TMP ".~tmp"       /* in the root only */
 #define LOCAL_SHA_XATTR "user.boathouse.sha256"
 #define LOCAL_PATH_CAP (STORAGE_MAX_KEY + 4 * STORAGE_MAX_SEGMENTS)
 
@@ -28,7 +28,7 @@ struct storage_local {
 
 struct storage_temp {
     int fd;
-    int number;   /* of a part, or 0 */
+    int number; /* of a part, or 0 */
     char name[40];
     char upload[40]; /* directory of the part's upload, or "" */
     char key[STORAGE_MAX_KEY + 1];

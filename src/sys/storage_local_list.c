@@ -3,8 +3,8 @@
  * Listing a local store in the byte order of keys, as S3 does.
  *
  * A directory's entries are ordered by what their keys look like: a file is its name, a directory
- * its name and a slash. So "a!" comes before "a/…" and the object "a" before both, though it may lie
- * in the directory "a" (rule 2 of storage_local.c). Walking the entries in this order, and
+ * its name and a slash. So "a!" comes before "a/…" and the object "a" before both, though it may
+ * lie in the directory "a" (rule 2 of storage_local.c). Walking the entries in this order, and
  * directories in depth, gives keys in order.
  *
  * A page costs one pass over each directory on the way, and memory for at most a page of names per
@@ -141,8 +141,10 @@ static bool wanted(const struct walk *w, str key) {
 static void emit_file(struct walk *w, int dir, const char *base, const struct name *n) {
     struct storage_entry e = {.key = str_of(arena_printf(w->a, "%s%s", base, n->text))};
     char file[256 + sizeof(LOCAL_SELF) + 1];
-    if (n->text[0]) local_name(str_of(n->text), file);
-    else snprintf(file, sizeof(file), "%s", LOCAL_FOLDER);
+    if (n->text[0])
+        local_name(str_of(n->text), file);
+    else
+        snprintf(file, sizeof(file), "%s", LOCAL_FOLDER);
     size_t at = strlen(file);
     if (n->self) snprintf(file + at, sizeof(file) - at, "/%s", LOCAL_SELF);
     struct stat st;
@@ -169,8 +171,8 @@ static err *enter(struct walk *w, int dir, const char *base, const char *text, u
     local_name(str_n(text, strlen(text) - 1), name);
     inner = local_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
     if (inner < 0) goto out; /* removed meanwhile */
-    bool roll = !probe && w->delimiter && str_starts(str_of(full), w->prefix) &&
-                strlen(full) > w->prefix.n;
+    bool roll =
+        !probe && w->delimiter && str_starts(str_of(full), w->prefix) && strlen(full) > w->prefix.n;
     if (!roll) {
         e = walk_dir(w, inner, full, depth + 1, probe, ret_any);
     } else {
@@ -273,7 +275,8 @@ err *local_list(storage *s, arena *a, const struct storage_list_ask *ask,
         if (ret->n) memcpy(ret->entries, w.found.p, ret->n * sizeof(*ret->entries));
         if (more) {
             const struct storage_entry *end = &ret->entries[ret->n - 1];
-            ret->next = str_of(arena_printf(a, "%c%.*s", end->prefix ? 'p' : 'k', STR_ARG(end->key)));
+            ret->next =
+                str_of(arena_printf(a, "%c%.*s", end->prefix ? 'p' : 'k', STR_ARG(end->key)));
         }
     }
     vec_free(&w.found);

@@ -89,7 +89,8 @@ err *local_commit_part(struct storage_local *l, storage_temp *t, struct storage_
     char name[16];
     snprintf(name, sizeof(name), "%05d", t->number);
     err *e = NULL;
-    if (l->disk->rename(l->disk, l->tmp, t->name, dir, name, 0) < 0 || l->disk->sync(l->disk, dir) < 0)
+    if (l->disk->rename(l->disk, l->tmp, t->name, dir, name, 0) < 0 ||
+        l->disk->sync(l->disk, dir) < 0)
         e = local_errno("keep a part of", str_of(t->key));
     close(dir);
     return e;
@@ -130,9 +131,12 @@ static err *append_part(int dir, const struct storage_part *p, int to, str key, 
     for (int64_t left = st.st_size; !e && left > 0;) {
         ssize_t n = copy_file_range(fd, NULL, to, NULL, (size_t)left, 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) e = local_errno("assemble", key);
-        else if (n == 0) e = err_new(ERR_DATA_LOSS, "part %d ends too early", p->number);
-        else left -= n;
+        if (n < 0)
+            e = local_errno("assemble", key);
+        else if (n == 0)
+            e = err_new(ERR_DATA_LOSS, "part %d ends too early", p->number);
+        else
+            left -= n;
     }
     *size += st.st_size;
     close(fd);
@@ -201,7 +205,8 @@ err *storage_local_sweep(storage *s, int64_t upload_age_us) {
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) continue;
         bool upload = strncmp(name, "m-", 2) == 0;
         if (upload && clock_now() - st.st_mtim.tv_sec * US_PER_S < upload_age_us) continue;
-        if (S_ISDIR(st.st_mode)) e = remove_upload(l, name);
+        if (S_ISDIR(st.st_mode))
+            e = remove_upload(l, name);
         else if (l->disk->unlink(l->disk, fd, name, 0) < 0 && errno != ENOENT)
             e = err_errno("cannot remove temporary file %s", name);
     }

@@ -5,18 +5,17 @@
  * The real directory always shows what a running program sees. Beside it stands what a power loss
  * could take away:
  *
- *   names  For every call that changes a directory, what the entry was before: nothing, a file (kept
- *          alive by a second link in an attic), or an empty directory. Syncing the directory forgets
+ *   names  For every call that changes a directory, what the entry was before: nothing, a file
+ * (kept alive by a second link in an attic), or an empty directory. Syncing the directory forgets
  *          its records. The cut walks the records backwards and puts the old entries back: all of
- *          them (drop), none (keep), or from a random one on, per directory (scramble), which is how
- *          ordered journals behave.
- *   data   For every synced file its size and time of change at that moment. A file found at the cut
- *          that was never synced, or was changed since, loses its content (drop), keeps it, or keeps
- *          a random mixture (scramble).
+ *          them (drop), none (keep), or from a random one on, per directory (scramble), which is
+ * how ordered journals behave. data   For every synced file its size and time of change at that
+ * moment. A file found at the cut that was never synced, or was changed since, loses its content
+ * (drop), keeps it, or keeps a random mixture (scramble).
  *
  * What a rename leaves in its old directory is not restored: only temporary names are renamed from,
- * and the sweep removes those. A file that came by rename or link is known by its inode, wherever it
- * is found.
+ * and the sweep removes those. A file that came by rename or link is known by its inode, wherever
+ * it is found.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +118,8 @@ static int power_link(struct storage_disk *d, int from_dir, const char *from, in
     storage_power *p = (storage_power *)d;
     if (!powered(p)) return -1;
     if (linkat(from_dir, from, to_dir, to, 0) < 0) return -1;
-    struct record r = {.was = WAS_NOTHING, .dir = openat(to_dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct record r = {.was = WAS_NOTHING,
+                       .dir = openat(to_dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     struct stat st;
     must(r.dir >= 0 && fstat(r.dir, &st) == 0);
     r.ino = st.st_ino;
@@ -165,12 +165,14 @@ static int power_mkdir(struct storage_disk *d, int dir, const char *name) {
 err *storage_power_new(uint64_t seed, int64_t die_after, storage_power **ret) {
     storage_power *p = calloc(1, sizeof(*p));
     must(p != NULL);
-    p->disk = (struct storage_disk){power_sync, power_link, power_rename, power_unlink, power_mkdir};
+    p->disk =
+        (struct storage_disk){power_sync, power_link, power_rename, power_unlink, power_mkdir};
     p->random = seed;
     p->die_after = die_after;
     p->files = map_new();
     snprintf(p->attic_path, sizeof(p->attic_path), "/tmp/bh-attic-XXXXXX");
-    if (!mkdtemp(p->attic_path) || (p->attic = open(p->attic_path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+    if (!mkdtemp(p->attic_path) ||
+        (p->attic = open(p->attic_path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
         err *e = err_errno("cannot make a folder for lost files");
         map_free(p->files);
         free(p);
@@ -180,7 +182,9 @@ err *storage_power_new(uint64_t seed, int64_t die_after, storage_power **ret) {
     return NULL;
 }
 
-struct storage_disk *storage_power_disk(storage_power *p) { return &p->disk; }
+struct storage_disk *storage_power_disk(storage_power *p) {
+    return &p->disk;
+}
 int64_t storage_power_calls(const storage_power *p) { return p->calls; }
 bool storage_power_died(const storage_power *p) { return p->died; }
 

@@ -9,18 +9,18 @@
 #include "sys/storage.h"
 
 struct storage_s3_config {
-    str bucket;     /* 3..63 of [a-z0-9.-] */
-    str prefix;     /* put before every key; empty, or ending in a slash */
-    str endpoint;   /* http(s)://host[:port]; empty: AWS of the region */
-    str region;     /* empty: us-east-1 */
+    str bucket;      /* 3..63 of [a-z0-9.-] */
+    str prefix;      /* put before every key; empty, or ending in a slash */
+    str endpoint;    /* http(s)://host[:port]; empty: AWS of the region */
+    str region;      /* empty: us-east-1 */
     bool path_style; /* bucket in the path, not in the host name */
     str access_key_id, secret_access_key, session_token; /* the last may be empty */
-    str ca_file;    /* PEM; empty: the system's */
-    str proxy;      /* http://host:port; empty: none; the environment is never asked */
+    str ca_file;                                         /* PEM; empty: the system's */
+    str proxy;            /* http://host:port; empty: none; the environment is never asked */
     const egress *egress; /* must outlive the storage */
-    int tries;      /* of each call; 0: 5 */
-    int backoff_ms; /* before the second try, doubling; 0: 100 */
-    size_t part_size; /* of the first parts of a long put; 0: 8 MiB. At least 5 MiB */
+    int tries;            /* of each call; 0: 5 */
+    int backoff_ms;       /* before the second try, doubling; 0: 100 */
+    size_t part_size;     /* of the first parts of a long put; 0: 8 MiB. At least 5 MiB */
 };
 
 /* Copies the configuration; makes no connection. */

@@ -18,12 +18,27 @@ static void test_round_trip(void **state) {
     struct storage_part parts[2] = {{1, "a\"b"}, {10000, "c"}};
     str keys[2] = {STR("k/1"), STR("k/\"2\\")};
     for (int v = 0; v < ORDER_VERB_COUNT; v++) {
-        struct order o = {.verb = (enum order_verb)v, .expires = 1795000000000000, .key = STR("a/\xc3\xa4"),
-                          .to = STR("b"), .offset = 5, .length = (1ll << 60), .if_match = STR("e"),
-                          .size = 123, .max_size = 456, .if_absent = true, .upload_id = STR("u+/="),
-                          .number = 77, .parts = parts, .n_parts = 2, .keys = keys, .n_keys = 2,
-                          .list = {.prefix = STR("p/"), .start_after = STR("s"), .token = STR("t"),
-                                   .delimiter = true, .max = 9}};
+        struct order o = {.verb = (enum order_verb)v,
+                          .expires = 1795000000000000,
+                          .key = STR("a/\xc3\xa4"),
+                          .to = STR("b"),
+                          .offset = 5,
+                          .length = (1ll << 60),
+                          .if_match = STR("e"),
+                          .size = 123,
+                          .max_size = 456,
+                          .if_absent = true,
+                          .upload_id = STR("u+/="),
+                          .number = 77,
+                          .parts = parts,
+                          .n_parts = 2,
+                          .keys = keys,
+                          .n_keys = 2,
+                          .list = {.prefix = STR("p/"),
+                                   .start_after = STR("s"),
+                                   .token = STR("t"),
+                                   .delimiter = true,
+                                   .max = 9}};
         buf json = {0}, again = {0}, token = {0};
         arena *a = arena_new();
         order_write(&o, &json);
@@ -78,7 +93,8 @@ static void test_round_trip(void **state) {
 static void test_outcomes(void **state) {
     (void)state;
     arena *a = arena_new();
-    struct storage_info info = {.size = 1ll << 55, .mtime = 1795000000000001, .has_sha256 = true}, back;
+    struct storage_info info = {.size = 1ll << 55, .mtime = 1795000000000001, .has_sha256 = true},
+                        back;
     snprintf(info.etag, sizeof(info.etag), "e\"tag");
     memset(info.sha256, 0xab, 32);
     buf b = {0};
@@ -99,7 +115,8 @@ static void test_outcomes(void **state) {
     assert_null(json_parse(a, buf_view(&b), false, &v));
     assert_true(order_read_list(a, v, &l2));
     assert_int_equal(l2.n, 2);
-    assert_true(str_eqz(l2.entries[0].key, "a/b") && l2.entries[0].size == 3 && l2.entries[0].mtime == 4);
+    assert_true(str_eqz(l2.entries[0].key, "a/b") && l2.entries[0].size == 3 &&
+                l2.entries[0].mtime == 4);
     assert_true(str_eqz(l2.entries[1].key, "a/c/") && l2.entries[1].prefix);
     assert_true(str_eq(l.next, l2.next));
     buf_free(&b);

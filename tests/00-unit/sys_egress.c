@@ -31,24 +31,42 @@ static void test_classes(void **state) {
         const char *text;
         enum egress_kind want;
     } rows[] = {
-        {"0.0.0.0", EGRESS_LOOPBACK},        {"0.1.2.3", EGRESS_LOOPBACK},
-        {"127.0.0.1", EGRESS_LOOPBACK},      {"127.255.255.255", EGRESS_LOOPBACK},
-        {"126.255.255.255", EGRESS_OPEN},    {"128.0.0.1", EGRESS_OPEN},
-        {"169.254.169.254", EGRESS_LINK_LOCAL}, {"169.253.0.1", EGRESS_OPEN},
-        {"100.100.100.200", EGRESS_METADATA}, {"168.63.129.16", EGRESS_METADATA},
-        {"192.0.0.192", EGRESS_METADATA},    {"192.0.2.1", EGRESS_OPEN},
-        {"224.0.0.1", EGRESS_MULTICAST},     {"239.1.1.1", EGRESS_MULTICAST},
-        {"255.255.255.255", EGRESS_MULTICAST}, {"240.0.0.1", EGRESS_MULTICAST},
-        {"10.0.0.1", EGRESS_OPEN},           {"192.168.1.1", EGRESS_OPEN},
-        {"8.8.8.8", EGRESS_OPEN},            {"::", EGRESS_LOOPBACK},
-        {"::1", EGRESS_LOOPBACK},            {"::ffff:127.0.0.1", EGRESS_LOOPBACK},
-        {"::ffff:169.254.169.254", EGRESS_LINK_LOCAL}, {"::ffff:8.8.8.8", EGRESS_OPEN},
-        {"64:ff9b::7f00:1", EGRESS_LOOPBACK}, {"64:ff9b::808:808", EGRESS_OPEN},
-        {"2002:7f00:1::", EGRESS_LOOPBACK},  {"2002:a9fe:a9fe::1", EGRESS_LINK_LOCAL},
-        {"fe80::1", EGRESS_LINK_LOCAL},      {"febf::1", EGRESS_LINK_LOCAL},
-        {"fec0::1", EGRESS_OPEN},            {"ff02::1", EGRESS_MULTICAST},
-        {"fd00:ec2::254", EGRESS_METADATA},  {"fd20:ce::254", EGRESS_METADATA},
-        {"fd00:ec2::253", EGRESS_OPEN},      {"2001:db8::1", EGRESS_OPEN},
+        {"0.0.0.0", EGRESS_LOOPBACK},
+        {"0.1.2.3", EGRESS_LOOPBACK},
+        {"127.0.0.1", EGRESS_LOOPBACK},
+        {"127.255.255.255", EGRESS_LOOPBACK},
+        {"126.255.255.255", EGRESS_OPEN},
+        {"128.0.0.1", EGRESS_OPEN},
+        {"169.254.169.254", EGRESS_LINK_LOCAL},
+        {"169.253.0.1", EGRESS_OPEN},
+        {"100.100.100.200", EGRESS_METADATA},
+        {"168.63.129.16", EGRESS_METADATA},
+        {"192.0.0.192", EGRESS_METADATA},
+        {"192.0.2.1", EGRESS_OPEN},
+        {"224.0.0.1", EGRESS_MULTICAST},
+        {"239.1.1.1", EGRESS_MULTICAST},
+        {"255.255.255.255", EGRESS_MULTICAST},
+        {"240.0.0.1", EGRESS_MULTICAST},
+        {"10.0.0.1", EGRESS_OPEN},
+        {"192.168.1.1", EGRESS_OPEN},
+        {"8.8.8.8", EGRESS_OPEN},
+        {"::", EGRESS_LOOPBACK},
+        {"::1", EGRESS_LOOPBACK},
+        {"::ffff:127.0.0.1", EGRESS_LOOPBACK},
+        {"::ffff:169.254.169.254", EGRESS_LINK_LOCAL},
+        {"::ffff:8.8.8.8", EGRESS_OPEN},
+        {"64:ff9b::7f00:1", EGRESS_LOOPBACK},
+        {"64:ff9b::808:808", EGRESS_OPEN},
+        {"2002:7f00:1::", EGRESS_LOOPBACK},
+        {"2002:a9fe:a9fe::1", EGRESS_LINK_LOCAL},
+        {"fe80::1", EGRESS_LINK_LOCAL},
+        {"febf::1", EGRESS_LINK_LOCAL},
+        {"fec0::1", EGRESS_OPEN},
+        {"ff02::1", EGRESS_MULTICAST},
+        {"fd00:ec2::254", EGRESS_METADATA},
+        {"fd20:ce::254", EGRESS_METADATA},
+        {"fd00:ec2::253", EGRESS_OPEN},
+        {"2001:db8::1", EGRESS_OPEN},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct sockaddr_storage sa;
@@ -92,8 +110,8 @@ static void test_entries(void **state) {
     assert_null(egress_new(STR(""), &e));
     assert_false(allowed(e, "localhost", 80, "127.0.0.1"));
     egress_free(e);
-    static const char *const bad[] = {"host", "host:", ":80", "host:0", "host:65536", "host:x", "::1:80",
-                                      "a:1,b"};
+    static const char *const bad[] = {"host",       "host:",  ":80",    "host:0",
+                                      "host:65536", "host:x", "::1:80", "a:1,b"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         err *x = egress_new(str_of(bad[i]), &e);
         if (!x) print_error("%s passed\n", bad[i]);
@@ -103,6 +121,7 @@ static void test_entries(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_classes), cmocka_unit_test(test_entries)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_classes),
+                                       cmocka_unit_test(test_entries)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,8 @@ static void test_transparent(void **state) {
 
 static void test_any_call(void **state) {
     (void)state;
-    static const struct storage_fault_rule rules[] = {{"*", 2, STORAGE_FAULT_BEFORE, ERR_IO_ERROR, 0}};
+    static const struct storage_fault_rule rules[] = {
+        {"*", 2, STORAGE_FAULT_BEFORE, ERR_IO_ERROR, 0}};
     storage *s = twin(rules, 1);
     suite_ok(put(s, "a", "1"));
     struct storage_info info;
@@ -94,7 +95,8 @@ static void test_any_call(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_transparent),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),
+                                       cmocka_unit_test(test_transparent),
                                        cmocka_unit_test(test_any_call)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

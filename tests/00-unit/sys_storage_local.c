@@ -101,7 +101,8 @@ static void test_layout(void **state) {
     struct storage_info info;
     suite_is(storage_head(f->s, STR("d/e"), &info), ERR_NOT_FOUND);
     suite_is(storage_rename(f->s, STR("d/e"), STR("x")), ERR_NOT_FOUND);
-    str keys[] = {STR("d/e2"), STR("other/place"), STR("t/y"), STR("t/y/z"), STR("t/p=a%20b/x.parquet")};
+    str keys[] = {STR("d/e2"), STR("other/place"), STR("t/y"), STR("t/y/z"),
+                  STR("t/p=a%20b/x.parquet")};
     suite_ok(storage_del(f->s, keys, 5));
     assert_int_equal(entries(f, "."), 1); /* .~tmp */
 }

@@ -80,10 +80,14 @@ static int start(void **state) {
     client = courier_client_new(control_loop);
     struct settings set;
     settings_init(&set);
-    suite_ok(settings_set(&set, STR("storage.root"), STR("s3://bucket/some/root"), SETTING_COMMAND));
-    suite_ok(settings_set(&set, STR("storage.s3.endpoint"), str_of(server.endpoint), SETTING_COMMAND));
-    suite_ok(settings_set(&set, STR("storage.s3.access_key_id"), str_of(server.key_id), SETTING_COMMAND));
-    suite_ok(settings_set(&set, STR("storage.s3.secret_access_key"), str_of(server.secret), SETTING_FILE));
+    suite_ok(
+        settings_set(&set, STR("storage.root"), STR("s3://bucket/some/root"), SETTING_COMMAND));
+    suite_ok(
+        settings_set(&set, STR("storage.s3.endpoint"), str_of(server.endpoint), SETTING_COMMAND));
+    suite_ok(settings_set(&set, STR("storage.s3.access_key_id"), str_of(server.key_id),
+                          SETTING_COMMAND));
+    suite_ok(settings_set(&set, STR("storage.s3.secret_access_key"), str_of(server.secret),
+                          SETTING_FILE));
     suite_ok(settings_set(&set, STR("egress.allow"), str_of(server.endpoint + 7), SETTING_COMMAND));
     suite_ok(courier_set(the_courier, &set));
     settings_free(&set);
@@ -178,11 +182,14 @@ static void wait_done(struct outcome *x) {
 }
 
 /* Sends `text` as the body of a put and says afterwards what control would say. */
-static err_code put_by_socket(const char *text, int64_t announced, bool ok, int64_t size, bool say) {
+static err_code put_by_socket(const char *text, int64_t announced, bool ok, int64_t size,
+                              bool say) {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    struct outcome x = {.o = {.verb = ORDER_PUT, .key = STR("sock/x"), .size = announced}, .fd = fds[1],
-                        .ok = ok, .size = size};
+    struct outcome x = {.o = {.verb = ORDER_PUT, .key = STR("sock/x"), .size = announced},
+                        .fd = fds[1],
+                        .ok = ok,
+                        .size = size};
     on_thread(control_loop, ask, &x);
     assert_int_equal(write(fds[0], text, strlen(text)), strlen(text));
     close(fds[0]);
@@ -222,7 +229,8 @@ static void test_head_first(void **state) {
     assert_memory_equal(text, "456", 3);
     assert_int_equal(read(fds[0], text, sizeof(text)), 0); /* the courier closed its end */
     close(fds[0]);
-    struct outcome none = {.o = {.verb = ORDER_GET, .key = STR("sock/none"), .length = -1}, .fd = -1};
+    struct outcome none = {.o = {.verb = ORDER_GET, .key = STR("sock/none"), .length = -1},
+                           .fd = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     none.fd = fds[1];
     on_thread(control_loop, ask, &none);
@@ -275,7 +283,8 @@ static void test_tokens(void **state) {
                      ERR_PERMISSION_DENIED);
     assert_int_equal(by_hand(fds[0], 4, STR("delete"), buf_view(&json), buf_view(&token)),
                      ERR_PERMISSION_DENIED);
-    assert_int_equal(by_hand(fds[0], 5, STR("head"), buf_view(&json), STR("")), ERR_PERMISSION_DENIED);
+    assert_int_equal(by_hand(fds[0], 5, STR("head"), buf_view(&json), STR("")),
+                     ERR_PERMISSION_DENIED);
     o.expires = 1;
     order_write(&o, &late);
     order_sign(key, STR("head"), buf_view(&late), &late_token);
@@ -313,7 +322,8 @@ static void *many(void *arg) {
 static void test_many(void **state) {
     (void)state;
     pthread_t t[16];
-    for (intptr_t i = 0; i < 16; i++) assert_int_equal(pthread_create(&t[i], NULL, many, (void *)i), 0);
+    for (intptr_t i = 0; i < 16; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, many, (void *)i), 0);
     for (int i = 0; i < 16; i++) pthread_join(t[i], NULL);
 }
 
@@ -344,8 +354,8 @@ static void test_reconnect(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test(test_##name)
-        T(objects),      T(ranges),     T(if_absent), T(names), T(listing),  T(copy_delete), T(multipart),
-        T(confirmation), T(head_first), T(tokens),    T(many),  T(reconnect),
+        T(objects),   T(ranges),       T(if_absent),  T(names),  T(listing), T(copy_delete),
+        T(multipart), T(confirmation), T(head_first), T(tokens), T(many),    T(reconnect),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -60,7 +60,8 @@ static err *pattern_read(void *arg, void *p, size_t n, size_t *ret_n) {
     int64_t left = t->size - t->at;
     if ((int64_t)n > left) n = (size_t)left;
     if (n > 100000) n = 100000; /* short reads, as sockets give them */
-    for (size_t i = 0; i < n; i++) ((unsigned char *)p)[i] = (unsigned char)((t->at + (int64_t)i) * 7 >> 4);
+    for (size_t i = 0; i < n; i++)
+        ((unsigned char *)p)[i] = (unsigned char)((t->at + (int64_t)i) * 7 >> 4);
     t->at += (int64_t)n;
     *ret_n = n;
     return NULL;

@@ -40,7 +40,8 @@ static struct {
 static bool read_request(int fd, char *out, size_t cap) {
     size_t n = 0, want = 0;
     while (n + 1 < cap) {
-        ssize_t got = read(fd, out + n, want ? (want - n < cap - n - 1 ? want - n : cap - n - 1) : 1);
+        ssize_t got =
+            read(fd, out + n, want ? (want - n < cap - n - 1 ? want - n : cap - n - 1) : 1);
         if (got <= 0) return false;
         n += (size_t)got;
         out[n] = 0;
@@ -57,8 +58,10 @@ static bool read_request(int fd, char *out, size_t cap) {
 static void answer(int fd, const char *row) {
     char text[8192];
     const char *mark = strchr(row, '@');
-    if (mark) snprintf(text, sizeof(text), "%.*s%s%s", (int)(mark - row), row, x.put_id, mark + 1);
-    else snprintf(text, sizeof(text), "%s", row);
+    if (mark)
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(mark - row), row, x.put_id, mark + 1);
+    else
+        snprintf(text, sizeof(text), "%s", row);
     (void)!write(fd, text, strlen(text));
 }
 
@@ -94,11 +97,15 @@ static void play(const char *const *script, int n) {
     char endpoint[64];
     snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d", x.port);
     suite_ok(egress_new(str_of(endpoint + 7), &x.allow));
-    struct storage_s3_config c = {.bucket = STR("bucket"), .endpoint = str_of(endpoint),
-                                  .path_style = true, .access_key_id = STR("AKID"),
+    struct storage_s3_config c = {.bucket = STR("bucket"),
+                                  .endpoint = str_of(endpoint),
+                                  .path_style = true,
+                                  .access_key_id = STR("AKID"),
                                   .secret_access_key = STR("very-secret-value"),
-                                  .session_token = STR("session-value"), .egress = x.allow,
-                                  .tries = 4, .backoff_ms = 2};
+                                  .session_token = STR("session-value"),
+                                  .egress = x.allow,
+                                  .tries = 4,
+                                  .backoff_ms = 2};
     suite_ok(storage_s3_new(&c, &x.s));
     assert_int_equal(pthread_create(&x.thread, NULL, serve, NULL), 0);
 }
@@ -132,7 +139,8 @@ static err *put(bool if_absent) {
 static void test_retried(void **state) {
     (void)state;
     PLAY("HTTP/1.1 500 x\r\n" EMPTY,
-         "HTTP/1.1 503 x\r\nContent-Length: 46\r\n\r\n<Error><Code>SlowDown</Code></Error>          ",
+         "HTTP/1.1 503 x\r\nContent-Length: 46\r\n\r\n<Error><Code>SlowDown</Code></Error>         "
+         " ",
          NOTHING, OK_HEAD "Content-Length: 3\r\n\r\nabc");
     buf b = {0};
     struct storage_info info;
@@ -165,8 +173,10 @@ static void test_not_retried(void **state) {
 static void test_resumed(void **state) {
     (void)state;
     PLAY(OK_HEAD "Content-Length: 10\r\n\r\n0123", NOTHING,
-         "HTTP/1.1 206 x\r\nETag: \"e1\"\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\n45",
-         "HTTP/1.1 206 x\r\nETag: \"e1\"\r\nContent-Range: bytes 6-9/10\r\nContent-Length: 4\r\n\r\n6789");
+         "HTTP/1.1 206 x\r\nETag: \"e1\"\r\nContent-Range: bytes 4-9/10\r\nContent-Length: "
+         "6\r\n\r\n45",
+         "HTTP/1.1 206 x\r\nETag: \"e1\"\r\nContent-Range: bytes 6-9/10\r\nContent-Length: "
+         "4\r\n\r\n6789");
     buf b = {0};
     struct storage_info info;
     suite_ok(get(&b, &info));
@@ -222,16 +232,17 @@ static void test_plain_loss(void **state) {
 /* An error inside a 200 (copy, completion) is an error. */
 static void test_error_in_success(void **state) {
     (void)state;
-    PLAY(OK_HEAD "Content-Length: 4\r\n\r\n",
-         "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>\n");
+    PLAY(
+        OK_HEAD "Content-Length: 4\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>\n");
     suite_is(storage_copy(x.s, STR("k"), STR("k2"), NULL), ERR_TEMPORARILY_UNAVAILABLE);
     done();
 }
 
 static void test_odd_answers(void **state) {
     (void)state;
-    PLAY("HTTP/1.1 404 x\r\nContent-Length: 14\r\n\r\n<html>no</html",       /* a proxy's page */
-         "HTTP/1.1 307 x\r\nLocation: http://169.254.169.254/\r\n" EMPTY,    /* not followed */
+    PLAY("HTTP/1.1 404 x\r\nContent-Length: 14\r\n\r\n<html>no</html",    /* a proxy's page */
+         "HTTP/1.1 307 x\r\nLocation: http://169.254.169.254/\r\n" EMPTY, /* not followed */
          "HTTP/1.1 200 OK\r\nContent-Length: 71\r\n\r\n"
          "<!DOCTYPE x [<!ENTITY a \"b\">]><ListBucketResult>&a;</ListBucketResult>  ",
          "HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n<ListBucketResult>");
@@ -272,8 +283,9 @@ static void test_request(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test(test_##name)
-        T(retried),       T(given_up),   T(not_retried),      T(resumed),     T(changed_meanwhile), T(own_success),
-        T(other_success), T(plain_loss), T(error_in_success), T(odd_answers), T(request),
+        T(retried),           T(given_up),    T(not_retried),   T(resumed),
+        T(changed_meanwhile), T(own_success), T(other_success), T(plain_loss),
+        T(error_in_success),  T(odd_answers), T(request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Power loss below the local store. A random sequence of puts, deletes, renames and uploads runs
- * until the disk dies in the midst of a call; then the disk shows what it really holds. Whatever was
- * acknowledged must be there, whole; what was under way may have happened or not, but never in part.
+ * until the disk dies in the midst of a call; then the disk shows what it really holds. Whatever
+ * was acknowledged must be there, whole; what was under way may have happened or not, but never in
+ * part.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,11 +23,12 @@
 #include "sys/storage_fault.h"
 
 /* Keys that are prefixes of each other, so that files become directories under way. */
-static const char *const keys[] = {"a", "a/b", "a/b/c", "a/b/d/e", "log/0", "log/1", "x/y/z", "x/y/"};
+static const char *const keys[] = {"a",     "a/b",   "a/b/c", "a/b/d/e",
+                                   "log/0", "log/1", "x/y/z", "x/y/"};
 enum { KEYS = ARRAY_LEN(keys), STEPS = 25 };
 
 struct ledger {
-    char now[KEYS][40];  /* acknowledged content, "" = absent */
+    char now[KEYS][40];   /* acknowledged content, "" = absent */
     char maybe[KEYS][40]; /* what the call under way would make of it */
     bool open[KEYS];
 };
@@ -152,15 +154,16 @@ static int drop(const char *path, const struct stat *st, int kind, struct FTW *f
 static int64_t run(uint64_t seed, int64_t die_after, enum storage_power_mode mode) {
     char root[64] = "/tmp/bh-power-XXXXXX", what[96];
     assert_non_null(mkdtemp(root));
-    snprintf(what, sizeof(what), "seed %lu, power gone after %ld calls, mode %d", (unsigned long)seed,
-             (long)die_after, mode);
+    snprintf(what, sizeof(what), "seed %lu, power gone after %ld calls, mode %d",
+             (unsigned long)seed, (long)die_after, mode);
     storage_power *p;
     storage *s;
     struct ledger l = {0};
     state = seed;
     suite_ok(storage_power_new(seed, die_after, &p));
     suite_ok(storage_local_new(root, storage_power_disk(p), &s));
-    for (int i = 0; i < STEPS && step(s, &l, i); i++) {}
+    for (int i = 0; i < STEPS && step(s, &l, i); i++) {
+    }
     int64_t calls = storage_power_calls(p);
     bool died = storage_power_died(p);
     if (die_after < 0) assert_false(died);

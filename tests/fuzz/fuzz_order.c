@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Orders and outcomes as the courier and control read them: the verb, a newline, the JSON text. What
- * is read is written and read again to the same text. */
+/* Orders and outcomes as the courier and control read them: the verb, a newline, the JSON text.
+ * What is read is written and read again to the same text. */
 #include <stdlib.h>
 
 #include "ipc/order.h"

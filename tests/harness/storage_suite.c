@@ -127,8 +127,8 @@ void suite_ranges(storage *s) {
     static const struct {
         int64_t at, n;
         const char *want;
-    } rows[] = {{0, 3, "012"}, {7, 3, "789"}, {7, 100, "789"}, {9, -1, "9"}, {0, -1, "0123456789"},
-                {4, 0, ""}};
+    } rows[] = {{0, 3, "012"}, {7, 3, "789"},         {7, 100, "789"},
+                {9, -1, "9"},  {0, -1, "0123456789"}, {4, 0, ""}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         buf b = {0};
         suite_ok(read_all(s, "range", rows[i].at, rows[i].n, NULL, &b, &info));
@@ -152,9 +152,11 @@ void suite_ranges(storage *s) {
 void suite_if_absent(storage *s) {
     struct storage_bytes b;
     struct storage_put_options o = {.if_absent = true};
-    suite_ok(storage_put(s, STR("absent/0001.json"), storage_from_bytes(&b, STR("mine")), &o, NULL));
-    suite_is(storage_put(s, STR("absent/0001.json"), storage_from_bytes(&b, STR("yours")), &o, NULL),
-             ERR_ALREADY_EXISTS);
+    suite_ok(
+        storage_put(s, STR("absent/0001.json"), storage_from_bytes(&b, STR("mine")), &o, NULL));
+    suite_is(
+        storage_put(s, STR("absent/0001.json"), storage_from_bytes(&b, STR("yours")), &o, NULL),
+        ERR_ALREADY_EXISTS);
     suite_has(s, "absent/0001.json", "mine");
     struct storage_put_options no = {.before_commit = refuse, .arg = "client went away"};
     suite_is(storage_put(s, STR("absent/0002.json"), storage_from_bytes(&b, STR("abc")), &no, NULL),
@@ -165,9 +167,9 @@ void suite_if_absent(storage *s) {
 
 void suite_names(storage *s) {
     static const char *const good[] = {
-        "n/plain",         "n/with blank",  "n/a=b/part-0.parquet", "n/100%25 50%",  "n/~tilde",
-        "n/.hidden",       "n/+plus&and",   "n/\xc3\xa4\xe2\x82\xac", "n/quote'\"<>", "n/.~tmp/x",
-        "n/.~self",        "n/.~e.~",       "n/back\\slash",        "n/?query#frag", "n/folder/",
+        "n/plain",         "n/with blank",  "n/a=b/part-0.parquet",   "n/100%25 50%",  "n/~tilde",
+        "n/.hidden",       "n/+plus&and",   "n/\xc3\xa4\xe2\x82\xac", "n/quote'\"<>",  "n/.~tmp/x",
+        "n/.~self",        "n/.~e.~",       "n/back\\slash",          "n/?query#frag", "n/folder/",
         "n/a:b;c,d@e!$()", "n/[x]{y}|^`z*",
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) suite_put(s, good[i], good[i]);
@@ -184,8 +186,8 @@ void suite_names(storage *s) {
         assert_true(found);
     }
     arena_free(a);
-    static const char *const bad[] = {"", "/", "/a", "a//b", "a/../b", "..", ".", "a/.", "a\nb",
-                                      "a\x7f", "\xff\xfe", "a//"};
+    static const char *const bad[] = {"",  "/",   "/a",   "a//b",  "a/../b",   "..",
+                                      ".", "a/.", "a\nb", "a\x7f", "\xff\xfe", "a//"};
     struct storage_info info;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         suite_is(storage_head(s, str_of(bad[i]), &info), ERR_INVALID_PARAMETER_VALUE);
@@ -200,8 +202,8 @@ void suite_names(storage *s) {
 }
 
 void suite_listing(storage *s) {
-    static const char *const keys[] = {"l/a",      "l/a!",   "l/a/b",   "l/a/c/d", "l/a/c/e", "l/a0",
-                                       "l/b/",     "l/b/x",  "l/c/d/e", "l/z",     "l2/q",    "l/a/c"};
+    static const char *const keys[] = {"l/a",  "l/a!",  "l/a/b",   "l/a/c/d", "l/a/c/e", "l/a0",
+                                       "l/b/", "l/b/x", "l/c/d/e", "l/z",     "l2/q",    "l/a/c"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) suite_put(s, keys[i], keys[i]);
     arena *a = arena_new();
     static const int pages[] = {1, 2, 3, 1000};
@@ -260,10 +262,10 @@ void suite_multipart(storage *s, size_t part_size, bool strict) {
     char *big = malloc(part_size);
     for (size_t i = 0; i < part_size; i++) big[i] = (char)(i * 31 >> 3);
     suite_ok(storage_multi_create(s, a, STR("m/big"), &id));
-    suite_ok(storage_multi_part(s, STR("m/big"), id, 2, storage_from_bytes(&b, STR("wrong")),
-                                &again));
-    suite_ok(storage_multi_part(s, STR("m/big"), id, 2, storage_from_bytes(&b, STR("tail")),
-                                &parts[1]));
+    suite_ok(
+        storage_multi_part(s, STR("m/big"), id, 2, storage_from_bytes(&b, STR("wrong")), &again));
+    suite_ok(
+        storage_multi_part(s, STR("m/big"), id, 2, storage_from_bytes(&b, STR("tail")), &parts[1]));
     suite_ok(storage_multi_part(s, STR("m/big"), id, 1,
                                 storage_from_bytes(&b, str_n(big, part_size)), &parts[0]));
     struct storage_info info;
@@ -281,11 +283,12 @@ void suite_multipart(storage *s, size_t part_size, bool strict) {
     assert_memory_equal(got.p + part_size, "tail", 4);
     buf_free(&got);
     if (strict)
-        suite_is(storage_multi_part(s, STR("m/big"), id, 1, storage_from_bytes(&b, STR("x")), &again),
-                 ERR_NOT_FOUND);
+        suite_is(
+            storage_multi_part(s, STR("m/big"), id, 1, storage_from_bytes(&b, STR("x")), &again),
+            ERR_NOT_FOUND);
     suite_ok(storage_multi_create(s, a, STR("m/big"), &other));
-    suite_ok(storage_multi_part(s, STR("m/big"), other, 1, storage_from_bytes(&b, STR("x")),
-                                &again));
+    suite_ok(
+        storage_multi_part(s, STR("m/big"), other, 1, storage_from_bytes(&b, STR("x")), &again));
     suite_is(storage_multi_complete(s, STR("m/big"), other, &again, 1, true, NULL),
              ERR_ALREADY_EXISTS);
     if (strict) {

@@ -24,8 +24,8 @@ void suite_if_absent(storage *s);
 void suite_names(storage *s);
 void suite_listing(storage *s);
 void suite_copy_delete(storage *s);
-/* part_size: the store's least (S3: 5 MiB). strict: also asks for parts of uploads that are gone, for
- * which moto has a 500 where S3 has NoSuchUpload. */
+/* part_size: the store's least (S3: 5 MiB). strict: also asks for parts of uploads that are gone,
+ * for which moto has a 500 where S3 has NoSuchUpload. */
 void suite_multipart(storage *s, size_t part_size, bool strict);
 
 #endif
