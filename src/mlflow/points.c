@@ -32,6 +32,18 @@ err *points_of(struct req *r, jval *in, struct mlflow_points *ret) {
     return NULL;
 }
 
+/* The run's own experiment was checked before; this is for models of others. */
+static err *may_edit(struct req *r, int64_t experiment, bool *ret) {
+    store_tx *meta;
+    struct ent_experiment e;
+    TRY(access_meta_begin(r, &meta));
+    err *bad = access_experiment(meta, r, experiment, EXPERIMENTS_CAN_EDIT, &e);
+    access_meta_end(r, meta);
+    *ret = !bad;
+    err_free(bad);
+    return NULL;
+}
+
 static err *to_model(struct req *r, const struct mlflow_run *run, jval *in,
                      const struct mlflow_point *p) {
     str id = json_get_str(in, "model_id"), name = json_get_str(in, "dataset_name"),
@@ -40,8 +52,9 @@ static err *to_model(struct req *r, const struct mlflow_run *run, jval *in,
     struct mlflow_model m;
     bool found;
     TRY(mlflow_model_get(r->tx, r->scope, r->a, id, &m, &found));
-    /* The run's experiment was checked; another one's models are out of reach. */
-    if (!found || m.deleted_time || m.experiment != run->experiment)
+    bool ok = found && !m.deleted_time;
+    if (ok && m.experiment != run->experiment) TRY(may_edit(r, m.experiment, &ok));
+    if (!ok)
         return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Logged model with ID '%.*s' not found.",
                        STR_ARG(str_cut(id, 100)));
     struct mlflow_model_metric metric = {
