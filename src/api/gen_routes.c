@@ -120,6 +120,7 @@
 #pragma weak api_registry_delete_version_tag
 #pragma weak api_registry_download_uri
 #pragma weak api_registry_list_artifacts
+#pragma weak api_registry_signed_download_uri
 #pragma weak api_unity_catalog_create_catalog
 #pragma weak api_unity_catalog_list_catalogs
 #pragma weak api_unity_catalog_get_catalog
@@ -1206,12 +1207,32 @@ static const struct schema schema_174 = {fields_174, 3};
 
 static const struct schema_field fields_175[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_175 = {fields_175, 3};
+
+static const struct schema_field fields_176[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_176 = {fields_176, 2};
+
+static const struct schema_field fields_177[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
+static const struct schema schema_177 = {fields_177, 1};
+
+static const struct schema_field fields_178[] = {
+    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_177}};
+static const struct schema schema_178 = {fields_178, 2};
+
+static const struct schema_field fields_179[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_175 = {fields_175, 4};
+static const struct schema schema_179 = {fields_179, 4};
 
-static const struct schema_field fields_176[] = {
+static const struct schema_field fields_180[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -1228,51 +1249,51 @@ static const struct schema_field fields_176[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_176 = {fields_176, 16};
+static const struct schema schema_180 = {fields_180, 16};
 
-static const struct schema_field fields_177[] = {
+static const struct schema_field fields_181[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_177 = {fields_177, 3};
+static const struct schema schema_181 = {fields_181, 3};
 
-static const struct schema_field fields_178[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
-static const struct schema schema_178 = {fields_178, 1};
+static const struct schema_field fields_182[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_180}};
+static const struct schema schema_182 = {fields_182, 1};
 
-static const struct schema_field fields_179[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_178},
+static const struct schema_field fields_183[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_182},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_179 = {fields_179, 2};
+static const struct schema schema_183 = {fields_183, 2};
 
-static const struct schema_field fields_180[] = {
+static const struct schema_field fields_184[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_180 = {fields_180, 2};
+static const struct schema schema_184 = {fields_184, 2};
 
-static const struct schema_field fields_181[] = {
+static const struct schema_field fields_185[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_181 = {fields_181, 6};
+static const struct schema schema_185 = {fields_185, 6};
 
-static const struct schema_field fields_182[] = {
+static const struct schema_field fields_186[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_182 = {fields_182, 2};
+static const struct schema schema_186 = {fields_186, 2};
 
-static const struct schema_field fields_183[] = {
+static const struct schema_field fields_187[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_183 = {fields_183, 5};
+static const struct schema schema_187 = {fields_187, 5};
 
-static const struct schema_field fields_184[] = {
+static const struct schema_field fields_188[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -1288,43 +1309,43 @@ static const struct schema_field fields_184[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_184 = {fields_184, 15};
+static const struct schema schema_188 = {fields_188, 15};
 
-static const struct schema_field fields_185[] = {
+static const struct schema_field fields_189[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_185 = {fields_185, 4};
+static const struct schema schema_189 = {fields_189, 4};
 
-static const struct schema_field fields_186[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_184}};
-static const struct schema schema_186 = {fields_186, 1};
+static const struct schema_field fields_190[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_188}};
+static const struct schema schema_190 = {fields_190, 1};
 
-static const struct schema_field fields_187[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_186},
+static const struct schema_field fields_191[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_190},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_187 = {fields_187, 2};
+static const struct schema schema_191 = {fields_191, 2};
 
-static const struct schema_field fields_188[] = {
+static const struct schema_field fields_192[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_188 = {fields_188, 2};
+static const struct schema schema_192 = {fields_192, 2};
 
-static const struct schema_field fields_189[] = {
+static const struct schema_field fields_193[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_0}};
-static const struct schema schema_189 = {fields_189, 5};
+static const struct schema schema_193 = {fields_193, 5};
 
-static const struct schema_field fields_190[] = {
+static const struct schema_field fields_194[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_190 = {fields_190, 2};
+static const struct schema schema_194 = {fields_194, 2};
 
-static const struct schema_field fields_191[] = {
+static const struct schema_field fields_195[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1332,28 +1353,28 @@ static const struct schema_field fields_191[] = {
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_191 = {fields_191, 7};
+static const struct schema schema_195 = {fields_195, 7};
 
-static const struct schema_field fields_192[] = {
+static const struct schema_field fields_196[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_192 = {fields_192, 6};
+static const struct schema schema_196 = {fields_196, 6};
 
-static const struct schema_field fields_193[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_192}};
-static const struct schema schema_193 = {fields_193, 1};
+static const struct schema_field fields_197[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_196}};
+static const struct schema schema_197 = {fields_197, 1};
 
-static const struct schema_field fields_194[] = {
+static const struct schema_field fields_198[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_193},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_197},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1364,57 +1385,57 @@ static const struct schema_field fields_194[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_194 = {fields_194, 16};
+static const struct schema schema_198 = {fields_198, 16};
 
-static const struct schema_field fields_195[] = {
+static const struct schema_field fields_199[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_195 = {fields_195, 5};
+static const struct schema schema_199 = {fields_199, 5};
 
-static const struct schema_field fields_196[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_194}};
-static const struct schema schema_196 = {fields_196, 1};
+static const struct schema_field fields_200[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_198}};
+static const struct schema schema_200 = {fields_200, 1};
 
-static const struct schema_field fields_197[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_196},
+static const struct schema_field fields_201[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_200},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_197 = {fields_197, 2};
+static const struct schema schema_201 = {fields_201, 2};
 
-static const struct schema_field fields_198[] = {
+static const struct schema_field fields_202[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_198 = {fields_198, 3};
+static const struct schema schema_202 = {fields_202, 3};
 
-static const struct schema_field fields_199[] = {
+static const struct schema_field fields_203[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_199 = {fields_199, 5};
+static const struct schema schema_203 = {fields_203, 5};
 
-static const struct schema_field fields_200[] = {
+static const struct schema_field fields_204[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_200 = {fields_200, 3};
+static const struct schema schema_204 = {fields_204, 3};
 
-static const struct schema_field fields_201[] = {
+static const struct schema_field fields_205[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_201 = {fields_201, 2};
+static const struct schema schema_205 = {fields_205, 2};
 
-static const struct schema_field fields_202[] = {
+static const struct schema_field fields_206[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_202 = {fields_202, 3};
+static const struct schema schema_206 = {fields_206, 3};
 
-static const struct schema_field fields_203[] = {
+static const struct schema_field fields_207[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1425,7 +1446,7 @@ static const struct schema_field fields_203[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_193},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_197},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
@@ -1435,9 +1456,9 @@ static const struct schema_field fields_203[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_203 = {fields_203, 20};
+static const struct schema schema_207 = {fields_207, 20};
 
-static const struct schema_field fields_204[] = {
+static const struct schema_field fields_208[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1450,136 +1471,136 @@ static const struct schema_field fields_204[] = {
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_204 = {fields_204, 12};
+static const struct schema schema_208 = {fields_208, 12};
 
-static const struct schema_field fields_205[] = {
+static const struct schema_field fields_209[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_205 = {fields_205, 4};
+static const struct schema schema_209 = {fields_209, 4};
 
-static const struct schema_field fields_206[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_203}};
-static const struct schema schema_206 = {fields_206, 1};
+static const struct schema_field fields_210[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_207}};
+static const struct schema schema_210 = {fields_210, 1};
 
-static const struct schema_field fields_207[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_206},
+static const struct schema_field fields_211[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_207 = {fields_207, 2};
+static const struct schema schema_211 = {fields_211, 2};
 
-static const struct schema_field fields_208[] = {
+static const struct schema_field fields_212[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_208 = {fields_208, 4};
+static const struct schema schema_212 = {fields_212, 4};
 
-static const struct schema_field fields_209[] = {
+static const struct schema_field fields_213[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_209 = {fields_209, 3};
+static const struct schema schema_213 = {fields_213, 3};
 
-static const struct schema_field fields_210[] = {
+static const struct schema_field fields_214[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_210 = {fields_210, 2};
+static const struct schema schema_214 = {fields_214, 2};
 
-static const struct schema_field fields_211[] = {
+static const struct schema_field fields_215[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_211 = {fields_211, 5};
+static const struct schema schema_215 = {fields_215, 5};
 
-static const struct schema_field fields_212[] = {
+static const struct schema_field fields_216[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_212 = {fields_212, 2};
+static const struct schema schema_216 = {fields_216, 2};
 
-static const struct schema_field fields_213[] = {
+static const struct schema_field fields_217[] = {
     {"add_tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_213 = {fields_213, 2};
+static const struct schema schema_217 = {fields_217, 2};
 
-static const struct schema_field fields_214[] = {
+static const struct schema_field fields_218[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_213}};
-static const struct schema schema_214 = {fields_214, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_217}};
+static const struct schema schema_218 = {fields_218, 3};
 
-static const struct schema_field fields_215[] = {
+static const struct schema_field fields_219[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_213}};
-static const struct schema schema_215 = {fields_215, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_217}};
+static const struct schema schema_219 = {fields_219, 4};
 
-static const struct schema_field fields_216[] = {
+static const struct schema_field fields_220[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_216 = {fields_216, 5};
+static const struct schema schema_220 = {fields_220, 5};
 
-static const struct schema_field fields_217[] = {
+static const struct schema_field fields_221[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"privileges", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_217 = {fields_217, 2};
+static const struct schema schema_221 = {fields_221, 2};
 
-static const struct schema_field fields_218[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_217}};
-static const struct schema schema_218 = {fields_218, 1};
+static const struct schema_field fields_222[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_221}};
+static const struct schema schema_222 = {fields_222, 1};
 
-static const struct schema_field fields_219[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_218},
+static const struct schema_field fields_223[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_222},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_219 = {fields_219, 2};
+static const struct schema schema_223 = {fields_223, 2};
 
-static const struct schema_field fields_220[] = {
+static const struct schema_field fields_224[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_0},
     {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_220 = {fields_220, 3};
+static const struct schema schema_224 = {fields_224, 3};
 
-static const struct schema_field fields_221[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_220}};
-static const struct schema schema_221 = {fields_221, 1};
+static const struct schema_field fields_225[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_224}};
+static const struct schema schema_225 = {fields_225, 1};
 
-static const struct schema_field fields_222[] = {
+static const struct schema_field fields_226[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_221}};
-static const struct schema schema_222 = {fields_222, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_225}};
+static const struct schema schema_226 = {fields_226, 3};
 
-static const struct schema_field fields_223[] = {
+static const struct schema_field fields_227[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_223 = {fields_223, 3};
-
-static const struct schema_field fields_224[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_223}};
-static const struct schema schema_224 = {fields_224, 1};
-
-static const struct schema_field fields_225[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_224}};
-static const struct schema schema_225 = {fields_225, 2};
-
-static const struct schema_field fields_226[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_225}};
-static const struct schema schema_226 = {fields_226, 1};
-
-static const struct schema_field fields_227[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_226},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_227 = {fields_227, 2};
+static const struct schema schema_227 = {fields_227, 3};
 
 static const struct schema_field fields_228[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_227}};
+static const struct schema schema_228 = {fields_228, 1};
+
+static const struct schema_field fields_229[] = {
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_228}};
+static const struct schema schema_229 = {fields_229, 2};
+
+static const struct schema_field fields_230[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_229}};
+static const struct schema schema_230 = {fields_230, 1};
+
+static const struct schema_field fields_231[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_230},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_231 = {fields_231, 2};
+
+static const struct schema_field fields_232[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -1592,34 +1613,34 @@ static const struct schema_field fields_228[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_228 = {fields_228, 12};
+static const struct schema schema_232 = {fields_232, 12};
 
-static const struct schema_field fields_229[] = {
+static const struct schema_field fields_233[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_229 = {fields_229, 3};
+static const struct schema schema_233 = {fields_233, 3};
 
-static const struct schema_field fields_230[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_228}};
-static const struct schema schema_230 = {fields_230, 1};
+static const struct schema_field fields_234[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_232}};
+static const struct schema schema_234 = {fields_234, 1};
 
-static const struct schema_field fields_231[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_230}};
-static const struct schema schema_231 = {fields_231, 1};
+static const struct schema_field fields_235[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_234}};
+static const struct schema schema_235 = {fields_235, 1};
 
-static const struct schema_field fields_232[] = {
+static const struct schema_field fields_236[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_232 = {fields_232, 1};
+static const struct schema schema_236 = {fields_236, 1};
 
-static const struct schema_field fields_233[] = {
+static const struct schema_field fields_237[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_233 = {fields_233, 4};
+static const struct schema schema_237 = {fields_237, 4};
 
-static const struct schema_field fields_234[] = {
+static const struct schema_field fields_238[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1627,29 +1648,29 @@ static const struct schema_field fields_234[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_234 = {fields_234, 7};
+static const struct schema schema_238 = {fields_238, 7};
 
-static const struct schema_field fields_235[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_234}};
-static const struct schema schema_235 = {fields_235, 1};
+static const struct schema_field fields_239[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_239 = {fields_239, 1};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_240[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_236 = {fields_236, 4};
+static const struct schema schema_240 = {fields_240, 4};
 
-static const struct schema_field fields_237[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_234}};
-static const struct schema schema_237 = {fields_237, 1};
+static const struct schema_field fields_241[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_241 = {fields_241, 1};
 
-static const struct schema_field fields_238[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_237},
+static const struct schema_field fields_242[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_241},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_238 = {fields_238, 2};
+static const struct schema schema_242 = {fields_242, 2};
 
-static const struct schema_field fields_239[] = {
+static const struct schema_field fields_243[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1665,17 +1686,17 @@ static const struct schema_field fields_239[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_239 = {fields_239, 15};
+static const struct schema schema_243 = {fields_243, 15};
 
-static const struct schema_field fields_240[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_239}};
-static const struct schema schema_240 = {fields_240, 1};
+static const struct schema_field fields_244[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_243}};
+static const struct schema schema_244 = {fields_244, 1};
 
-static const struct schema_field fields_241[] = {
+static const struct schema_field fields_245[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_241 = {fields_241, 1};
+static const struct schema schema_245 = {fields_245, 1};
 
-static const struct schema_field fields_242[] = {
+static const struct schema_field fields_246[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -1685,49 +1706,49 @@ static const struct schema_field fields_242[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_39},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_3},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_242 = {fields_242, 9};
+static const struct schema schema_246 = {fields_246, 9};
 
-static const struct schema_field fields_243[] = {
+static const struct schema_field fields_247[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_243 = {fields_243, 3};
-
-static const struct schema_field fields_244[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_239}};
-static const struct schema schema_244 = {fields_244, 1};
-
-static const struct schema_field fields_245[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_244},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_245 = {fields_245, 2};
-
-static const struct schema_field fields_246[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_246 = {fields_246, 3};
-
-static const struct schema_field fields_247[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_247 = {fields_247, 1};
+static const struct schema schema_247 = {fields_247, 3};
 
 static const struct schema_field fields_248[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_247}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_243}};
 static const struct schema schema_248 = {fields_248, 1};
 
 static const struct schema_field fields_249[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 4};
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_248},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_249 = {fields_249, 2};
 
 static const struct schema_field fields_250[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
+    {"operation", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_250 = {fields_250, 3};
+
+static const struct schema_field fields_251[] = {
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_251 = {fields_251, 1};
+
+static const struct schema_field fields_252[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_251}};
+static const struct schema schema_252 = {fields_252, 1};
+
+static const struct schema_field fields_253[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_253 = {fields_253, 4};
+
+static const struct schema_field fields_254[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_254 = {fields_254, 3};
 
 const struct route_row route_rows[] = {
     {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_1,
@@ -2588,124 +2609,133 @@ const struct route_row route_rows[] = {
     {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_176,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
+     "A link by which one file of a version is read without credentials."},
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
+     "A link by which one file of a version is read without credentials."},
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+     {{LANE_READ, api_registry_signed_download_uri}}, NULL,
+     "A link by which one file of a version is read without credentials."},
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_179, &schema_180,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_177, &schema_179,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_181, &schema_183,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_176,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_184, &schema_180,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_181, &schema_176,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_185, &schema_180,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_186, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_183, &schema_184,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_187, &schema_188,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_185, &schema_187,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_191,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_188, &schema_184,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_184,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_188,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_194,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_198,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_197,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, &schema_201,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_194,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_198,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, &schema_194,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_198,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_192,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_196,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_207,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_207,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_207,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, &schema_207,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_203,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_207,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_203,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, &schema_207,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, &schema_212,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_216, &schema_219,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_223,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_219,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_223,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_216, &schema_227,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_231,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_228,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_232,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_229,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_233,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_231,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_235,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_228,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_232,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_235,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_235,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_235,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_239,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_235,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_239,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_235,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_239,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_235,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_239,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
@@ -2714,10 +2744,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_238,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_238,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
@@ -2738,10 +2768,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_240,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_244,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_240,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_244,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
@@ -2750,28 +2780,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_241,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_245,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_241,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_245,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_240,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_240,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_240,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_240,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
@@ -2780,22 +2810,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_245,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_249,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_245,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_249,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_240,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_248,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_252,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_248,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_252,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
@@ -2804,10 +2834,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
@@ -2816,10 +2846,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

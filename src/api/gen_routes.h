@@ -125,6 +125,7 @@ err *api_registry_set_version_tag(struct req *r) BH_CHECK;
 err *api_registry_delete_version_tag(struct req *r) BH_CHECK;
 err *api_registry_download_uri(struct req *r) BH_CHECK;
 err *api_registry_list_artifacts(struct req *r) BH_CHECK;
+err *api_registry_signed_download_uri(struct req *r) BH_CHECK;
 err *api_unity_catalog_create_catalog(struct req *r) BH_CHECK;
 err *api_unity_catalog_list_catalogs(struct req *r) BH_CHECK;
 err *api_unity_catalog_get_catalog(struct req *r) BH_CHECK;

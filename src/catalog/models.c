@@ -38,6 +38,8 @@ static err *change_tags(arena *a, str *column, const struct kv *add, const str *
     return kv_text(a, &tags, "tags", column);
 }
 
+static err *drop_files(const struct caller *c, int64_t model_id, int64_t version);
+
 /* ---- models ---- */
 
 static err *taken(const struct securable *schema, str name) {
@@ -104,6 +106,7 @@ err *models_delete(const struct caller *c, const struct securable *m) {
     }
     TRY(aliases_drop(c->tx, scope, c->a, m->id, 0));
     TRY(grants_drop(c, SEC_MODEL, m->id));
+    TRY(drop_files(c, m->id, 0));
     TRY(ent_uc_model_delete(c->tx, scope, m->id));
     store_tx_securable(c->tx, "registered_model", m->id, m->full_name);
     return NULL;
@@ -215,6 +218,7 @@ err *models_version_finalize(const struct caller *c, struct model_version *v) {
 err *models_version_delete(const struct caller *c, struct securable *m, struct model_version *v) {
     TRY(aliases_drop(c->tx, metastore_scope(c), c->a, m->id, v->row.version));
     TRY(ent_uc_model_version_delete(c->tx, metastore_scope(c), v->row.id));
+    TRY(drop_files(c, m->id, v->row.version));
     return models_save(c, m);
 }
 
@@ -227,8 +231,14 @@ err *models_version_change_tags(const struct caller *c, struct model_version *v,
 
 /* ---- files ---- */
 
-str models_storage_prefix(arena *a, int64_t model_id, int64_t version) {
-    return str_of(arena_printf(a, "models/%lld/%lld", (long long)model_id, (long long)version));
+str models_storage_path(arena *a, int64_t model_id, int64_t version) {
+    if (!version) return str_of(arena_printf(a, "/Models/%lld", (long long)model_id));
+    return str_of(arena_printf(a, "/Models/%lld/%lld", (long long)model_id, (long long)version));
+}
+
+static err *drop_files(const struct caller *c, int64_t model_id, int64_t version) {
+    if (!c->drop_files) return NULL;
+    return c->drop_files(c, models_storage_path(c->a, model_id, version));
 }
 
 static err *may_write(const struct caller *c, const struct securable *m,
@@ -240,7 +250,7 @@ static err *may_write(const struct caller *c, const struct securable *m,
                    (long long)v->row.version, STR_ARG(m->full_name), STR_ARG(v->row.status));
 }
 
-err *models_file_access(const struct caller *c, str path, bool write, str *ret_prefix,
+err *models_file_access(const struct caller *c, str path, bool write, str *ret_folder,
                         str *ret_rest) {
     str rest = path, part[4] = {{0}};
     for (int i = 0; i < 4; i++) {
@@ -266,7 +276,7 @@ err *models_file_access(const struct caller *c, str path, bool write, str *ret_p
         TRY(may_write(c, &m, &v));
     else if (!pending || !securable_allows(c, &m, PRIV_CREATE_MODEL_VERSION))
         TRY(securable_need(c, &m, PRIV_EXECUTE));
-    *ret_prefix = models_storage_prefix(c->a, m.id, number);
+    *ret_folder = models_storage_path(c->a, m.id, number);
     *ret_rest = rest;
     return NULL;
 }

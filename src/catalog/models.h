@@ -9,8 +9,9 @@
  * Numbers count up per model and are never used again. Aliases belong to the model and point to
  * living versions; deleting a version takes its aliases along.
  *
- * Files lie below a prefix made of ids (models_storage_prefix), so renaming moves nothing; the
- * Files API shows them as /Models/<catalog>/<schema>/<model>/<version>/….
+ * Files lie below a path made of ids (models_storage_path) in the account's tree of files, so
+ * renaming moves nothing and a new model of an old name finds none of its files; the Files API shows
+ * them as /Models/<catalog>/<schema>/<model>/<version>/…. They go with their version.
  *
  * The functions decide nothing about rights, except models_file_access(): handlers do, with
  * securable_need(). All that write need a write transaction in c->tx.
@@ -66,18 +67,17 @@ err *models_version_delete(const struct caller *c, struct securable *m, struct m
 err *models_version_change_tags(const struct caller *c, struct model_version *v,
                                 const struct kv *add, const str *remove, size_t n_remove) BH_CHECK;
 
-/* "models/<model id>/<version>": where the files of a version lie; relative to the account's root,
- * no slash at either end. */
-str models_storage_prefix(arena *a, int64_t model_id, int64_t version);
+/* "/Models/<model id>/<version>", without a slash at the end; version 0: the model's folder. */
+str models_storage_path(arena *a, int64_t model_id, int64_t version);
 
 /* What the Files API asks. path: what follows /Models/ ("main/default/m/3/MLmodel"). Decides for
- * reading or for writing (a pending version, CREATE_MODEL_VERSION or ownership), and says where the
- * file is.
- * Which rights: reading takes EXECUTE, or CREATE_MODEL_VERSION while the version is pending.
- *   *ret_prefix   models_storage_prefix() of the version
+ * reading or for writing, and says where the file is, in the account's scope.
+ * Reading takes EXECUTE, or CREATE_MODEL_VERSION while the version is pending; writing takes
+ * CREATE_MODEL_VERSION, and is over when the version is READY.
+ *   *ret_folder   models_storage_path() of the version
  *   *ret_rest     the part of the path after the version, "" for the version's folder itself
  * A path above a version ("main/default/m") is INVALID_PARAMETER_VALUE. */
-err *models_file_access(const struct caller *c, str path, bool write, str *ret_prefix,
+err *models_file_access(const struct caller *c, str path, bool write, str *ret_folder,
                         str *ret_rest) BH_CHECK;
 
 #endif

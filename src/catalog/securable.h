@@ -47,6 +47,9 @@ struct caller {
     arena *a;
     const struct policy_subject *who;
     str name;
+    /* Removes a folder of the account's tree of files with all in it; src/files lies to the right of
+     * us. NULL: nothing is done. */
+    err *(*drop_files)(const struct caller *c, str folder);
 };
 
 /* The scope of everything in the metastore: the account. */

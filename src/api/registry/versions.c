@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handlers of model versions. */
 #include "api/gen_routes.h"
+#include "files/sign.h"
+#include "files/tree.h"
+#include "mlflow/access.h"
 #include "mlflow/location.h"
 #include "mlflow/registry.h"
 
@@ -105,15 +108,10 @@ err *api_registry_delete_version_tag(struct req *r) {
 
 /* ---- files ---- */
 
-/* Plain MLflow clients know mlflow-artifacts:, those on databricks-sdk know dbfs:. */
-static bool is_plain(struct req *r) {
-    return str_starts(req_header(r, "user-agent"), STR("mlflow-python-client/"));
-}
-
 static str shown_uri(struct req *r, str storage) {
     struct location l;
     if (!location_read(storage, &l)) return storage;
-    return is_plain(r) ? location_http(r->a, &l) : location_databricks(r->a, &l);
+    return access_wants_dbfs(r) ? location_databricks(r->a, &l) : location_http(r->a, &l);
 }
 
 err *api_registry_download_uri(struct req *r) {
@@ -135,6 +133,15 @@ static err *check_path(str path) {
 
 #define ARTIFACTS_PAGE 1000
 
+static void put_file(struct req *r, jmut *o, str folder, const struct ent_file_object *row) {
+    str path = folder.n ? str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(folder),
+                                              STR_ARG(row->name)))
+                        : row->name;
+    json_put_str(r->doc, o, "path", path);
+    json_put_bool(r->doc, o, "is_dir", row->is_dir);
+    if (!row->is_dir) json_put_int(r->doc, o, "file_size", row->size);
+}
+
 err *api_registry_list_artifacts(struct req *r) {
     struct found f;
     struct location l;
@@ -147,26 +154,34 @@ err *api_registry_list_artifacts(struct req *r) {
     if (!location_read(f.v.row.storage_location, &l)) return NULL;
     str folder = location_files(r->a, &l);
     if (path.n) folder = str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(folder), STR_ARG(path)));
-    struct ent_list_query q = {.eq = {{.column = ENT_FILE_OBJECT_PARENT, .s = folder}},
-                               .order = ENT_FILE_OBJECT_NAME,
-                               .limit = ARTIFACTS_PAGE};
     struct ent_file_object_rows rows = {.more = true};
-    while (rows.more) {
-        TRY(ent_file_object_list(r->tx, r->scope, r->a, &q, &rows));
-        for (size_t i = 0; i < rows.n; i++) {
-            const struct ent_file_object *row = &rows.p[i];
-            jmut *o = json_add_obj(r->doc, arr);
-            str shown = path.n ? str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(path),
-                                                     STR_ARG(row->name)))
-                               : row->name;
-            json_put_str(r->doc, o, "path", shown);
-            json_put_bool(r->doc, o, "is_dir", row->is_dir);
-            if (!row->is_dir) json_put_int(r->doc, o, "file_size", row->size);
-        }
+    for (str after = STR(""); rows.more; after = rows.p[rows.n - 1].name) {
+        TRY(tree_list(r->tx, r->scope, r->a, folder, after, ARTIFACTS_PAGE, &rows));
+        for (size_t i = 0; i < rows.n; i++) put_file(r, json_add_obj(r->doc, arr), path, &rows.p[i]);
         if (!rows.n) break;
-        q.after = true;
-        q.after_s = rows.p[rows.n - 1].name;
-        q.after_id = rows.p[rows.n - 1].id;
     }
+    return NULL;
+}
+
+err *api_registry_signed_download_uri(struct req *r) {
+    struct found f;
+    struct location l;
+    struct ent_file_object row;
+    bool found = false;
+    str path = arg_str(r, "path"), file = STR("");
+    TRY(open_version(r, REGISTERED_MODELS_CAN_READ, &f));
+    TRY(check_path(path));
+    if (path.n && location_read(f.v.row.storage_location, &l)) {
+        str folder = location_files(r->a, &l);
+        file = str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(folder), STR_ARG(path)));
+        TRY(tree_find(r->tx, r->scope, r->a, file, &row, &found));
+    }
+    if (!found || row.is_dir)
+        return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Version %lld of model '%.*s' has no file '%.*s'.",
+                       (long long)f.v.row.version, STR_ARG(f.m.row.name),
+                       STR_ARG(str_cut(path, 500)));
+    jmut *out = req_out(r);
+    json_put_str(r->doc, out, "signed_uri", files_sign_url(r, r->scope, file, "GET", STR(""), 0));
+    json_put_arr(r->doc, out, "headers");
     return NULL;
 }

@@ -3,7 +3,20 @@
 
 #include "base/time.h"
 #include "catalog/aliases.h"
+#include "files/tree.h"
 #include "identity/identity.h"
+
+static void no_matter(void *arg, str key) {
+    (void)arg, (void)key; /* a blob that no row names is swept */
+}
+
+static err *drop_files(const struct caller *c, str folder) {
+    err *e = tree_remove_all(c->tx, metastore_scope(c), c->a, folder, no_matter, NULL);
+    err_code code = err_code_of(e);
+    if (code != ERR_NOT_FOUND && code != ERR_RESOURCE_DOES_NOT_EXIST) return e;
+    err_free(e);
+    return NULL;
+}
 
 struct caller uc_caller(struct req *r) {
     return (struct caller){.tx = r->tx,
@@ -11,7 +24,8 @@ struct caller uc_caller(struct req *r) {
                            .scope = r->scope,
                            .a = r->a,
                            .who = &r->who,
-                           .name = r->principal_name};
+                           .name = r->principal_name,
+                           .drop_files = drop_files};
 }
 
 const char *uc_metastore(struct req *r) { return metastore_id(r->a, r->control->account_id); }

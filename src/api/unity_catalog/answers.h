@@ -5,7 +5,7 @@
 
 #include "catalog/models.h"
 #include "catalog/securable.h"
-#include "catalog/tree.h"
+#include "catalog/catalogs.h"
 #include "rest/control.h"
 
 /* The one who asks, for src/catalog. */

@@ -9,8 +9,8 @@ static str optional(struct req *r, const char *name) {
     return arg_has(r, name) ? arg_str(r, name) : STR_NONE;
 }
 
-static err *read_spec(struct req *r, struct tree_spec *ret) {
-    *ret = (struct tree_spec){.name = arg_str(r, "name"),
+static err *read_spec(struct req *r, struct catalogs_spec *ret) {
+    *ret = (struct catalogs_spec){.name = arg_str(r, "name"),
                               .comment = optional(r, "comment"),
                               .storage_root = optional(r, "storage_root")};
     return kv_from_object(r->a, arg(r, "properties"), "properties", &ret->properties);
@@ -24,10 +24,10 @@ static err *put(struct req *r, const struct securable *s) {
 err *api_unity_catalog_create_catalog(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable metastore, s;
-    struct tree_spec spec;
+    struct catalogs_spec spec;
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_CATALOG, &metastore));
     TRY(read_spec(r, &spec));
-    TRY(tree_create_catalog(&c, &spec, &s));
+    TRY(catalogs_create(&c, &spec, &s));
     return put(r, &s);
 }
 
@@ -57,8 +57,8 @@ static err *update(struct req *r, struct caller *c, struct securable *s) {
         TRY(uc_principal_id(r, arg_str(r, "owner"), &s->owner));
         *(catalog ? &s->catalog.owner_id : &s->schema.owner_id) = s->owner;
     }
-    if (arg_has(r, "new_name")) TRY(tree_rename(c, s, arg_str(r, "new_name")));
-    TRY(tree_save(c, s));
+    if (arg_has(r, "new_name")) TRY(catalogs_rename(c, s, arg_str(r, "new_name")));
+    TRY(catalogs_save(c, s));
     return put(r, s);
 }
 
@@ -73,18 +73,18 @@ err *api_unity_catalog_delete_catalog(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable s;
     TRY(securable_open(&c, SEC_CATALOG, arg_str(r, "name"), PRIV_MANAGE, &s));
-    return tree_delete(&c, &s, arg_bool(r, "force", false));
+    return catalogs_delete(&c, &s, arg_bool(r, "force", false));
 }
 
 err *api_unity_catalog_create_schema(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable catalog, s;
-    struct tree_spec spec;
+    struct catalogs_spec spec;
     TRY(securable_open(&c, SEC_CATALOG, arg_str(r, "catalog_name"), PRIV_CREATE_SCHEMA, &catalog));
     /* Creating inside takes USE on the catalog too; on chain[0] the policy does not ask for it. */
     TRY(securable_need(&c, &catalog, PRIV_USE_CATALOG));
     TRY(read_spec(r, &spec));
-    TRY(tree_create_schema(&c, &catalog, &spec, &s));
+    TRY(catalogs_create_schema(&c, &catalog, &spec, &s));
     return put(r, &s);
 }
 
@@ -106,7 +106,7 @@ err *api_unity_catalog_delete_schema(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable s;
     TRY(securable_open(&c, SEC_SCHEMA, arg_str(r, "full_name"), PRIV_MANAGE, &s));
-    return tree_delete(&c, &s, arg_bool(r, "force", false));
+    return catalogs_delete(&c, &s, arg_bool(r, "force", false));
 }
 
 /* ---- the metastore ---- */

@@ -3,30 +3,30 @@
  * Catalogs and schemas: making, changing and deleting them, and what a fresh metastore holds. As in
  * models.h, rights are the handlers' to ask for.
  */
-#ifndef BH_CATALOG_TREE_H
-#define BH_CATALOG_TREE_H
+#ifndef BH_CATALOG_CATALOGS_H
+#define BH_CATALOG_CATALOGS_H
 
 #include "catalog/kv.h"
 #include "catalog/securable.h"
 
-#define TREE_MAX_COMMENT 65535u
+#define CATALOGS_MAX_COMMENT 65535u
 
-struct tree_spec {
+struct catalogs_spec {
     str name, comment, storage_root;
     struct kv properties;
 };
 
 /* A catalog comes with a schema "default". ALREADY_EXISTS when the name is taken. */
-err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
+err *catalogs_create(const struct caller *c, const struct catalogs_spec *spec,
                          struct securable *ret) BH_CHECK;
-err *tree_create_schema(const struct caller *c, const struct securable *catalog,
-                        const struct tree_spec *spec, struct securable *ret) BH_CHECK;
+err *catalogs_create_schema(const struct caller *c, const struct securable *catalog,
+                        const struct catalogs_spec *spec, struct securable *ret) BH_CHECK;
 
 /* Writes s->catalog or s->schema back (by s->kind). */
-err *tree_save(const struct caller *c, struct securable *s) BH_CHECK;
-err *tree_rename(const struct caller *c, struct securable *s, str new_name) BH_CHECK;
+err *catalogs_save(const struct caller *c, struct securable *s) BH_CHECK;
+err *catalogs_rename(const struct caller *c, struct securable *s, str new_name) BH_CHECK;
 /* Without force, one that holds anything (a catalog: but an empty "default") is refused. */
-err *tree_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
+err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
 
 /* What each new metastore starts with: catalog `main` with schema `default`, owned by `owner`.
  * Nothing is done where main exists. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "catalog/tree.h"
+#include "catalog/catalogs.h"
 
 #include <openssl/sha.h>
 
@@ -23,9 +23,9 @@ char *metastore_id(arena *a, const char *account_id) {
 }
 
 static err *check_comment(str comment) {
-    if (comment.n <= TREE_MAX_COMMENT) return NULL;
+    if (comment.n <= CATALOGS_MAX_COMMENT) return NULL;
     return err_new(ERR_INVALID_PARAMETER_VALUE, "A comment may have %u bytes, not %zu.",
-                   TREE_MAX_COMMENT, comment.n);
+                   CATALOGS_MAX_COMMENT, comment.n);
 }
 
 static err *check_free(const struct caller *c, enum securable_kind kind, int64_t parent, str name,
@@ -46,8 +46,8 @@ static err *check_free(const struct caller *c, enum securable_kind kind, int64_t
                    kind == SEC_CATALOG ? "Catalog" : "Schema", STR_ARG(name));
 }
 
-err *tree_create_schema(const struct caller *c, const struct securable *catalog,
-                        const struct tree_spec *spec, struct securable *ret) {
+err *catalogs_create_schema(const struct caller *c, const struct securable *catalog,
+                        const struct catalogs_spec *spec, struct securable *ret) {
     TRY(name_check_part(spec->name, "schema"));
     TRY(check_comment(spec->comment));
     TRY(check_free(c, SEC_SCHEMA, catalog->id, spec->name, 0));
@@ -63,7 +63,7 @@ err *tree_create_schema(const struct caller *c, const struct securable *catalog,
     return NULL;
 }
 
-err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
+err *catalogs_create(const struct caller *c, const struct catalogs_spec *spec,
                          struct securable *ret) {
     TRY(name_check_part(spec->name, "catalog"));
     TRY(check_comment(spec->comment));
@@ -77,13 +77,13 @@ err *tree_create_catalog(const struct caller *c, const struct tree_spec *spec,
     TRY(ent_catalog_insert(c->tx, metastore_scope(c), &row));
     TRY(securable_of_catalog(c, &row, ret));
     struct securable schema;
-    struct tree_spec dflt = {.name = STR("default"), .comment = STR("Default schema")};
-    TRY(tree_create_schema(c, ret, &dflt, &schema));
+    struct catalogs_spec dflt = {.name = STR("default"), .comment = STR("Default schema")};
+    TRY(catalogs_create_schema(c, ret, &dflt, &schema));
     store_tx_securable(c->tx, "catalog", row.id, row.name);
     return NULL;
 }
 
-err *tree_save(const struct caller *c, struct securable *s) {
+err *catalogs_save(const struct caller *c, struct securable *s) {
     if (s->kind == SEC_CATALOG) {
         TRY(check_comment(s->catalog.comment));
         TRY(ent_catalog_update(c->tx, metastore_scope(c), &s->catalog));
@@ -98,7 +98,7 @@ err *tree_save(const struct caller *c, struct securable *s) {
     return NULL;
 }
 
-err *tree_rename(const struct caller *c, struct securable *s, str new_name) {
+err *catalogs_rename(const struct caller *c, struct securable *s, str new_name) {
     TRY(name_check_part(new_name, s->kind == SEC_CATALOG ? "catalog" : "schema"));
     TRY(check_free(c, s->kind, s->kind == SEC_SCHEMA ? s->catalog.id : 0, new_name, s->id));
     if (s->kind == SEC_CATALOG)
@@ -168,7 +168,7 @@ static err *delete_catalog(const struct caller *c, const struct securable *s, bo
     return ent_catalog_delete(c->tx, metastore_scope(c), s->id);
 }
 
-err *tree_delete(const struct caller *c, const struct securable *s, bool force) {
+err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) {
     must(s->kind == SEC_CATALOG || s->kind == SEC_SCHEMA);
     TRY(s->kind == SEC_CATALOG ? delete_catalog(c, s, force) : delete_schema(c, s, force));
     store_tx_securable(c->tx, securable_kind_names[s->kind], s->id, s->full_name);
@@ -200,8 +200,8 @@ err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
     struct securable s;
     bool found;
     err *e = securable_find(&c, SEC_CATALOG, STR(MAIN_CATALOG), &s, &found);
-    struct tree_spec spec = {.name = STR(MAIN_CATALOG), .comment = STR("Main catalog")};
-    if (!e && !found) e = tree_create_catalog(&c, &spec, &s);
+    struct catalogs_spec spec = {.name = STR(MAIN_CATALOG), .comment = STR("Main catalog")};
+    if (!e && !found) e = catalogs_create(&c, &spec, &s);
     arena_free(a);
     return e;
 }
