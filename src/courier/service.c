@@ -401,7 +401,8 @@ struct role {
 static void on_drained(void *arg) { loop_stop(((struct role *)arg)->l); }
 
 static void role_settings(struct role *r, str text) {
-    err *e = settings_read_text(&r->settings, "settings", text, SETTING_COMMAND);
+    /* From the supervisor, which checked where each came from; as from a file, secrets pass. */
+    err *e = settings_read_text(&r->settings, "settings", text, SETTING_FILE);
     if (!e) e = courier_set(r->c, &r->settings);
     if (!e) return;
     log_error("settings refused", lf_err(e));
@@ -444,15 +445,20 @@ static void on_supervisor_close(chan *ch, const char *why, void *arg) {
 err *courier_run(int supervisor_fd) {
     static const struct chan_events ev = {.on_frame = on_supervisor_frame,
                                           .on_close = on_supervisor_close};
-    struct role *r = calloc(1, sizeof(*r));
-    must(r != NULL);
-    settings_init(&r->settings);
-    TRY(loop_new(&r->l));
-    TRY(courier_new(r->l, &r->c));
-    TRY(chan_new(r->l, supervisor_fd, &ev, r, &r->supervisor));
-    CHAN_SEND(r->supervisor, hello, 0, -1, .role = STR("courier"), .version = MSG_VERSION,
-              .pid = (uint32_t)getpid());
-    CHAN_SEND(r->supervisor, ready, 0, -1);
-    loop_run(r->l);
-    return NULL; /* the process ends: the kernel frees what is left */
+    struct role r = {0};
+    settings_init(&r.settings);
+    err *e = loop_new(&r.l);
+    if (!e) e = courier_new(r.l, &r.c);
+    if (!e) e = chan_new(r.l, supervisor_fd, &ev, &r, &r.supervisor);
+    if (!e) {
+        CHAN_SEND(r.supervisor, hello, 0, -1, .role = STR("courier"), .version = MSG_VERSION,
+                  .pid = (uint32_t)getpid());
+        CHAN_SEND(r.supervisor, ready, 0, -1, .none = 0);
+        loop_run(r.l);
+    }
+    courier_free(r.c);
+    chan_free(r.supervisor);
+    if (r.l) loop_free(r.l);
+    settings_free(&r.settings);
+    return e;
 }

@@ -351,11 +351,54 @@ static void test_reconnect(void **state) {
     close(fds[0]);
 }
 
+/* The role as the supervisor sees it: settings with secrets, a channel of control, work, an end. */
+static void *role(void *arg) {
+    suite_ok(courier_run(*(int *)arg));
+    return NULL;
+}
+
+#define SEND(sock, name, fd, ...)                                                                  \
+    do {                                                                                           \
+        struct msg_##name m_ = {__VA_ARGS__};                                                      \
+        buf b_ = {0};                                                                              \
+        msg_##name##_encode(&m_, &b_);                                                             \
+        suite_ok(chan_send_blocking((sock), MSG_TYPE_##name, 1, buf_view(&b_), (fd)));             \
+        buf_free(&b_);                                                                             \
+    } while (0)
+
+static void test_role(void **state) {
+    (void)state;
+    int fds[2], peer[2];
+    pthread_t t;
+    suite_ok(chan_pair(fds));
+    suite_ok(chan_pair(peer));
+    assert_int_equal(pthread_create(&t, NULL, role, &fds[1]), 0);
+    buf text = {0};
+    buf_fmt(&text,
+            "storage.root=s3://bucket/role\nstorage.s3.endpoint=%s\nstorage.s3.access_key_id=%s\n"
+            "storage.s3.secret_access_key=%s\negress.allow=127.0.0.1:%d\n",
+            server.endpoint, server.key_id, server.secret, server.port);
+    SEND(fds[0], reload, -1, .text = buf_view(&text));
+    buf_free(&text);
+    SEND(fds[0], peer, peer[1], .role = STR("control"));
+    close(peer[1]);
+    on_thread(control_loop, join_control, &peer[0]); /* the client's own channel is replaced */
+    suite_put(s, "from/role", "text");
+    suite_has(s, "from/role", "text");
+    SEND(fds[0], drain, -1, .deadline_ms = 1000);
+    pthread_join(t, NULL);
+    close(fds[0]);
+    connect_both();
+    struct storage_info info; /* the other courier has another root */
+    suite_is(storage_head(s, STR("from/role"), &info), ERR_NOT_FOUND);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test(test_##name)
-        T(objects),   T(ranges),       T(if_absent),  T(names),  T(listing), T(copy_delete),
-        T(multipart), T(confirmation), T(head_first), T(tokens), T(many),    T(reconnect),
+        T(objects),     T(ranges),    T(if_absent),    T(names),      T(listing),
+        T(copy_delete), T(multipart), T(confirmation), T(head_first), T(tokens),
+        T(many),        T(reconnect), T(role),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
