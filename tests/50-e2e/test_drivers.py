@@ -29,7 +29,7 @@ def served_model(platform):
                 return [1.0] * len(model_input)
         free = [ColSpec(AnyType(), name, required=False) for name in ("x", "messages", "stream")]
         signature = mlflow.models.ModelSignature(Schema(free), Schema([ColSpec("double")]))
-        mlflow.set_experiment("/Users/admin/drivers")
+        mlflow.set_experiment("/Shared/drivers")
         import cloudpickle
         cloudpickle.register_pickle_by_value(sys.modules[__name__])
         for _ in range(2):

@@ -24,7 +24,7 @@ Y = (X.width * 2 + X.depth > 4).astype(int)
 def client(platform, u, request):
     """(mlflow, MlflowClient, transport) with an experiment of its own."""
     with platform.mlflow(request.param) as mlflow:
-        name = f"flow-{u}" if request.param == "http" else f"/Users/admin/flow-{u}"
+        name = f"flow-{u}" if request.param == "http" else f"/Shared/flow-{u}"
         mlflow.set_experiment(name)
         yield mlflow, mlflow.MlflowClient(), request.param
 
@@ -231,7 +231,7 @@ def test_traces(client):
 def test_one_run_on_both_transports(platform, u):
     """What one transport wrote, the other reads: artifacts too."""
     with platform.mlflow("databricks") as mlflow:
-        mlflow.set_experiment(f"/Users/admin/both-{u}")
+        mlflow.set_experiment(f"/Shared/both-{u}")
         with mlflow.start_run() as run:
             mlflow.log_metric("m", 3.5)
             mlflow.log_text("from databricks", "a.txt")
@@ -248,7 +248,7 @@ def test_unity_catalog_registry(platform, u):
     import xgboost
     with platform.mlflow("databricks", registry="databricks-uc") as mlflow:
         c = mlflow.MlflowClient()
-        mlflow.set_experiment(f"/Users/admin/uc-{u}")
+        mlflow.set_experiment(f"/Shared/uc-{u}")
         model = xgboost.XGBRegressor(n_estimators=4).fit(X, X.depth)
         name = f"main.default.uc_{u}"
         with mlflow.start_run():

@@ -103,7 +103,7 @@ def test_oauth_for_machines(platform, sdk, u):
 
 def test_object_permissions(platform, sdk, u):
     name, theirs = platform.another(f"bob-{u}")
-    exp = sdk.experiments.create_experiment(name=f"/Users/admin/private-{u}").experiment_id
+    exp = sdk.experiments.create_experiment(name=f"/Shared/private-{u}").experiment_id
     with pytest.raises((errors.PermissionDenied, errors.NotFound)):
         theirs.experiments.get_experiment(exp)
     levels = {x.permission_level.value for x in sdk.permissions.get_permission_levels("experiments", exp).permission_levels}
@@ -152,7 +152,7 @@ def test_catalog_objects_and_grants(platform, sdk, u):
 
 def test_files_of_models(sdk, u):
     """The Files API under the roots that MLflow uses: names, ranges, overwriting, listing."""
-    exp = sdk.experiments.create_experiment(name=f"/Users/admin/files-{u}").experiment_id
+    exp = sdk.experiments.create_experiment(name=f"/Shared/files-{u}").experiment_id
     run = sdk.experiments.create_run(experiment_id=exp).run.info.run_id
     root = f"/WorkspaceInternal/Mlflow/Artifacts/{exp}/Runs/{run}/artifacts"
     data = os.urandom(3 << 20)

@@ -49,7 +49,7 @@ KINDS = {f.__name__: f for f in (sklearn_model, xgboost_model, xgboost_classes, 
 def log(platform, name, flavor, model, output, **more):
     """Logs and registers in Unity Catalog; the version's number."""
     with platform.mlflow("databricks", registry="databricks-uc") as mlflow:
-        mlflow.set_experiment(f"/Users/admin/{name.replace('.', '-')}")
+        mlflow.set_experiment(f"/Shared/{name.replace('.', '-')}")
         given = {"python_model": model} if flavor == "pyfunc" else {"xgb_model": model} if flavor == "xgboost" else {
             "lgb_model": model} if flavor == "lightgbm" else {"sk_model": model}
         if "signature" not in more:
@@ -283,7 +283,7 @@ def test_models_of_the_workspace_registry(platform, sdk, u):
     """The older served_models with a model of the workspace registry."""
     flavor, model, predict = lightgbm_model()
     with platform.mlflow("databricks", registry="databricks") as mlflow:
-        mlflow.set_experiment(f"/Users/admin/old-{u}")
+        mlflow.set_experiment(f"/Shared/old-{u}")
         with mlflow.start_run():
             mlflow.lightgbm.log_model(model, name="model", registered_model_name=f"old_{u}", pip_requirements=["mlflow"],
                                       signature=mlflow.models.infer_signature(X, predict(X)))
