@@ -184,7 +184,8 @@ err *features_run(const struct plan *p, struct plan_scratch *s, const struct pla
                   size_t rows, struct block *b) {
     size_t ops = plan_count(p, PLAN_S_OPS);
     if (ops == 0) {
-        b->base = p->n_num ? in->num + b->first * p->n_num : in->num;
+        static const double nothing[1];
+        b->base = p->n_num ? in->num + b->first * p->n_num : nothing;
         b->reg_step = 1;
         b->row_step = p->n_num;
         return NULL;

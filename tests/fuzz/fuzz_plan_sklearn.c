@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scikit-learn models in boathouse.sklearn/1: any bytes are refused with a reason, or make a plan that scores. */
+#include "harness/plan/play.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    play_fuzz("sklearn-json", data, size);
+    return 0;
+}
