@@ -76,7 +76,8 @@ static void measure(struct bench *b, int writers, int seconds) {
     size_t n = atomic_load(&b->n_samples), kept = n < MAX_SAMPLES ? n : MAX_SAMPLES;
     qsort(b->samples, kept, sizeof(*b->samples), by_value);
     printf("%2d writers: %8.0f tx/s   p50 %5lld us   p99 %6lld us   %.1f in a commit\n", writers,
-           (double)n / took, (long long)b->samples[kept / 2], (long long)b->samples[kept * 99 / 100],
+           (double)n / took, (long long)b->samples[kept / 2],
+           (long long)b->samples[kept * 99 / 100],
            (double)(after.jobs - before.jobs) / (double)(after.groups - before.groups));
 }
 
@@ -86,8 +87,7 @@ static void measure_disk(const char *dir, int seconds) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), n = 0;
     if (fd < 0) exit(1);
     int64_t start = clock_ticks(), end = start + seconds * 1000000000ll;
-    for (; clock_ticks() < end; n++)
-        /* The first 4 MiB over and over, as a WAL does. */
+    for (; clock_ticks() < end; n++) /* The first 4 MiB over and over, as a WAL does. */
         if (pwrite(fd, block, sizeof(block), (n % 1024) * 4096) < 0 || fdatasync(fd) < 0) exit(1);
     printf("disk alone: %8.0f syncs/s of 4 KiB\n", n / ((double)(clock_ticks() - start) / 1e9));
     close(fd);

@@ -169,13 +169,14 @@ static err *read_manifest(const char *dir, arena *a, jval *root, struct backup_i
     (void)a;
     int64_t format;
     if (!json_i64(json_get(root, "format"), &format) || format != FORMAT)
-        return err_new(ERR_INVALID_STATE, "The backup in %s has a format that this version does not know.",
-                       dir);
+        return err_new(ERR_INVALID_STATE,
+                       "The backup in %s has a format that this version does not know.", dir);
     jval *files = json_get(root, "files"), *seq = json_get(root, "sequence");
     if (yyjson_arr_size(files) != ARRAY_LEN(parts))
         return err_new(ERR_DATA_LOSS, "The manifest of %s does not name all files.", dir);
     for (int f = 0; f < STORE_FILES; f++)
-        if (!json_i64(json_get(seq, store_file_names[f]), &info->sequence[f])) info->sequence[f] = 0;
+        if (!json_i64(json_get(seq, store_file_names[f]), &info->sequence[f]))
+            info->sequence[f] = 0;
     if (!time_parse_rfc3339(json_get_str(root, "made_at"), &info->made_at)) info->made_at = 0;
     snprintf(info->master, sizeof(info->master), "%.*s", STR_ARG(json_get_str(root, "master")));
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -281,7 +282,8 @@ err *store_restore(const char *from, const struct store_options *o, struct backu
 
 /* ---- re-encryption ---- */
 
-/* The old file's WAL must be empty before the new one takes its place: a WAL belongs to its file. */
+/* The old file's WAL must be empty before the new one takes its place: a WAL belongs to its file.
+ */
 static err *swap_file(struct conn **c, const char *path, const char *fresh) {
     char side[PATH_MAX + 8];
     TRY(conn_exec(*c, "PRAGMA wal_checkpoint(TRUNCATE)"));

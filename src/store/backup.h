@@ -18,14 +18,14 @@ struct backup_info {
     char master[33]; /* fingerprint */
 };
 
-/* Writes a backup into `dir`, which must be empty or missing. The manifest is written last: a folder
- * without one is not a backup. ret may be NULL. */
+/* Writes a backup into `dir`, which must be empty or missing. The manifest is written last: a
+ * folder without one is not a backup. ret may be NULL. */
 err *store_backup(store *s, const char *dir, struct backup_info *ret) BH_CHECK;
 /* Reads the manifest and compares every file with it. DATA_LOSS names the file that differs. */
 err *store_backup_verify(const char *dir, struct backup_info *ret) BH_CHECK;
-/* Verifies, copies into o->dir (empty or missing), opens with o->master_key, reads every page. On an
- * error what was copied is removed. */
-err *store_restore(const char *from, const struct store_options *o, struct backup_info *ret)
-    BH_CHECK;
+/* Verifies, copies into o->dir (empty or missing), opens with o->master_key, reads every page. On
+ * an error what was copied is removed. */
+err *store_restore(const char *from, const struct store_options *o,
+                   struct backup_info *ret) BH_CHECK;
 
 #endif

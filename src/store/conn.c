@@ -67,9 +67,9 @@ err *conn_error(struct conn *c, int rc, const char *doing) {
                        file, (long long)(STORE_STATEMENT_LIMIT_US / 1000000));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_hint(err_new(ERR_DATA_LOSS, "The store %s is damaged: %s (%s).", file, said,
-                                doing),
-                        "Restore a backup, or open it with the key that it was written with.");
+        return err_hint(
+            err_new(ERR_DATA_LOSS, "The store %s is damaged: %s (%s).", file, said, doing),
+            "Restore a backup, or open it with the key that it was written with.");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:

@@ -22,7 +22,8 @@ static str shown(str s) {
     return str_cut(s, n);
 }
 
-static err *bad_char(const struct ent_table *t, const struct ent_column *c, str s, unsigned char ch) {
+static err *bad_char(const struct ent_table *t, const struct ent_column *c, str s,
+                     unsigned char ch) {
     char what[16];
     snprintf(what, sizeof(what), ch > 0x20 && ch < 0x7f ? "'%c'" : "byte 0x%02x", ch);
     err *e = err_new(ERR_INVALID_PARAMETER_VALUE, "%s '%.*s' of the %s may not have %s.", c->name,
@@ -139,12 +140,22 @@ void ent_read_row(const struct ent_table *t, sql *q, arena *a, void *row) {
         char *at = (char *)row + c->at;
         int col = HEAD_COLUMNS + i;
         switch (c->type) {
-        case ENT_INT: *(int64_t *)at = sql_get_i(q, col); break;
-        case ENT_BOOL: *(bool *)at = sql_get_i(q, col) != 0; break;
-        case ENT_FLOAT: *(double *)at = sql_get_f(q, col); break;
+        case ENT_INT:
+            *(int64_t *)at = sql_get_i(q, col);
+            break;
+        case ENT_BOOL:
+            *(bool *)at = sql_get_i(q, col) != 0;
+            break;
+        case ENT_FLOAT:
+            *(double *)at = sql_get_f(q, col);
+            break;
         case ENT_TEXT:
-        case ENT_JSON: *(str *)at = sql_get_t(q, col, a); break;
-        case ENT_BLOB: *(str *)at = sql_get_b(q, col, a); break;
+        case ENT_JSON:
+            *(str *)at = sql_get_t(q, col, a);
+            break;
+        case ENT_BLOB:
+            *(str *)at = sql_get_b(q, col, a);
+            break;
         }
     }
 }
@@ -163,15 +174,25 @@ static void row_args(const struct ent_table *t, arena *a, void *row, struct sql_
         str s = is_text(c) ? *(str *)at : STR_NONE;
         if (is_text(c) && !s.p && !c->null) s = STR("");
         switch (c->type) {
-        case ENT_INT: args[n++] = sql_i(*(int64_t *)at); break;
-        case ENT_BOOL: args[n++] = sql_i(*(bool *)at); break;
-        case ENT_FLOAT: args[n++] = sql_f(*(double *)at); break;
+        case ENT_INT:
+            args[n++] = sql_i(*(int64_t *)at);
+            break;
+        case ENT_BOOL:
+            args[n++] = sql_i(*(bool *)at);
+            break;
+        case ENT_FLOAT:
+            args[n++] = sql_f(*(double *)at);
+            break;
         case ENT_TEXT:
             if (c->nfc && s.p) must(fold_nfc(a, s, &s)); /* UTF-8 by check_row() */
             args[n++] = sql_t(s);
             break;
-        case ENT_JSON: args[n++] = sql_t(s); break;
-        case ENT_BLOB: args[n++] = sql_b(s); break;
+        case ENT_JSON:
+            args[n++] = sql_t(s);
+            break;
+        case ENT_BLOB:
+            args[n++] = sql_b(s);
+            break;
         }
     }
     for (int i = 0; i < t->n_cols; i++) {
@@ -205,8 +226,8 @@ static err *look_up(store_tx *tx, const struct ent_table *t, const char *text,
     return e;
 }
 
-err *ent_get(store_tx *tx, const struct ent_table *t, struct store_scope scope, arena *a, int64_t id,
-             void *ret, bool *found) {
+err *ent_get(store_tx *tx, const struct ent_table *t, struct store_scope scope, arena *a,
+             int64_t id, void *ret, bool *found) {
     TRY(ent_check_read(tx, t, scope));
     const struct sql_arg args[] = {sql_i(scope.account), sql_i(scope.workspace), sql_i(id),
                                    sql_i(tx->as_of)};
@@ -242,8 +263,8 @@ static err *by_key(store_tx *tx, const struct ent_table *t, const struct ent_key
     return look_up(tx, t, tx->as_of ? k->get_past : k->get, args, n, a, ret, found);
 }
 
-err *ent_by_key(store_tx *tx, const struct ent_table *t, int key, struct store_scope scope, arena *a,
-                const struct ent_part *parts, void *ret, bool *found) {
+err *ent_by_key(store_tx *tx, const struct ent_table *t, int key, struct store_scope scope,
+                arena *a, const struct ent_part *parts, void *ret, bool *found) {
     must(key >= 0 && key < t->n_keys);
     TRY(ent_check_read(tx, t, scope));
     const struct ent_key *k = &t->keys[key];
@@ -265,18 +286,20 @@ static err *check_limit(store_tx *tx, const struct ent_table *t, struct store_sc
     if (!t->limit || limit <= 0) return NULL;
     TRY(ent_count(tx, t, scope, NULL, &n));
     if (n < limit) return NULL;
-    return err_hint(err_new(ERR_RESOURCE_EXHAUSTED, "There are %lld of the entity %s; the most is %lld.",
-                            (long long)n, t->name, (long long)limit),
+    return err_hint(err_new(ERR_RESOURCE_EXHAUSTED,
+                            "There are %lld of the entity %s; the most is %lld.", (long long)n,
+                            t->name, (long long)limit),
                     "Delete some%s%s.", t->limit_setting ? ", or raise the setting " : "",
                     t->limit_setting ? t->limit_setting : "");
 }
 
 static err *count_row(store_tx *tx, const struct ent_table *t, struct store_scope scope, int by) {
     if (!t->limit) return NULL;
-    return sql_run(tx,
-                   "INSERT INTO ent_count (entity, account_id, workspace_id, n) VALUES (?1, ?2, ?3, ?4)"
-                   " ON CONFLICT (entity, account_id, workspace_id) DO UPDATE SET n = n + ?4",
-                   sql_z(t->name), sql_i(scope.account), sql_i(scope.workspace), sql_i(by));
+    return sql_run(
+        tx,
+        "INSERT INTO ent_count (entity, account_id, workspace_id, n) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (entity, account_id, workspace_id) DO UPDATE SET n = n + ?4",
+        sql_z(t->name), sql_i(scope.account), sql_i(scope.workspace), sql_i(by));
 }
 
 /* Which key is taken? Looks each one up, so that the message can name the value. */
@@ -312,7 +335,8 @@ static err *explain_duplicate(store_tx *tx, const struct ent_table *t, struct st
 }
 
 /* An id that no living row of the entity has. */
-static err *new_id(store_tx *tx, const struct ent_table *t, struct store_scope scope, int64_t *ret) {
+static err *new_id(store_tx *tx, const struct ent_table *t, struct store_scope scope,
+                   int64_t *ret) {
     for (int tries = 0; tries < 8; tries++) {
         int64_t id = rand_id();
         const struct sql_arg args[] = {sql_i(scope.account), sql_i(scope.workspace), sql_i(id)};
@@ -361,7 +385,8 @@ err *ent_insert(store_tx *tx, const struct ent_table *t, struct store_scope scop
 }
 
 /* A version that this very write made was never seen by anybody: it leaves no past. */
-static err *keep_past(store_tx *tx, const struct ent_table *t, struct store_scope scope, int64_t id) {
+static err *keep_past(store_tx *tx, const struct ent_table *t, struct store_scope scope,
+                      int64_t id) {
     if (t->erased) return NULL;
     const struct sql_arg args[] = {sql_i(scope.account), sql_i(scope.workspace), sql_i(id),
                                    sql_i(tx->seq)};

@@ -37,7 +37,7 @@
  * updated_at that are not 0 are kept as given. */
 #define ENT_HEAD                                                                                   \
     int64_t id, account, workspace;                                                                \
-    int64_t from_seq; /* the write that made this version */                                       \
+    int64_t from_seq;                                      /* the write that made this version */  \
     int64_t created_at, created_by, updated_at, updated_by /* UTC microseconds; principals */
 
 /* Orders of a list besides the ENT_<THING>_<COLUMN> constants. */
@@ -56,8 +56,8 @@ struct ent_list_query {
     struct ent_filter eq[ENT_MAX_FILTERS];
     int order; /* ENT_BY_… or a column; ties by id, in the same direction */
     bool descending;
-    str prefix;  /* of the order column, a text */
-    bool after;  /* keyset paging: go on after the row with this order value and id */
+    str prefix; /* of the order column, a text */
+    bool after; /* keyset paging: go on after the row with this order value and id */
     int64_t after_i;
     str after_s;
     int64_t after_id;
@@ -80,7 +80,7 @@ struct ent_column {
     bool fold, nfc;
     bool name_like; /* not empty, no control characters */
     bool indexed;
-    uint32_t max; /* code points of texts, bytes of JSON and blobs */
+    uint32_t max;                        /* code points of texts, bytes of JSON and blobs */
     const char *allow, *forbid, *values; /* sets of ASCII; "a|b|c"; or NULL */
 };
 
@@ -121,19 +121,19 @@ struct ent_part {
     str s;
 };
 
-err *ent_get(store_tx *tx, const struct ent_table *t, struct store_scope scope, arena *a, int64_t id,
-             void *ret, bool *found) BH_CHECK;
-err *ent_by_key(store_tx *tx, const struct ent_table *t, int key, struct store_scope scope, arena *a,
-                const struct ent_part *parts, void *ret, bool *found) BH_CHECK;
-err *ent_insert(store_tx *tx, const struct ent_table *t, struct store_scope scope, void *row)
-    BH_CHECK;
-err *ent_update(store_tx *tx, const struct ent_table *t, struct store_scope scope, void *row)
-    BH_CHECK;
-err *ent_delete(store_tx *tx, const struct ent_table *t, struct store_scope scope, int64_t id)
-    BH_CHECK;
+err *ent_get(store_tx *tx, const struct ent_table *t, struct store_scope scope, arena *a,
+             int64_t id, void *ret, bool *found) BH_CHECK;
+err *ent_by_key(store_tx *tx, const struct ent_table *t, int key, struct store_scope scope,
+                arena *a, const struct ent_part *parts, void *ret, bool *found) BH_CHECK;
+err *ent_insert(store_tx *tx, const struct ent_table *t, struct store_scope scope,
+                void *row) BH_CHECK;
+err *ent_update(store_tx *tx, const struct ent_table *t, struct store_scope scope,
+                void *row) BH_CHECK;
+err *ent_delete(store_tx *tx, const struct ent_table *t, struct store_scope scope,
+                int64_t id) BH_CHECK;
 err *ent_list(store_tx *tx, const struct ent_table *t, struct store_scope scope, arena *a,
-              const struct ent_list_query *q, void **ret_rows, size_t *ret_n, bool *ret_more)
-    BH_CHECK;
+              const struct ent_list_query *q, void **ret_rows, size_t *ret_n,
+              bool *ret_more) BH_CHECK;
 err *ent_count(store_tx *tx, const struct ent_table *t, struct store_scope scope,
                const struct ent_list_query *q, int64_t *ret) BH_CHECK;
 

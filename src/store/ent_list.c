@@ -172,9 +172,10 @@ static err *kept_count(store_tx *tx, const struct ent_table *t, struct store_sco
                        int64_t *ret) {
     bool found = false;
     int64_t n = 0;
-    TRY(sql_one_i(&n, &found, tx,
-                  "SELECT n FROM ent_count WHERE entity = ?1 AND account_id = ?2 AND workspace_id = ?3",
-                  sql_z(t->name), sql_i(scope.account), sql_i(scope.workspace)));
+    TRY(sql_one_i(
+        &n, &found, tx,
+        "SELECT n FROM ent_count WHERE entity = ?1 AND account_id = ?2 AND workspace_id = ?3",
+        sql_z(t->name), sql_i(scope.account), sql_i(scope.workspace)));
     *ret = n;
     return NULL;
 }
@@ -208,7 +209,8 @@ err *ent_count(store_tx *tx, const struct ent_table *t, struct store_scope scope
 
 err *ent_first_account(store_tx *tx, int64_t *ret_id, bool *ret_found) {
     must_magic(tx, TX_MAGIC);
-    return sql_one_i(ret_id, ret_found, tx, "SELECT id FROM account ORDER BY created_at, id LIMIT 1");
+    return sql_one_i(ret_id, ret_found, tx,
+                     "SELECT id FROM account ORDER BY created_at, id LIMIT 1");
 }
 
 /* ---- limits ---- */

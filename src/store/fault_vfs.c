@@ -117,7 +117,8 @@ static int f_close(sqlite3_file *f) { return real_of(f)->pMethods->xClose(real_o
 
 static int f_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) {
     pthread_mutex_lock(&disk.lock);
-    int rc = no_power(false) ? SQLITE_IOERR_READ : real_of(f)->pMethods->xRead(real_of(f), p, n, at);
+    int rc =
+        no_power(false) ? SQLITE_IOERR_READ : real_of(f)->pMethods->xRead(real_of(f), p, n, at);
     pthread_mutex_unlock(&disk.lock);
     return rc;
 }
@@ -223,7 +224,8 @@ static int v_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, 
     ff->base.pMethods = NULL;
     ff->real = (sqlite3_file *)(ff + 1);
     ff->disk = NULL;
-    int rc = no_power(false) ? SQLITE_CANTOPEN : disk.real->xOpen(disk.real, name, ff->real, flags, out);
+    int rc =
+        no_power(false) ? SQLITE_CANTOPEN : disk.real->xOpen(disk.real, name, ff->real, flags, out);
     if (rc == SQLITE_OK) {
         ff->base.pMethods = &methods;
         bool ours = flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL);

@@ -63,9 +63,9 @@ err *journal_list(store_tx *tx, struct store_scope scope, arena *a, int64_t befo
 /* The first journal row at or after seq. */
 static err *row_from(store_tx *tx, int64_t seq, int64_t *ret_seq, int64_t *ret_time, bool *found) {
     sql *q;
-    TRY(sql_open(&q, tx,
-                 "SELECT sequence, time FROM journal WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
-                 sql_i(seq)));
+    TRY(sql_open(
+        &q, tx, "SELECT sequence, time FROM journal WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
+        sql_i(seq)));
     err *e = sql_step(q, found);
     if (!e && *found) {
         *ret_seq = sql_get_i(q, 0);
@@ -103,10 +103,11 @@ err *store_seq_of_time(store *s, int64_t us, int64_t *ret_seq) {
     store_read_end(tx);
     if (e) return e;
     if (seq < oldest)
-        return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE,
-                                "as_of: nothing is kept from that time; the oldest sequence is %lld.",
-                                (long long)oldest),
-                        "Ask for a later time; the setting journal.retention says how far back.");
+        return err_hint(
+            err_new(ERR_INVALID_PARAMETER_VALUE,
+                    "as_of: nothing is kept from that time; the oldest sequence is %lld.",
+                    (long long)oldest),
+            "Ask for a later time; the setting journal.retention says how far back.");
     *ret_seq = seq;
     return NULL;
 }
@@ -121,7 +122,8 @@ struct prune {
 static err *prune_job(store_tx *tx, void *arg) {
     struct prune *p = arg;
     p->more = false;
-    TRY(sql_run(tx, "UPDATE store_state SET oldest = max(oldest, ?1) WHERE one = 1", sql_i(p->cut)));
+    TRY(sql_run(tx, "UPDATE store_state SET oldest = max(oldest, ?1) WHERE one = 1",
+                sql_i(p->cut)));
     TRY(sql_run(tx,
                 "DELETE FROM journal WHERE sequence IN (SELECT sequence FROM journal"
                 " WHERE sequence < ?1 ORDER BY sequence LIMIT ?2)",

@@ -6,15 +6,15 @@
  *    "wraps": [{"master": "<fingerprint>", "keys": {"meta": "<wrapped>", "mlflow": …, "history": …,
  *               "derive": …, "meta.next": …}}]}
  *
- * A wrapped key is base64 of  nonce (12 bytes) | AES-256-GCM of the 32 bytes | tag (16 bytes)  under
+ * A wrapped key is base64 of  nonce (12 bytes) | AES-256-GCM of the 32 bytes | tag (16 bytes) under
  * the master key, with "boathouse key 1 <name>" as additional data, so that a wrap cannot be moved
  * to another name. The fingerprint is the first half of SHA-256("boathouse master key" | key).
  *
  * There is one entry of wraps, or two during a rotation of the master key; both then hold the same
  * keys. Opening with either finishes by keeping only the one that was used.
- * A name with ".next" is there during a re-encryption: the file of that name is under the one key or
- * the other, whole; whoever opens tries both (store.c).
- * The file is replaced as a whole (files_write), so every state that is ever seen is one of these.
+ * A name with ".next" is there during a re-encryption: the file of that name is under the one key
+ * or the other, whole; whoever opens tries both (store.c). The file is replaced as a whole
+ * (files_write), so every state that is ever seen is one of these.
  */
 #include "store/keys.h"
 
@@ -53,7 +53,8 @@ static const char *const names[KEYS_COUNT] = {"meta", "mlflow", "history", "deri
 void keys_wipe(void *p, size_t n) { OPENSSL_cleanse(p, n); }
 
 static struct keys *keys_new(void) {
-    struct keys *k = mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct keys *k =
+        mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(k != MAP_FAILED);
     /* Best effort: some machines allow no locked memory. */
     (void)mlock(k, sizeof(*k));
@@ -111,8 +112,9 @@ err *keys_master_file(const char *path, bool create, unsigned char ret[STORE_KEY
         return err_hint(err_errno("cannot read the master key file %s", path),
                         "Put the key file back; without it nobody can open the stores.");
     if (st.st_mode & 077)
-        return err_hint(err_new(ERR_INVALID_STATE, "Others may read the master key file %s (mode %03o).",
-                                path, st.st_mode & 0777),
+        return err_hint(err_new(ERR_INVALID_STATE,
+                                "Others may read the master key file %s (mode %03o).", path,
+                                st.st_mode & 0777),
                         "Run chmod 600 on it.");
     buf b = {0};
     err *e = files_read(path, 4096, &b);

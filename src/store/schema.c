@@ -72,7 +72,7 @@ static err *copy_before(store *s, struct conn *c, enum store_file f, int64_t ver
     arena_free(a);
     TRY(backup_copy(c, path, s->vfs, keys_of(s->keys, (enum keys_name)f)));
     log_debug("store copied before its schema changes", lf_z("file", store_file_names[f]),
-             lf_z("copy", path));
+              lf_z("copy", path));
     return drop_old_copies(dir, prefix);
 }
 
@@ -131,8 +131,9 @@ static err *newer(const char *what, str name) {
 }
 
 static bool head_column(str name) {
-    static const char *const names[] = {"id",         "account_id", "workspace_id", "from_seq", "to_seq",
-                                        "created_at", "created_by", "updated_at",   "updated_by"};
+    static const char *const names[] = {"id",         "account_id", "workspace_id",
+                                        "from_seq",   "to_seq",     "created_at",
+                                        "created_by", "updated_at", "updated_by"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eqz(name, names[i])) return true;
     return false;
@@ -150,12 +151,12 @@ static const struct ent_column *declared(const struct ent_table *t, str name, bo
 
 static err *add_column(store_tx *tx, const struct ent_column *c, const char *table, bool folded) {
     static const char *const types[] = {
-        [ENT_INT] = "INTEGER DEFAULT 0",  [ENT_BOOL] = "INTEGER DEFAULT 0",
-        [ENT_FLOAT] = "REAL DEFAULT 0",   [ENT_TEXT] = "TEXT DEFAULT ''",
-        [ENT_JSON] = "TEXT DEFAULT ''",   [ENT_BLOB] = "BLOB DEFAULT x''"};
-    static const char *const nullable[] = {[ENT_INT] = "INTEGER",  [ENT_BOOL] = "INTEGER",
-                                           [ENT_FLOAT] = "REAL",   [ENT_TEXT] = "TEXT",
-                                           [ENT_JSON] = "TEXT",    [ENT_BLOB] = "BLOB"};
+        [ENT_INT] = "INTEGER DEFAULT 0", [ENT_BOOL] = "INTEGER DEFAULT 0",
+        [ENT_FLOAT] = "REAL DEFAULT 0",  [ENT_TEXT] = "TEXT DEFAULT ''",
+        [ENT_JSON] = "TEXT DEFAULT ''",  [ENT_BLOB] = "BLOB DEFAULT x''"};
+    static const char *const nullable[] = {
+        [ENT_INT] = "INTEGER", [ENT_BOOL] = "INTEGER", [ENT_FLOAT] = "REAL",
+        [ENT_TEXT] = "TEXT",   [ENT_JSON] = "TEXT",    [ENT_BLOB] = "BLOB"};
     char text[512];
     if (!folded) {
         snprintf(text, sizeof(text), "ALTER TABLE \"%s\" ADD COLUMN \"%s\" %s%s", table, c->name,
@@ -198,7 +199,8 @@ static err *update_columns(store_tx *tx, arena *a, const struct ent_table *t, co
 
 static err *table_exists(store_tx *tx, const char *table, bool *ret) {
     int64_t one;
-    return sql_one_i(&one, ret, tx, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+    return sql_one_i(&one, ret, tx,
+                     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1",
                      sql_z(table));
 }
 
@@ -214,10 +216,11 @@ static err *update_table(store_tx *tx, arena *a, const struct ent_table *t, cons
 static err *drop_indexes(store_tx *tx, arena *a) {
     struct have names = {.a = a}, texts = {.a = a};
     char text[256];
-    TRY(each_name(tx,
-                  "SELECT name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'ix\\_%' ESCAPE"
-                  " '\\' ORDER BY name",
-                  NULL, 0, collect, &names));
+    TRY(each_name(
+        tx,
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'ix\\_%' ESCAPE"
+        " '\\' ORDER BY name",
+        NULL, 0, collect, &names));
     TRY(each_name(tx,
                   "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name LIKE 'ix\\_%' ESCAPE"
                   " '\\' ORDER BY name",
@@ -271,9 +274,10 @@ static err *drop_removed(store_tx *tx, arena *a, const struct have *known) {
         for (int t = 0; t < ENT_COUNT; t++) ours |= str_eqz(name, ent_tables[t]->name);
         if (ours) continue;
         if (!word_in(ENT_REMOVED, name)) return newer("entity", name);
-        TRY(sql_run_text(tx, arena_printf(a, "DROP TABLE IF EXISTS \"%.*s\"", STR_ARG(name)), NULL, 0));
-        TRY(sql_run_text(tx, arena_printf(a, "DROP TABLE IF EXISTS \"%.*s_past\"", STR_ARG(name)), NULL,
+        TRY(sql_run_text(tx, arena_printf(a, "DROP TABLE IF EXISTS \"%.*s\"", STR_ARG(name)), NULL,
                          0));
+        TRY(sql_run_text(tx, arena_printf(a, "DROP TABLE IF EXISTS \"%.*s_past\"", STR_ARG(name)),
+                         NULL, 0));
     }
     return NULL;
 }
@@ -331,10 +335,11 @@ static err *run_steps(store_tx *tx, struct conn *c, enum store_file f, int64_t v
 static err *needed(struct conn *c, enum store_file f, int64_t version, bool *ret) {
     int64_t ours = step_count(f) + 1, same = 1;
     if (version > ours)
-        return err_hint(err_new(ERR_INVALID_STATE,
-                                "%s.db was written by a newer Boathouse (schema %lld, ours is %lld).",
-                                store_file_names[f], (long long)version, (long long)ours),
-                        "Start that version, or restore a backup made by this one.");
+        return err_hint(
+            err_new(ERR_INVALID_STATE,
+                    "%s.db was written by a newer Boathouse (schema %lld, ours is %lld).",
+                    store_file_names[f], (long long)version, (long long)ours),
+            "Start that version, or restore a backup made by this one.");
     if (version == ours && f == STORE_META)
         TRY(conn_int(c,
                      "SELECT count(*) FROM store_state WHERE fingerprint = '" ENT_FINGERPRINT "'",

@@ -57,9 +57,12 @@ static err *get_statement(struct sql *q, const char *text, bool literal) {
 
 static int bind_one(sqlite3_stmt *st, int at, const struct sql_arg *a) {
     switch (a->kind) {
-    case SQL_NULL: return sqlite3_bind_null(st, at);
-    case SQL_INT: return sqlite3_bind_int64(st, at, a->i);
-    case SQL_FLOAT: return sqlite3_bind_double(st, at, a->f);
+    case SQL_NULL:
+        return sqlite3_bind_null(st, at);
+    case SQL_INT:
+        return sqlite3_bind_int64(st, at, a->i);
+    case SQL_FLOAT:
+        return sqlite3_bind_double(st, at, a->f);
     case SQL_TEXT:
         if (!a->s.p) return sqlite3_bind_null(st, at);
         return sqlite3_bind_text64(st, at, a->s.p, a->s.n, SQLITE_STATIC, SQLITE_UTF8);

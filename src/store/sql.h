@@ -39,8 +39,10 @@ static inline struct sql_arg sql_t(str v) { return (struct sql_arg){.kind = SQL_
 static inline struct sql_arg sql_z(const char *v) { return sql_t(str_of(v)); }
 static inline struct sql_arg sql_b(str v) { return (struct sql_arg){.kind = SQL_BLOB, .s = v}; }
 
-#define SQL_ARGS_(...) (const struct sql_arg[]){{.kind = SQL_NULL}, ##__VA_ARGS__}
-#define SQL_COUNT_(...) (ARRAY_LEN(((const struct sql_arg[]){{.kind = SQL_NULL}, ##__VA_ARGS__})) - 1)
+#define SQL_ARGS_(...)                                                                             \
+    (const struct sql_arg[]) { {.kind = SQL_NULL}, ##__VA_ARGS__ }
+#define SQL_COUNT_(...)                                                                            \
+    (ARRAY_LEN(((const struct sql_arg[]){{.kind = SQL_NULL}, ##__VA_ARGS__})) - 1)
 
 /* Runs a statement that gives no rows (or whose rows do not matter). */
 #define sql_run(tx, text, ...)                                                                     \
@@ -50,10 +52,10 @@ err *sql_run_n(store_tx *tx, const char *literal, const struct sql_arg *args, si
 /* Starts a query. Every one must be closed, also after an error of sql_step(). */
 #define sql_open(ret, tx, text, ...)                                                               \
     sql_open_n((ret), (tx), "" text "", SQL_ARGS_(__VA_ARGS__) + 1, SQL_COUNT_(__VA_ARGS__))
-err *sql_open_n(sql **ret, store_tx *tx, const char *literal, const struct sql_arg *args, size_t n)
-    BH_CHECK;
-err *sql_open_text(sql **ret, store_tx *tx, const char *text, const struct sql_arg *args, size_t n)
-    BH_CHECK;
+err *sql_open_n(sql **ret, store_tx *tx, const char *literal, const struct sql_arg *args,
+                size_t n) BH_CHECK;
+err *sql_open_text(sql **ret, store_tx *tx, const char *text, const struct sql_arg *args,
+                   size_t n) BH_CHECK;
 /* Runs a text put together at run time. */
 err *sql_run_text(store_tx *tx, const char *text, const struct sql_arg *args, size_t n) BH_CHECK;
 /* Binds other values and starts again: cheaper than close and open in a loop. */

@@ -63,7 +63,8 @@ static err *open_with_either(store *s, enum store_file f, const struct store_opt
         return e;
     }
     err_free(e);
-    return keys_take_next(s->keys, s->dir, (const unsigned char *)o->master_key.p, (enum keys_name)f);
+    return keys_take_next(s->keys, s->dir, (const unsigned char *)o->master_key.p,
+                          (enum keys_name)f);
 }
 
 static err *open_file(store *s, enum store_file f, const struct store_options *o) {
@@ -106,8 +107,8 @@ static err *check_complete(const store *s, bool must_exist, bool *ret_making) {
                             "Put the file back, or restore a backup.");
     }
     if (there && !keys)
-        return err_hint(err_new(ERR_DATA_LOSS, "%s/keys.json is missing; nothing else opens the stores.",
-                                s->dir),
+        return err_hint(err_new(ERR_DATA_LOSS,
+                                "%s/keys.json is missing; nothing else opens the stores.", s->dir),
                         "Put the file back, or restore a backup.");
     if (there < STORE_FILES && must_exist)
         return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "There are no stores in %s.", s->dir);
@@ -340,7 +341,8 @@ void store_derive_key(const store *s, const char *purpose, unsigned char ret[STO
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
     must(c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_CTX_set_hkdf_md(c, EVP_sha256()) == 1 &&
          EVP_PKEY_CTX_set1_hkdf_key(c, keys_of(s->keys, KEYS_DERIVE), STORE_KEY_SIZE) == 1 &&
-         EVP_PKEY_CTX_add1_hkdf_info(c, (const unsigned char *)purpose, (int)strlen(purpose)) == 1 &&
+         EVP_PKEY_CTX_add1_hkdf_info(c, (const unsigned char *)purpose, (int)strlen(purpose)) ==
+             1 &&
          EVP_PKEY_derive(c, ret, &n) == 1);
     EVP_PKEY_CTX_free(c);
 }

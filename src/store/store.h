@@ -80,8 +80,8 @@ bool store_tx_writes(const store_tx *tx);
 struct store_actor {
     int64_t principal;
     str request_id;
-    str client; /* address */
-    str action; /* "tokens.create" */
+    str client;               /* address */
+    str action;               /* "tokens.create" */
     struct store_scope scope; /* both 0: that of the first entity changed */
 };
 

@@ -158,8 +158,8 @@ err *backup_copy(struct conn *c, const char *to, const char *vfs,
 err *journal_add(store_tx *tx, const err *outcome) BH_CHECK;
 
 /* ---- ent.c, for ent_list.c ---- */
-err *ent_check_read(const store_tx *tx, const struct ent_table *t, struct store_scope scope)
-    BH_CHECK;
+err *ent_check_read(const store_tx *tx, const struct ent_table *t,
+                    struct store_scope scope) BH_CHECK;
 void ent_read_row(const struct ent_table *t, sql *q, arena *a, void *row);
 
 /* A transaction on a connection that nobody else knows yet (schema). */

@@ -19,8 +19,8 @@
 static char dir[64];
 static const char KEY[] = "0123456789abcdef0123456789abcdef";
 static const struct store_scope WS = {1, 10}, OTHER = {1, 11};
-static const struct store_actor ANN = {.principal = 7, .request_id = {"r-1", 3}, .client = {"::1", 3},
-                                       .action = {"test.write", 10}};
+static const struct store_actor ANN = {
+    .principal = 7, .request_id = {"r-1", 3}, .client = {"::1", 3}, .action = {"test.write", 10}};
 
 static void ok(err *e) {
     if (e) fail_msg("%s", err_msg(e));
@@ -92,7 +92,8 @@ static void an_error_undoes_its_own_job(void **state) {
     (void)state;
     store *s = opened();
     ok(store_write_sync(s, STORE_META, add_setting, "kept", &ANN));
-    fails(store_write_sync(s, STORE_META, add_and_fail, "gone", &ANN), ERR_INVALID_STATE, "my mind");
+    fails(store_write_sync(s, STORE_META, add_and_fail, "gone", &ANN), ERR_INVALID_STATE,
+          "my mind");
     fails(store_write_sync(s, STORE_META, add_setting, "kept", &ANN), ERR_RESOURCE_ALREADY_EXISTS,
           "setting_kv with name 'kept'");
     assert_int_equal(count_settings(s), 1);
@@ -245,7 +246,8 @@ static void as_of_is_checked(void **state) {
     store_tx *tx;
     int64_t seq;
     ok(store_write_sync(s, STORE_META, add_setting, "a", &ANN));
-    fails(store_read_begin(s, STORE_META, 99, &tx), ERR_INVALID_PARAMETER_VALUE, "no sequence 99 yet");
+    fails(store_read_begin(s, STORE_META, 99, &tx), ERR_INVALID_PARAMETER_VALUE,
+          "no sequence 99 yet");
     fails(store_read_begin(s, STORE_MLFLOW, 1, &tx), ERR_INVALID_PARAMETER_VALUE, "no past");
     fails(store_seq_of_time(s, 1000, &seq), ERR_INVALID_PARAMETER_VALUE, "oldest sequence is 1");
     ok(store_seq_of_time(s, INT64_MAX, &seq));
@@ -272,14 +274,10 @@ static void derived_keys_last(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_write_stays),
-        T(an_error_undoes_its_own_job),
-        T(writers_share_commits),
-        T(wrong_key_is_refused),
-        T(missing_files_are_named),
-        T(files_are_noise_without_the_key),
-        T(damage_is_found),
-        T(as_of_is_checked),
+        T(a_write_stays),           T(an_error_undoes_its_own_job),
+        T(writers_share_commits),   T(wrong_key_is_refused),
+        T(missing_files_are_named), T(files_are_noise_without_the_key),
+        T(damage_is_found),         T(as_of_is_checked),
         T(derived_keys_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

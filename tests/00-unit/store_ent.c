@@ -146,7 +146,8 @@ static err *twice_in_one(store_tx *tx, void *arg) {
     TRY(ent_endpoint_update(tx, WS, e));
     struct ent_endpoint seen;
     TRY(ent_endpoint_get(tx, WS, a, e->id, &seen, NULL));
-    return str_eqz(seen.description, "third") ? NULL : err_new(ERR_INTERNAL_ERROR, "not what I wrote");
+    return str_eqz(seen.description, "third") ? NULL
+                                              : err_new(ERR_INTERNAL_ERROR, "not what I wrote");
 }
 
 /* What a write replaced itself leaves no past, so no sequence shows two versions or half of it. */
@@ -165,7 +166,8 @@ static err *update_to_taken(store_tx *tx, void *arg) {
     struct ent_endpoint *e = arg;
     e->name = STR("one");
     err *x = ent_endpoint_update(tx, WS, e);
-    if (err_code_of(x) != ERR_RESOURCE_ALREADY_EXISTS) return x ? x : err_new(ERR_INTERNAL_ERROR, "?");
+    if (err_code_of(x) != ERR_RESOURCE_ALREADY_EXISTS)
+        return x ? x : err_new(ERR_INTERNAL_ERROR, "?");
     err_free(x);
     return NULL; /* the job goes on and commits */
 }
@@ -182,7 +184,8 @@ static void a_failed_update_leaves_no_trace(void **state) {
     struct ent_endpoint dup = {.name = STR("one")};
     fails(run(insert_endpoint, &dup), ERR_RESOURCE_ALREADY_EXISTS, "endpoint with name 'one'");
     assert_int_equal(count_at(0), 2);
-    struct ent_endpoint ghost = {.id = 12345, .name = STR("g"), .config_update = STR("NOT_UPDATING")};
+    struct ent_endpoint ghost = {
+        .id = 12345, .name = STR("g"), .config_update = STR("NOT_UPDATING")};
     fails(run(update_endpoint, &ghost), ERR_RESOURCE_DOES_NOT_EXIST, "endpoint 12345");
     fails(run(delete_endpoint, &ghost), ERR_RESOURCE_DOES_NOT_EXIST, "endpoint 12345");
 }
@@ -191,7 +194,8 @@ static void a_failed_update_leaves_no_trace(void **state) {
 
 static err *insert_in(store_tx *tx, void *arg) {
     const struct store_scope *scope = arg;
-    struct ent_experiment x = {.id = ENT_ID_ZERO, .name = STR("Default"), .lifecycle = STR("active")};
+    struct ent_experiment x = {
+        .id = ENT_ID_ZERO, .name = STR("Default"), .lifecycle = STR("active")};
     return ent_experiment_insert(tx, *scope, &x);
 }
 
@@ -219,15 +223,14 @@ static void scopes_do_not_meet(void **state) {
     int64_t n;
     ok(ent_endpoint_count(tx, OTHER, NULL, &n));
     assert_int_equal(n, 0);
-    fails(ent_endpoint_get(tx, OTHER, a, e.id, &got, NULL), ERR_RESOURCE_DOES_NOT_EXIST, "endpoint");
+    fails(ent_endpoint_get(tx, OTHER, a, e.id, &got, NULL), ERR_RESOURCE_DOES_NOT_EXIST,
+          "endpoint");
     fails(ent_endpoint_by_name(tx, OTHER, a, STR("mine"), &got, NULL), ERR_RESOURCE_DOES_NOT_EXIST,
           "'mine'");
     store_read_end(tx);
 }
 
-static err *delete_all(store_tx *tx, void *arg) {
-    return ent_delete_scope(tx, WS, 1000000, arg);
-}
+static err *delete_all(store_tx *tx, void *arg) { return ent_delete_scope(tx, WS, 1000000, arg); }
 
 static void a_workspace_goes_whole(void **state) {
     (void)state;
@@ -504,10 +507,18 @@ static void sequence_by_time(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(versions),           T(one_write_is_one_version), T(a_failed_update_leaves_no_trace),
-        T(scopes_do_not_meet), T(a_workspace_goes_whole),   T(names_fold),
-        T(columns_are_checked), T(erased_means_gone),       T(lists_and_pages),
-        T(folded_lists),       T(limits_hold),              T(pruning_forgets),
+        T(versions),
+        T(one_write_is_one_version),
+        T(a_failed_update_leaves_no_trace),
+        T(scopes_do_not_meet),
+        T(a_workspace_goes_whole),
+        T(names_fold),
+        T(columns_are_checked),
+        T(erased_means_gone),
+        T(lists_and_pages),
+        T(folded_lists),
+        T(limits_hold),
+        T(pruning_forgets),
         T(sequence_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

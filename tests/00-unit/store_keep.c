@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What outlives a process: schemas of other versions, keys and their rotation, backup and restore. */
+/* What outlives a process: schemas of other versions, keys and their rotation, backup and restore.
+ */
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -98,8 +99,9 @@ static void newer_steps_are_refused(void **state) {
 
 static void newer_columns_are_refused(void **state) {
     (void)state;
-    alter(keep, STORE_META,
-          "ALTER TABLE endpoint ADD COLUMN hologram TEXT; UPDATE store_state SET fingerprint = 'x'");
+    alter(
+        keep, STORE_META,
+        "ALTER TABLE endpoint ADD COLUMN hologram TEXT; UPDATE store_state SET fingerprint = 'x'");
     refused("the column 'endpoint.hologram'");
 }
 
@@ -128,14 +130,17 @@ static void older_files_catch_up(void **state) {
     ok(store_write_sync(s, STORE_META, add, "Kept", NULL));
     store_close(s);
     assert_int_equal(copies(), 0);
-    alter(keep, STORE_META,
-          "DROP INDEX ix_setting_kv_k_name; DROP INDEX ix_setting_kv_past_k_name;"
-          "DROP INDEX ix_user_k_user_name; DROP INDEX ix_user_past_k_user_name;"
-          "ALTER TABLE user DROP COLUMN user_name_k; ALTER TABLE user_past DROP COLUMN user_name_k;"
-          "ALTER TABLE endpoint DROP COLUMN ai_gateway; ALTER TABLE endpoint_past DROP COLUMN ai_gateway;"
-          "INSERT INTO user (id, account_id, workspace_id, from_seq, user_name) VALUES (5, 1, 0, 1, 'Ann');"
-          "CREATE INDEX ix_gone ON acl (object_id); DROP TABLE grant_past; DROP TABLE \"grant\";"
-          "DELETE FROM ent_known WHERE name = 'grant'; UPDATE store_state SET fingerprint = 'older'");
+    alter(
+        keep, STORE_META,
+        "DROP INDEX ix_setting_kv_k_name; DROP INDEX ix_setting_kv_past_k_name;"
+        "DROP INDEX ix_user_k_user_name; DROP INDEX ix_user_past_k_user_name;"
+        "ALTER TABLE user DROP COLUMN user_name_k; ALTER TABLE user_past DROP COLUMN user_name_k;"
+        "ALTER TABLE endpoint DROP COLUMN ai_gateway; ALTER TABLE endpoint_past DROP COLUMN "
+        "ai_gateway;"
+        "INSERT INTO user (id, account_id, workspace_id, from_seq, user_name) VALUES (5, 1, 0, 1, "
+        "'Ann');"
+        "CREATE INDEX ix_gone ON acl (object_id); DROP TABLE grant_past; DROP TABLE \"grant\";"
+        "DELETE FROM ent_known WHERE name = 'grant'; UPDATE store_state SET fingerprint = 'older'");
     s = opened(keep);
     assert_int_equal(copies(), 1);
     assert_int_equal(settings_in(s), 1);
@@ -274,7 +279,8 @@ static void reencryption(void **state) {
     fails(store_open(&o, &s), ERR_DATA_LOSS, "meta");
     ok(files_write(path, buf_view(&two), 0600));
 
-    /* Cut short between the swap of a file and the note in keys.json: here for all three at once. */
+    /* Cut short between the swap of a file and the note in keys.json: here for all three at once.
+     */
     struct keys *k;
     ok(keys_open(keep, master, false, &k));
     for (int f = 0; f < STORE_FILES; f++) ok(keys_set_next(k, keep, master, (enum keys_name)f));
@@ -391,9 +397,15 @@ static void restore_refuses(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(newer_steps_are_refused), T(newer_columns_are_refused),   T(newer_entities_are_refused),
-        T(older_files_catch_up),    T(master_keys),                 T(rotation_of_the_master_key),
-        T(reencryption),            T(a_damaged_key_file_is_named), T(backup_while_it_serves),
+        T(newer_steps_are_refused),
+        T(newer_columns_are_refused),
+        T(newer_entities_are_refused),
+        T(older_files_catch_up),
+        T(master_keys),
+        T(rotation_of_the_master_key),
+        T(reencryption),
+        T(a_damaged_key_file_is_named),
+        T(backup_while_it_serves),
         T(restore_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,8 @@ static err *values_go_round(store_tx *tx, void *arg) {
     (void)arg;
     sql *q;
     bool row;
-    TRY(sql_run(tx, "INSERT INTO t (id, x) VALUES (1, ?1), (2, ?2), (3, ?3), (4, ?4), (5, ?5), (6, ?6)",
+    TRY(sql_run(tx,
+                "INSERT INTO t (id, x) VALUES (1, ?1), (2, ?2), (3, ?3), (4, ?4), (5, ?5), (6, ?6)",
                 sql_i(INT64_MIN), sql_f(-0.1), sql_t(STR("a\0b")), sql_b(STR("\xff\0")),
                 sql_t(STR_NONE), sql_t(STR(""))));
     assert_int_equal(sql_changes(tx), 6);
@@ -158,8 +159,9 @@ static void a_statement_has_an_end(void **state) {
     sql *q;
     bool row;
     ok(store_read_begin(s, STORE_META, 0, &tx));
-    ok(sql_open(&q, tx,
-                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"));
+    ok(sql_open(
+        &q, tx,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"));
     tx->c->deadline = 1; /* long ago */
     fails(sql_step(q, &row), ERR_DEADLINE_EXCEEDED, "worked longer");
     sql_close(q);
@@ -174,12 +176,23 @@ static void our_functions(void **state) {
         const char *pattern, *text;
         int like, ilike;
     } rows[] = {
-        {"abc", "abc", 1, 1},        {"abc", "ABC", 0, 1},       {"a%", "abc", 1, 1},
-        {"%c", "abc", 1, 1},         {"%b%", "abc", 1, 1},       {"a_c", "abc", 1, 1},
-        {"a_c", "ac", 0, 0},         {"%", "", 1, 1},            {"", "", 1, 1},
-        {"", "a", 0, 0},             {"_", "\xc3\xa9", 1, 1},    {"__", "\xc3\xa9", 0, 0},
-        {"\xc3\x89", "\xc3\xa9", 0, 1}, {"%a%a%a%b", "aaaaaaaaaaaaaaaa", 0, 0}, {"%%%x", "abx", 1, 1},
-        {"a%c%e", "abcde", 1, 1},    {"A%", "abc", 0, 1},
+        {"abc", "abc", 1, 1},
+        {"abc", "ABC", 0, 1},
+        {"a%", "abc", 1, 1},
+        {"%c", "abc", 1, 1},
+        {"%b%", "abc", 1, 1},
+        {"a_c", "abc", 1, 1},
+        {"a_c", "ac", 0, 0},
+        {"%", "", 1, 1},
+        {"", "", 1, 1},
+        {"", "a", 0, 0},
+        {"_", "\xc3\xa9", 1, 1},
+        {"__", "\xc3\xa9", 0, 0},
+        {"\xc3\x89", "\xc3\xa9", 0, 1},
+        {"%a%a%a%b", "aaaaaaaaaaaaaaaa", 0, 0},
+        {"%%%x", "abx", 1, 1},
+        {"a%c%e", "abcde", 1, 1},
+        {"A%", "abc", 0, 1},
     };
     store_tx *tx;
     ok(store_read_begin(s, STORE_META, 0, &tx));
@@ -190,10 +203,12 @@ static void our_functions(void **state) {
         ok(sql_one_i(&ilike, NULL, tx, "SELECT bh_ilike(?1, ?2)", sql_z(rows[i].pattern),
                      sql_z(rows[i].text)));
         if (like != rows[i].like || ilike != rows[i].ilike)
-            fail_msg("'%s' against '%s': %d %d", rows[i].text, rows[i].pattern, (int)like, (int)ilike);
+            fail_msg("'%s' against '%s': %d %d", rows[i].text, rows[i].pattern, (int)like,
+                     (int)ilike);
     }
     int64_t one = 0;
-    ok(sql_one_i(&one, NULL, tx, "SELECT bh_fold(NULL) IS NULL AND bh_fold('\xc3\x89X') = '\xc3\xa9x'"));
+    ok(sql_one_i(&one, NULL, tx,
+                 "SELECT bh_fold(NULL) IS NULL AND bh_fold('\xc3\x89X') = '\xc3\xa9x'"));
     assert_int_equal(one, 1);
     store_read_end(tx);
 }
@@ -209,8 +224,7 @@ static err *set_room(store_tx *tx, void *arg) {
 }
 
 static err *big(store_tx *tx, void *arg) {
-    for (int i = 0; i < 200; i++)
-        TRY(sql_run(tx, "INSERT INTO t (x) VALUES (zeroblob(20000))"));
+    for (int i = 0; i < 200; i++) TRY(sql_run(tx, "INSERT INTO t (x) VALUES (zeroblob(20000))"));
     (void)arg;
     return NULL;
 }
@@ -247,12 +261,9 @@ static void a_full_disk_fails_what_does_not_fit(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(round_trip),
-        T(the_cache),
-        T(errors),
-        T(a_statement_has_an_end),
-        T(our_functions),
-        T(a_full_disk_fails_what_does_not_fit),
+        T(round_trip),    T(the_cache),
+        T(errors),        T(a_statement_has_an_end),
+        T(our_functions), T(a_full_disk_fails_what_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

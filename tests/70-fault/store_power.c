@@ -58,7 +58,8 @@ static err *pair(store_tx *tx, void *arg) {
     if (!e) e = ent_setting_kv_by_name(tx, WS, a, STR("count"), &count, &found);
     if (!e && !found) count = (struct ent_setting_kv){.name = STR("count")};
     count.value = str_of(arena_printf(a, "%d", n));
-    if (!e) e = found ? ent_setting_kv_update(tx, WS, &count) : ent_setting_kv_insert(tx, WS, &count);
+    if (!e)
+        e = found ? ent_setting_kv_update(tx, WS, &count) : ent_setting_kv_insert(tx, WS, &count);
     arena_free(a);
     return e;
 }
@@ -118,7 +119,8 @@ static void cut_at_any_moment(void **state) {
         ok(open_with(NULL, &s));
         ok(store_check(s));
         int there = pairs_there(s);
-        /* At most the one write that was under way may be there without having been acknowledged. */
+        /* At most the one write that was under way may be there without having been acknowledged.
+         */
         if (there < acked || there > acked + 1)
             fail_msg("round %d: %d pairs, %d acknowledged", round, there, acked);
         acked = there;
