@@ -445,6 +445,7 @@ static void tell_drain(conn *c) {
 static void on_event(loop_watch *w, int events) {
     conn *c = (conn *)(void *)((char *)w - offsetof(conn, watch));
     must_magic(c, CONN_MAGIC);
+    if (c->broken) return; /* the kick tells it, in this round or the next */
     c->busy++;
     if (c->connecting) {
         connected(c);
