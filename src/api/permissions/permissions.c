@@ -257,8 +257,8 @@ static err *change(struct req *r, bool replace) {
     jval *list = arg(r, "access_control_list"), *e;
     size_t i, n;
     yyjson_arr_foreach(list, i, n, e) {
-        int64_t principal;
-        int level;
+        int64_t principal = 0;
+        int level = 0;
         TRY(read_principal(r, e, &principal));
         TRY(read_level(&o, e, &level));
         if (principal == o.owner || principal == admins) {
