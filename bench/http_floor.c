@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The floor of every answer: an HTTP server that does nothing but `200`, to be measured beside
- * nginx's `return 200` (wrk -t1 -c32, the same request). Any method, any path, body read and dropped.
+ * nginx's `return 200` (wrk -t1 -c32, the same request). Any method, any path, body read and
+ * dropped.
  *
  *   http_floor PORT [certificate.pem key.pem]
  */
@@ -27,10 +28,8 @@ static void on_body_end(http_stream *st, void *arg) {
 static void on_abort(http_stream *st, const char *why, void *arg) {
     (void)st, (void)why, (void)arg;
 }
-static const struct http_handler handler = {.on_request = on_request,
-                                            .on_body = on_body,
-                                            .on_body_end = on_body_end,
-                                            .on_abort = on_abort};
+static const struct http_handler handler = {
+    .on_request = on_request, .on_body = on_body, .on_body_end = on_body_end, .on_abort = on_abort};
 
 static err *run(unsigned port, const char *cert, const char *key) {
     tls_context *tls = NULL;

@@ -35,7 +35,8 @@ static err *from_pem_cert(str pem, X509 **ret) {
     TRY(tls_pem_bio(pem, &bio));
     *ret = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
-    if (!*ret) return tls_err(ERR_INVALID_PARAMETER_VALUE, "there is no certificate in the PEM text");
+    if (!*ret)
+        return tls_err(ERR_INVALID_PARAMETER_VALUE, "there is no certificate in the PEM text");
     return NULL;
 }
 
@@ -106,8 +107,8 @@ static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value) {
 }
 
 static bool set_name(X509_NAME *name, str cn) {
-    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"Boathouse", -1,
-                                      -1, 0) == 1 &&
+    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"Boathouse",
+                                      -1, -1, 0) == 1 &&
            X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn.p,
                                       (int)cn.n, -1, 0) == 1;
 }
@@ -117,7 +118,8 @@ static err *begin(str cn, int days, X509 **ret_x, EVP_PKEY **ret_key) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = X509_new();
     if (!key || !x || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) ||
-        !set_times(x, days) || X509_set_pubkey(x, key) != 1 || !set_name(X509_get_subject_name(x), cn)) {
+        !set_times(x, days) || X509_set_pubkey(x, key) != 1 ||
+        !set_name(X509_get_subject_name(x), cn)) {
         EVP_PKEY_free(key);
         X509_free(x);
         return tls_err(ERR_INTERNAL_ERROR, "cannot make a certificate for '%.*s'", STR_ARG(cn));
@@ -137,7 +139,8 @@ err *ca_new(str name, struct ca_pem *ret) {
     if (X509_set_issuer_name(x, X509_get_subject_name(x)) != 1 ||
         !add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
         !add_extension(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") ||
-        !add_extension(x, x, NID_subject_key_identifier, "hash") || X509_sign(x, key, EVP_sha256()) <= 0)
+        !add_extension(x, x, NID_subject_key_identifier, "hash") ||
+        X509_sign(x, key, EVP_sha256()) <= 0)
         e = tls_err(ERR_INTERNAL_ERROR, "cannot sign the CA's certificate");
     struct ca_pem made = {0};
     if (!e) e = add_cert_pem(x, &made.cert);
@@ -159,7 +162,8 @@ static bool name_ok(str n) {
     for (size_t i = 0; i < n.n; i++) {
         char c = n.p[i];
         bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '.' || c == '_' || c == ':' || (c == '*' && i == 0 && n.n > 2 && n.p[1] == '.');
+                  c == '-' || c == '.' || c == '_' || c == ':' ||
+                  (c == '*' && i == 0 && n.n > 2 && n.p[1] == '.');
         if (!ok) return false;
     }
     return true;
@@ -210,8 +214,8 @@ static err *add_crl_url(X509 *x, X509 *root, str url) {
     if (!url.n) return NULL;
     for (size_t i = 0; i < url.n; i++)
         if (url.p[i] <= ' ' || url.p[i] >= 0x7f || url.p[i] == ',' || url.n > 1000)
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is not a URL for a revocation list.",
-                           STR_ARG(url));
+            return err_new(ERR_INVALID_PARAMETER_VALUE,
+                           "'%.*s' is not a URL for a revocation list.", STR_ARG(url));
     char text[1100];
     snprintf(text, sizeof(text), "URI:%.*s", STR_ARG(url));
     if (!add_extension(x, root, NID_crl_distribution_points, text))
@@ -340,7 +344,8 @@ bool ca_signed_by(str cert, str root) {
     X509 *x = NULL, *r = NULL;
     err *e = from_pem_cert(cert, &x);
     if (!e) e = from_pem_cert(root, &r);
-    bool ok = !e && X509_check_issued(r, x) == X509_V_OK && X509_verify(x, X509_get0_pubkey(r)) == 1;
+    bool ok =
+        !e && X509_check_issued(r, x) == X509_V_OK && X509_verify(x, X509_get0_pubkey(r)) == 1;
     err_free(e);
     ERR_clear_error();
     X509_free(x);

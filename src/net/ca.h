@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Our own certificate authority: one P-256 root (10 years) that signs the server's certificate
- * (397 days: the longest that clients accept). PEM texts in and out, no files: where they are kept is
- * the caller's matter. Times come from sys/clock. Nothing here belongs on an event loop: making keys
- * takes about a millisecond.
+ * (397 days: the longest that clients accept). PEM texts in and out, no files: where they are kept
+ * is the caller's matter. Times come from sys/clock. Nothing here belongs on an event loop: making
+ * keys takes about a millisecond.
  */
 #ifndef BH_NET_CA_H
 #define BH_NET_CA_H
@@ -27,8 +27,8 @@ struct ca_server_ask {
 };
 /* A server certificate signed by `ca`, and its own new key. Names: localhost, 127.0.0.1, ::1, this
  * host's name, and those asked for. ret->cert holds the server's certificate and then the root. */
-err *ca_issue_server(const struct ca_pem *ca, const struct ca_server_ask *ask, struct ca_pem *ret)
-    BH_CHECK;
+err *ca_issue_server(const struct ca_pem *ca, const struct ca_server_ask *ask,
+                     struct ca_pem *ret) BH_CHECK;
 
 /* An empty revocation list of this root (DER), for those clients that ask for one; valid `days`. */
 err *ca_crl(const struct ca_pem *ca, int days, buf *ret_der) BH_CHECK;
@@ -41,7 +41,8 @@ struct ca_facts {
 err *ca_read(str cert, struct ca_facts *ret) BH_CHECK;
 /* The first certificate ends within 30 days (or has ended, or is not readable). */
 bool ca_renewal_due(str cert);
-/* Does the first certificate bear all these names (host names or addresses)? For a changed tls.names. */
+/* Does the first certificate bear all these names (host names or addresses)? For a changed
+ * tls.names. */
 bool ca_names_covered(str cert, const str *names, size_t n);
 /* Was the first certificate of `cert` signed by `root`? */
 bool ca_signed_by(str cert, str root);

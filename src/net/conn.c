@@ -12,7 +12,8 @@
  *      connection is freed when busy falls to 0. So the owner may close in any callback.
  *   2. Bytes leave in the order in which they were given: c->out before the cork, the cork before a
  *      file; the cork is used only while c->out is empty.
- *   3. An error of the kernel is told once, as on_close, from the loop; until then writes are dropped.
+ *   3. An error of the kernel is told once, as on_close, from the loop; until then writes are
+ * dropped.
  *   4. While a file is being sent nothing else is queued (except the goodbye after it).
  */
 #include <arpa/inet.h>
@@ -141,9 +142,7 @@ size_t conn_backlog(const conn *c) {
     return c->out.n - c->out_at + (c->n->corked == c ? c->n->cork_n : 0);
 }
 
-bool conn_sending(const conn *c) {
-    return conn_backlog(c) > 0 || (c->file && c->file->left > 0);
-}
+bool conn_sending(const conn *c) { return conn_backlog(c) > 0 || (c->file && c->file->left > 0); }
 
 bool conn_broken(const conn *c) { return c->broken != NULL; }
 
@@ -418,8 +417,8 @@ static void connected(conn *c) {
 }
 
 /* Both directions are gone. While we read, read(2) tells how; else a reset ends the connection,
- * and an orderly end waits until the owner wants to read again: until then the descriptor leaves the
- * loop, which would report it without pause. */
+ * and an orderly end waits until the owner wants to read again: until then the descriptor leaves
+ * the loop, which would report it without pause. */
 static void hang_up(conn *c) {
     int os = 0;
     socklen_t len = sizeof(os);
@@ -553,7 +552,8 @@ void conn_deadline(conn *c, int64_t at) {
     must_magic(c, CONN_MAGIC);
     if (c->dead) return;
     c->deadline = at;
-    /* A timer that fires too early finds a later deadline and waits on: no heap work per request. */
+    /* A timer that fires too early finds a later deadline and waits on: no heap work per request.
+     */
     if (at && (!c->timer.slot || c->timer.at > at))
         loop_timer_set(c->n->l, &c->timer, at - loop_now(c->n->l));
 }

@@ -16,7 +16,8 @@
  *   on_timeout  the time set with conn_deadline() has come
  *   on_close    broken or ended from outside; `why` is borrowed, NULL after conn_finish().
  *               The owner must not use the connection after this call returns (it frees itself)
- * The owner may call conn_close() at any time, inside these calls too; nothing is called afterwards.
+ * The owner may call conn_close() at any time, inside these calls too; nothing is called
+ * afterwards.
  */
 #ifndef BH_NET_CONN_H
 #define BH_NET_CONN_H
@@ -39,8 +40,8 @@ struct tls_context;
 struct conn_events {
     void (*on_ready)(conn *c, void *arg); /* optional */
     size_t (*on_data)(conn *c, str data, void *arg);
-    void (*on_eof)(conn *c, void *arg); /* NULL: closes the connection */
-    void (*on_drain)(conn *c, void *arg); /* optional */
+    void (*on_eof)(conn *c, void *arg);     /* NULL: closes the connection */
+    void (*on_drain)(conn *c, void *arg);   /* optional */
     void (*on_timeout)(conn *c, void *arg); /* NULL: closes the connection */
     void (*on_close)(conn *c, const err *why, void *arg);
 };
@@ -57,9 +58,9 @@ size_t net_conns(const net *n);
  * for which the owner sets a deadline (past it: on_close). Reading starts at once. */
 err *conn_adopt(net *n, int fd, struct tls_context *tls, const struct conn_events *ev, void *arg,
                 conn **ret) BH_CHECK;
-/* Begins to connect; on_ready or on_close follows, within timeout_us (0: no limit) for the two steps
- * together. tls: a client context or NULL; `name` is then the
- * host name that the certificate must bear (and SNI), it may be an address text. */
+/* Begins to connect; on_ready or on_close follows, within timeout_us (0: no limit) for the two
+ * steps together. tls: a client context or NULL; `name` is then the host name that the certificate
+ * must bear (and SNI), it may be an address text. */
 err *conn_connect(net *n, const struct sockaddr *to, socklen_t to_len, struct tls_context *tls,
                   const char *name, int64_t timeout_us, const struct conn_events *ev, void *arg,
                   conn **ret) BH_CHECK;
@@ -84,10 +85,10 @@ bool conn_sending(const conn *c);
 /* An error was met; on_close will follow. */
 bool conn_broken(const conn *c);
 
-/* After all that is queued, `len` bytes of a regular file from `offset`; conn_write() is not allowed
- * until `done`. fd stays the caller's and must live until then. done(ok): false when the file was
- * shorter than promised (the stream is then damaged: close). Not called after conn_close() or
- * on_close. */
+/* After all that is queued, `len` bytes of a regular file from `offset`; conn_write() is not
+ * allowed until `done`. fd stays the caller's and must live until then. done(ok): false when the
+ * file was shorter than promised (the stream is then damaged: close). Not called after conn_close()
+ * or on_close. */
 void conn_send_file(conn *c, int fd, off_t offset, int64_t len,
                     void (*done)(conn *c, bool ok, void *arg));
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of connections: shared by conn.c (bytes and the kernel) and conn_tls.c (TLS in between). */
+/* Inside of connections: shared by conn.c (bytes and the kernel) and conn_tls.c (TLS in between).
+ */
 #ifndef BH_NET_CONN_INT_H
 #define BH_NET_CONN_INT_H
 
@@ -60,7 +61,7 @@ struct conn {
     size_t out_at;
     struct conn_file *file; /* NULL until the first one */
     struct conn_tls *tls;
-    err *broken; /* told by the kick */
+    err *broken;  /* told by the kick */
     uint8_t busy; /* depth of calls that still use c */
     bool connecting, ready, paused, eof, eof_told, dead, want_drain;
     bool finish, shut, bye_said, shut_done; /* ending: asked for, asked for, on its way, done */

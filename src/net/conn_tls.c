@@ -2,13 +2,13 @@
 /*
  * TLS between the socket's bytes and the owner's.
  *
- * OpenSSL never touches the socket: its BIO reads from the bytes that conn.c has just read (`win`) and
- * writes into conn_raw_write(), where records are corked like plain bytes are. So one read(2) may hold
- * many records and one sendmsg(2) takes all answers; writing never blocks, the queue only grows, and
- * its length is what back-pressure looks at.
+ * OpenSSL never touches the socket: its BIO reads from the bytes that conn.c has just read (`win`)
+ * and writes into conn_raw_write(), where records are corked like plain bytes are. So one read(2)
+ * may hold many records and one sendmsg(2) takes all answers; writing never blocks, the queue only
+ * grows, and its length is what back-pressure looks at.
  *
- * Invariant: bytes of `win` that OpenSSL has not taken when we return are kept in `raw`; that happens
- * only when the owner paused, so `raw` is bounded by one read.
+ * Invariant: bytes of `win` that OpenSSL has not taken when we return are kept in `raw`; that
+ * happens only when the owner paused, so `raw` is bounded by one read.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -25,8 +25,8 @@
 
 struct conn_tls {
     SSL *ssl;
-    str win; /* raw bytes that OpenSSL may take now */
-    buf raw; /* raw bytes kept over a pause */
+    str win;                   /* raw bytes that OpenSSL may take now */
+    buf raw;                   /* raw bytes kept over a pause */
     bool done, failed, closed; /* handshake done; fatal error; close_notify came */
 };
 

@@ -16,15 +16,13 @@
  *   on_abort      the client went away, was too slow, or broke the protocol
  * After it returns, `st` and everything in its arena are gone.
  *
- * `Expect: 100-continue`: "100 Continue" is sent when the handler lets the body flow, that is when it
- * returns from on_request without having paused or answered, or when it resumes. An answer before
- * that closes the connection afterwards.
- * An answer before the body was read: what is left of the body is read and dropped up to
- * `drain_limit`, beyond which the connection is closed after the answer has left.
- * A client that half-closes while its answer is pending counts as gone (set keep_half_closed to
- * answer it all the same).
- * Requests of one connection are handled one after the other; answers to pipelined requests leave in
- * order, and together where handlers answer at once.
+ * `Expect: 100-continue`: "100 Continue" is sent when the handler lets the body flow, that is when
+ * it returns from on_request without having paused or answered, or when it resumes. An answer
+ * before that closes the connection afterwards. An answer before the body was read: what is left of
+ * the body is read and dropped up to `drain_limit`, beyond which the connection is closed after the
+ * answer has left. A client that half-closes while its answer is pending counts as gone (set
+ * keep_half_closed to answer it all the same). Requests of one connection are handled one after the
+ * other; answers to pipelined requests leave in order, and together where handlers answer at once.
  */
 #ifndef BH_NET_HTTP_H
 #define BH_NET_HTTP_H
@@ -55,12 +53,12 @@ struct http_limits {
 };
 
 struct http_request {
-    str method;  /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", … */
-    str target;  /* as sent */
-    str path;    /* raw (still percent-encoded), without scheme, host and query */
-    str query;   /* raw, without '?'; empty if none */
-    str host;    /* of an absolute-form target, else the Host header; "" in HTTP/1.0 */
-    int minor;   /* HTTP/1.<minor> */
+    str method; /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", … */
+    str target; /* as sent */
+    str path;   /* raw (still percent-encoded), without scheme, host and query */
+    str query;  /* raw, without '?'; empty if none */
+    str host;   /* of an absolute-form target, else the Host header; "" in HTTP/1.0 */
+    int minor;  /* HTTP/1.<minor> */
     const struct http_header *headers;
     size_t header_count;
     int64_t content_length; /* 0: no body; -1: chunked, not known */
@@ -88,8 +86,8 @@ err *http_server_new(net *n, const struct http_limits *limits, const struct http
 /* Accepts from a listening socket (takes it over). tls: NULL for plain; borrowed, must outlive. */
 err *http_server_listen(http_server *s, int fd, struct tls_context *tls, int tag) BH_CHECK;
 /* Serves one connected socket (takes it over, closed on error). peer may be NULL. */
-err *http_server_adopt(http_server *s, int fd, struct tls_context *tls, int tag, const char *peer)
-    BH_CHECK;
+err *http_server_adopt(http_server *s, int fd, struct tls_context *tls, int tag,
+                       const char *peer) BH_CHECK;
 /* New limits; they hold for what begins after the call. */
 void http_server_set_limits(http_server *s, const struct http_limits *limits);
 /* Stops accepting, closes idle connections, ends the others after their answer; `done` is called
@@ -115,7 +113,8 @@ void *http_data(const http_stream *st);
 str http_header_of(const struct http_request *req, const char *name);
 
 /* From on_request: on_body is called once with the whole body (not at all if there is none), valid
- * until on_body_end returned. A body over `max` bytes is answered with 413 by us; on_done follows. */
+ * until on_body_end returned. A body over `max` bytes is answered with 413 by us; on_done follows.
+ */
 void http_body_collect(http_stream *st, size_t max);
 void http_body_pause(http_stream *st);
 void http_body_resume(http_stream *st);
@@ -134,8 +133,8 @@ void http_respond_end(http_stream *st);
 /* Gives up in the middle of an answer: the connection is cut, on_done follows. */
 void http_respond_cut(http_stream *st);
 /* The body comes from a descriptor, which is taken over and closed. Regular file: `len` bytes from
- * `offset`. Socket or pipe (offset ignored): `len` bytes, or to its end if len < 0. If it ends early
- * the connection is cut. Outcome: on_done or on_abort; http_sent() tells how much left. */
+ * `offset`. Socket or pipe (offset ignored): `len` bytes, or to its end if len < 0. If it ends
+ * early the connection is cut. Outcome: on_done or on_abort; http_sent() tells how much left. */
 void http_respond_fd(http_stream *st, int status, const struct http_header *headers, size_t n,
                      int fd, off_t offset, int64_t len);
 /* Convenience: JSON body and content type. */

@@ -159,8 +159,8 @@ void http_client_cancel(http_call *c) {
 
 static void on_time(loop_timer *t) {
     http_call *c = (http_call *)(void *)((char *)t - offsetof(http_call, timer));
-    call_end(c, err_new(ERR_DEADLINE_EXCEEDED, "no complete answer from %s within %lld ms.", c->host,
-                        (long long)(c->ask.timeout_us / US_PER_MS)));
+    call_end(c, err_new(ERR_DEADLINE_EXCEEDED, "no complete answer from %s within %lld ms.",
+                        c->host, (long long)(c->ask.timeout_us / US_PER_MS)));
 }
 
 /* ---- the parser's callbacks ---- */
@@ -192,8 +192,9 @@ static int on_extra(llhttp_t *p, const char *at, size_t n) {
     http_call *c = call_of(p);
     c->extra_n += n + 1;
     if (c->extra_n <= c->ask.max_head) return 0;
-    return fail(c, err_new(ERR_RESOURCE_EXHAUSTED, "the answer's chunk extensions or trailers are over "
-                                                   "%zu bytes.",
+    return fail(c, err_new(ERR_RESOURCE_EXHAUSTED,
+                           "the answer's chunk extensions or trailers are over "
+                           "%zu bytes.",
                            c->ask.max_head));
 }
 
@@ -226,7 +227,8 @@ static int on_head(llhttp_t *p) {
     http_call *c = call_of(p);
     c->reply.status = p->status_code;
     if (p->status_code == 101)
-        return fail(c, err_new(ERR_IO_ERROR, "the server changed the protocol, which nobody asked for."));
+        return fail(
+            c, err_new(ERR_IO_ERROR, "the server changed the protocol, which nobody asked for."));
     p->upgrade = 0;
     if (p->status_code < 200) return 0; /* 100 and its like: the answer follows */
     vec_reserve(&c->headers, c->marks.n + 1);
@@ -360,8 +362,8 @@ static void lost(struct link *ln, const err *why, bool conn_gone) {
         call_reach(c, why);
         return;
     }
-    call_end(c, err_new(ERR_IO_ERROR, "%s %s: %s", never_ready ? "cannot connect to" : "lost", c->host,
-                        why ? err_msg(why) : "the connection was closed."));
+    call_end(c, err_new(ERR_IO_ERROR, "%s %s: %s", never_ready ? "cannot connect to" : "lost",
+                        c->host, why ? err_msg(why) : "the connection was closed."));
 }
 
 static void on_eof(conn *conn, void *arg) {
@@ -489,7 +491,8 @@ static err *find_addresses(http_call *c, bool *ret_wait) {
     if (unix_path) {
         struct sockaddr_un *un = (struct sockaddr_un *)(void *)&c->to[0].sa;
         if (strlen(unix_path) >= sizeof(un->sun_path))
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "the socket's path '%s' is too long.", unix_path);
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "the socket's path '%s' is too long.",
+                           unix_path);
         un->sun_family = AF_UNIX;
         snprintf(un->sun_path, sizeof(un->sun_path), "%s", unix_path);
         c->to[0].n = sizeof(*un);
@@ -503,8 +506,8 @@ static err *find_addresses(http_call *c, bool *ret_wait) {
         return NULL;
     }
     if (!c->client->o.resolver)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%s' is not an address, and names are not looked up here.",
-                       c->host);
+        return err_new(ERR_INVALID_PARAMETER_VALUE,
+                       "'%s' is not an address, and names are not looked up here.", c->host);
     struct resolve *r = calloc(1, sizeof(*r));
     must(r != NULL);
     r->l = net_loop(c->client->n);
@@ -550,7 +553,8 @@ static err *split_url(http_call *c, str url, str *ret_authority, str *ret_target
     while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?') n++;
     str authority = str_cut(rest, n), host = authority, port = c->tls ? STR("443") : STR("80");
     bool v6 = authority.n && authority.p[0] == '[';
-    ptrdiff_t close = v6 ? str_chr(authority, ']', 0) : 0, colon = str_chr(authority, ':', (size_t)(close < 0 ? 0 : close));
+    ptrdiff_t close = v6 ? str_chr(authority, ']', 0) : 0,
+              colon = str_chr(authority, ':', (size_t)(close < 0 ? 0 : close));
     if (colon >= 0) {
         host = str_cut(authority, (size_t)colon);
         port = str_from(authority, (size_t)colon + 1);
@@ -558,8 +562,8 @@ static err *split_url(http_call *c, str url, str *ret_authority, str *ret_target
     if (v6 && host.n >= 2) host = str_n(host.p + 1, host.n - 2);
     uint64_t number;
     if (url.n > MAX_URL || close < 0 || !host.n || host.n >= sizeof(c->host) ||
-        !plain_text(rest, "#\"<>\\^`{|}") || !plain_text(authority, "@") || !str_to_u64(port, &number) ||
-        number == 0 || number > 65535)
+        !plain_text(rest, "#\"<>\\^`{|}") || !plain_text(authority, "@") ||
+        !str_to_u64(port, &number) || number == 0 || number > 65535)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is not an http or https URL.",
                        STR_ARG(str_cut(url, 200)));
     snprintf(c->host, sizeof(c->host), "%.*s", STR_ARG(host));
@@ -569,10 +573,12 @@ static err *split_url(http_call *c, str url, str *ret_authority, str *ret_target
     return NULL;
 }
 
-static err *write_request(http_call *c, const struct http_call_ask *ask, str authority, str target) {
+static err *write_request(http_call *c, const struct http_call_ask *ask, str authority,
+                          str target) {
     buf *b = &c->request;
     if (!ask->method.n || !plain_text(ask->method, "()<>@,;:\\\"/[]?={}"))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is not a method.", STR_ARG(ask->method));
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is not a method.",
+                       STR_ARG(ask->method));
     buf_str(b, ask->method);
     buf_c(b, ' ');
     if (!target.n || target.p[0] != '/') buf_c(b, '/');
@@ -633,7 +639,8 @@ static err *begin(http_call *c, const struct http_call_ask *ask) {
     return NULL;
 }
 
-/* Connecting begins in the loop, so that no callback comes before http_client_start() has returned. */
+/* Connecting begins in the loop, so that no callback comes before http_client_start() has returned.
+ */
 static void on_first(loop_timer *t) {
     http_call *c = (http_call *)(void *)((char *)t - offsetof(http_call, timer));
     c->timer.on_time = on_time;

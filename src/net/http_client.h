@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small HTTP/1.1 client on the loop, for webhooks and tests (the object store speaks through libcurl
- * in the courier). Connections are kept per origin and used again; redirects are not followed;
- * bodies out are given whole, bodies in come in pieces or are collected up to a limit.
+ * A small HTTP/1.1 client on the loop, for webhooks and tests (the object store speaks through
+ * libcurl in the courier). Connections are kept per origin and used again; redirects are not
+ * followed; bodies out are given whole, bodies in come in pieces or are collected up to a limit.
  *
  * A kept connection may have been closed by its server in the meantime: a call on one that ends
  * before any byte of an answer is tried once more on a new connection, if its method is idempotent.
@@ -38,8 +38,8 @@ struct http_reply {
 
 struct http_call_ask {
     str method;
-    str url; /* http:// or https://, no user part, no fragment */
-    const char *unix_path; /* connect there instead of the URL's host; or NULL */
+    str url;                           /* http:// or https://, no user part, no fragment */
+    const char *unix_path;             /* connect there instead of the URL's host; or NULL */
     const struct http_header *headers; /* Host and Content-Length are added */
     size_t header_count;
     str body;
@@ -50,15 +50,18 @@ struct http_call_ask {
     /* Optional: pieces of a 2xx, 3xx, 4xx or 5xx body as they come, after on_head. */
     void (*on_head)(http_call *c, const struct http_reply *r, void *arg);
     void (*on_body)(http_call *c, str piece, void *arg);
-    /* Once, unless cancelled; the call is gone afterwards. Either reply or error (both borrowed). */
+    /* Once, unless cancelled; the call is gone afterwards. Either reply or error (both borrowed).
+     */
     void (*on_done)(const struct http_reply *r, const err *e, void *arg);
     void *arg;
 };
 
 err *http_client_new(net *n, const struct http_client_options *o, http_client **ret) BH_CHECK;
-/* Open calls are cancelled. The resolver must be ended (jobs_free) before the loop is. NULL is fine. */
+/* Open calls are cancelled. The resolver must be ended (jobs_free) before the loop is. NULL is
+ * fine. */
 void http_client_free(http_client *c);
-/* Everything in `ask` is copied. ret may be NULL. An error here means that on_done is not called. */
+/* Everything in `ask` is copied. ret may be NULL. An error here means that on_done is not called.
+ */
 err *http_client_start(http_client *c, const struct http_call_ask *ask, http_call **ret) BH_CHECK;
 /* No more callbacks; fine from within on_head and on_body. */
 void http_client_cancel(http_call *c);

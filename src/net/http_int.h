@@ -39,9 +39,9 @@ struct http_stream {
     size_t target_n, raw_n, trailer_n;
     vec_of(struct http_mark) marks;
     vec_of(struct http_header) headers;
-    bool in_value;    /* the last header callback was of a value */
-    bool told;        /* on_request was called */
-    bool req_done;    /* the body is read */
+    bool in_value; /* the last header callback was of a value */
+    bool told;     /* on_request was called */
+    bool req_done; /* the body is read */
     bool body_paused, expect, collect;
     size_t collect_max;
     buf body; /* collected pieces */

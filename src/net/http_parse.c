@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From bytes to a checked request. llhttp finds the syntax, with all leniency off: it refuses bare CR
- * and LF, folded lines, blanks before a colon, control characters, malformed chunk sizes, repeated
- * Content-Length. What remains is checked here when the head is complete, because two readers of the
- * same bytes must never disagree on where a request ends (request smuggling):
+ * From bytes to a checked request. llhttp finds the syntax, with all leniency off: it refuses bare
+ * CR and LF, folded lines, blanks before a colon, control characters, malformed chunk sizes,
+ * repeated Content-Length. What remains is checked here when the head is complete, because two
+ * readers of the same bytes must never disagree on where a request ends (request smuggling):
  *
  *   Transfer-Encoding  only "chunked", once, in HTTP/1.1, without Content-Length     400
  *   Host               exactly one in HTTP/1.1, with the characters of a host        400
@@ -135,7 +135,7 @@ static bool split_target(struct http_request *r, str *ret_authority) {
         }
         size_t scheme = str_ieq(str_cut(t, 7), STR("http://"))    ? 7
                         : str_ieq(str_cut(t, 8), STR("https://")) ? 8
-                                                                   : 0;
+                                                                  : 0;
         if (!scheme) return false;
         t = str_from(t, scheme);
         size_t n = 0;
@@ -177,7 +177,8 @@ static void look_at_header(http_stream *st, const struct http_header *h, struct 
             f->encoding_ok = str_ieq(h->value, STR("chunked"));
         }
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -199,7 +200,8 @@ static int check_head(llhttp_t *p, struct http_conn *hc) {
     struct framing f = {0};
     for (size_t i = 0; i < r->header_count; i++) look_at_header(st, &r->headers[i], &f);
     if (f.encodings && (f.encodings > 1 || !f.encoding_ok || f.lengths || r->minor == 0))
-        return stop(hc, 400, "Transfer-Encoding is chunked, once, in HTTP/1.1, without Content-Length.");
+        return stop(hc, 400,
+                    "Transfer-Encoding is chunked, once, in HTTP/1.1, without Content-Length.");
     if (f.lengths > 1) return stop(hc, 400, "Content-Length is given more than once.");
     if (f.hosts > 1 || (f.hosts == 0 && r->minor == 1) || !host_ok(r->host))
         return stop(hc, 400, "One valid Host header is needed.");
@@ -256,8 +258,9 @@ static int on_body(llhttp_t *p, const char *at, size_t n) {
     if (st->collect) {
         if (st->body_got > (int64_t)st->collect_max) {
             st->close = true;
-            http_respond_err(st, err_new(ERR_PAYLOAD_TOO_LARGE,
-                                         "The body is over the limit of %zu bytes.", st->collect_max));
+            http_respond_err(st,
+                             err_new(ERR_PAYLOAD_TOO_LARGE,
+                                     "The body is over the limit of %zu bytes.", st->collect_max));
             return 0;
         }
         /* The whole body in one piece needs no copy. */

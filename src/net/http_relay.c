@@ -50,7 +50,8 @@ static void on_file_sent(conn *c, bool ok, void *arg) {
 
 static void on_source(loop_watch *w, int events) {
     (void)events;
-    struct http_relay *r = (struct http_relay *)(void *)((char *)w - offsetof(struct http_relay, watch));
+    struct http_relay *r =
+        (struct http_relay *)(void *)((char *)w - offsetof(struct http_relay, watch));
     http_stream *st = r->st;
     conn *c = st->hc->c;
     net *n = st->hc->s->n;

@@ -101,7 +101,8 @@ static void add_date(http_server *s, buf *b) {
     buf_z(b, s->date);
 }
 
-/* Line breaks would let a value write headers of its own; what cannot stand there becomes a blank. */
+/* Line breaks would let a value write headers of its own; what cannot stand there becomes a blank.
+ */
 static void add_safe(buf *b, str s, bool name) {
     size_t from = b->n;
     buf_str(b, s);
@@ -152,7 +153,7 @@ static void judge_unread(http_stream *st, bool whole) {
 }
 
 str http_make_head(http_stream *st, int status, const struct http_header *headers, size_t n,
-                     int64_t length) {
+                   int64_t length) {
     struct http_conn *hc = st->hc;
     buf *b = &hc->s->scratch;
     must(status >= 200 && status <= 599);

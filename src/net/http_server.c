@@ -565,7 +565,9 @@ void http_server_free(http_server *s) {
     free(s);
 }
 
-struct http_stats http_server_stats(const http_server *s) { return s->stats; }
+struct http_stats http_server_stats(const http_server *s) {
+    return s->stats;
+}
 
 /* ---- what handlers ask of a stream ---- */
 
@@ -591,7 +593,8 @@ void http_body_collect(http_stream *st, size_t max) {
     must(st->body_got == 0);
     if (st->head_sent) return;
     if (st->req.content_length > (int64_t)max) {
-        http_respond_err(st, err_new(ERR_PAYLOAD_TOO_LARGE, "The body has %lld bytes; the limit is %zu.",
+        http_respond_err(st, err_new(ERR_PAYLOAD_TOO_LARGE,
+                                     "The body has %lld bytes; the limit is %zu.",
                                      (long long)st->req.content_length, max));
         return;
     }

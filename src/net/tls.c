@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Contexts are replaced, never changed: a reload makes a whole new SSL_CTX and swaps the pointer
- * under a lock. Each SSL holds its SSL_CTX, each SSL_CTX its ticket keys (by count), so nothing that a
- * living connection uses goes away.
+ * under a lock. Each SSL holds its SSL_CTX, each SSL_CTX its ticket keys (by count), so nothing
+ * that a living connection uses goes away.
  */
 #include "net/tls.h"
 
@@ -46,7 +46,8 @@ struct tls_context {
 
 /* ---- errors and PEM ---- */
 
-err *tls_err_make(err_code code, const char *file, int line, const char *func, const char *fmt, ...) {
+err *tls_err_make(err_code code, const char *file, int line, const char *func, const char *fmt,
+                  ...) {
     char text[256];
     va_list ap;
     va_start(ap, fmt);
@@ -60,8 +61,8 @@ err *tls_err_make(err_code code, const char *file, int line, const char *func, c
 
 err *tls_pem_bio(str pem, BIO **ret) {
     if (pem.n == 0 || pem.n > MAX_PEM)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "PEM text of %zu bytes; 1 to %u are read.", pem.n,
-                       MAX_PEM);
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "PEM text of %zu bytes; 1 to %u are read.",
+                       pem.n, MAX_PEM);
     *ret = BIO_new_mem_buf(pem.p, (int)pem.n);
     must(*ret != NULL);
     return NULL;
@@ -130,7 +131,8 @@ static bool arm(EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const struct ticket_ke
            EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* Return values are OpenSSL's: 1 use it, 2 use it and give a new ticket, 0 full handshake, -1 error. */
+/* Return values are OpenSSL's: 1 use it, 2 use it and give a new ticket, 0 full handshake, -1
+ * error. */
 static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int enc) {
     struct ticket_keys *k = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), keys_index());
@@ -153,8 +155,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 
 /* ---- contexts ---- */
 
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-                   unsigned in_n, void *arg) {
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned in_n, void *arg) {
     (void)ssl, (void)arg;
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *found = NULL;
@@ -188,9 +190,12 @@ static err *load_chain(SSL_CTX *ctx, str chain) {
     int n = 0;
     for (X509 *x; !e && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)); n++) {
         if (n > MAX_CHAIN)
-            e = err_new(ERR_INVALID_PARAMETER_VALUE, "the chain has over %d certificates.", MAX_CHAIN);
-        else if (n == 0 ? SSL_CTX_use_certificate(ctx, x) != 1 : SSL_CTX_add1_chain_cert(ctx, x) != 1)
-            e = tls_err(ERR_INVALID_PARAMETER_VALUE, "certificate %d of the chain is refused", n + 1);
+            e = err_new(ERR_INVALID_PARAMETER_VALUE, "the chain has over %d certificates.",
+                        MAX_CHAIN);
+        else if (n == 0 ? SSL_CTX_use_certificate(ctx, x) != 1
+                        : SSL_CTX_add1_chain_cert(ctx, x) != 1)
+            e = tls_err(ERR_INVALID_PARAMETER_VALUE, "certificate %d of the chain is refused",
+                        n + 1);
         X509_free(x);
     }
     BIO_free(bio);
@@ -315,7 +320,8 @@ static err *load_roots(SSL_CTX *ctx, str bundle) {
         X509_free(x);
     }
     BIO_free(bio);
-    if (!e && n == 0) e = tls_err(ERR_INVALID_PARAMETER_VALUE, "there is no certificate in the bundle");
+    if (!e && n == 0)
+        e = tls_err(ERR_INVALID_PARAMETER_VALUE, "there is no certificate in the bundle");
     ERR_clear_error();
     return e;
 }

@@ -17,8 +17,8 @@ typedef struct tls_context tls_context;
 err *tls_server_new(str cert_chain, str key, tls_context **ret) BH_CHECK;
 /* All or nothing: after an error the old certificate stays in use. */
 err *tls_server_reload(tls_context *t, str cert_chain, str key) BH_CHECK;
-/* Ticket keys change every `us` (12 h); the one before still decrypts, so a ticket lives up to twice
- * that. */
+/* Ticket keys change every `us` (12 h); the one before still decrypts, so a ticket lives up to
+ * twice that. */
 void tls_server_set_ticket_life(tls_context *t, int64_t us);
 
 /* Verifies the peer against these PEM certificates; an empty text means the system's roots. */

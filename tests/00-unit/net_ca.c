@@ -94,8 +94,8 @@ static void server_certificate(void **state) {
     assert_int_equal((f.not_after - f.not_before) / DAY, 397);
     char host[256];
     gethostname(host, sizeof(host));
-    const char *good[] = {"localhost", "127.0.0.1", "::1", "boat.example", "x.apps.example", "10.1.2.3",
-                          "fd00::7", host};
+    const char *good[] = {"localhost",      "127.0.0.1", "::1",     "boat.example",
+                          "x.apps.example", "10.1.2.3",  "fd00::7", host};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) assert_int_equal(verify(cert, good[i]), X509_V_OK);
     assert_int_equal(verify(cert, "other.example"), X509_V_ERR_HOSTNAME_MISMATCH);
     assert_int_equal(verify(cert, "127.0.0.2"), X509_V_ERR_IP_ADDRESS_MISMATCH);

@@ -76,7 +76,8 @@ static void on_close(conn *c, const err *why, void *arg) {
     note(o, 'c');
     snprintf(o->why, sizeof(o->why), "%s", why ? err_msg(why) : "");
 }
-static const struct conn_events events = {on_ready, on_data, on_eof, on_drain, on_timeout, on_close};
+static const struct conn_events events = {on_ready, on_data,    on_eof,
+                                          on_drain, on_timeout, on_close};
 
 static int setup(void **state) {
     (void)state;
@@ -106,7 +107,9 @@ static conn *pair(struct owner *o, int *ret_peer) {
     return c;
 }
 
-static void say(int fd, const char *text) { assert_int_equal(send(fd, text, strlen(text), 0), (ssize_t)strlen(text)); }
+static void say(int fd, const char *text) {
+    assert_int_equal(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+}
 
 static void kept_bytes(void **state) {
     (void)state;
@@ -413,8 +416,9 @@ static void address_texts(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(kept_bytes), TEST(pausing),   TEST(closing_inside), TEST(queue_and_drain), TEST(peer_vanishes), TEST(files),
-        TEST(deadlines),  TEST(connecting), TEST(listening),      TEST(address_texts),
+        TEST(kept_bytes),    TEST(pausing),       TEST(closing_inside), TEST(queue_and_drain),
+        TEST(peer_vanishes), TEST(files),         TEST(deadlines),      TEST(connecting),
+        TEST(listening),     TEST(address_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

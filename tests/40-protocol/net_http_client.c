@@ -176,7 +176,7 @@ static void cancelling(void **state) {
     assert_false(x.done);
     http_call *c;
     ok(http_client_start(client, &ask, &c));
-    http_client_cancel(c); /* before anything happened */
+    http_client_cancel(c);                   /* before anything happened */
     ok(http_client_start(client, &ask, &c)); /* and one for http_client_free() */
     loop_step(l, 0);
     end_client();
@@ -193,22 +193,39 @@ static bool deny(const struct sockaddr *sa, socklen_t len, void *arg) {
 static void refusals(void **state) {
     (void)state;
     begin_client(NULL);
-    static const char *bad[] = {"", "ftp://a/", "http://", "http:///x", "http://u@127.0.0.1/", "http://127.0.0.1:0/",
-                                "http://127.0.0.1:65536/", "http://127.0.0.1:/", "http://127.0.0.1/a b",
-                                "http://127.0.0.1/\r\nX: y", "http://[::1/", "https://127.0.0.1/",
-                                "http://127.0.0.1/#f", "127.0.0.1"};
+    static const char *bad[] = {"",
+                                "ftp://a/",
+                                "http://",
+                                "http:///x",
+                                "http://u@127.0.0.1/",
+                                "http://127.0.0.1:0/",
+                                "http://127.0.0.1:65536/",
+                                "http://127.0.0.1:/",
+                                "http://127.0.0.1/a b",
+                                "http://127.0.0.1/\r\nX: y",
+                                "http://[::1/",
+                                "https://127.0.0.1/",
+                                "http://127.0.0.1/#f",
+                                "127.0.0.1"};
     struct result x = {0};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        struct http_call_ask ask = {.method = STR("GET"), .url = str_of(bad[i]), .on_done = on_done, .arg = &x};
+        struct http_call_ask ask = {
+            .method = STR("GET"), .url = str_of(bad[i]), .on_done = on_done, .arg = &x};
         err *e = http_client_start(client, &ask, NULL);
         if (!e) fail_msg("%s was taken", bad[i]);
         err_free(e);
     }
-    struct http_header evil[] = {{STR("a\r\nb"), STR("c")}, {STR("a"), STR("b\r\nc: d")},
-                                 {STR("Content-Length"), STR("1")}, {STR("Transfer-Encoding"), STR("chunked")}};
+    struct http_header evil[] = {{STR("a\r\nb"), STR("c")},
+                                 {STR("a"), STR("b\r\nc: d")},
+                                 {STR("Content-Length"), STR("1")},
+                                 {STR("Transfer-Encoding"), STR("chunked")}};
     for (size_t i = 0; i < ARRAY_LEN(evil); i++) {
-        struct http_call_ask ask = {.method = STR("GET"), .url = STR("http://127.0.0.1/"), .headers = &evil[i],
-                                    .header_count = 1, .on_done = on_done, .arg = &x};
+        struct http_call_ask ask = {.method = STR("GET"),
+                                    .url = STR("http://127.0.0.1/"),
+                                    .headers = &evil[i],
+                                    .header_count = 1,
+                                    .on_done = on_done,
+                                    .arg = &x};
         err *e = http_client_start(client, &ask, NULL);
         assert_non_null(e);
         err_free(e);
@@ -332,7 +349,8 @@ static void *play(void *arg) {
     return NULL;
 }
 
-static void script_start(struct script *s, const char *const *answers, size_t count, const char *path) {
+static void script_start(struct script *s, const char *const *answers, size_t count,
+                         const char *path) {
     *s = (struct script){.answers = answers, .count = count};
     if (path) {
         struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -366,9 +384,14 @@ static void odd_answers(void **state) {
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, "ab"},
         {"!HTTP/1.1 200 OK\r\n\r\nto the end", 200, "to the end"},
         {"!HTTP/1.0 200 OK\r\n\r\nold", 200, "old"},
-        {"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nc", 201, "c"},
-        {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, ""},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;e=f\r\na\r\n2\r\nbc\r\n0\r\nT: u\r\n\r\n", 200, "abc"},
+        {"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nc",
+         201, "c"},
+        {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No "
+         "Content\r\n\r\n",
+         204, ""},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;e=f\r\na\r\n2\r\nbc\r\n0\r\nT: "
+         "u\r\n\r\n",
+         200, "abc"},
         {"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", 304, ""},
         {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", 200, ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n\r\n", 200, "a"},
@@ -379,7 +402,8 @@ static void odd_answers(void **state) {
         {"", 0, NULL},
         {"!HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 0, NULL},
         {"!HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 0, NULL},
-        {"!HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, NULL},
+        {"!HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0,
+         NULL},
         {"!HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 0, NULL},
         {"!HTTP/1.1 2000 OK\r\n\r\n", 0, NULL},
         {"!SSH-2.0-x\r\n", 0, NULL},
@@ -391,9 +415,11 @@ static void odd_answers(void **state) {
         begin_client(NULL);
         char url[100];
         snprintf(url, sizeof(url), "http://127.0.0.1:%d/", s.port);
-        struct result x = fetch((struct http_call_ask){.url = str_of(url), .timeout_us = 5 * US_PER_S});
+        struct result x =
+            fetch((struct http_call_ask){.url = str_of(url), .timeout_us = 5 * US_PER_S});
         if (x.status != rows[i].status || (rows[i].body && strcmp(x.body, rows[i].body) != 0))
-            fail_msg("<%s>: status %d body <%s> error <%s>", rows[i].answer, x.status, x.body, x.message);
+            fail_msg("<%s>: status %d body <%s> error <%s>", rows[i].answer, x.status, x.body,
+                     x.message);
         if (!rows[i].status) assert_int_equal(x.code, ERR_IO_ERROR);
         end_client();
         script_end(&s);
@@ -453,8 +479,9 @@ static void stale_connections(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_our_server), cmocka_unit_test(cancelling), cmocka_unit_test(refusals),
-        cmocka_unit_test(names),              cmocka_unit_test(over_tls),   cmocka_unit_test(odd_answers),
+        cmocka_unit_test(against_our_server), cmocka_unit_test(cancelling),
+        cmocka_unit_test(refusals),           cmocka_unit_test(names),
+        cmocka_unit_test(over_tls),           cmocka_unit_test(odd_answers),
         cmocka_unit_test(large_heads),        cmocka_unit_test(stale_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

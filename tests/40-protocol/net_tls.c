@@ -185,10 +185,7 @@ static bool resumes(int version, SSL_SESSION *session) {
 
 static void resumption(void **state) {
     (void)state;
-    int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION}, page;
-    ok(clock_page_new(&page));
-    ok(clock_page_map(page, true));
-    close(page);
+    int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
     for (int i = 0; i < 2; i++) {
         int v = versions[i];
         SSL_SESSION *a = ticket(v), *b = ticket(v), *old = ticket(v);
@@ -259,7 +256,8 @@ static void bodies(void **state) {
     for (size_t k = 0; k < ARRAY_LEN(sinks); k++) {
         buf b = {0};
         size_t size = 2000003;
-        buf_fmt(&b, "POST /%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+        buf_fmt(&b,
+                "POST /%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
                 sinks[k], size);
         size_t head = b.n;
         for (size_t i = 0; i < size; i++) buf_c(&b, net_demo_byte(i));
@@ -348,5 +346,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(slow_handshake, start_hasty, stop),
         cmocka_unit_test_setup_teardown(resumption, start, stop), /* moves the clock: last */
     };
+    int page;
+    ok(clock_page_new(&page)); /* before there are threads that look at the clock */
+    ok(clock_page_map(page, true));
+    close(page);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

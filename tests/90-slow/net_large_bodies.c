@@ -107,7 +107,8 @@ static void upload(bool secure, const char *path) {
     }
     size_t n = 0;
     char answer[2000];
-    for (ssize_t r; n < sizeof(answer) - 1 && (r = get(&s, answer + n, sizeof(answer) - 1 - n)) > 0;)
+    for (ssize_t r;
+         n < sizeof(answer) - 1 && (r = get(&s, answer + n, sizeof(answer) - 1 - n)) > 0;)
         n += (size_t)r;
     answer[n] = 0;
     snprintf(want, sizeof(want), "\r\n\r\n%llu %016llx", TOTAL, (unsigned long long)sum);
@@ -170,8 +171,8 @@ static void relay_tls(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(up_plain),    cmocka_unit_test(up_tls),   cmocka_unit_test(down_plain),
-        cmocka_unit_test(down_tls),    cmocka_unit_test(relay_plain), cmocka_unit_test(relay_tls),
+        cmocka_unit_test(up_plain), cmocka_unit_test(up_tls),      cmocka_unit_test(down_plain),
+        cmocka_unit_test(down_tls), cmocka_unit_test(relay_plain), cmocka_unit_test(relay_tls),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

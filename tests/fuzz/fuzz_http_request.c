@@ -2,9 +2,10 @@
 /*
  * The HTTP server under arbitrary bytes, cut at arbitrary places.
  *
- * Input: up to eight bytes, ended by 0, that say where to cut; the rest goes to the server, once whole
- * and once in pieces. Both must be understood as the same requests with the same bodies, and get the
- * same answers (but for the date): where a request ends must not depend on how its bytes arrive.
+ * Input: up to eight bytes, ended by 0, that say where to cut; the rest goes to the server, once
+ * whole and once in pieces. Both must be understood as the same requests with the same bodies, and
+ * get the same answers (but for the date): where a request ends must not depend on how its bytes
+ * arrive.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +26,12 @@ static void on_request(http_stream *st, const struct http_request *r, void *arg)
     struct log *g = arg;
     g->open++;
     must(r->method.n && r->target.n && r->path.n);
-    buf_fmt(&g->seen, "R %.*s|%.*s|%.*s|%.*s|%d|%lld\n", STR_ARG(r->method), STR_ARG(r->path), STR_ARG(r->query),
-            STR_ARG(r->host), r->minor, (long long)r->content_length);
+    buf_fmt(&g->seen, "R %.*s|%.*s|%.*s|%.*s|%d|%lld\n", STR_ARG(r->method), STR_ARG(r->path),
+            STR_ARG(r->query), STR_ARG(r->host), r->minor, (long long)r->content_length);
     for (size_t i = 0; i < r->header_count; i++) {
         struct http_header h = r->headers[i];
-        for (size_t j = 0; j < h.value.n; j++) must(h.value.p[j] != '\r' && h.value.p[j] != '\n' && h.value.p[j]);
+        for (size_t j = 0; j < h.value.n; j++)
+            must(h.value.p[j] != '\r' && h.value.p[j] != '\n' && h.value.p[j]);
         must(h.name.n > 0);
         buf_fmt(&g->seen, "H %.*s=%.*s\n", STR_ARG(h.name), STR_ARG(h.value));
     }
@@ -135,8 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         without_dates(&b);
         if (a.n != b.n || (a.n && memcmp(a.p, b.p, a.n) != 0) || whole.seen.n != cut.seen.n ||
             (cut.seen.n && memcmp(whole.seen.p, cut.seen.p, cut.seen.n) != 0)) {
-            fprintf(stderr, "whole:\n%.*s\n%.*s\ncut:\n%.*s\n%.*s\n", (int)whole.seen.n, whole.seen.p,
-                    (int)a.n, a.p, (int)cut.seen.n, cut.seen.p, (int)b.n, b.p);
+            fprintf(stderr, "whole:\n%.*s\n%.*s\ncut:\n%.*s\n%.*s\n", (int)whole.seen.n,
+                    whole.seen.p, (int)a.n, a.p, (int)cut.seen.n, cut.seen.p, (int)b.n, b.p);
             abort();
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP client under arbitrary answers, cut at arbitrary places (input as in fuzz_http_request.c).
- * Whole or in pieces, the outcome must be the same.
+ * The HTTP client under arbitrary answers, cut at arbitrary places (input as in
+ * fuzz_http_request.c). Whole or in pieces, the outcome must be the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,9 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     talk(NULL, 0, head, input, &whole);
     if (cut_count) {
         talk(data, cut_count, head, input, &cut);
-        if (whole.text.n != cut.text.n || (cut.text.n && memcmp(whole.text.p, cut.text.p, cut.text.n) != 0)) {
-            fprintf(stderr, "whole:\n%.*s\ncut:\n%.*s\n", (int)whole.text.n, whole.text.p, (int)cut.text.n,
-                    cut.text.p);
+        if (whole.text.n != cut.text.n ||
+            (cut.text.n && memcmp(whole.text.p, cut.text.p, cut.text.n) != 0)) {
+            fprintf(stderr, "whole:\n%.*s\ncut:\n%.*s\n", (int)whole.text.n, whole.text.p,
+                    (int)cut.text.n, cut.text.p);
             abort();
         }
     }

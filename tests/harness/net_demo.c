@@ -109,8 +109,8 @@ static int socket_of(uint64_t n) {
 
 static void show_head(http_stream *st, const struct http_request *r) {
     buf b = {0};
-    buf_fmt(&b, "%.*s %.*s ? %.*s @ %.*s\n", STR_ARG(r->method), STR_ARG(r->path), STR_ARG(r->query),
-            STR_ARG(r->host));
+    buf_fmt(&b, "%.*s %.*s ? %.*s @ %.*s\n", STR_ARG(r->method), STR_ARG(r->path),
+            STR_ARG(r->query), STR_ARG(r->host));
     for (size_t i = 0; i < r->header_count; i++)
         buf_fmt(&b, "%.*s=%.*s\n", STR_ARG(r->headers[i].name), STR_ARG(r->headers[i].value));
     text(st, 200, buf_view(&b));
@@ -231,7 +231,7 @@ static void on_abort(http_stream *st, const char *why, void *arg) {
     (void)st;
     struct net_demo *d = arg;
     d->aborts++;
-    d->last_abort = strncmp(why, "The client went away", 20) == 0      ? "gone"
+    d->last_abort = strncmp(why, "The client went away", 20) == 0       ? "gone"
                     : strncmp(why, "The client does not read", 24) == 0 ? "deaf"
                                                                         : "other";
 }
@@ -267,7 +267,8 @@ static void *run(void *arg) {
     return NULL;
 }
 
-void net_demo_start(struct net_demo *d, const struct http_limits *limits, tls_context *tls, bool v6) {
+void net_demo_start(struct net_demo *d, const struct http_limits *limits, tls_context *tls,
+                    bool v6) {
     memset(d, 0, sizeof(*d));
     ok(loop_new(&d->l));
     ok(net_new(d->l, &d->n));
@@ -306,7 +307,8 @@ struct http_stats net_demo_sync(struct net_demo *d) {
     struct sync s = {.d = d};
     sem_init(&s.ready, 0, 0);
     loop_post(d->l, sync_here, &s);
-    while (sem_wait(&s.ready) < 0) {}
+    while (sem_wait(&s.ready) < 0) {
+    }
     sem_destroy(&s.ready);
     d->conns = (int)s.stats.conns;
     return s.stats;

@@ -11,13 +11,12 @@
  *   /never            never answers
  *   /stream?N         N bytes of net_demo_byte(), chunked, as the queue drains
  *   /length?N         the same with a Content-Length
- *   /file?N           N bytes from a regular file; /short?N promises one byte more than the file has
- *   /socket?N         N bytes from a socket, length not told; /socket-known?N told
- *   /refuse           answers 403 without reading the body
- *   /wait             pauses the body before any of it, resumes after 20 ms, then as /count
- *   /cut              begins an answer and gives up
- *   /head             the method, and each header as a line "name=value"
- *   /inject           a header whose value has a line break
+ *   /file?N           N bytes from a regular file; /short?N promises one byte more than the file
+ * has /socket?N         N bytes from a socket, length not told; /socket-known?N told /refuse
+ * answers 403 without reading the body /wait             pauses the body before any of it, resumes
+ * after 20 ms, then as /count /cut              begins an answer and gives up /head             the
+ * method, and each header as a line "name=value" /inject           a header whose value has a line
+ * break
  */
 #ifndef BH_TESTS_HARNESS_NET_DEMO_H
 #define BH_TESTS_HARNESS_NET_DEMO_H
@@ -40,7 +39,8 @@ struct net_demo {
 };
 
 /* Starts; fails the process on error. tls may be NULL. v6: listens on ::1. */
-void net_demo_start(struct net_demo *d, const struct http_limits *limits, tls_context *tls, bool v6);
+void net_demo_start(struct net_demo *d, const struct http_limits *limits, tls_context *tls,
+                    bool v6);
 void net_demo_stop(struct net_demo *d);
 /* Waits until the server's thread has handled what came before, and reads its statistics. */
 struct http_stats net_demo_sync(struct net_demo *d);
