@@ -3,6 +3,52 @@
 #include "api/gen_routes.h"
 
 /* A row whose handler is not linked is not served; tests/00-unit/api_rows.c fails on one. */
+#pragma weak api_files_put_check
+#pragma weak api_files_put_open
+#pragma weak api_files_put_sync
+#pragma weak api_files_put_confirm
+#pragma weak api_files_put
+#pragma weak api_files_post_check
+#pragma weak api_files_post_join
+#pragma weak api_files_post
+#pragma weak api_files_get_find
+#pragma weak api_files_get_open
+#pragma weak api_files_delete
+#pragma weak api_files_mkdir
+#pragma weak api_files_list
+#pragma weak api_files_rmdir
+#pragma weak api_files_download_url
+#pragma weak api_files_upload_url
+#pragma weak api_files_part_urls
+#pragma weak api_files_abort_url
+#pragma weak api_files_signed_find
+#pragma weak api_files_signed_put_check
+#pragma weak api_files_signed_put
+#pragma weak api_files_signed_delete
+#pragma weak api_files_artifact_put_check
+#pragma weak api_files_artifact_put
+#pragma weak api_files_artifact_find
+#pragma weak api_files_artifact_delete
+#pragma weak api_files_artifact_list
+#pragma weak api_files_run_artifacts
+#pragma weak api_files_run_credentials_read
+#pragma weak api_files_run_credentials_write
+#pragma weak api_files_dbfs_create
+#pragma weak api_files_dbfs_block_check
+#pragma weak api_files_dbfs_block_store
+#pragma weak api_files_dbfs_add_block
+#pragma weak api_files_dbfs_close_check
+#pragma weak api_files_dbfs_close_join
+#pragma weak api_files_dbfs_close
+#pragma weak api_files_dbfs_put_store
+#pragma weak api_files_dbfs_put
+#pragma weak api_files_dbfs_get_status
+#pragma weak api_files_dbfs_list
+#pragma weak api_files_dbfs_read_find
+#pragma weak api_files_dbfs_read
+#pragma weak api_files_dbfs_mkdirs
+#pragma weak api_files_dbfs_delete
+#pragma weak api_files_dbfs_move
 #pragma weak api_identity_discovery
 #pragma weak api_identity_oauth_metadata
 #pragma weak api_identity_oauth_jwks
@@ -179,33 +225,250 @@
 #pragma weak api_unity_catalog_mlflow_emit_lineage
 
 static const struct schema_field fields_0[] = {
-    {"", SCHEMA_STRING, false, NULL, NULL}};
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
 static const struct schema schema_0 = {fields_0, 1};
 
 static const struct schema_field fields_1[] = {
+    {"part_number", SCHEMA_INT64, true, NULL, NULL},
+    {"etag", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_1 = {fields_1, 2};
+
+static const struct schema_field fields_2[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_1}};
+static const struct schema schema_2 = {fields_2, 1};
+
+static const struct schema_field fields_3[] = {
+    {"action", SCHEMA_ENUM, true, "initiate-upload|complete-upload", NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL},
+    {"upload_type", SCHEMA_STRING, false, NULL, NULL},
+    {"session_token", SCHEMA_STRING, false, NULL, NULL},
+    {"parts", SCHEMA_LIST, false, NULL, &schema_2}};
+static const struct schema schema_3 = {fields_3, 5};
+
+static const struct schema_field fields_4[] = {
+    {"session_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_4 = {fields_4, 1};
+
+static const struct schema_field fields_5[] = {
+    {"multipart_upload", SCHEMA_OBJECT, false, NULL, &schema_4}};
+static const struct schema schema_5 = {fields_5, 1};
+
+static const struct schema_field fields_6[] = {
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_6 = {fields_6, 1};
+
+static const struct schema_field fields_7[] = {
+    {"page_size", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_7 = {fields_7, 3};
+
+static const struct schema_field fields_8[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"is_directory", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL},
+    {"last_modified", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_8 = {fields_8, 5};
+
+static const struct schema_field fields_9[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_8}};
+static const struct schema schema_9 = {fields_9, 1};
+
+static const struct schema_field fields_10[] = {
+    {"contents", SCHEMA_LIST, false, NULL, &schema_9},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_10 = {fields_10, 2};
+
+static const struct schema_field fields_11[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_11 = {fields_11, 2};
+
+static const struct schema_field fields_12[] = {
+    {"", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_12 = {fields_12, 1};
+
+static const struct schema_field fields_13[] = {
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_13 = {fields_13, 2};
+
+static const struct schema_field fields_14[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"session_token", SCHEMA_STRING, true, NULL, NULL},
+    {"start_part_number", SCHEMA_INT64, false, NULL, NULL},
+    {"count", SCHEMA_INT64, false, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_14 = {fields_14, 5};
+
+static const struct schema_field fields_15[] = {
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"part_number", SCHEMA_INT64, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_15 = {fields_15, 3};
+
+static const struct schema_field fields_16[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_15}};
+static const struct schema schema_16 = {fields_16, 1};
+
+static const struct schema_field fields_17[] = {
+    {"upload_part_urls", SCHEMA_LIST, false, NULL, &schema_16}};
+static const struct schema schema_17 = {fields_17, 1};
+
+static const struct schema_field fields_18[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"session_token", SCHEMA_STRING, true, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_18 = {fields_18, 3};
+
+static const struct schema_field fields_19[] = {
+    {"abort_upload_url", SCHEMA_OBJECT, false, NULL, &schema_13}};
+static const struct schema schema_19 = {fields_19, 1};
+
+static const struct schema_field fields_20[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_20 = {fields_20, 1};
+
+static const struct schema_field fields_21[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_21 = {fields_21, 3};
+
+static const struct schema_field fields_22[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_21}};
+static const struct schema schema_22 = {fields_22, 1};
+
+static const struct schema_field fields_23[] = {
+    {"files", SCHEMA_LIST, false, NULL, &schema_22}};
+static const struct schema schema_23 = {fields_23, 1};
+
+static const struct schema_field fields_24[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_24 = {fields_24, 4};
+
+static const struct schema_field fields_25[] = {
+    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"files", SCHEMA_LIST, false, NULL, &schema_22}};
+static const struct schema schema_25 = {fields_25, 2};
+
+static const struct schema_field fields_26[] = {
+    {"", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_26 = {fields_26, 1};
+
+static const struct schema_field fields_27[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"path", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_27 = {fields_27, 2};
+
+static const struct schema_field fields_28[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_28 = {fields_28, 4};
+
+static const struct schema_field fields_29[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_28}};
+static const struct schema schema_29 = {fields_29, 1};
+
+static const struct schema_field fields_30[] = {
+    {"credential_infos", SCHEMA_LIST, false, NULL, &schema_29}};
+static const struct schema schema_30 = {fields_30, 1};
+
+static const struct schema_field fields_31[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_31 = {fields_31, 2};
+
+static const struct schema_field fields_32[] = {
+    {"handle", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_32 = {fields_32, 1};
+
+static const struct schema_field fields_33[] = {
+    {"handle", SCHEMA_INT64, true, NULL, NULL},
+    {"data", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_33 = {fields_33, 2};
+
+static const struct schema_field fields_34[] = {
+    {"handle", SCHEMA_INT64, true, NULL, NULL}};
+static const struct schema schema_34 = {fields_34, 1};
+
+static const struct schema_field fields_35[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"contents", SCHEMA_STRING, false, NULL, NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_35 = {fields_35, 3};
+
+static const struct schema_field fields_36[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_36 = {fields_36, 2};
+
+static const struct schema_field fields_37[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL},
+    {"modification_time", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_37 = {fields_37, 4};
+
+static const struct schema_field fields_38[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_37}};
+static const struct schema schema_38 = {fields_38, 1};
+
+static const struct schema_field fields_39[] = {
+    {"files", SCHEMA_LIST, false, NULL, &schema_38}};
+static const struct schema schema_39 = {fields_39, 1};
+
+static const struct schema_field fields_40[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"offset", SCHEMA_INT64, false, NULL, NULL},
+    {"length", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_40 = {fields_40, 3};
+
+static const struct schema_field fields_41[] = {
+    {"bytes_read", SCHEMA_INT64, false, NULL, NULL},
+    {"data", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_41 = {fields_41, 2};
+
+static const struct schema_field fields_42[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_42 = {fields_42, 1};
+
+static const struct schema_field fields_43[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"recursive", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_43 = {fields_43, 2};
+
+static const struct schema_field fields_44[] = {
+    {"source_path", SCHEMA_STRING, true, NULL, NULL},
+    {"destination_path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_44 = {fields_44, 2};
+
+static const struct schema_field fields_45[] = {
     {"oidc_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"account_id", SCHEMA_STRING, false, NULL, NULL},
     {"workspace_id", SCHEMA_STRING, false, NULL, NULL},
     {"cloud", SCHEMA_STRING, false, NULL, NULL},
     {"host_type", SCHEMA_STRING, false, NULL, NULL},
-    {"token_federation_default_oidc_audiences", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_1 = {fields_1, 6};
+    {"token_federation_default_oidc_audiences", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_45 = {fields_45, 6};
 
-static const struct schema_field fields_2[] = {
+static const struct schema_field fields_46[] = {
     {"authorization_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"token_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"issuer", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_2 = {fields_2, 3};
+static const struct schema schema_46 = {fields_46, 3};
 
-static const struct schema_field fields_3[] = {
-    {"", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_3 = {fields_3, 1};
+static const struct schema_field fields_47[] = {
+    {"keys", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_47 = {fields_47, 1};
 
-static const struct schema_field fields_4[] = {
-    {"keys", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_4 = {fields_4, 1};
-
-static const struct schema_field fields_5[] = {
+static const struct schema_field fields_48[] = {
     {"grant_type", SCHEMA_STRING, false, NULL, NULL},
     {"scope", SCHEMA_STRING, false, NULL, NULL},
     {"client_id", SCHEMA_STRING, false, NULL, NULL},
@@ -216,102 +479,98 @@ static const struct schema_field fields_5[] = {
     {"code_verifier", SCHEMA_STRING, false, NULL, NULL},
     {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
     {"refresh_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_5 = {fields_5, 10};
+static const struct schema schema_48 = {fields_48, 10};
 
-static const struct schema_field fields_6[] = {
+static const struct schema_field fields_49[] = {
     {"access_token", SCHEMA_STRING, false, NULL, NULL},
     {"token_type", SCHEMA_STRING, false, NULL, NULL},
     {"expires_in", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_6 = {fields_6, 3};
+static const struct schema schema_49 = {fields_49, 3};
 
-static const struct schema_field fields_7[] = {
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_7 = {fields_7, 1};
-
-static const struct schema_field fields_8[] = {
+static const struct schema_field fields_50[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_8 = {fields_8, 3};
+static const struct schema schema_50 = {fields_50, 3};
 
-static const struct schema_field fields_9[] = {
+static const struct schema_field fields_51[] = {
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_9 = {fields_9, 2};
+static const struct schema schema_51 = {fields_51, 2};
 
-static const struct schema_field fields_10[] = {
+static const struct schema_field fields_52[] = {
     {"token_id", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"expiry_time", SCHEMA_INT64, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_10 = {fields_10, 4};
+static const struct schema schema_52 = {fields_52, 4};
 
-static const struct schema_field fields_11[] = {
+static const struct schema_field fields_53[] = {
     {"token_value", SCHEMA_STRING, false, NULL, NULL},
-    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_10}};
-static const struct schema schema_11 = {fields_11, 2};
+    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_52}};
+static const struct schema schema_53 = {fields_53, 2};
 
-static const struct schema_field fields_12[] = {
-    {"token_infos", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_12 = {fields_12, 1};
+static const struct schema_field fields_54[] = {
+    {"token_infos", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_54 = {fields_54, 1};
 
-static const struct schema_field fields_13[] = {
+static const struct schema_field fields_55[] = {
     {"token_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_13 = {fields_13, 1};
+static const struct schema schema_55 = {fields_55, 1};
 
-static const struct schema_field fields_14[] = {
+static const struct schema_field fields_56[] = {
     {"created_by_id", SCHEMA_INT64, false, NULL, NULL},
     {"created_by_username", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_14 = {fields_14, 2};
+static const struct schema schema_56 = {fields_56, 2};
 
-static const struct schema_field fields_15[] = {
+static const struct schema_field fields_57[] = {
     {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_15 = {fields_15, 1};
+static const struct schema schema_57 = {fields_57, 1};
 
-static const struct schema_field fields_16[] = {
+static const struct schema_field fields_58[] = {
     {"application_id", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_16 = {fields_16, 3};
+static const struct schema schema_58 = {fields_58, 3};
 
-static const struct schema_field fields_17[] = {
+static const struct schema_field fields_59[] = {
     {"token_value", SCHEMA_STRING, false, NULL, NULL},
     {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_17 = {fields_17, 2};
+static const struct schema schema_59 = {fields_59, 2};
 
-static const struct schema_field fields_18[] = {
+static const struct schema_field fields_60[] = {
     {"lifetime", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_18 = {fields_18, 1};
+static const struct schema schema_60 = {fields_60, 1};
 
-static const struct schema_field fields_19[] = {
+static const struct schema_field fields_61[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"secret", SCHEMA_STRING, false, NULL, NULL},
     {"secret_hash", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_19 = {fields_19, 4};
+static const struct schema schema_61 = {fields_61, 4};
 
-static const struct schema_field fields_20[] = {
-    {"secrets", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_20 = {fields_20, 1};
+static const struct schema_field fields_62[] = {
+    {"secrets", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_62 = {fields_62, 1};
 
-static const struct schema_field fields_21[] = {
+static const struct schema_field fields_63[] = {
     {"workspace_name", SCHEMA_STRING, true, NULL, NULL},
     {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
     {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_21 = {fields_21, 3};
+static const struct schema schema_63 = {fields_63, 3};
 
-static const struct schema_field fields_22[] = {
+static const struct schema_field fields_64[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"workspace_status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_22 = {fields_22, 3};
+static const struct schema schema_64 = {fields_64, 3};
 
-static const struct schema_field fields_23[] = {
+static const struct schema_field fields_65[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_23 = {fields_23, 2};
+static const struct schema schema_65 = {fields_65, 2};
 
-static const struct schema_field fields_24[] = {
+static const struct schema_field fields_66[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"excludedAttributes", SCHEMA_STRING, false, NULL, NULL},
@@ -320,187 +579,187 @@ static const struct schema_field fields_24[] = {
     {"sortBy", SCHEMA_STRING, false, NULL, NULL},
     {"sortOrder", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_24 = {fields_24, 8};
+static const struct schema schema_66 = {fields_66, 8};
 
-static const struct schema_field fields_25[] = {
-    {"Resources", SCHEMA_LIST, false, NULL, &schema_3},
+static const struct schema_field fields_67[] = {
+    {"Resources", SCHEMA_LIST, false, NULL, &schema_12},
     {"totalResults", SCHEMA_INT64, false, NULL, NULL},
     {"startIndex", SCHEMA_INT64, false, NULL, NULL},
     {"itemsPerPage", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_25 = {fields_25, 4};
+static const struct schema schema_67 = {fields_67, 4};
 
-static const struct schema_field fields_26[] = {
+static const struct schema_field fields_68[] = {
     {"givenName", SCHEMA_STRING, false, NULL, NULL},
     {"familyName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_26 = {fields_26, 2};
+static const struct schema schema_68 = {fields_68, 2};
 
-static const struct schema_field fields_27[] = {
+static const struct schema_field fields_69[] = {
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL},
-    {"name", SCHEMA_OBJECT, false, NULL, &schema_26},
-    {"emails", SCHEMA_LIST, false, NULL, &schema_3},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_3},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_3},
-    {"groups", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_27 = {fields_27, 9};
+    {"name", SCHEMA_OBJECT, false, NULL, &schema_68},
+    {"emails", SCHEMA_LIST, false, NULL, &schema_12},
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_12},
+    {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_69 = {fields_69, 9};
 
-static const struct schema_field fields_28[] = {
+static const struct schema_field fields_70[] = {
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_28 = {fields_28, 2};
+static const struct schema schema_70 = {fields_70, 2};
 
-static const struct schema_field fields_29[] = {
+static const struct schema_field fields_71[] = {
     {"op", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_29 = {fields_29, 3};
+static const struct schema schema_71 = {fields_71, 3};
 
-static const struct schema_field fields_30[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_29}};
-static const struct schema schema_30 = {fields_30, 1};
+static const struct schema_field fields_72[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_71}};
+static const struct schema schema_72 = {fields_72, 1};
 
-static const struct schema_field fields_31[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_0},
-    {"Operations", SCHEMA_LIST, true, NULL, &schema_30}};
-static const struct schema schema_31 = {fields_31, 2};
+static const struct schema_field fields_73[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_26},
+    {"Operations", SCHEMA_LIST, true, NULL, &schema_72}};
+static const struct schema schema_73 = {fields_73, 2};
 
-static const struct schema_field fields_32[] = {
+static const struct schema_field fields_74[] = {
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_32 = {fields_32, 1};
+static const struct schema schema_74 = {fields_74, 1};
 
-static const struct schema_field fields_33[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_32}};
-static const struct schema schema_33 = {fields_33, 1};
+static const struct schema_field fields_75[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_74}};
+static const struct schema schema_75 = {fields_75, 1};
 
-static const struct schema_field fields_34[] = {
+static const struct schema_field fields_76[] = {
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
-    {"members", SCHEMA_LIST, false, NULL, &schema_33},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_3},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_34 = {fields_34, 5};
+    {"members", SCHEMA_LIST, false, NULL, &schema_75},
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_76 = {fields_76, 5};
 
-static const struct schema_field fields_35[] = {
+static const struct schema_field fields_77[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_35 = {fields_35, 2};
+static const struct schema schema_77 = {fields_77, 2};
 
-static const struct schema_field fields_36[] = {
+static const struct schema_field fields_78[] = {
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_3},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_3},
-    {"groups", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_36 = {fields_36, 7};
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_12},
+    {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_78 = {fields_78, 7};
 
-static const struct schema_field fields_37[] = {
+static const struct schema_field fields_79[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_37 = {fields_37, 4};
+static const struct schema schema_79 = {fields_79, 4};
 
-static const struct schema_field fields_38[] = {
+static const struct schema_field fields_80[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_38 = {fields_38, 2};
+static const struct schema schema_80 = {fields_80, 2};
 
-static const struct schema_field fields_39[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_38}};
-static const struct schema schema_39 = {fields_39, 1};
+static const struct schema_field fields_81[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_80}};
+static const struct schema schema_81 = {fields_81, 1};
 
-static const struct schema_field fields_40[] = {
+static const struct schema_field fields_82[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_40 = {fields_40, 3};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_82 = {fields_82, 3};
 
-static const struct schema_field fields_41[] = {
+static const struct schema_field fields_83[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_41 = {fields_41, 1};
+static const struct schema schema_83 = {fields_83, 1};
 
-static const struct schema_field fields_42[] = {
+static const struct schema_field fields_84[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_42 = {fields_42, 2};
+static const struct schema schema_84 = {fields_84, 2};
 
-static const struct schema_field fields_43[] = {
+static const struct schema_field fields_85[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"last_update_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_43 = {fields_43, 7};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_85 = {fields_85, 7};
 
-static const struct schema_field fields_44[] = {
-    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_43}};
-static const struct schema schema_44 = {fields_44, 1};
+static const struct schema_field fields_86[] = {
+    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_85}};
+static const struct schema schema_86 = {fields_86, 1};
 
-static const struct schema_field fields_45[] = {
+static const struct schema_field fields_87[] = {
     {"experiment_name", SCHEMA_STRING, true, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_45 = {fields_45, 2};
+static const struct schema schema_87 = {fields_87, 2};
 
-static const struct schema_field fields_46[] = {
+static const struct schema_field fields_88[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_46 = {fields_46, 2};
+static const struct schema schema_88 = {fields_88, 2};
 
-static const struct schema_field fields_47[] = {
+static const struct schema_field fields_89[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_47 = {fields_47, 1};
+static const struct schema schema_89 = {fields_89, 1};
 
-static const struct schema_field fields_48[] = {
+static const struct schema_field fields_90[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_48 = {fields_48, 3};
+static const struct schema schema_90 = {fields_90, 3};
 
-static const struct schema_field fields_49[] = {
+static const struct schema_field fields_91[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_49 = {fields_49, 2};
+static const struct schema schema_91 = {fields_91, 2};
 
-static const struct schema_field fields_50[] = {
+static const struct schema_field fields_92[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_50 = {fields_50, 6};
+static const struct schema schema_92 = {fields_92, 6};
 
-static const struct schema_field fields_51[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_43}};
-static const struct schema schema_51 = {fields_51, 1};
+static const struct schema_field fields_93[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_85}};
+static const struct schema schema_93 = {fields_93, 1};
 
-static const struct schema_field fields_52[] = {
-    {"experiments", SCHEMA_LIST, false, NULL, &schema_51},
+static const struct schema_field fields_94[] = {
+    {"experiments", SCHEMA_LIST, false, NULL, &schema_93},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_52 = {fields_52, 2};
+static const struct schema schema_94 = {fields_94, 2};
 
-static const struct schema_field fields_53[] = {
+static const struct schema_field fields_95[] = {
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_53 = {fields_53, 4};
+static const struct schema schema_95 = {fields_95, 4};
 
-static const struct schema_field fields_54[] = {
+static const struct schema_field fields_96[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
     {"start_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_54 = {fields_54, 5};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_96 = {fields_96, 5};
 
-static const struct schema_field fields_55[] = {
+static const struct schema_field fields_97[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
@@ -511,254 +770,13 @@ static const struct schema_field fields_55[] = {
     {"end_time", SCHEMA_INT64, false, NULL, NULL},
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_55 = {fields_55, 10};
-
-static const struct schema_field fields_56[] = {
-    {"key", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_ANY, false, NULL, NULL},
-    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_56 = {fields_56, 4};
-
-static const struct schema_field fields_57[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_56}};
-static const struct schema schema_57 = {fields_57, 1};
-
-static const struct schema_field fields_58[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_57},
-    {"params", SCHEMA_LIST, false, NULL, &schema_39},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_58 = {fields_58, 3};
-
-static const struct schema_field fields_59[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_55},
-    {"data", SCHEMA_OBJECT, false, NULL, &schema_58},
-    {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
-    {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_59 = {fields_59, 4};
-
-static const struct schema_field fields_60[] = {
-    {"run", SCHEMA_OBJECT, false, NULL, &schema_59}};
-static const struct schema schema_60 = {fields_60, 1};
-
-static const struct schema_field fields_61[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_61 = {fields_61, 2};
-
-static const struct schema_field fields_62[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
-    {"status", SCHEMA_STRING, false, NULL, NULL},
-    {"end_time", SCHEMA_INT64, false, NULL, NULL},
-    {"run_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_62 = {fields_62, 5};
-
-static const struct schema_field fields_63[] = {
-    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_55}};
-static const struct schema schema_63 = {fields_63, 1};
-
-static const struct schema_field fields_64[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_64 = {fields_64, 1};
-
-static const struct schema_field fields_65[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
-    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL},
-    {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_65 = {fields_65, 9};
-
-static const struct schema_field fields_66[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_66 = {fields_66, 4};
-
-static const struct schema_field fields_67[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_67 = {fields_67, 2};
-
-static const struct schema_field fields_68[] = {
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
-    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL},
-    {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_68 = {fields_68, 7};
-
-static const struct schema_field fields_69[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_68}};
-static const struct schema schema_69 = {fields_69, 1};
-
-static const struct schema_field fields_70[] = {
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_70 = {fields_70, 2};
-
-static const struct schema_field fields_71[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_70}};
-static const struct schema schema_71 = {fields_71, 1};
-
-static const struct schema_field fields_72[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_69},
-    {"params", SCHEMA_LIST, false, NULL, &schema_71},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_71}};
-static const struct schema schema_72 = {fields_72, 4};
-
-static const struct schema_field fields_73[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"model_json", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_73 = {fields_73, 2};
-
-static const struct schema_field fields_74[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"digest", SCHEMA_STRING, true, NULL, NULL},
-    {"source_type", SCHEMA_STRING, true, NULL, NULL},
-    {"source", SCHEMA_STRING, true, NULL, NULL},
-    {"schema", SCHEMA_STRING, false, NULL, NULL},
-    {"profile", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_74 = {fields_74, 6};
-
-static const struct schema_field fields_75[] = {
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_74}};
-static const struct schema schema_75 = {fields_75, 2};
-
-static const struct schema_field fields_76[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_75}};
-static const struct schema schema_76 = {fields_76, 1};
-
-static const struct schema_field fields_77[] = {
-    {"model_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_77 = {fields_77, 1};
-
-static const struct schema_field fields_78[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_77}};
-static const struct schema schema_78 = {fields_78, 1};
-
-static const struct schema_field fields_79[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_76},
-    {"models", SCHEMA_LIST, false, NULL, &schema_78}};
-static const struct schema schema_79 = {fields_79, 3};
-
-static const struct schema_field fields_80[] = {
-    {"model_id", SCHEMA_STRING, true, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_80 = {fields_80, 2};
-
-static const struct schema_field fields_81[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_80}};
-static const struct schema schema_81 = {fields_81, 1};
-
-static const struct schema_field fields_82[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"models", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_82 = {fields_82, 2};
-
-static const struct schema_field fields_83[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
-    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_83 = {fields_83, 5};
-
-static const struct schema_field fields_84[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_57},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_84 = {fields_84, 2};
-
-static const struct schema_field fields_85[] = {
-    {"run_id", SCHEMA_LIST, false, NULL, &schema_0},
-    {"run_ids", SCHEMA_LIST, false, NULL, &schema_0},
-    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_85 = {fields_85, 4};
-
-static const struct schema_field fields_86[] = {
-    {"key", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_ANY, false, NULL, NULL},
-    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL},
-    {"run_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_86 = {fields_86, 5};
-
-static const struct schema_field fields_87[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_86}};
-static const struct schema schema_87 = {fields_87, 1};
-
-static const struct schema_field fields_88[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_87}};
-static const struct schema schema_88 = {fields_88, 1};
-
-static const struct schema_field fields_89[] = {
-    {"run_id", SCHEMA_LIST, false, NULL, &schema_0},
-    {"run_ids", SCHEMA_LIST, false, NULL, &schema_0},
-    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
-    {"start_step", SCHEMA_INT64, false, NULL, NULL},
-    {"end_step", SCHEMA_INT64, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_89 = {fields_89, 6};
-
-static const struct schema_field fields_90[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_0},
-    {"filter", SCHEMA_STRING, false, NULL, NULL},
-    {"run_view_type", SCHEMA_STRING, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_90 = {fields_90, 6};
-
-static const struct schema_field fields_91[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_59}};
-static const struct schema schema_91 = {fields_91, 1};
-
-static const struct schema_field fields_92[] = {
-    {"runs", SCHEMA_LIST, false, NULL, &schema_91},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_92 = {fields_92, 2};
-
-static const struct schema_field fields_93[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
-    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_93 = {fields_93, 3};
-
-static const struct schema_field fields_94[] = {
-    {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_94 = {fields_94, 1};
-
-static const struct schema_field fields_95[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
-    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_95 = {fields_95, 3};
-
-static const struct schema_field fields_96[] = {
-    {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_96 = {fields_96, 1};
-
-static const struct schema_field fields_97[] = {
-    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_0}};
-static const struct schema schema_97 = {fields_97, 1};
+static const struct schema schema_97 = {fields_97, 10};
 
 static const struct schema_field fields_98[] = {
-    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"digest", SCHEMA_STRING, false, NULL, NULL},
-    {"context", SCHEMA_STRING, false, NULL, NULL}};
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_ANY, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL}};
 static const struct schema schema_98 = {fields_98, 4};
 
 static const struct schema_field fields_99[] = {
@@ -766,27 +784,268 @@ static const struct schema_field fields_99[] = {
 static const struct schema schema_99 = {fields_99, 1};
 
 static const struct schema_field fields_100[] = {
-    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_99}};
-static const struct schema schema_100 = {fields_100, 1};
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_99},
+    {"params", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_100 = {fields_100, 3};
 
 static const struct schema_field fields_101[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_97},
+    {"data", SCHEMA_OBJECT, false, NULL, &schema_100},
+    {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
+    {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_101 = {fields_101, 4};
+
+static const struct schema_field fields_102[] = {
+    {"run", SCHEMA_OBJECT, false, NULL, &schema_101}};
+static const struct schema schema_102 = {fields_102, 1};
+
+static const struct schema_field fields_103[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_103 = {fields_103, 2};
+
+static const struct schema_field fields_104[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_STRING, false, NULL, NULL},
+    {"end_time", SCHEMA_INT64, false, NULL, NULL},
+    {"run_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_104 = {fields_104, 5};
+
+static const struct schema_field fields_105[] = {
+    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_97}};
+static const struct schema schema_105 = {fields_105, 1};
+
+static const struct schema_field fields_106[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_106 = {fields_106, 1};
+
+static const struct schema_field fields_107[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_107 = {fields_107, 9};
+
+static const struct schema_field fields_108[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_108 = {fields_108, 4};
+
+static const struct schema_field fields_109[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_109 = {fields_109, 2};
+
+static const struct schema_field fields_110[] = {
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_110 = {fields_110, 7};
+
+static const struct schema_field fields_111[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_110}};
+static const struct schema schema_111 = {fields_111, 1};
+
+static const struct schema_field fields_112[] = {
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_112 = {fields_112, 2};
+
+static const struct schema_field fields_113[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_112}};
+static const struct schema schema_113 = {fields_113, 1};
+
+static const struct schema_field fields_114[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_111},
+    {"params", SCHEMA_LIST, false, NULL, &schema_113},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_113}};
+static const struct schema schema_114 = {fields_114, 4};
+
+static const struct schema_field fields_115[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"model_json", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_115 = {fields_115, 2};
+
+static const struct schema_field fields_116[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"digest", SCHEMA_STRING, true, NULL, NULL},
+    {"source_type", SCHEMA_STRING, true, NULL, NULL},
+    {"source", SCHEMA_STRING, true, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"profile", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_116 = {fields_116, 6};
+
+static const struct schema_field fields_117[] = {
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_116}};
+static const struct schema schema_117 = {fields_117, 2};
+
+static const struct schema_field fields_118[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_117}};
+static const struct schema schema_118 = {fields_118, 1};
+
+static const struct schema_field fields_119[] = {
+    {"model_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_119 = {fields_119, 1};
+
+static const struct schema_field fields_120[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_119}};
+static const struct schema schema_120 = {fields_120, 1};
+
+static const struct schema_field fields_121[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_118},
+    {"models", SCHEMA_LIST, false, NULL, &schema_120}};
+static const struct schema schema_121 = {fields_121, 3};
+
+static const struct schema_field fields_122[] = {
+    {"model_id", SCHEMA_STRING, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_122 = {fields_122, 2};
+
+static const struct schema_field fields_123[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_122}};
+static const struct schema schema_123 = {fields_123, 1};
+
+static const struct schema_field fields_124[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"models", SCHEMA_LIST, false, NULL, &schema_123}};
+static const struct schema schema_124 = {fields_124, 2};
+
+static const struct schema_field fields_125[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_125 = {fields_125, 5};
+
+static const struct schema_field fields_126[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_99},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_126 = {fields_126, 2};
+
+static const struct schema_field fields_127[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_127 = {fields_127, 4};
+
+static const struct schema_field fields_128[] = {
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_ANY, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"run_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_128 = {fields_128, 5};
+
+static const struct schema_field fields_129[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_128}};
+static const struct schema schema_129 = {fields_129, 1};
+
+static const struct schema_field fields_130[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_129}};
+static const struct schema schema_130 = {fields_130, 1};
+
+static const struct schema_field fields_131[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"metric_key", SCHEMA_STRING, true, NULL, NULL},
+    {"start_step", SCHEMA_INT64, false, NULL, NULL},
+    {"end_step", SCHEMA_INT64, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_131 = {fields_131, 6};
+
+static const struct schema_field fields_132[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"run_view_type", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_132 = {fields_132, 6};
+
+static const struct schema_field fields_133[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_101}};
+static const struct schema schema_133 = {fields_133, 1};
+
+static const struct schema_field fields_134[] = {
+    {"runs", SCHEMA_LIST, false, NULL, &schema_133},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_134 = {fields_134, 2};
+
+static const struct schema_field fields_135[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_135 = {fields_135, 3};
+
+static const struct schema_field fields_136[] = {
+    {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_136 = {fields_136, 1};
+
+static const struct schema_field fields_137[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_137 = {fields_137, 3};
+
+static const struct schema_field fields_138[] = {
+    {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_138 = {fields_138, 1};
+
+static const struct schema_field fields_139[] = {
+    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_26}};
+static const struct schema schema_139 = {fields_139, 1};
+
+static const struct schema_field fields_140[] = {
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"digest", SCHEMA_STRING, false, NULL, NULL},
+    {"context", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_140 = {fields_140, 4};
+
+static const struct schema_field fields_141[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_140}};
+static const struct schema schema_141 = {fields_141, 1};
+
+static const struct schema_field fields_142[] = {
+    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_141}};
+static const struct schema schema_142 = {fields_142, 1};
+
+static const struct schema_field fields_143[] = {
     {"store_type", SCHEMA_STRING, false, NULL, NULL},
     {"workspaces_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_uploads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_downloads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"trace_archival_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_101 = {fields_101, 5};
+static const struct schema schema_143 = {fields_143, 5};
 
-static const struct schema_field fields_102[] = {
+static const struct schema_field fields_144[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_39},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_102 = {fields_102, 6};
+    {"params", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_144 = {fields_144, 6};
 
-static const struct schema_field fields_103[] = {
+static const struct schema_field fields_145[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
@@ -796,186 +1055,186 @@ static const struct schema_field fields_103[] = {
     {"last_updated_timestamp_ms", SCHEMA_ANY, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_103 = {fields_103, 10};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_145 = {fields_145, 10};
 
-static const struct schema_field fields_104[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_103},
+static const struct schema_field fields_146[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_145},
     {"data", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_104 = {fields_104, 2};
+static const struct schema schema_146 = {fields_146, 2};
 
-static const struct schema_field fields_105[] = {
-    {"model", SCHEMA_OBJECT, false, NULL, &schema_104}};
-static const struct schema schema_105 = {fields_105, 1};
+static const struct schema_field fields_147[] = {
+    {"model", SCHEMA_OBJECT, false, NULL, &schema_146}};
+static const struct schema schema_147 = {fields_147, 1};
 
-static const struct schema_field fields_106[] = {
+static const struct schema_field fields_148[] = {
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_106 = {fields_106, 2};
+static const struct schema schema_148 = {fields_148, 2};
 
-static const struct schema_field fields_107[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_106}};
-static const struct schema schema_107 = {fields_107, 1};
+static const struct schema_field fields_149[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
+static const struct schema schema_149 = {fields_149, 1};
 
-static const struct schema_field fields_108[] = {
+static const struct schema_field fields_150[] = {
     {"field_name", SCHEMA_STRING, false, NULL, NULL},
     {"ascending", SCHEMA_BOOL, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_108 = {fields_108, 4};
+static const struct schema schema_150 = {fields_150, 4};
 
-static const struct schema_field fields_109[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_108}};
-static const struct schema schema_109 = {fields_109, 1};
+static const struct schema_field fields_151[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_150}};
+static const struct schema schema_151 = {fields_151, 1};
 
-static const struct schema_field fields_110[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_0},
+static const struct schema_field fields_152[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_107},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_149},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_109},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_151},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_110 = {fields_110, 6};
+static const struct schema schema_152 = {fields_152, 6};
 
-static const struct schema_field fields_111[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_104}};
-static const struct schema schema_111 = {fields_111, 1};
+static const struct schema_field fields_153[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_146}};
+static const struct schema schema_153 = {fields_153, 1};
 
-static const struct schema_field fields_112[] = {
-    {"models", SCHEMA_LIST, false, NULL, &schema_111},
+static const struct schema_field fields_154[] = {
+    {"models", SCHEMA_LIST, false, NULL, &schema_153},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_112 = {fields_112, 2};
+static const struct schema schema_154 = {fields_154, 2};
 
-static const struct schema_field fields_113[] = {
+static const struct schema_field fields_155[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_113 = {fields_113, 1};
+static const struct schema schema_155 = {fields_155, 1};
 
-static const struct schema_field fields_114[] = {
+static const struct schema_field fields_156[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_114 = {fields_114, 2};
+static const struct schema schema_156 = {fields_156, 2};
 
-static const struct schema_field fields_115[] = {
+static const struct schema_field fields_157[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_115 = {fields_115, 2};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_157 = {fields_157, 2};
 
-static const struct schema_field fields_116[] = {
+static const struct schema_field fields_158[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_116 = {fields_116, 2};
+static const struct schema schema_158 = {fields_158, 2};
 
-static const struct schema_field fields_117[] = {
+static const struct schema_field fields_159[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_117 = {fields_117, 2};
+    {"params", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_159 = {fields_159, 2};
 
-static const struct schema_field fields_118[] = {
+static const struct schema_field fields_160[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_118 = {fields_118, 1};
+static const struct schema schema_160 = {fields_160, 1};
 
-static const struct schema_field fields_119[] = {
-    {"processes", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_119 = {fields_119, 1};
+static const struct schema_field fields_161[] = {
+    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_161 = {fields_161, 1};
 
-static const struct schema_field fields_120[] = {
-    {"reports", SCHEMA_LIST, false, NULL, &schema_3}};
-static const struct schema schema_120 = {fields_120, 1};
+static const struct schema_field fields_162[] = {
+    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_162 = {fields_162, 1};
 
-static const struct schema_field fields_121[] = {
+static const struct schema_field fields_163[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"text", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_121 = {fields_121, 2};
+static const struct schema schema_163 = {fields_163, 2};
 
-static const struct schema_field fields_122[] = {
+static const struct schema_field fields_164[] = {
     {"before_seq", SCHEMA_INT64, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_122 = {fields_122, 2};
+static const struct schema schema_164 = {fields_164, 2};
 
-static const struct schema_field fields_123[] = {
-    {"entries", SCHEMA_LIST, false, NULL, &schema_3},
+static const struct schema_field fields_165[] = {
+    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
     {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_123 = {fields_123, 2};
+static const struct schema schema_165 = {fields_165, 2};
 
-static const struct schema_field fields_124[] = {
+static const struct schema_field fields_166[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_124 = {fields_124, 1};
+static const struct schema schema_166 = {fields_166, 1};
 
-static const struct schema_field fields_125[] = {
+static const struct schema_field fields_167[] = {
     {"sequence", SCHEMA_INT64, false, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_125 = {fields_125, 2};
+static const struct schema schema_167 = {fields_167, 2};
 
-static const struct schema_field fields_126[] = {
+static const struct schema_field fields_168[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_126 = {fields_126, 2};
+static const struct schema schema_168 = {fields_168, 2};
 
-static const struct schema_field fields_127[] = {
+static const struct schema_field fields_169[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"inherited", SCHEMA_BOOL, false, NULL, NULL},
-    {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_127 = {fields_127, 3};
+    {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_169 = {fields_169, 3};
 
-static const struct schema_field fields_128[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_127}};
-static const struct schema schema_128 = {fields_128, 1};
+static const struct schema_field fields_170[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_169}};
+static const struct schema schema_170 = {fields_170, 1};
 
-static const struct schema_field fields_129[] = {
+static const struct schema_field fields_171[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"display_name", SCHEMA_STRING, false, NULL, NULL},
-    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_128}};
-static const struct schema schema_129 = {fields_129, 5};
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_170}};
+static const struct schema schema_171 = {fields_171, 5};
 
-static const struct schema_field fields_130[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_129}};
-static const struct schema schema_130 = {fields_130, 1};
+static const struct schema_field fields_172[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_171}};
+static const struct schema schema_172 = {fields_172, 1};
 
-static const struct schema_field fields_131[] = {
+static const struct schema_field fields_173[] = {
     {"object_id", SCHEMA_STRING, false, NULL, NULL},
     {"object_type", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_130}};
-static const struct schema schema_131 = {fields_131, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_172}};
+static const struct schema schema_173 = {fields_173, 3};
 
-static const struct schema_field fields_132[] = {
+static const struct schema_field fields_174[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_132 = {fields_132, 4};
+static const struct schema schema_174 = {fields_174, 4};
 
-static const struct schema_field fields_133[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_132}};
-static const struct schema schema_133 = {fields_133, 1};
+static const struct schema_field fields_175[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_174}};
+static const struct schema schema_175 = {fields_175, 1};
 
-static const struct schema_field fields_134[] = {
+static const struct schema_field fields_176[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_133}};
-static const struct schema schema_134 = {fields_134, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_175}};
+static const struct schema schema_176 = {fields_176, 3};
 
-static const struct schema_field fields_135[] = {
+static const struct schema_field fields_177[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_135 = {fields_135, 2};
+static const struct schema schema_177 = {fields_177, 2};
 
-static const struct schema_field fields_136[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_135}};
-static const struct schema schema_136 = {fields_136, 1};
+static const struct schema_field fields_178[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_177}};
+static const struct schema schema_178 = {fields_178, 1};
 
-static const struct schema_field fields_137[] = {
-    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_136}};
-static const struct schema schema_137 = {fields_137, 1};
+static const struct schema_field fields_179[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_178}};
+static const struct schema schema_179 = {fields_179, 1};
 
-static const struct schema_field fields_138[] = {
+static const struct schema_field fields_180[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_138 = {fields_138, 3};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_180 = {fields_180, 3};
 
-static const struct schema_field fields_139[] = {
+static const struct schema_field fields_181[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -988,40 +1247,40 @@ static const struct schema_field fields_139[] = {
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_0},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_26},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_139 = {fields_139, 15};
+static const struct schema schema_181 = {fields_181, 15};
 
-static const struct schema_field fields_140[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_139}};
-static const struct schema schema_140 = {fields_140, 1};
+static const struct schema_field fields_182[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_181}};
+static const struct schema schema_182 = {fields_182, 1};
 
-static const struct schema_field fields_141[] = {
+static const struct schema_field fields_183[] = {
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_141 = {fields_141, 2};
+static const struct schema schema_183 = {fields_183, 2};
 
-static const struct schema_field fields_142[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_141}};
-static const struct schema schema_142 = {fields_142, 1};
+static const struct schema_field fields_184[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_183}};
+static const struct schema schema_184 = {fields_184, 1};
 
-static const struct schema_field fields_143[] = {
+static const struct schema_field fields_185[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_140},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_142}};
-static const struct schema schema_143 = {fields_143, 8};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_182},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_184}};
+static const struct schema schema_185 = {fields_185, 8};
 
-static const struct schema_field fields_144[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_143}};
-static const struct schema schema_144 = {fields_144, 1};
+static const struct schema_field fields_186[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_185}};
+static const struct schema schema_186 = {fields_186, 1};
 
-static const struct schema_field fields_145[] = {
+static const struct schema_field fields_187[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1029,123 +1288,123 @@ static const struct schema_field fields_145[] = {
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_140}};
-static const struct schema schema_145 = {fields_145, 9};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_182}};
+static const struct schema schema_187 = {fields_187, 9};
 
-static const struct schema_field fields_146[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_145}};
-static const struct schema schema_146 = {fields_146, 1};
+static const struct schema_field fields_188[] = {
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_187}};
+static const struct schema schema_188 = {fields_188, 1};
 
-static const struct schema_field fields_147[] = {
+static const struct schema_field fields_189[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_147 = {fields_147, 2};
+static const struct schema schema_189 = {fields_189, 2};
 
-static const struct schema_field fields_148[] = {
+static const struct schema_field fields_190[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_148 = {fields_148, 2};
+static const struct schema schema_190 = {fields_190, 2};
 
-static const struct schema_field fields_149[] = {
+static const struct schema_field fields_191[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_0},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_149 = {fields_149, 4};
+static const struct schema schema_191 = {fields_191, 4};
 
-static const struct schema_field fields_150[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_143}};
-static const struct schema schema_150 = {fields_150, 1};
+static const struct schema_field fields_192[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_185}};
+static const struct schema schema_192 = {fields_192, 1};
 
-static const struct schema_field fields_151[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_150},
+static const struct schema_field fields_193[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_192},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_151 = {fields_151, 2};
+static const struct schema schema_193 = {fields_193, 2};
 
-static const struct schema_field fields_152[] = {
+static const struct schema_field fields_194[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_152 = {fields_152, 2};
+static const struct schema schema_194 = {fields_194, 2};
 
-static const struct schema_field fields_153[] = {
+static const struct schema_field fields_195[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"stages", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_153 = {fields_153, 2};
+    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_195 = {fields_195, 2};
 
-static const struct schema_field fields_154[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_140}};
-static const struct schema schema_154 = {fields_154, 1};
+static const struct schema_field fields_196[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_182}};
+static const struct schema schema_196 = {fields_196, 1};
 
-static const struct schema_field fields_155[] = {
+static const struct schema_field fields_197[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_155 = {fields_155, 3};
+static const struct schema schema_197 = {fields_197, 3};
 
-static const struct schema_field fields_156[] = {
+static const struct schema_field fields_198[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_156 = {fields_156, 2};
+static const struct schema schema_198 = {fields_198, 2};
 
-static const struct schema_field fields_157[] = {
+static const struct schema_field fields_199[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_157 = {fields_157, 3};
+static const struct schema schema_199 = {fields_199, 3};
 
-static const struct schema_field fields_158[] = {
+static const struct schema_field fields_200[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_158 = {fields_158, 2};
+static const struct schema schema_200 = {fields_200, 2};
 
-static const struct schema_field fields_159[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_139}};
-static const struct schema schema_159 = {fields_159, 1};
+static const struct schema_field fields_201[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_181}};
+static const struct schema schema_201 = {fields_201, 1};
 
-static const struct schema_field fields_160[] = {
+static const struct schema_field fields_202[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_160 = {fields_160, 8};
+static const struct schema schema_202 = {fields_202, 8};
 
-static const struct schema_field fields_161[] = {
+static const struct schema_field fields_203[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_161 = {fields_161, 2};
+static const struct schema schema_203 = {fields_203, 2};
 
-static const struct schema_field fields_162[] = {
+static const struct schema_field fields_204[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_162 = {fields_162, 3};
+static const struct schema schema_204 = {fields_204, 3};
 
-static const struct schema_field fields_163[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_140},
+static const struct schema_field fields_205[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_182},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_163 = {fields_163, 2};
+static const struct schema schema_205 = {fields_205, 2};
 
-static const struct schema_field fields_164[] = {
+static const struct schema_field fields_206[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_164 = {fields_164, 4};
+static const struct schema schema_206 = {fields_206, 4};
 
-static const struct schema_field fields_165[] = {
+static const struct schema_field fields_207[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_165 = {fields_165, 5};
+static const struct schema schema_207 = {fields_207, 5};
 
-static const struct schema_field fields_166[] = {
+static const struct schema_field fields_208[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -1159,85 +1418,75 @@ static const struct schema_field fields_166[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_166 = {fields_166, 14};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_208 = {fields_208, 14};
 
-static const struct schema_field fields_167[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_166}};
-static const struct schema schema_167 = {fields_167, 1};
+static const struct schema_field fields_209[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_208}};
+static const struct schema schema_209 = {fields_209, 1};
 
-static const struct schema_field fields_168[] = {
+static const struct schema_field fields_210[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_168 = {fields_168, 4};
+static const struct schema schema_210 = {fields_210, 4};
 
-static const struct schema_field fields_169[] = {
+static const struct schema_field fields_211[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_169 = {fields_169, 3};
+static const struct schema schema_211 = {fields_211, 3};
 
-static const struct schema_field fields_170[] = {
+static const struct schema_field fields_212[] = {
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_170 = {fields_170, 1};
+static const struct schema schema_212 = {fields_212, 1};
 
-static const struct schema_field fields_171[] = {
+static const struct schema_field fields_213[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_171 = {fields_171, 3};
+static const struct schema schema_213 = {fields_213, 3};
 
-static const struct schema_field fields_172[] = {
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
-    {"file_size", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_172 = {fields_172, 3};
-
-static const struct schema_field fields_173[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_172}};
-static const struct schema schema_173 = {fields_173, 1};
-
-static const struct schema_field fields_174[] = {
+static const struct schema_field fields_214[] = {
     {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_173},
+    {"files", SCHEMA_LIST, false, NULL, &schema_22},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_174 = {fields_174, 3};
+static const struct schema schema_214 = {fields_214, 3};
 
-static const struct schema_field fields_175[] = {
+static const struct schema_field fields_215[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_175 = {fields_175, 3};
+static const struct schema schema_215 = {fields_215, 3};
 
-static const struct schema_field fields_176[] = {
+static const struct schema_field fields_216[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_176 = {fields_176, 2};
+static const struct schema schema_216 = {fields_216, 2};
 
-static const struct schema_field fields_177[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
-static const struct schema schema_177 = {fields_177, 1};
+static const struct schema_field fields_217[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_216}};
+static const struct schema schema_217 = {fields_217, 1};
 
-static const struct schema_field fields_178[] = {
+static const struct schema_field fields_218[] = {
     {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_177}};
-static const struct schema schema_178 = {fields_178, 2};
+    {"headers", SCHEMA_LIST, false, NULL, &schema_217}};
+static const struct schema schema_218 = {fields_218, 2};
 
-static const struct schema_field fields_179[] = {
+static const struct schema_field fields_219[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_179 = {fields_179, 4};
+static const struct schema schema_219 = {fields_219, 4};
 
-static const struct schema_field fields_180[] = {
+static const struct schema_field fields_220[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
@@ -1249,56 +1498,56 @@ static const struct schema_field fields_180[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_180 = {fields_180, 16};
+static const struct schema schema_220 = {fields_220, 16};
 
-static const struct schema_field fields_181[] = {
+static const struct schema_field fields_221[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_181 = {fields_181, 3};
+static const struct schema schema_221 = {fields_221, 3};
 
-static const struct schema_field fields_182[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_180}};
-static const struct schema schema_182 = {fields_182, 1};
+static const struct schema_field fields_222[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_220}};
+static const struct schema schema_222 = {fields_222, 1};
 
-static const struct schema_field fields_183[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_182},
+static const struct schema_field fields_223[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_222},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_183 = {fields_183, 2};
+static const struct schema schema_223 = {fields_223, 2};
 
-static const struct schema_field fields_184[] = {
+static const struct schema_field fields_224[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_184 = {fields_184, 2};
+static const struct schema schema_224 = {fields_224, 2};
 
-static const struct schema_field fields_185[] = {
+static const struct schema_field fields_225[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_185 = {fields_185, 6};
+static const struct schema schema_225 = {fields_225, 6};
 
-static const struct schema_field fields_186[] = {
+static const struct schema_field fields_226[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_186 = {fields_186, 2};
+static const struct schema schema_226 = {fields_226, 2};
 
-static const struct schema_field fields_187[] = {
+static const struct schema_field fields_227[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_187 = {fields_187, 5};
+static const struct schema schema_227 = {fields_227, 5};
 
-static const struct schema_field fields_188[] = {
+static const struct schema_field fields_228[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"schema_id", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1309,73 +1558,73 @@ static const struct schema_field fields_188[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_188 = {fields_188, 15};
+static const struct schema schema_228 = {fields_228, 15};
 
-static const struct schema_field fields_189[] = {
+static const struct schema_field fields_229[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_189 = {fields_189, 4};
+static const struct schema schema_229 = {fields_229, 4};
 
-static const struct schema_field fields_190[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_188}};
-static const struct schema schema_190 = {fields_190, 1};
+static const struct schema_field fields_230[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_228}};
+static const struct schema schema_230 = {fields_230, 1};
 
-static const struct schema_field fields_191[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_190},
+static const struct schema_field fields_231[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_230},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_191 = {fields_191, 2};
+static const struct schema schema_231 = {fields_231, 2};
 
-static const struct schema_field fields_192[] = {
+static const struct schema_field fields_232[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_192 = {fields_192, 2};
+static const struct schema schema_232 = {fields_232, 2};
 
-static const struct schema_field fields_193[] = {
+static const struct schema_field fields_233[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_0}};
-static const struct schema schema_193 = {fields_193, 5};
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
+static const struct schema schema_233 = {fields_233, 5};
 
-static const struct schema_field fields_194[] = {
+static const struct schema_field fields_234[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_194 = {fields_194, 2};
+static const struct schema schema_234 = {fields_234, 2};
 
-static const struct schema_field fields_195[] = {
+static const struct schema_field fields_235[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_195 = {fields_195, 7};
+static const struct schema schema_235 = {fields_235, 7};
 
-static const struct schema_field fields_196[] = {
+static const struct schema_field fields_236[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_196 = {fields_196, 6};
+static const struct schema schema_236 = {fields_236, 6};
 
-static const struct schema_field fields_197[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_196}};
-static const struct schema schema_197 = {fields_197, 1};
+static const struct schema_field fields_237[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_236}};
+static const struct schema schema_237 = {fields_237, 1};
 
-static const struct schema_field fields_198[] = {
+static const struct schema_field fields_238[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_197},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_237},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"created_at", SCHEMA_INT64, false, NULL, NULL},
@@ -1385,57 +1634,57 @@ static const struct schema_field fields_198[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_198 = {fields_198, 16};
+static const struct schema schema_238 = {fields_238, 16};
 
-static const struct schema_field fields_199[] = {
+static const struct schema_field fields_239[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_199 = {fields_199, 5};
+static const struct schema schema_239 = {fields_239, 5};
 
-static const struct schema_field fields_200[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_198}};
-static const struct schema schema_200 = {fields_200, 1};
+static const struct schema_field fields_240[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_240 = {fields_240, 1};
 
-static const struct schema_field fields_201[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_200},
+static const struct schema_field fields_241[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_240},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_201 = {fields_201, 2};
+static const struct schema schema_241 = {fields_241, 2};
 
-static const struct schema_field fields_202[] = {
+static const struct schema_field fields_242[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_202 = {fields_202, 3};
+static const struct schema schema_242 = {fields_242, 3};
 
-static const struct schema_field fields_203[] = {
+static const struct schema_field fields_243[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_203 = {fields_203, 5};
+static const struct schema schema_243 = {fields_243, 5};
 
-static const struct schema_field fields_204[] = {
+static const struct schema_field fields_244[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_204 = {fields_204, 3};
+static const struct schema schema_244 = {fields_244, 3};
 
-static const struct schema_field fields_205[] = {
+static const struct schema_field fields_245[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_205 = {fields_205, 2};
+static const struct schema schema_245 = {fields_245, 2};
 
-static const struct schema_field fields_206[] = {
+static const struct schema_field fields_246[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_206 = {fields_206, 3};
+static const struct schema schema_246 = {fields_246, 3};
 
-static const struct schema_field fields_207[] = {
+static const struct schema_field fields_247[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1446,8 +1695,8 @@ static const struct schema_field fields_207[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_197},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_237},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1456,151 +1705,151 @@ static const struct schema_field fields_207[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_207 = {fields_207, 20};
+static const struct schema schema_247 = {fields_247, 20};
 
-static const struct schema_field fields_208[] = {
+static const struct schema_field fields_248[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_208 = {fields_208, 12};
+static const struct schema schema_248 = {fields_248, 12};
 
-static const struct schema_field fields_209[] = {
+static const struct schema_field fields_249[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_209 = {fields_209, 4};
+static const struct schema schema_249 = {fields_249, 4};
 
-static const struct schema_field fields_210[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_207}};
-static const struct schema schema_210 = {fields_210, 1};
+static const struct schema_field fields_250[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_247}};
+static const struct schema schema_250 = {fields_250, 1};
 
-static const struct schema_field fields_211[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210},
+static const struct schema_field fields_251[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_250},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_211 = {fields_211, 2};
+static const struct schema schema_251 = {fields_251, 2};
 
-static const struct schema_field fields_212[] = {
+static const struct schema_field fields_252[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_212 = {fields_212, 4};
+static const struct schema schema_252 = {fields_252, 4};
 
-static const struct schema_field fields_213[] = {
+static const struct schema_field fields_253[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_213 = {fields_213, 3};
+static const struct schema schema_253 = {fields_253, 3};
 
-static const struct schema_field fields_214[] = {
+static const struct schema_field fields_254[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_214 = {fields_214, 2};
+static const struct schema schema_254 = {fields_254, 2};
 
-static const struct schema_field fields_215[] = {
+static const struct schema_field fields_255[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_215 = {fields_215, 5};
+static const struct schema schema_255 = {fields_255, 5};
 
-static const struct schema_field fields_216[] = {
+static const struct schema_field fields_256[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_216 = {fields_216, 2};
+static const struct schema schema_256 = {fields_256, 2};
 
-static const struct schema_field fields_217[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_217 = {fields_217, 2};
+static const struct schema_field fields_257[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_257 = {fields_257, 2};
 
-static const struct schema_field fields_218[] = {
+static const struct schema_field fields_258[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_217}};
-static const struct schema schema_218 = {fields_218, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_257}};
+static const struct schema schema_258 = {fields_258, 3};
 
-static const struct schema_field fields_219[] = {
+static const struct schema_field fields_259[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_217}};
-static const struct schema schema_219 = {fields_219, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_257}};
+static const struct schema schema_259 = {fields_259, 4};
 
-static const struct schema_field fields_220[] = {
+static const struct schema_field fields_260[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_220 = {fields_220, 5};
+static const struct schema schema_260 = {fields_260, 5};
 
-static const struct schema_field fields_221[] = {
+static const struct schema_field fields_261[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_221 = {fields_221, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_261 = {fields_261, 2};
 
-static const struct schema_field fields_222[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_221}};
-static const struct schema schema_222 = {fields_222, 1};
+static const struct schema_field fields_262[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_261}};
+static const struct schema schema_262 = {fields_262, 1};
 
-static const struct schema_field fields_223[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_222},
+static const struct schema_field fields_263[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_262},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_223 = {fields_223, 2};
+static const struct schema schema_263 = {fields_263, 2};
 
-static const struct schema_field fields_224[] = {
+static const struct schema_field fields_264[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
-    {"add", SCHEMA_LIST, false, NULL, &schema_0},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_0}};
-static const struct schema schema_224 = {fields_224, 3};
+    {"add", SCHEMA_LIST, false, NULL, &schema_26},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_264 = {fields_264, 3};
 
-static const struct schema_field fields_225[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_224}};
-static const struct schema schema_225 = {fields_225, 1};
+static const struct schema_field fields_265[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_264}};
+static const struct schema schema_265 = {fields_265, 1};
 
-static const struct schema_field fields_226[] = {
+static const struct schema_field fields_266[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_225}};
-static const struct schema schema_226 = {fields_226, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_265}};
+static const struct schema schema_266 = {fields_266, 3};
 
-static const struct schema_field fields_227[] = {
+static const struct schema_field fields_267[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_227 = {fields_227, 3};
+static const struct schema schema_267 = {fields_267, 3};
 
-static const struct schema_field fields_228[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_227}};
-static const struct schema schema_228 = {fields_228, 1};
+static const struct schema_field fields_268[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_267}};
+static const struct schema schema_268 = {fields_268, 1};
 
-static const struct schema_field fields_229[] = {
+static const struct schema_field fields_269[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_228}};
-static const struct schema schema_229 = {fields_229, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_268}};
+static const struct schema schema_269 = {fields_269, 2};
 
-static const struct schema_field fields_230[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_229}};
-static const struct schema schema_230 = {fields_230, 1};
+static const struct schema_field fields_270[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_269}};
+static const struct schema schema_270 = {fields_270, 1};
 
-static const struct schema_field fields_231[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_230},
+static const struct schema_field fields_271[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_270},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_231 = {fields_231, 2};
+static const struct schema schema_271 = {fields_271, 2};
 
-static const struct schema_field fields_232[] = {
+static const struct schema_field fields_272[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -1613,64 +1862,64 @@ static const struct schema_field fields_232[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_232 = {fields_232, 12};
+static const struct schema schema_272 = {fields_272, 12};
 
-static const struct schema_field fields_233[] = {
+static const struct schema_field fields_273[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_233 = {fields_233, 3};
+static const struct schema schema_273 = {fields_273, 3};
 
-static const struct schema_field fields_234[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_232}};
-static const struct schema schema_234 = {fields_234, 1};
+static const struct schema_field fields_274[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_272}};
+static const struct schema schema_274 = {fields_274, 1};
 
-static const struct schema_field fields_235[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_234}};
-static const struct schema schema_235 = {fields_235, 1};
+static const struct schema_field fields_275[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_274}};
+static const struct schema schema_275 = {fields_275, 1};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_276[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_236 = {fields_236, 1};
+static const struct schema schema_276 = {fields_276, 1};
 
-static const struct schema_field fields_237[] = {
+static const struct schema_field fields_277[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_237 = {fields_237, 4};
+static const struct schema schema_277 = {fields_277, 4};
 
-static const struct schema_field fields_238[] = {
+static const struct schema_field fields_278[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39}};
-static const struct schema schema_238 = {fields_238, 7};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_184},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
+static const struct schema schema_278 = {fields_278, 7};
 
-static const struct schema_field fields_239[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_238}};
-static const struct schema schema_239 = {fields_239, 1};
+static const struct schema_field fields_279[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_278}};
+static const struct schema schema_279 = {fields_279, 1};
 
-static const struct schema_field fields_240[] = {
+static const struct schema_field fields_280[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_240 = {fields_240, 4};
+static const struct schema schema_280 = {fields_280, 4};
 
-static const struct schema_field fields_241[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
-static const struct schema schema_241 = {fields_241, 1};
+static const struct schema_field fields_281[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_278}};
+static const struct schema schema_281 = {fields_281, 1};
 
-static const struct schema_field fields_242[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_241},
+static const struct schema_field fields_282[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_281},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_242 = {fields_242, 2};
+static const struct schema schema_282 = {fields_282, 2};
 
-static const struct schema_field fields_243[] = {
+static const struct schema_field fields_283[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1683,129 +1932,237 @@ static const struct schema_field fields_243[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_142},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_184},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_243 = {fields_243, 15};
+static const struct schema schema_283 = {fields_283, 15};
 
-static const struct schema_field fields_244[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_243}};
-static const struct schema schema_244 = {fields_244, 1};
+static const struct schema_field fields_284[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_283}};
+static const struct schema schema_284 = {fields_284, 1};
 
-static const struct schema_field fields_245[] = {
+static const struct schema_field fields_285[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_245 = {fields_245, 1};
+static const struct schema schema_285 = {fields_285, 1};
 
-static const struct schema_field fields_246[] = {
+static const struct schema_field fields_286[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_39},
-    {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_3},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_246 = {fields_246, 9};
+static const struct schema schema_286 = {fields_286, 9};
 
-static const struct schema_field fields_247[] = {
+static const struct schema_field fields_287[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_247 = {fields_247, 3};
+static const struct schema schema_287 = {fields_287, 3};
 
-static const struct schema_field fields_248[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_243}};
-static const struct schema schema_248 = {fields_248, 1};
+static const struct schema_field fields_288[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_283}};
+static const struct schema schema_288 = {fields_288, 1};
 
-static const struct schema_field fields_249[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_248},
+static const struct schema_field fields_289[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_288},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 2};
+static const struct schema schema_289 = {fields_289, 2};
 
-static const struct schema_field fields_250[] = {
+static const struct schema_field fields_290[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_250 = {fields_250, 3};
+static const struct schema schema_290 = {fields_290, 3};
 
-static const struct schema_field fields_251[] = {
+static const struct schema_field fields_291[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_251 = {fields_251, 1};
+static const struct schema schema_291 = {fields_291, 1};
 
-static const struct schema_field fields_252[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_251}};
-static const struct schema schema_252 = {fields_252, 1};
+static const struct schema_field fields_292[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_291}};
+static const struct schema schema_292 = {fields_292, 1};
 
-static const struct schema_field fields_253[] = {
+static const struct schema_field fields_293[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_253 = {fields_253, 4};
+static const struct schema schema_293 = {fields_293, 4};
 
-static const struct schema_field fields_254[] = {
+static const struct schema_field fields_294[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_254 = {fields_254, 3};
+static const struct schema schema_294 = {fields_294, 3};
 
 const struct route_row route_rows[] = {
-    {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_1,
+    {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
+     {{LANE_READ, api_files_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_put}}, "files.upload",
+     "Upload a file; directories above it are made."},
+    {"files", "post", "POST", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_3, &schema_5,
+     {{LANE_READ, api_files_post_check}, {LANE_WORK, api_files_post_join}, {LANE_WRITE, api_files_post}}, NULL,
+     "Begin or complete a multipart upload."},
+    {"files", "get", "GET", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, NULL,
+     {{LANE_READ, api_files_get_find}, {LANE_LOOP, api_files_get_open}}, "files.download",
+     "Download a file; Range and If-… headers count."},
+    {"files", "delete", "DELETE", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_delete}}, "files.delete",
+     "Delete a file."},
+    {"files", "mkdir", "PUT", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_mkdir}}, "files.create_directory",
+     "Make a directory and those above it."},
+    {"files", "list", "GET", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_7, &schema_10,
+     {{LANE_READ, api_files_list}}, "files.list_directory_contents",
+     "Contents of a directory, by name; default and maximum page 1000."},
+    {"files", "rmdir", "DELETE", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_rmdir}}, "files.delete_directory",
+     "Delete an empty directory."},
+    {"files", "download_url", "POST", "/api/2.0/fs/create-download-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_11, &schema_13,
+     {{LANE_READ, api_files_download_url}}, NULL,
+     "A signed URL to read a file."},
+    {"files", "upload_url", "POST", "/api/2.0/fs/create-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_11, &schema_13,
+     {{LANE_READ, api_files_upload_url}}, NULL,
+     "A signed URL to write a file."},
+    {"files", "part_urls", "POST", "/api/2.0/fs/create-upload-part-urls", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_14, &schema_17,
+     {{LANE_READ, api_files_part_urls}}, NULL,
+     "Signed URLs for the parts of a multipart upload (at most 100)."},
+    {"files", "abort_url", "POST", "/api/2.0/fs/create-abort-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_18, &schema_19,
+     {{LANE_READ, api_files_abort_url}}, NULL,
+     "A signed URL that aborts a multipart upload."},
+    {"files", "signed_get", "GET", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_READ, api_files_signed_find}, {LANE_LOOP, api_files_get_open}}, NULL,
+     "Read by a signed URL."},
+    {"files", "signed_put", "PUT", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, true, false, NULL, NULL,
+     {{LANE_READ, api_files_signed_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_signed_put}}, NULL,
+     "Write a file or a part by a signed URL."},
+    {"files", "signed_delete", "DELETE", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_signed_delete}}, NULL,
+     "Abort a multipart upload by a signed URL."},
+    {"files", "artifact_put", "PUT", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, NULL, NULL,
+     {{LANE_READ, api_files_artifact_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_artifact_put}}, NULL,
+     "Upload an artifact (plain MLflow)."},
+    {"files", "artifact_put", "PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, NULL, NULL,
+     {{LANE_READ, api_files_artifact_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_artifact_put}}, NULL,
+     "Upload an artifact (plain MLflow)."},
+    {"files", "artifact_get", "GET", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_READ, api_files_artifact_find}, {LANE_LOOP, api_files_get_open}}, NULL,
+     "Download an artifact (plain MLflow)."},
+    {"files", "artifact_get", "GET", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_READ, api_files_artifact_find}, {LANE_LOOP, api_files_get_open}}, NULL,
+     "Download an artifact (plain MLflow)."},
+    {"files", "artifact_delete", "DELETE", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_artifact_delete}}, NULL,
+     "Delete an artifact or a folder of them (plain MLflow)."},
+    {"files", "artifact_delete", "DELETE", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_files_artifact_delete}}, NULL,
+     "Delete an artifact or a folder of them (plain MLflow)."},
+    {"files", "artifact_list", "GET", "/api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_20, &schema_23,
+     {{LANE_READ, api_files_artifact_list}}, NULL,
+     "Artifacts of a folder, by name (plain MLflow)."},
+    {"files", "artifact_list", "GET", "/ajax-api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_20, &schema_23,
+     {{LANE_READ, api_files_artifact_list}}, NULL,
+     "Artifacts of a folder, by name (plain MLflow)."},
+    {"files", "run_artifacts", "GET", "/api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_24, &schema_25,
+     {{LANE_READ, api_files_run_artifacts}}, "experiments.list_artifacts",
+     "Artifacts of a run, by name."},
+    {"files", "run_artifacts", "GET", "/ajax-api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_24, &schema_25,
+     {{LANE_READ, api_files_run_artifacts}}, "experiments.list_artifacts",
+     "Artifacts of a run, by name."},
+    {"files", "run_credentials_read", "POST", "/api/2.0/mlflow/artifacts/credentials-for-read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_30,
+     {{LANE_READ, api_files_run_credentials_read}}, NULL,
+     "Signed URLs to read a run's artifacts."},
+    {"files", "run_credentials_write", "POST", "/api/2.0/mlflow/artifacts/credentials-for-write", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_30,
+     {{LANE_READ, api_files_run_credentials_write}}, NULL,
+     "Signed URLs to write a run's artifacts."},
+    {"files", "dbfs_create", "POST", "/api/2.0/dbfs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_31, &schema_32,
+     {{LANE_WRITE, api_files_dbfs_create}}, "dbfs.create",
+     "Begin to write a DBFS file."},
+    {"files", "dbfs_add_block", "POST", "/api/2.0/dbfs/add-block", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_33, NULL,
+     {{LANE_READ, api_files_dbfs_block_check}, {LANE_WORK, api_files_dbfs_block_store}, {LANE_WRITE, api_files_dbfs_add_block}}, "dbfs.add_block",
+     "Append a block of at most 1 MiB (base64)."},
+    {"files", "dbfs_close", "POST", "/api/2.0/dbfs/close", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_34, NULL,
+     {{LANE_READ, api_files_dbfs_close_check}, {LANE_WORK, api_files_dbfs_close_join}, {LANE_WRITE, api_files_dbfs_close}}, "dbfs.close",
+     "Finish a DBFS file: it becomes visible."},
+    {"files", "dbfs_put", "POST", "/api/2.0/dbfs/put", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_35, NULL,
+     {{LANE_WORK, api_files_dbfs_put_store}, {LANE_WRITE, api_files_dbfs_put}}, "dbfs.put",
+     "Write a DBFS file of at most 1 MiB (base64)."},
+    {"files", "dbfs_get_status", "GET", "/api/2.0/dbfs/get-status", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_36, &schema_37,
+     {{LANE_READ, api_files_dbfs_get_status}}, "dbfs.get_status",
+     "A DBFS file or directory."},
+    {"files", "dbfs_list", "GET", "/api/2.0/dbfs/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_36, &schema_39,
+     {{LANE_READ, api_files_dbfs_list}}, "dbfs.list",
+     "Contents of a DBFS directory, by name; of a file, itself. At most 10000."},
+    {"files", "dbfs_read", "GET", "/api/2.0/dbfs/read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+     {{LANE_READ, api_files_dbfs_read_find}, {LANE_WORK, api_files_dbfs_read}}, "dbfs.read",
+     "At most 1 MiB of a DBFS file (base64)."},
+    {"files", "dbfs_mkdirs", "POST", "/api/2.0/dbfs/mkdirs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, NULL,
+     {{LANE_WRITE, api_files_dbfs_mkdirs}}, "dbfs.mkdirs",
+     "Make a DBFS directory and those above it."},
+    {"files", "dbfs_delete", "POST", "/api/2.0/dbfs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_43, NULL,
+     {{LANE_WRITE, api_files_dbfs_delete}}, "dbfs.delete",
+     "Delete a DBFS file or directory."},
+    {"files", "dbfs_move", "POST", "/api/2.0/dbfs/move", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+     {{LANE_WRITE, api_files_dbfs_move}}, "dbfs.move",
+     "Move a DBFS file or directory."},
+    {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_45,
      {{LANE_LOOP, api_identity_discovery}}, NULL,
      "Host metadata, read by every client first."},
-    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_2,
+    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/openid-configuration", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_2,
+    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/openid-configuration", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_metadata", "GET", "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_2,
+    {"identity", "oauth_metadata", "GET", "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_jwks", "GET", "/oidc/jwks.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_4,
+    {"identity", "oauth_jwks", "GET", "/oidc/jwks.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_47,
      {{LANE_LOOP, api_identity_oauth_jwks}}, NULL,
      "Public keys of our access tokens."},
-    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_5, &schema_6,
+    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, &schema_49,
      {{LANE_READ, api_identity_oauth_token}}, NULL,
      "OAuth tokens: client credentials of a service principal."},
-    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_5, &schema_6,
+    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, &schema_49,
      {{LANE_READ, api_identity_oauth_token}}, NULL,
      "OAuth tokens: client credentials of a service principal."},
-    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_7, &schema_8,
+    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_6, &schema_50,
      {{LANE_READ, api_identity_me}}, "current_user.me",
      "The caller."},
-    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_9, &schema_11,
+    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_51, &schema_53,
      {{LANE_WRITE, api_identity_token_create}}, "tokens.create",
      "Create a personal access token; its value is shown once."},
-    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_12,
+    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_54,
      {{LANE_READ, api_identity_token_list}}, "tokens.list",
      "The caller's tokens, newest first."},
-    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_13, NULL,
+    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_55, NULL,
      {{LANE_WRITE, api_identity_token_delete}}, "tokens.delete",
      "Revoke a token: refused everywhere from the moment this returns."},
-    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_14, &schema_12,
+    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_56, &schema_54,
      {{LANE_READ, api_identity_tm_list}}, "token_management.list",
      "All tokens of the workspace."},
-    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_15,
+    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_57,
      {{LANE_READ, api_identity_tm_get}}, "token_management.get",
      "One token."},
     {"identity", "tm_delete", "DELETE", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_tm_delete}}, "token_management.delete",
      "Revoke anyone's token."},
-    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_16, &schema_17,
+    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_59,
      {{LANE_WRITE, api_identity_tm_obo}}, "token_management.create_obo_token",
      "Create a token for a service principal."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_18, &schema_19,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_60, &schema_61,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_18, &schema_19,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_60, &schema_61,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_20,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_62,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_20,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_62,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
@@ -1814,46 +2171,46 @@ const struct route_row route_rows[] = {
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_sp_secret_delete}}, "service_principal_secrets.delete",
      "Delete an OAuth secret."},
-    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_21, &schema_22,
+    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_63, &schema_64,
      {{LANE_WRITE, api_identity_ws_create}}, "workspaces.create",
      "Create a workspace; it is RUNNING when this returns."},
-    {"identity", "ws_list", "GET", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_7, NULL,
+    {"identity", "ws_list", "GET", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, NULL,
      {{LANE_READ, api_identity_ws_list}}, "workspaces.list",
      "All workspaces of the account, by id: a bare list."},
-    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_7, &schema_23,
+    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, &schema_65,
      {{LANE_READ, api_identity_ws_get}}, "workspaces.get",
      "One workspace."},
     {"identity", "ws_delete", "DELETE", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_ws_delete}}, "workspaces.delete",
      "Delete a workspace and all that it holds."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_27, &schema_8,
+    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_27, &schema_8,
+    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_8,
+    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_50,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_8,
+    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_50,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_27, &schema_8,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_27, &schema_8,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_8,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_8,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_50,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -1862,34 +2219,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_user_delete}}, "users.delete",
      "Delete a user."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_34, &schema_35,
+    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_34, &schema_35,
+    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_35,
+    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_77,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_35,
+    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_77,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_34, &schema_35,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_34, &schema_35,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_35,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_35,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_77,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -1898,34 +2255,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_group_delete}}, "groups.delete",
      "Delete a group."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_24, &schema_25,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_36, &schema_37,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_36, &schema_37,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_37,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_79,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_28, &schema_37,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_79,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_36, &schema_37,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_36, &schema_37,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_37,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_31, &schema_37,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_79,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -1934,922 +2291,922 @@ const struct route_row route_rows[] = {
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_sp_delete}}, "service_principals.delete",
      "Delete a service principal."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_44,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_45, &schema_44,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_46, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_48, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_50, &schema_52,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_52,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_54, &schema_60,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_61, &schema_60,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_62, &schema_63,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_64, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_65, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_66, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_67, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_72, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_73, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_79, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_82, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_83, &schema_84,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_85, &schema_88,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_90, &schema_92,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_93, &schema_94,
+    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_135, &schema_136,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_93, &schema_94,
+    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_135, &schema_136,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_95, &schema_96,
+    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_95, &schema_96,
+    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_97, &schema_100,
+    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_142,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_97, &schema_100,
+    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_142,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_101,
+    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_143,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_101,
+    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_143,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_102, &schema_105,
+    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, &schema_147,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_102, &schema_105,
+    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, &schema_147,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, &schema_112,
+    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_152, &schema_154,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, &schema_112,
+    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_152, &schema_154,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, &schema_105,
+    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, &schema_147,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, &schema_105,
+    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, &schema_147,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, &schema_105,
+    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_156, &schema_147,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, &schema_105,
+    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_156, &schema_147,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, NULL,
+    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_113, NULL,
+    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, &schema_105,
+    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_147,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, &schema_105,
+    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_147,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_118,
+    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_160,
      {{LANE_READ, api_ops_readyz}}, NULL,
      "200 when stores, gateway and disk are well; no detail."},
     {"ops", "openapi", "GET", "/api/openapi.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_ops_openapi}}, NULL,
      "OpenAPI 3.1 document of this API."},
-    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_119,
+    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_161,
      {{LANE_LOOP, api_ops_status}}, NULL,
      "Processes, restarts, sandbox level."},
-    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_120,
+    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_162,
      {{LANE_WORK, api_ops_crash_list}}, NULL,
      "Crash reports, newest first (at most 100)."},
-    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_121,
+    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_163,
      {{LANE_WORK, api_ops_crash_get}}, NULL,
      "One crash report."},
-    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_122, &schema_123,
+    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_164, &schema_165,
      {{LANE_READ, api_ops_journal}}, NULL,
      "The log of changes of the workspace, newest first; default page 100, at most 1000."},
-    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_124, &schema_125,
+    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_166, &schema_167,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, &schema_131,
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_173,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_134, &schema_131,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_176, &schema_173,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_134, &schema_131,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_176, &schema_173,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, &schema_137,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_179,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_138, &schema_144,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_144,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_146,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_147, &schema_144,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_148, &schema_144,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_151,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_151,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_153, &schema_154,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_159,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_160, &schema_159,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_159,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_159,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_149, &schema_163,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_164, &schema_159,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_165, &schema_167,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_171, &schema_174,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_175, &schema_178,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_179, &schema_180,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_220,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_181, &schema_183,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_184, &schema_180,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_220,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_185, &schema_180,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_220,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_186, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_187, &schema_188,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, &schema_228,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_191,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, &schema_231,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_228,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_188,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_228,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_198,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_238,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, &schema_201,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, &schema_241,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_198,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_238,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_198,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_238,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_196,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_236,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_207,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_247,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_207,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_248, &schema_247,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_251,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, &schema_207,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_247,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_207,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_247,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, &schema_207,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_247,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_214, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_256,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_223,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_263,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_223,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_263,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_231,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_271,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_232,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_272,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_233,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_273,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_235,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_275,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_232,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_272,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_239,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_279,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, &schema_239,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_279,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_239,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_279,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_239,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_279,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_242,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_282,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_152, &schema_242,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_282,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_155, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_156, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_157, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_244,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, &schema_244,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_158, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_245,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_285,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_245,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_285,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_244,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_244,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_244,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_162, &schema_244,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_249,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_289,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_249,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_289,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_244,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_252,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_290, &schema_292,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_252,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_290, &schema_292,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_161, &schema_170,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_293, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_293, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_169, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

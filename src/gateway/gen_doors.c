@@ -3,6 +3,10 @@
 #include "gateway/gen_doors.h"
 
 const struct door_row door_rows[] = {
+    {"PUT", "/api/2.0/fs/files/{path*}", 0, true},
+    {"PUT", "/api/boathouse/signed/{token}", 0, true},
+    {"PUT", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", 0, true},
+    {"PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", 0, true},
     {0, 0, 0, false},
 };
 

@@ -12,6 +12,7 @@
 #include "api/gen_routes.h"
 #include "base/log.h"
 #include "bh_version.h"
+#include "files/blob.h"
 #include "identity/identity.h"
 #include "main/main.h"
 #include "main/role.h"
@@ -73,9 +74,9 @@ static err *write_connect(struct boot_state *b, const char *token) {
         buf_fmt(&t, "DATABRICKS_HOST=%s://%s\n", tls ? "https" : "http", addr);
     buf_fmt(&t, "DATABRICKS_TOKEN=%s\n", token);
     if (tls) {
-        buf_fmt(&t, "SSL_CERT_FILE=%s/tls/bundle.pem\n", b->c.data_dir);
-        buf_fmt(&t, "REQUESTS_CA_BUNDLE=%s/tls/bundle.pem\n", b->c.data_dir);
-        buf_fmt(&t, "NODE_EXTRA_CA_CERTS=%s/tls/ca.pem\n", b->c.data_dir);
+        buf_fmt(&t, "SSL_CERT_FILE=%s/tls/bundle.pem\n", b->c.host_data);
+        buf_fmt(&t, "REQUESTS_CA_BUNDLE=%s/tls/bundle.pem\n", b->c.host_data);
+        buf_fmt(&t, "NODE_EXTRA_CA_CERTS=%s/tls/ca.pem\n", b->c.host_data);
     }
     snprintf(path, sizeof(path), "%s/connect.env", b->c.data_dir);
     err *e = files_write(path, buf_view(&t), 0600);
@@ -117,9 +118,12 @@ static err *open_store(struct boot_state *b) {
     unsigned char master[STORE_KEY_SIZE];
     snprintf(dir, sizeof(dir), "%s/store", b->c.data_dir);
     snprintf(key_path, sizeof(key_path), "%s/master.key", b->c.data_dir);
-    bool from_env = false;
-    TRY(keys_master_env(master, &from_env));
-    if (!from_env) TRY(keys_master_file(key_path, !keys_exist(dir), master));
+    if (fcntl(ROLE_FD_KEY, F_GETFD) >= 0) {
+        TRY(keys_master_fd(ROLE_FD_KEY, master));
+        close(ROLE_FD_KEY);
+    } else {
+        TRY(keys_master_file(key_path, !keys_exist(dir), master));
+    }
     struct store_options o = {.dir = dir, .master_key = str_n((char *)master, sizeof(master))};
     err *e = store_open(&o, &b->c.store);
     keys_wipe(master, sizeof(master));
@@ -127,6 +131,12 @@ static err *open_store(struct boot_state *b) {
     store_derive_key(b->c.store, "page tokens", b->c.page_key);
     store_derive_key(b->c.store, "signed urls", b->c.url_key);
     return NULL;
+}
+
+/* Count limits of entities are settings. */
+static int64_t limit_of(void *arg, const char *setting) {
+    int id = settings_find(str_of(setting));
+    return id < 0 ? 0 : settings_int(arg, (enum setting_id)id);
 }
 
 static err *open_all(struct boot_state *b) {
@@ -139,8 +149,9 @@ static err *open_all(struct boot_state *b) {
     TRY(identity_load_facts(c));
     c->router = router_new(route_rows, route_rows_n);
     TRY(jobs_new("worker", (int)settings_int(&c->settings, SET_WORKERS), &c->workers));
-    str rec = settings_str(&c->settings, SET_TEST_RECORD);
-    c->record_fd = rec.n ? open(rec.p, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    c->record_fd = settings_str(&c->settings, SET_TEST_RECORD).n ? ROLE_FD_RECORD : -1;
+    ent_set_limits(c->store, limit_of, &c->settings);
+    TRY(blobs_open(c));
     TRY(services_start(c));
     control_start(c);
     b->opened = true;
@@ -171,6 +182,8 @@ static void on_peer(struct boot_state *b, struct chan_frame *f, const struct msg
             log_error("cannot talk to the gateway", lf_err(e));
             err_free(e);
         }
+    } else if (str_eqz(m->role, "courier")) {
+        blobs_on_courier(&b->c, fd);
     } else if (b->c.on_peer) {
         b->c.on_peer(&b->c, m->role, m->owner, m->instance, fd);
     } else {
@@ -225,18 +238,21 @@ static void on_synced(struct control *c) {
     announce(b);
 }
 
-static err *run(struct boot_state *b, const char *data_dir) {
+static err *run(struct boot_state *b, const struct role_args *args) {
     static const struct chan_events ev = {.on_frame = on_supervisor_frame,
                                           .on_close = on_supervisor_close};
     settings_init(&b->c.settings);
     b->c.record_fd = -1;
-    b->c.data_dir = strdup(data_dir);
+    b->c.data_dir = strdup(args->data_dir);
+    b->c.host_data = strdup(args->host_data ? args->host_data : args->data_dir);
+    b->c.sandbox_level = args->level;
     b->c.on_gateway_synced = on_synced;
     TRY(loop_new(&b->c.l));
     TRY(chan_new(b->c.l, ROLE_FD_CHANNEL, &ev, b, &b->c.supervisor));
     loop_run(b->c.l);
     services_stop(&b->c);
     jobs_free(b->c.workers);
+    blobs_close(&b->c);
     store_close(b->c.store);
     return NULL;
 }
@@ -248,6 +264,6 @@ int role_control(int argc, char **argv) {
     if (!e) e = role_confine("control", &args);
     struct boot_state *b = calloc(1, sizeof(*b));
     must(b != NULL);
-    if (!e) e = run(b, args.data_dir);
+    if (!e) e = run(b, &args);
     return role_end("control", e);
 }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 /* Roles: run by the supervisor with descriptor 3 = its channel, 4 = the pipe for last words,
- * 5 = the clock page (only with a driven clock). argv[0] is the role's name. */
+ * 5 = the clock page (only with a driven clock); see role.h. argv[0] is the role's name. */
 int role_control(int argc, char **argv);
 int role_gateway(int argc, char **argv);
 int role_courier(int argc, char **argv);

@@ -26,6 +26,8 @@ err *role_begin(const char *role, int argc, char **argv, struct role_args *ret) 
     for (int i = 1; i < argc; i++) {
         if (main_option(argc, argv, &i, "--data", &v))
             ret->data_dir = v;
+        else if (main_option(argc, argv, &i, "--host-data", &v))
+            ret->host_data = v;
         else if (main_option(argc, argv, &i, "--sandbox", &v))
             ret->level = v;
         else if (main_option(argc, argv, &i, "--log-form", &v))

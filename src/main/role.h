@@ -4,16 +4,19 @@
  *   3  the channel to the supervisor (or, for one-shot roles, to the role that asked for them)
  *   4  the pipe for last words
  *   5  the clock page, if the clock is driven
+ *   6  control: the file of test.record, if that is set
+ *   7  control: the master key, if it does not lie in the data folder
  */
 #ifndef BH_MAIN_ROLE_H
 #define BH_MAIN_ROLE_H
 
 #include "base/err.h"
 
-enum { ROLE_FD_CHANNEL = 3, ROLE_FD_WORDS = 4, ROLE_FD_CLOCK = 5 };
+enum { ROLE_FD_CHANNEL = 3, ROLE_FD_WORDS = 4, ROLE_FD_CLOCK = 5, ROLE_FD_RECORD = 6, ROLE_FD_KEY = 7 };
 
 struct role_args {
-    const char *data_dir;
+    const char *data_dir;  /* as the process sees it */
+    const char *host_data; /* the same folder as people know it */
     const char *level;    /* sandbox level: full, user, reduced */
     const char *log_form; /* human or json */
     const char *log_level;

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "bh_version.h"
 #include "main/main.h"
 #include "main/tls_setup.h"
+#include "store/keys.h"
 #include "supervisor/supervisor.h"
 #include "sys/files.h"
 #include "sys/rand.h"
@@ -117,6 +119,49 @@ static err *prepare_folder(const char *dir) {
     return NULL;
 }
 
+/* ---- what else is installed ---- */
+
+/* Run from its checkout, the program finds what tools/setup made; installed, what the package brought. */
+static const char *find(char *out, const char *in_checkout, const char *installed) {
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    exe[n > 0 ? n : 0] = 0;
+    const char *first = strncmp(exe, "/usr/", 5) == 0 ? installed : in_checkout;
+    const char *places[] = {first, first == installed ? in_checkout : installed};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (realpath(places[i], out)) return out;
+    return NULL;
+}
+
+/* A master key from the environment or a service credential goes to control in a memory file; the
+ * variable is wiped. */
+static err *take_master_key(int *ret_fd) {
+    unsigned char key[STORE_KEY_SIZE];
+    bool found = false;
+    TRY(keys_master_env(key, &found));
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (!found && dir) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%.3900s/master.key", dir);
+        if (access(path, F_OK) == 0) {
+            TRY(keys_master_file(path, false, key));
+            found = true;
+        }
+    }
+    if (!found) return NULL;
+    int fd = memfd_create("key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool ok = fd >= 0 && write(fd, key, sizeof(key)) == (ssize_t)sizeof(key) &&
+              fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    keys_wipe(key, sizeof(key));
+    if (ok) {
+        *ret_fd = fd;
+        return NULL;
+    }
+    err *e = err_errno("cannot keep the master key");
+    if (fd >= 0) close(fd);
+    return e;
+}
+
 static log_level level_of(const struct settings *s) {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     for (int i = 0; i < 4; i++)
@@ -146,7 +191,12 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     }
     log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, level_of(&s->settings), fd);
     TRY(prepare_folder(dir));
+    static char base_env[PATH_MAX], python_dir[PATH_MAX], uv[PATH_MAX];
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
+    if (env.n && !realpath(env.p, base_env))
+        return err_hint(err_errno("cannot use %s", env.p), "Correct environments.python.");
+    int key_fd = -1;
+    TRY(take_master_key(&key_fd));
     buf chain = {0}, key = {0};
     if (!str_eqz(settings_str(&s->settings, SET_HTTPS_ADDRESS), "off"))
         TRY(tls_setup(dir, &s->settings, &chain, &key));
@@ -155,7 +205,14 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
                                    .tls_key = &key,
                                    .renew_tls = tls_setup,
                                    .settings = &s->settings,
-                                   .base_env = env.n ? env.p : BH_DEPS_DIR "/py/base",
+                                   .base_env = env.n ? base_env
+                                                     : find(base_env, BH_DEPS_DIR "/py/base",
+                                                            "/usr/lib/boathouse/py/base"),
+                                   .python_dir = find(python_dir, BH_DEPS_DIR "/../python",
+                                                      "/usr/lib/boathouse/python"),
+                                   .uv = find(uv, BH_DEPS_DIR "/bin/uv", "/usr/lib/boathouse/bin/uv"),
+                                   .master_key_fd = key_fd,
+                                   .log_fd = fd,
                                    .test_clock = s->test_clock};
     return supervisor_run(&o);
 }

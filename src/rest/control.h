@@ -25,7 +25,9 @@ struct gateway_link {
 struct control {
     loop *l;
     struct settings settings; /* any thread may read what is not reloadable */
-    char *data_dir;
+    char *data_dir;            /* as this process sees it: /data in a sandbox */
+    char *host_data;           /* the same folder as people know it */
+    const char *sandbox_level; /* full, user or reduced */
     store *store; /* any thread */
     struct facts *facts;
     router *router;
@@ -43,6 +45,7 @@ struct control {
     struct req *live; /* all requests, for shutdown and status */
     size_t n_live;
     bool draining;
+    bool keep_past; /* blobs that only past versions name are kept until the journal forgets them */
     /* Frames for services: from the supervisor (spawned, leased, ended, status) and others. */
     void (*on_supervisor)(struct control *c, struct chan_frame *f);
     void (*on_gateway)(struct control *c, struct gateway_link *g, struct chan_frame *f);

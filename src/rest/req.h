@@ -70,6 +70,7 @@ struct req_fact {
 };
 
 struct control; /* rest/control.h */
+struct later;
 
 struct req {
     arena *a;
@@ -118,6 +119,7 @@ struct req {
     vec_of(struct req_fact) facts;
     void (*after)(struct req *); /* on the loop, after commit, before the answer */
     void *state;                 /* a service's own, across steps */
+    struct later *drops;         /* blobs to delete after the commit (src/api/files) */
 
     /* Machinery */
     int step;

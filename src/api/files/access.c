@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may use which path, asked at every door (Files API, artifacts, signed URLs when they are made):
+ *
+ *   /WorkspaceInternal/Mlflow/Artifacts/<exp>/…   the experiment: CAN_READ, CAN_EDIT
+ *   /Models/<catalog>/<schema>/<model>/<v>/…      the model: EXECUTE to read; to write, the version is
+ *                                                 PENDING_REGISTRATION and CREATE_MODEL_VERSION
+ *   anything else                                 nobody
+ */
+#include "catalog/models.h"
+#include "files_int.h"
+#include "mlflow/access.h"
+
+static err *no_root(str path) {
+    return err_hint(err_new(ERR_NOT_FOUND, "'%.*s' does not exist.", STR_ARG(str_cut(path, 300))),
+                    "Paths begin with /Models/<catalog>/<schema>/<model>/<version> or "
+                    "/WorkspaceInternal/Mlflow/Artifacts/<experiment>.");
+}
+
+static err *as_not_found(err *e) {
+    return err_code_of(e) == ERR_RESOURCE_DOES_NOT_EXIST ? err_recode(e, ERR_NOT_FOUND) : e;
+}
+
+static err *experiment_access(struct req *r, str rest, bool write) {
+    str id;
+    int64_t n;
+    str_split(&rest, '/', &id);
+    if (!str_to_i64(id, &n)) return no_root(r->path);
+    struct ent_experiment ex;
+    store_tx *meta;
+    TRY(access_meta_begin(r, &meta));
+    err *e = access_experiment(meta, r, n, write ? EXPERIMENTS_CAN_EDIT : EXPERIMENTS_CAN_READ, &ex);
+    access_meta_end(r, meta);
+    return as_not_found(e);
+}
+
+static err *model_access(struct req *r, str rest, bool write) {
+    str parts[4];
+    int n = 0;
+    while (n < 4 && str_split(&rest, '/', &parts[n])) n++;
+    if (n < 3) return no_root(r->path);
+    str full = str_of(arena_printf(r->a, "%.*s.%.*s.%.*s", STR_ARG(parts[0]), STR_ARG(parts[1]),
+                                   STR_ARG(parts[2])));
+    struct caller c = {.tx = r->tx, .today = store_tx_today(r->tx), .scope = r->scope, .a = r->a,
+                       .who = &r->who, .name = r->principal_name};
+    struct securable m;
+    TRY(as_not_found(securable_open(&c, SEC_MODEL, full,
+                                    write ? PRIV_CREATE_MODEL_VERSION : PRIV_EXECUTE, &m)));
+    if (!write) return NULL;
+    int64_t number;
+    if (n < 4 || !str_to_i64(parts[3], &number)) return no_root(r->path);
+    struct model_version v;
+    TRY(as_not_found(models_version(&c, &m, number, &v)));
+    if (!str_eqz(v.row.status, "PENDING_REGISTRATION"))
+        return err_new(ERR_INVALID_STATE,
+                       "Version %lld of model '%.*s' is registered: its files do not change.",
+                       (long long)number, STR_ARG(full));
+    return NULL;
+}
+
+err *files_access(struct req *r, str path, bool write) {
+    static const str ML = {"/WorkspaceInternal/Mlflow/Artifacts/", 36}, MODELS = {"/Models/", 8};
+    if (str_starts(path, ML)) return experiment_access(r, str_from(path, ML.n), write);
+    if (str_starts(path, MODELS)) return model_access(r, str_from(path, MODELS.n), write);
+    return no_root(path);
+}
+
+err *files_path(struct req *r, const char *arg_name, bool write, struct file_op *op) {
+    TRY(tree_path(r->a, arg_str(r, arg_name), &op->path));
+    op->scope = tree_scope(op->path, r->scope);
+    op->principal = r->principal;
+    return files_access(r, op->path, write);
+}
+
+bool files_artifact_path(arena *a, str artifact, str *ret) {
+    str rest = artifact, exp, kind, id, word;
+    if (!str_split(&rest, '/', &exp) || !str_split(&rest, '/', &kind)) return false;
+    const char *folder = "Runs";
+    if (str_eqz(kind, "models") || str_eqz(kind, "traces")) {
+        folder = kind.p[0] == 'm' ? "LoggedModels" : "Traces";
+        if (!str_split(&rest, '/', &id)) return false;
+    } else {
+        id = kind;
+    }
+    if (!str_split(&rest, '/', &word) || !str_eqz(word, "artifacts")) return false;
+    while (rest.n && rest.p[rest.n - 1] == '/') rest.n--;
+    *ret = str_of(arena_printf(a, "/WorkspaceInternal/Mlflow/Artifacts/%.*s/%s/%.*s/artifacts%s%.*s",
+                               STR_ARG(exp), folder, STR_ARG(id), rest.n ? "/" : "", STR_ARG(rest)));
+    return true;
+}
