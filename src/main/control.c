@@ -28,6 +28,7 @@ struct boot_state {
     bool announced;
     struct bootstrap boot;
     char http[80], https[80]; /* listeners' addresses */
+    int key_fd;               /* the master key, or -1: it is in the data folder */
     loop_timer drain;
 };
 
@@ -118,9 +119,9 @@ static err *open_store(struct boot_state *b) {
     unsigned char master[STORE_KEY_SIZE];
     snprintf(dir, sizeof(dir), "%s/store", b->c.data_dir);
     snprintf(key_path, sizeof(key_path), "%s/master.key", b->c.data_dir);
-    if (fcntl(ROLE_FD_KEY, F_GETFD) >= 0) {
-        TRY(keys_master_fd(ROLE_FD_KEY, master));
-        close(ROLE_FD_KEY);
+    if (b->key_fd >= 0) {
+        TRY(keys_master_fd(b->key_fd, master));
+        close(b->key_fd);
     } else {
         TRY(keys_master_file(key_path, !keys_exist(dir), master));
     }
@@ -149,7 +150,6 @@ static err *open_all(struct boot_state *b) {
     TRY(identity_load_facts(c));
     c->router = router_new(route_rows, route_rows_n);
     TRY(jobs_new("worker", (int)settings_int(&c->settings, SET_WORKERS), &c->workers));
-    c->record_fd = settings_str(&c->settings, SET_TEST_RECORD).n ? ROLE_FD_RECORD : -1;
     ent_set_limits(c->store, limit_of, &c->settings);
     TRY(blobs_open(c));
     TRY(services_start(c));
@@ -242,7 +242,8 @@ static err *run(struct boot_state *b, const struct role_args *args) {
     static const struct chan_events ev = {.on_frame = on_supervisor_frame,
                                           .on_close = on_supervisor_close};
     settings_init(&b->c.settings);
-    b->c.record_fd = -1;
+    b->c.record_fd = args->record_fd;
+    b->key_fd = args->key_fd;
     b->c.data_dir = strdup(args->data_dir);
     b->c.host_data = strdup(args->host_data ? args->host_data : args->data_dir);
     b->c.sandbox_level = args->level;

@@ -21,7 +21,7 @@ static log_level level_by_name(const char *name) {
 }
 
 err *role_begin(const char *role, int argc, char **argv, struct role_args *ret) {
-    *ret = (struct role_args){.level = "reduced", .log_form = "human", .log_level = "info"};
+    *ret = (struct role_args){.level = "reduced", .log_form = "human", .log_level = "info", .record_fd = -1, .key_fd = -1};
     const char *v;
     for (int i = 1; i < argc; i++) {
         if (main_option(argc, argv, &i, "--data", &v))
@@ -48,6 +48,8 @@ err *role_begin(const char *role, int argc, char **argv, struct role_args *ret) 
                         "Use `boathouse serve`.");
     /* Before anything else takes these numbers. */
     bool words = fcntl(ROLE_FD_WORDS, F_GETFD) >= 0, driven = fcntl(ROLE_FD_CLOCK, F_GETFD) >= 0;
+    if (fcntl(ROLE_FD_RECORD, F_GETFD) >= 0) ret->record_fd = ROLE_FD_RECORD;
+    if (fcntl(ROLE_FD_KEY, F_GETFD) >= 0) ret->key_fd = ROLE_FD_KEY;
     TRY(crash_setup(role, words ? ROLE_FD_WORDS : -1, true));
     return driven ? clock_page_map(ROLE_FD_CLOCK, false) : NULL;
 }

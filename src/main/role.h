@@ -20,6 +20,7 @@ struct role_args {
     const char *level;    /* sandbox level: full, user, reduced */
     const char *log_form; /* human or json */
     const char *log_level;
+    int record_fd, key_fd; /* -1 where not given */
 };
 
 /* Log, crash reports, hash seed, clock. */

@@ -4,6 +4,7 @@
 
 static const uint16_t accepts_control[] = {2, 3, 4, 6, 11, 13, 15, 17, 0};
 static const struct role_root roots_control[] = {
+    {"/data", "", true},
     {0, 0, false}};
 static const uint16_t accepts_gateway[] = {2, 3, 4, 6, 7, 0};
 static const struct role_root roots_gateway[] = {

@@ -74,7 +74,7 @@ static err *open_one(struct supervisor *s, str text, bool tls) {
         e = err_hint(err_new(ERR_INVALID_PARAMETER_VALUE,
                              "plain HTTP on %.*s would send tokens in the clear.", STR_ARG(text)),
                      "Use --https, or set http.allow_remote=true behind a TLS proxy.");
-    if (!e && !is_loopback(ai->ai_addr) && (s->o.test_clock || strcmp(s->sandbox_level, "reduced") == 0))
+    if (!e && !is_loopback(ai->ai_addr) && (s->o.test_clock || s->level == SANDBOX_REDUCED))
         e = err_new(ERR_INVALID_PARAMETER_VALUE,
                     "%.*s is not loopback: a driven clock and sandbox.level=reduced are for loopback "
                     "listeners only.",

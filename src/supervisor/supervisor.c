@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -52,6 +51,7 @@ static void send_peer(struct child *to, const struct child *other, int fd) {
 }
 
 static void broker(struct child *a, struct child *b) {
+    if (!a->ch || !b->ch) return; /* one of them is ending: its successor is connected anew */
     int fds[2];
     err *e = chan_pair(fds);
     if (e) {
@@ -126,7 +126,7 @@ static void forget(struct child *c) {
     loop_timer_clear(s->l, &c->kill_timer);
     loop_unwatch(s->l, &c->end);
     loop_unwatch(s->l, &c->words);
-    close(c->pidfd);
+    spawn_release(&c->process);
     if (c->words.fd >= 0) close(c->words.fd);
     chan_free(c->ch);
     buf_free(&c->report);
@@ -149,11 +149,16 @@ static void on_end(loop_watch *w, int events) {
     (void)events;
     struct child *c = (struct child *)((char *)w - offsetof(struct child, end));
     struct supervisor *s = c->s;
-    siginfo_t si = {0};
-    if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0) return;
-    int code = si.si_code == CLD_EXITED ? si.si_status : 0;
-    int sig = si.si_code == CLD_EXITED ? 0 : si.si_status;
+    launch_kill(c); /* whatever it had started */
+    struct spawn_end end;
+    err *e = spawn_wait(&c->process, 0, &end);
+    if (e) {
+        err_free(e); /* not yet */
+        return;
+    }
+    int code = end.by_signal ? 0 : end.code, sig = end.by_signal ? end.code : 0;
     read_words(c);
+    if (end.out_of_memory) buf_z(&c->report, "\nended for using more memory than its limit\n");
     struct kept *k = &s->kept[c->row - role_rows];
     bool kept = k->child == c;
     bool unexpected = kept && !s->draining;
@@ -162,7 +167,6 @@ static void on_end(loop_watch *w, int events) {
                  lf_int("code", code), lf_int("signal", sig), lf_z("owner", c->owner));
     if (sig != SIGTERM && !c->ending) keep_report(s, c, code, sig);
     tell_ended(s, c, code, sig);
-    launch_kill(c); /* whatever it had started */
     if (kept) k->child = NULL;
     bool quick = clock_mono() - c->started < QUIET_US;
     forget(c);
@@ -187,7 +191,7 @@ static void watch_child(struct supervisor *s, struct child *c, int chan_fd) {
     c->instance = ++s->next_instance;
     c->started = clock_mono();
     c->end.on_event = on_end;
-    c->end.fd = c->pidfd;
+    c->end.fd = c->process.pidfd;
     c->words.on_event = on_words;
     err *e = loop_watch_add(s->l, &c->end, LOOP_READ);
     if (!e && c->words.fd >= 0) e = loop_watch_add(s->l, &c->words, LOOP_READ);
@@ -299,7 +303,12 @@ static void on_lease(struct supervisor *s, struct child *control, uint64_t strea
         e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner or environment is not an id");
     else
         e = launch_lease(s, c, m->owner, m->environment);
-    if (!e) c->leased = true;
+    if (!e) {
+        c->leased = true;
+    } else if (c && c->process.leased) {
+        c->ending = true;
+        launch_kill(c);
+    }
     CHAN_SEND(control->ch, leased, stream, -1, .instance = m->instance, .owner = m->owner,
               .ok = e == NULL, .reason = e ? str_of(err_msg(e)) : STR(""));
     err_free(e);
@@ -317,7 +326,7 @@ static void on_status(struct supervisor *s, struct child *control, uint64_t stre
     jdoc *d = json_doc(a);
     jmut *o = yyjson_mut_obj(d);
     json_put_int(d, o, "pid", getpid());
-    json_put_z(d, o, "sandbox_level", s->sandbox_level);
+    json_put_z(d, o, "sandbox_level", sandbox_level_name(s->level));
     jmut *list = json_put_arr(d, o, "processes");
     for (size_t i = 0; i < s->children.n; i++) {
         struct child *c = s->children.p[i];
@@ -495,11 +504,12 @@ static err *open_signals(struct supervisor *s) {
 static err *begin(struct supervisor *s) {
     TRY(loop_new(&s->l));
     TRY(open_signals(s));
-    TRY(launch_level(s, &s->sandbox_level));
+    TRY(launch_level(s));
+    TRY(sandbox_confine(sandbox_by_name(STR("supervisor")), s->level));
     TRY(listen_open(s));
     if (s->o.test_clock) {
         TRY(clock_page_new(&s->clock_fd));
-        TRY(clock_page_map(s->clock_fd, false));
+        TRY(clock_page_map(s->clock_fd, true));
         log_warn("the clock is driven by tests: do not use this platform for anything else");
     }
     s->tls_timer.on_time = on_tls_timer;
@@ -522,6 +532,7 @@ err *supervisor_run(const struct supervisor_options *o) {
     must(s != NULL);
     s->o = *o;
     s->signal_fd = s->clock_fd = -1;
+    s->log_fd = o->log_fd;
     err *e = begin(s);
     if (!e) loop_run(s->l);
     for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
@@ -529,6 +540,8 @@ err *supervisor_run(const struct supervisor_options *o) {
     vec_free(&s->children);
     vec_free(&s->listeners);
     if (s->signal_fd >= 0) close(s->signal_fd);
+    if (s->clock_fd >= 0) close(s->clock_fd);
+    cgroups_free(s->groups);
     loop_free(s->l);
     free(s);
     return e;

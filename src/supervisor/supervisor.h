@@ -12,8 +12,11 @@
 struct supervisor_options {
     const char *data_dir; /* absolute */
     struct settings *settings;
-    const char *python_dir; /* folder of python/ (modules shipped into sandboxes) */
-    const char *base_env;   /* base Python environment */
+    const char *python_dir; /* folder of python/ (modules shipped into sandboxes), or NULL */
+    const char *base_env;   /* base Python environment, or NULL */
+    const char *uv;         /* the builder of environments, or NULL */
+    int master_key_fd;      /* memory file with a master key for control; -1: it lies in the data folder */
+    int log_fd;             /* where log lines go */
     bool test_clock;
     buf *tls_chain, *tls_key; /* PEM; empty without HTTPS */
     /* Called once a day and on a reload: appends the certificate in force to two empty buffers. */

@@ -7,6 +7,7 @@
 #include "ipc/chan.h"
 #include "supervisor/roles.h"
 #include "supervisor/supervisor.h"
+#include "sys/spawn.h"
 
 #define REPORT_MAX (32u * 1024u)
 
@@ -18,7 +19,8 @@ struct child {
     const struct role_row *row;
     char owner[65];
     uint64_t instance;
-    int pid, pidfd;
+    int pid;                /* kept past its end, for reports */
+    struct spawned process;
     chan *ch;            /* to the role; NULL for roles without a supervisor channel */
     loop_watch end, words; /* pidfd; the pipe with crash reports or stderr */
     buf report;          /* last words, the newest REPORT_MAX bytes */
@@ -50,23 +52,26 @@ struct supervisor {
     vec_of(struct child *) children;
     vec_of(struct listener_socket) listeners;
     uint64_t next_instance;
-    int signal_fd, clock_fd, lock_fd;
+    int signal_fd, clock_fd, log_fd;
     loop_watch signals;
     bool draining, stopped;
     int exit_code;
     loop_timer drain_timer, tls_timer;
-    const char *sandbox_level; /* full, user or reduced */
+    enum sandbox_level level;
+    cgroups *groups;
 };
 
 /* launch.c: starts a process of a row. chan_fd becomes its descriptor 3. The child is watched. */
 err *launch(struct supervisor *s, const struct role_row *row, str owner, str environment,
             uint32_t memory_mb, int chan_fd, struct child **ret) BH_CHECK;
-/* Mounts the owner's roots into a warm child. */
+/* Mounts the owner's roots into a warm child. INVALID_STATE at level reduced. After an error the child
+ * must be killed: half a lease is one, too. */
 err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment) BH_CHECK;
 /* Kills a child and all it started. */
 void launch_kill(struct child *c);
-/* "full", "user" or "reduced": what the settings and the machine allow; error with the way out. */
-err *launch_level(struct supervisor *s, const char **ret) BH_CHECK;
+/* Sets s->level to what the settings ask and the machine can, or an error with the way out; makes
+ * the parent of the control groups. */
+err *launch_level(struct supervisor *s) BH_CHECK;
 
 /* listen.c */
 err *listen_open(struct supervisor *s) BH_CHECK;
