@@ -178,30 +178,36 @@ err *catalogs_delete(const struct caller *c, const struct securable *s, bool for
 /* ---- a fresh metastore ---- */
 
 #define MAIN_CATALOG "main"
+#define EVERYONE "account users"
 
-err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) {
-    arena *a = arena_new();
-    struct policy_subject nobody = {0};
-    struct caller c = {.tx = tx, .today = tx, .scope = scope, .a = a, .who = &nobody};
-    struct securable schema;
+/* What the published platform gives all users on a workspace's own catalog. */
+static err *welcome(const struct caller *c, const struct securable *catalog) {
+    struct ent_group everyone;
+    struct ent_schema schema;
     bool found;
-    err *e = securable_find(&c, SEC_SCHEMA, STR(MAIN_CATALOG ".default"), &schema, &found);
-    if (!e && found) e = grants_change(&c, SEC_CATALOG, schema.catalog.id, group, PRIV_USE_CATALOG, 0);
-    if (!e && found)
-        e = grants_change(&c, SEC_SCHEMA, schema.id, group, PRIV_USE_SCHEMA | PRIV_CREATE_MODEL, 0);
-    arena_free(a);
-    return e;
+    TRY(ent_group_by_display_name(c->tx, metastore_scope(c), c->a, STR(EVERYONE), &everyone,
+                                  &found));
+    if (!found) return NULL;
+    TRY(ent_schema_by_name(c->tx, metastore_scope(c), c->a, catalog->id, STR("default"), &schema,
+                           NULL));
+    TRY(grants_change(c, SEC_CATALOG, catalog->id, everyone.id, PRIV_USE_CATALOG, 0));
+    return grants_change(c, SEC_SCHEMA, schema.id, everyone.id, PRIV_USE_SCHEMA | PRIV_CREATE_MODEL,
+                         0);
 }
 
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
     arena *a = arena_new();
     struct policy_subject who = {.id = owner, .active = true};
     struct caller c = {.tx = tx, .today = tx, .scope = scope, .a = a, .who = &who};
+    struct ent_catalog_rows rows;
+    struct ent_list_query q = {.limit = 1};
     struct securable s;
-    bool found;
-    err *e = securable_find(&c, SEC_CATALOG, STR(MAIN_CATALOG), &s, &found);
+    err *e = ent_catalog_list(tx, metastore_scope(&c), a, &q, &rows);
     struct catalogs_spec spec = {.name = STR(MAIN_CATALOG), .comment = STR("Main catalog")};
-    if (!e && !found) e = catalogs_create(&c, &spec, &s);
+    if (!e && !rows.n) {
+        e = catalogs_create(&c, &spec, &s);
+        if (!e) e = welcome(&c, &s);
+    }
     arena_free(a);
     return e;
 }

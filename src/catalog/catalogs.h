@@ -28,13 +28,11 @@ err *catalogs_rename(const struct caller *c, struct securable *s, str new_name) 
 /* Without force, one that holds anything (a catalog: but an empty "default") is refused. */
 err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
 
-/* What each new metastore starts with: catalog `main` with schema `default`, owned by `owner`.
- * Nothing is done where main exists. */
+/* What a fresh metastore starts with: catalog `main` with schema `default`, owned by `owner`. The
+ * account's group "account users", which everyone is in, gets what the published platform gives all
+ * users on a workspace's own catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_MODEL on
+ * main.default. Nothing is done where there is any catalog; call it at each start. */
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) BH_CHECK;
-/* A workspace's group of all its users gets what the published platform gives on a workspace's own
- * catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_MODEL on main.default. Call it for each new
- * workspace, after catalog_bootstrap(). Nothing is done where main.default is gone. */
-err *catalog_welcome(store_tx *tx, struct store_scope scope, int64_t group) BH_CHECK;
 
 /* The metastore's id as the API shows it, from the account's id: stable, 36 characters. */
 char *metastore_id(arena *a, const char *account_id);
