@@ -67,6 +67,8 @@ int role_end(const char *role, err *e) {
     if (!e) return 0;
     log_error("role failed", lf_z("role", role), lf_err(e));
     buf b = {0};
+    /* The first line is what a person is told; where it comes from follows. */
+    buf_fmt(&b, "%s%s%s\n", err_msg(e), err_hint_of(e) ? " " : "", err_hint_of(e) ? err_hint_of(e) : "");
     err_describe(e, &b);
     dprintf(ROLE_FD_WORDS, "%.*s\n", STR_ARG(buf_view(&b)));
     buf_free(&b);

@@ -29,6 +29,7 @@
 #define DRAIN_US 4500000
 
 static void start_kept(struct kept *k);
+static void drain(struct supervisor *s);
 
 static struct child *control_of(struct supervisor *s) { return s->kept[ROLE_CONTROL].child; }
 
@@ -145,6 +146,17 @@ static void restart_later(struct kept *k, bool quick) {
     loop_timer_set(s->l, &k->again, k->backoff_us);
 }
 
+/* A kept role that gives up by itself before the platform has ever answered has found something that
+ * a restart would find again: a wrong key, a damaged store. The platform ends with its last words. */
+static bool give_up(struct supervisor *s, struct child *c, int code) {
+    if (s->answered || s->draining || code == 0) return false;
+    str text = buf_view(&c->report), line;
+    if (!str_split(&text, '\n', &line) || !line.n) line = STR("no reason given");
+    s->failed = err_new(ERR_INVALID_STATE, "%s could not start: %.*s", c->row->name, STR_ARG(line));
+    drain(s);
+    return true;
+}
+
 static void on_end(loop_watch *w, int events) {
     (void)events;
     struct child *c = (struct child *)((char *)w - offsetof(struct child, end));
@@ -169,6 +181,7 @@ static void on_end(loop_watch *w, int events) {
     tell_ended(s, c, code, sig);
     if (kept) k->child = NULL;
     bool quick = clock_mono() - c->started < QUIET_US;
+    if (unexpected && give_up(s, c, code)) unexpected = false;
     forget(c);
     if (unexpected) restart_later(k, quick && k->restarts > 0);
     check_stopped(s);
@@ -252,7 +265,6 @@ static void on_again(loop_timer *t) {
 
 static void start_kept(struct kept *k) {
     if (k->s->draining) return;
-    k->again.on_time = on_again;
     err *e = start_role(k);
     if (!e) return;
     log_error("cannot start a role", lf_z("role", k->row->name), lf_err(e));
@@ -344,6 +356,7 @@ static void on_status(struct supervisor *s, struct child *control, uint64_t stre
 
 static void on_ready(struct child *c) {
     c->ready = true;
+    if (c->row == &role_rows[ROLE_CONTROL]) c->s->answered = true;
     log_debug("ready", lf_z("role", c->row->name), lf_int("pid", c->pid));
 }
 
@@ -517,6 +530,7 @@ static err *begin(struct supervisor *s) {
     for (int i = 0; i < ROLE_COUNT; i++) {
         s->kept[i].s = s;
         s->kept[i].row = &role_rows[i];
+        s->kept[i].again.on_time = on_again;
         if (!role_rows[i].start) continue;
         err *e = start_role(&s->kept[i]);
         if (e) {
@@ -534,7 +548,10 @@ err *supervisor_run(const struct supervisor_options *o) {
     s->signal_fd = s->clock_fd = -1;
     s->log_fd = o->log_fd;
     err *e = begin(s);
-    if (!e) loop_run(s->l);
+    if (!e) {
+        loop_run(s->l);
+        e = s->failed;
+    }
     for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
     while (s->children.n) forget(s->children.p[0]);
     vec_free(&s->children);

@@ -54,7 +54,9 @@ struct supervisor {
     uint64_t next_instance;
     int signal_fd, clock_fd, log_fd;
     loop_watch signals;
-    bool draining, stopped;
+    bool draining;
+    bool answered; /* control has been ready once */
+    err *failed;   /* why it never was */
     int exit_code;
     loop_timer drain_timer, tls_timer;
     enum sandbox_level level;
