@@ -25,6 +25,8 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_TRACKING_URI": "file:///tmp/mlruns",
     # This process is the sandbox that the flag asks for.
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
+    # A sandbox does not show processors; asking for their number starts a program.
+    "LOKY_MAX_CPU_COUNT": "1",
     "GIT_PYTHON_REFRESH": "quiet", "_MLFLOW_IS_IN_SERVING_ENVIRONMENT": "true",
 }
 LEASE_MOST = 1024 * 1024
@@ -76,7 +78,7 @@ def execute_again(lease, stream, last_words):
     os.set_inheritable(SOCKET_FD, True)
     os.dup2(last_words, 2)
     os.environ[AGAIN_ENV] = str(fd)
-    os.execv(python, [python, "-m", "boathouse_runtime"])
+    os.execv(python, [python, "-P", "-s", "-m", "boathouse_runtime"])
 
 
 def lease_from_before():
