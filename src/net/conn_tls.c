@@ -103,6 +103,7 @@ static void fail(conn *c, int rc, const char *what) {
 
 static bool handshake(conn *c) {
     struct conn_tls *t = c->tls;
+    ERR_clear_error(); /* SSL_get_error() looks at the thread's queue, whoever filled it */
     int rc = SSL_do_handshake(t->ssl);
     if (rc == 1) {
         t->done = true;
@@ -117,6 +118,7 @@ static void read_records(conn *c) {
     struct conn_tls *t = c->tls;
     net *n = c->n;
     while (conn_wants_data(c) && !c->finish && !t->closed) {
+        ERR_clear_error();
         int r = SSL_read(t->ssl, n->plain, RECORD_SIZE);
         if (r > 0) {
             conn_deliver(c, str_n(n->plain, (size_t)r));
