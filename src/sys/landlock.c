@@ -56,8 +56,21 @@ int landlock_begin(int abi, bool files, int deny_tcp) {
         a.scoped = SCOPE_ALL;
         size = sizeof(a);
     }
+    /* Linking and renaming between directories is refused under every ruleset that does not allow it,
+     * also one without rules for files (landlock(7), LANDLOCK_ACCESS_FS_REFER). */
+    bool refer = !files && abi >= 2;
+    if (refer) a.fs = FS_REFER;
     long fd = syscall(SYS_landlock_create_ruleset, &a, size, 0);
-    return fd >= 0 ? (int)fd : -errno;
+    if (fd < 0) return -errno;
+    if (refer) {
+        struct landlock_path_beneath_attr all = {.allowed_access = FS_REFER,
+                                                 .parent_fd = open("/", O_PATH | O_CLOEXEC)};
+        if (all.parent_fd >= 0) {
+            syscall(SYS_landlock_add_rule, (int)fd, LANDLOCK_RULE_PATH_BENEATH, &all, 0);
+            close(all.parent_fd);
+        }
+    }
+    return (int)fd;
 }
 
 int landlock_allow(int ruleset, int abi, const char *path, int rights) {
