@@ -232,8 +232,9 @@ err *models_version_change_tags(const struct caller *c, struct model_version *v,
 /* ---- files ---- */
 
 str models_storage_path(arena *a, int64_t model_id, int64_t version) {
-    if (!version) return str_of(arena_printf(a, "/Models/%lld", (long long)model_id));
-    return str_of(arena_printf(a, "/Models/%lld/%lld", (long long)model_id, (long long)version));
+    if (!version) return str_of(arena_printf(a, "/Models/.id/%lld", (long long)model_id));
+    return str_of(arena_printf(a, "/Models/.id/%lld/%lld", (long long)model_id,
+                               (long long)version));
 }
 
 static err *drop_files(const struct caller *c, int64_t model_id, int64_t version) {
@@ -250,33 +251,59 @@ static err *may_write(const struct caller *c, const struct securable *m,
                    (long long)v->row.version, STR_ARG(m->full_name), STR_ARG(v->row.status));
 }
 
-err *models_file_access(const struct caller *c, str path, bool write, str *ret_folder,
-                        str *ret_rest) {
-    str rest = path, part[4] = {{0}};
-    for (int i = 0; i < 4; i++) {
-        ptrdiff_t slash = str_chr(rest, '/', 0);
-        part[i] = slash < 0 ? rest : str_cut(rest, (size_t)slash);
-        rest = slash < 0 ? STR("") : str_from(rest, (size_t)slash + 1);
+/* Takes the part before the next slash off *rest. */
+static str take_part(str *rest) {
+    ptrdiff_t slash = str_chr(*rest, '/', 0);
+    str part = slash < 0 ? *rest : str_cut(*rest, (size_t)slash);
+    *rest = slash < 0 ? STR("") : str_from(*rest, (size_t)slash + 1);
+    return part;
+}
+
+/* The model at the beginning of a path, which is taken off *rest. */
+static err *model_of_path(const struct caller *c, str *rest, struct securable *m) {
+    bool found;
+    str first = take_part(rest), second = take_part(rest);
+    if (str_eqz(first, ".id")) {
+        int64_t id;
+        found = str_to_i64(second, &id);
+        if (found) TRY(securable_model(c, id, m, &found));
+        if (found && securable_visible(c, m)) return NULL;
+        return securable_missing(SEC_MODEL, second);
     }
-    int64_t number;
-    if (!str_to_i64(part[3], &number))
+    str third = take_part(rest);
+    if (!third.n)
         return err_new(ERR_INVALID_PARAMETER_VALUE,
-                       "'/Models/%.*s' does not name a model version: "
+                       "'/Models/%.*s%s%.*s' does not name a model's files: "
                        "/Models/<catalog>/<schema>/<model>/<version>/….",
-                       STR_ARG(str_cut(path, 800)));
+                       STR_ARG(str_cut(first, 300)), second.n ? "/" : "",
+                       STR_ARG(str_cut(second, 300)));
+    str full = name_join(c->a, first, second, third);
+    TRY(securable_find(c, SEC_MODEL, full, m, &found));
+    return found && securable_visible(c, m) ? NULL : securable_missing(SEC_MODEL, full);
+}
+
+err *models_file_access(const struct caller *c, str path, bool write, str *ret_path) {
     struct securable m;
     struct model_version v;
-    bool found;
-    str full = name_join(c->a, part[0], part[1], part[2]);
-    TRY(securable_find(c, SEC_MODEL, full, &m, &found));
-    if (!found || !securable_visible(c, &m)) return securable_missing(SEC_MODEL, full);
-    TRY(models_version(c, &m, number, &v));
-    bool pending = str_eqz(v.row.status, STATUS_PENDING);
+    str rest = path;
+    TRY(model_of_path(c, &rest, &m));
+    str version = take_part(&rest);
+    int64_t number = 0;
+    if (version.n) {
+        if (!str_to_i64(version, &number) || number < 1)
+            return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "'%.*s' is not a version of model '%.*s'.",
+                           STR_ARG(str_cut(version, 40)), STR_ARG(m.full_name));
+        TRY(models_version(c, &m, number, &v));
+    }
+    bool pending = number && str_eqz(v.row.status, STATUS_PENDING);
+    if (write && !number)
+        return err_new(ERR_PERMISSION_DENIED, "Only files of versions can be written.");
     if (write)
         TRY(may_write(c, &m, &v));
     else if (!pending || !securable_allows(c, &m, PRIV_CREATE_MODEL_VERSION))
         TRY(securable_need(c, &m, PRIV_EXECUTE));
-    *ret_folder = models_storage_path(c->a, m.id, number);
-    *ret_rest = rest;
+    str folder = models_storage_path(c->a, m.id, number);
+    *ret_path = rest.n ? str_of(arena_printf(c->a, "%.*s/%.*s", STR_ARG(folder), STR_ARG(rest)))
+                       : folder;
     return NULL;
 }

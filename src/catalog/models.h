@@ -67,17 +67,16 @@ err *models_version_delete(const struct caller *c, struct securable *m, struct m
 err *models_version_change_tags(const struct caller *c, struct model_version *v,
                                 const struct kv *add, const str *remove, size_t n_remove) BH_CHECK;
 
-/* "/Models/<model id>/<version>", without a slash at the end; version 0: the model's folder. */
+/* "/Models/.id/<model id>/<version>", without a slash at the end; version 0: the model's folder. No
+ * catalog can be called ".id". */
 str models_storage_path(arena *a, int64_t model_id, int64_t version);
 
-/* What the Files API asks. path: what follows /Models/ ("main/default/m/3/MLmodel"). Decides for
- * reading or for writing, and says where the file is, in the account's scope.
+/* What the Files API asks. path: what follows /Models/, in names ("main/default/m/3/MLmodel") or as
+ * models_storage_path() has it (".id/7/3/MLmodel"). Decides for reading or for writing, and says
+ * where the file is kept, in the account's scope.
  * Reading takes EXECUTE, or CREATE_MODEL_VERSION while the version is pending; writing takes
- * CREATE_MODEL_VERSION, and is over when the version is READY.
- *   *ret_folder   models_storage_path() of the version
- *   *ret_rest     the part of the path after the version, "" for the version's folder itself
- * A path above a version ("main/default/m") is INVALID_PARAMETER_VALUE. */
-err *models_file_access(const struct caller *c, str path, bool write, str *ret_folder,
-                        str *ret_rest) BH_CHECK;
+ * CREATE_MODEL_VERSION, and is over when the version is READY. The folder of a model
+ * ("main/default/m") can be read only; anything above it is INVALID_PARAMETER_VALUE. */
+err *models_file_access(const struct caller *c, str path, bool write, str *ret_path) BH_CHECK;
 
 #endif

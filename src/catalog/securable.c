@@ -161,6 +161,21 @@ err *securable_find(const struct caller *c, enum securable_kind kind, str full_n
     return NULL;
 }
 
+err *securable_model(const struct caller *c, int64_t id, struct securable *ret, bool *found) {
+    struct store_scope scope = metastore_scope(c);
+    struct ent_uc_model model;
+    struct ent_schema schema_row;
+    struct ent_catalog catalog_row;
+    struct securable catalog, schema;
+    TRY(ent_uc_model_get(c->tx, scope, c->a, id, &model, found));
+    if (!*found) return NULL;
+    TRY(ent_schema_get(c->tx, scope, c->a, model.schema_id, &schema_row, NULL));
+    TRY(ent_catalog_get(c->tx, scope, c->a, schema_row.catalog_id, &catalog_row, NULL));
+    TRY(securable_of_catalog(c, &catalog_row, &catalog));
+    TRY(securable_of_schema(c, &catalog, &schema_row, &schema));
+    return securable_of_model(c, &schema, &model, ret);
+}
+
 /* ---- decisions ---- */
 
 /* What, held on a securable of this kind (there or inherited), makes it known. */

@@ -47,6 +47,7 @@ struct caller {
     arena *a;
     const struct policy_subject *who;
     str name;
+    void *arg; /* of whoever made the caller */
     /* Removes a folder of the account's tree of files with all in it; src/files lies to the right of
      * us. NULL: nothing is done. */
     err *(*drop_files)(const struct caller *c, str folder);
@@ -68,6 +69,10 @@ err *securable_of_schema(const struct caller *c, const struct securable *catalog
                          const struct ent_schema *row, struct securable *ret) BH_CHECK;
 err *securable_of_model(const struct caller *c, const struct securable *schema,
                         const struct ent_uc_model *row, struct securable *ret) BH_CHECK;
+
+/* A model by the id of its row. */
+err *securable_model(const struct caller *c, int64_t id, struct securable *ret, bool *found)
+    BH_CHECK;
 
 /* "Catalog 'x' does not exist." */
 err *securable_missing(enum securable_kind kind, str full_name) BH_CHECK;

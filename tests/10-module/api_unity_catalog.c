@@ -166,7 +166,7 @@ struct access {
     struct direct_user *u;
     const char *path;
     bool write;
-    char folder[128], rest[128];
+    char kept[256];
 };
 
 /* Who may read or write a file below /Models, as the Files API asks. */
@@ -176,12 +176,9 @@ static err *file_access(store_tx *tx, struct access *x) {
                                  .active = true};
     struct caller c = {.tx = tx, .today = tx, .scope = {1, d.workspace}, .a = a, .who = &who,
                        .name = str_of(x->u->name)};
-    str folder, rest;
-    err *e = models_file_access(&c, str_of(x->path), x->write, &folder, &rest);
-    if (!e) {
-        snprintf(x->folder, sizeof(x->folder), "%.*s", STR_ARG(folder));
-        snprintf(x->rest, sizeof(x->rest), "%.*s", STR_ARG(rest));
-    }
+    str kept;
+    err *e = models_file_access(&c, str_of(x->path), x->write, &kept);
+    if (!e) snprintf(x->kept, sizeof(x->kept), "%.*s", STR_ARG(kept));
     arena_free(a);
     return e;
 }
@@ -196,9 +193,12 @@ static void access_is(struct direct_user *u, const char *path, bool write, err_c
     if (err_code_of(e) != code)
         fail_msg("%s %s %s: %s", u->name, write ? "writes" : "reads", path, e ? err_msg(e) : "may");
     if (!e) {
-        assert_string_equal(x.rest, "MLmodel");
-        assert_memory_equal(x.folder, "/Models/", 8);
-        assert_null(strstr(x.folder, "main"));
+        assert_memory_equal(x.kept, "/Models/.id/", 12);
+        assert_null(strstr(x.kept, "main"));
+        /* Asked by the path where it is kept, the answer is the same. */
+        char again[300];
+        snprintf(again, sizeof(again), "%s", x.kept + 8);
+        if (strncmp(path, ".id", 3)) access_is(u, again, write, code);
     }
     err_free(e);
 }
@@ -227,7 +227,11 @@ static void versions(void **state) {
     access_is(&bob, path, true, ERR_RESOURCE_DOES_NOT_EXIST);
     access_is(&bob, path, false, ERR_RESOURCE_DOES_NOT_EXIST);
     access_is(&ann, "main/default/ver/9/MLmodel", false, ERR_RESOURCE_DOES_NOT_EXIST);
-    access_is(&ann, "main/default/ver", false, ERR_INVALID_PARAMETER_VALUE);
+    access_is(&ann, "main/default", false, ERR_INVALID_PARAMETER_VALUE);
+    access_is(&ann, "main/default/ver", false, ERR_OK);
+    access_is(&ann, "main/default/ver", true, ERR_PERMISSION_DENIED);
+    access_is(&ann, "main/default/ver/x", false, ERR_RESOURCE_DOES_NOT_EXIST);
+    access_is(&bob, ".id/1/1/MLmodel", false, ERR_RESOURCE_DOES_NOT_EXIST);
     grant("function", "main.default.ver", "bob@example.com", "'EXECUTE'", "");
     access_is(&bob, path, false, ERR_OK);
     access_is(&bob, path, true, ERR_PERMISSION_DENIED);
@@ -291,7 +295,7 @@ static void deleting(void **state) {
     assert_null(e);
     store_read_end(tx);
     char path[300];
-    snprintf(path, sizeof(path), "%s/MLmodel", x.folder);
+    snprintf(path, sizeof(path), "%s", x.kept);
     e = store_write_sync(d.c.store, STORE_META, put_file, path, NULL);
     if (e) fail_msg("%s", err_msg(e));
     WRITE(&ann, mlflow_delete_version, "{'name':'main.default.del','version':'1'}");

@@ -34,42 +34,28 @@ static err *experiment_access(struct req *r, str rest, bool write) {
     return as_not_found(e);
 }
 
-static err *model_access(struct req *r, str rest, bool write) {
-    str parts[4];
-    int n = 0;
-    while (n < 4 && str_split(&rest, '/', &parts[n])) n++;
-    if (n < 3) return no_root(r->path);
-    str full = str_of(arena_printf(r->a, "%.*s.%.*s.%.*s", STR_ARG(parts[0]), STR_ARG(parts[1]),
-                                   STR_ARG(parts[2])));
+/* Files of models are kept under ids, so that renaming a model moves nothing: *path changes. */
+static err *model_access(struct req *r, str rest, bool write, str *path) {
     struct caller c = {.tx = r->tx, .today = store_tx_today(r->tx), .scope = r->scope, .a = r->a,
                        .who = &r->who, .name = r->principal_name};
-    struct securable m;
-    TRY(as_not_found(securable_open(&c, SEC_MODEL, full,
-                                    write ? PRIV_CREATE_MODEL_VERSION : PRIV_EXECUTE, &m)));
-    if (!write) return NULL;
-    int64_t number;
-    if (n < 4 || !str_to_i64(parts[3], &number)) return no_root(r->path);
-    struct model_version v;
-    TRY(as_not_found(models_version(&c, &m, number, &v)));
-    if (!str_eqz(v.row.status, "PENDING_REGISTRATION"))
-        return err_new(ERR_INVALID_STATE,
-                       "Version %lld of model '%.*s' is registered: its files do not change.",
-                       (long long)number, STR_ARG(full));
-    return NULL;
+    return as_not_found(models_file_access(&c, rest, write, path));
 }
 
-err *files_access(struct req *r, str path, bool write) {
+static err *access_of(struct req *r, str *path, bool write) {
     static const str ML = {"/WorkspaceInternal/Mlflow/Artifacts/", 36}, MODELS = {"/Models/", 8};
-    if (str_starts(path, ML)) return experiment_access(r, str_from(path, ML.n), write);
-    if (str_starts(path, MODELS)) return model_access(r, str_from(path, MODELS.n), write);
-    return no_root(path);
+    if (str_starts(*path, ML)) return experiment_access(r, str_from(*path, ML.n), write);
+    if (str_starts(*path, MODELS)) return model_access(r, str_from(*path, MODELS.n), write, path);
+    return no_root(*path);
 }
+
+err *files_access(struct req *r, str path, bool write) { return access_of(r, &path, write); }
 
 err *files_path(struct req *r, const char *arg_name, bool write, struct file_op *op) {
     TRY(tree_path(r->a, arg_str(r, arg_name), &op->path));
+    op->shown = op->path;
     op->scope = tree_scope(op->path, r->scope);
     op->principal = r->principal;
-    return files_access(r, op->path, write);
+    return access_of(r, &op->path, write);
 }
 
 bool files_artifact_path(arena *a, str artifact, str *ret) {

@@ -49,7 +49,7 @@ err *api_files_put_check(struct req *r) {
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &row, &found));
     if (found && (row.is_dir || !op->overwrite))
         return err_new(ERR_ALREADY_EXISTS, "The %s '%.*s' exists.", row.is_dir ? "directory" : "file",
-                       STR_ARG(op->path));
+                       STR_ARG(op->shown));
     return NULL;
 }
 
@@ -172,8 +172,9 @@ err *files_serve(struct req *r, struct file_op *op) {
 err *files_find(struct req *r, struct file_op *op) {
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
+    str shown = op->shown.n ? op->shown : op->path;
     if (!found || op->row.is_dir)
-        return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(op->path));
+        return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(shown));
     return files_serve(r, op);
 }
 
@@ -222,7 +223,7 @@ err *api_files_list(struct req *r) {
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
     if (!found || !op->row.is_dir)
-        return err_new(ERR_NOT_FOUND, "The directory '%.*s' does not exist.", STR_ARG(op->path));
+        return err_new(ERR_NOT_FOUND, "The directory '%.*s' does not exist.", STR_ARG(op->shown));
     int64_t limit = arg_i64(r, "page_size", PAGE);
     if (limit < 1 || limit > PAGE) limit = PAGE;
     str after;
@@ -232,7 +233,9 @@ err *api_files_list(struct req *r) {
     jmut *o = req_out(r), *list = json_put_arr(r->doc, o, "contents");
     for (size_t i = 0; i < rows.n; i++) {
         jmut *e = json_add_obj(r->doc, list);
-        json_put_str(r->doc, e, "path", rows.p[i].path);
+        json_put_str(r->doc, e, "path",
+                     str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(op->shown),
+                                         STR_ARG(rows.p[i].name))));
         json_put_str(r->doc, e, "name", rows.p[i].name);
         json_put_bool(r->doc, e, "is_directory", rows.p[i].is_dir);
         if (!rows.p[i].is_dir) json_put_int(r->doc, e, "file_size", rows.p[i].size);

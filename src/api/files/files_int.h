@@ -9,7 +9,8 @@
 
 /* What travels between the steps of one request. */
 struct file_op {
-    str path;
+    str path;  /* as it is kept */
+    str shown; /* as the client wrote it: for answers and messages */
     struct store_scope scope;
     struct ent_file_object row; /* downloads */
     struct blob_put *put;       /* uploads */

@@ -40,7 +40,7 @@ err *api_files_download_url(struct req *r) {
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
     if (!found || op->row.is_dir)
-        return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(op->path));
+        return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(op->shown));
     put_url(r, req_out(r), files_sign_url(r, op->scope, op->path, "GET", STR(""), asked_life(r)));
     return NULL;
 }
@@ -143,7 +143,7 @@ err *api_files_post_check(struct req *r) {
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
     if (found && (op->row.is_dir || !op->overwrite))
-        return err_new(ERR_ALREADY_EXISTS, "The file '%.*s' exists.", STR_ARG(op->path));
+        return err_new(ERR_ALREADY_EXISTS, "The file '%.*s' exists.", STR_ARG(op->shown));
     return NULL;
 }
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/unity_catalog/answers.h"
 
+#include "api/files/files_int.h"
 #include "base/time.h"
 #include "catalog/aliases.h"
 #include "files/tree.h"
 #include "identity/identity.h"
 
-static void no_matter(void *arg, str key) {
-    (void)arg, (void)key; /* a blob that no row names is swept */
+static void drop_blob(void *arg, str key) {
+    struct req *r = arg;
+    if (!r->control->keep_past) files_drop_later(r, key);
 }
 
 static err *drop_files(const struct caller *c, str folder) {
-    err *e = tree_remove_all(c->tx, metastore_scope(c), c->a, folder, no_matter, NULL);
+    err *e = tree_remove_all(c->tx, metastore_scope(c), c->a, folder, drop_blob, c->arg);
     err_code code = err_code_of(e);
     if (code != ERR_NOT_FOUND && code != ERR_RESOURCE_DOES_NOT_EXIST) return e;
     err_free(e);
@@ -25,6 +27,7 @@ struct caller uc_caller(struct req *r) {
                            .a = r->a,
                            .who = &r->who,
                            .name = r->principal_name,
+                           .arg = r,
                            .drop_files = drop_files};
 }
 
