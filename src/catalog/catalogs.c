@@ -211,3 +211,21 @@ err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
     arena_free(a);
     return e;
 }
+
+struct start {
+    int64_t account, owner;
+};
+
+static err *start_job(store_tx *tx, void *arg) {
+    const struct start *s = arg;
+    return catalog_bootstrap(tx, (struct store_scope){s->account, 0}, s->owner);
+}
+
+err *catalog_start(store *s, int64_t account, int64_t owner) {
+    struct start job = {account, owner};
+    struct store_actor actor = {.principal = owner,
+                                .action = STR("catalog.bootstrap"),
+                                .client = STR("local"),
+                                .request_id = STR("start")};
+    return store_write_sync(s, STORE_META, start_job, &job, &actor);
+}

@@ -33,6 +33,8 @@ err *catalogs_delete(const struct caller *c, const struct securable *s, bool for
  * users on a workspace's own catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_MODEL on
  * main.default. Nothing is done where there is any catalog; call it at each start. */
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) BH_CHECK;
+/* The same as a write of its own, when control starts. */
+err *catalog_start(store *s, int64_t account, int64_t owner) BH_CHECK;
 
 /* The metastore's id as the API shows it, from the account's id: stable, 36 characters. */
 char *metastore_id(arena *a, const char *account_id);

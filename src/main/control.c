@@ -12,6 +12,7 @@
 #include "api/gen_routes.h"
 #include "base/log.h"
 #include "bh_version.h"
+#include "catalog/catalogs.h"
 #include "files/blob.h"
 #include "identity/identity.h"
 #include "main/main.h"
@@ -144,6 +145,7 @@ static err *open_all(struct boot_state *b) {
     struct control *c = &b->c;
     TRY(open_store(b));
     TRY(identity_bootstrap(c->store, &c->settings, false, &b->boot));
+    TRY(catalog_start(c->store, IDENTITY_ACCOUNT, b->boot.admin));
     snprintf(c->account_id, sizeof(c->account_id), "%s", b->boot.account_uuid);
     c->default_workspace = b->boot.workspace;
     c->facts = facts_new(true);
