@@ -52,7 +52,12 @@
 #pragma weak api_identity_discovery
 #pragma weak api_identity_oauth_metadata
 #pragma weak api_identity_oauth_jwks
+#pragma weak api_identity_oauth_page
+#pragma weak api_identity_oauth_sign_in
+#pragma weak api_identity_oauth_token_begin
 #pragma weak api_identity_oauth_token
+#pragma weak api_identity_oauth_token_sign_in
+#pragma weak api_identity_oauth_token_sign
 #pragma weak api_identity_me
 #pragma weak api_identity_token_create
 #pragma weak api_identity_token_list
@@ -469,6 +474,27 @@ static const struct schema_field fields_47[] = {
 static const struct schema schema_47 = {fields_47, 1};
 
 static const struct schema_field fields_48[] = {
+    {"response_type", SCHEMA_STRING, false, NULL, NULL},
+    {"client_id", SCHEMA_STRING, false, NULL, NULL},
+    {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"scope", SCHEMA_STRING, false, NULL, NULL},
+    {"state", SCHEMA_STRING, false, NULL, NULL},
+    {"code_challenge", SCHEMA_STRING, false, NULL, NULL},
+    {"code_challenge_method", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_48 = {fields_48, 7};
+
+static const struct schema_field fields_49[] = {
+    {"response_type", SCHEMA_STRING, false, NULL, NULL},
+    {"client_id", SCHEMA_STRING, false, NULL, NULL},
+    {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"scope", SCHEMA_STRING, false, NULL, NULL},
+    {"state", SCHEMA_STRING, false, NULL, NULL},
+    {"code_challenge", SCHEMA_STRING, false, NULL, NULL},
+    {"code_challenge_method", SCHEMA_STRING, false, NULL, NULL},
+    {"token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_49 = {fields_49, 8};
+
+static const struct schema_field fields_50[] = {
     {"grant_type", SCHEMA_STRING, false, NULL, NULL},
     {"scope", SCHEMA_STRING, false, NULL, NULL},
     {"client_id", SCHEMA_STRING, false, NULL, NULL},
@@ -479,98 +505,100 @@ static const struct schema_field fields_48[] = {
     {"code_verifier", SCHEMA_STRING, false, NULL, NULL},
     {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
     {"refresh_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_48 = {fields_48, 10};
+static const struct schema schema_50 = {fields_50, 10};
 
-static const struct schema_field fields_49[] = {
+static const struct schema_field fields_51[] = {
     {"access_token", SCHEMA_STRING, false, NULL, NULL},
     {"token_type", SCHEMA_STRING, false, NULL, NULL},
-    {"expires_in", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_49 = {fields_49, 3};
+    {"expires_in", SCHEMA_INT64, false, NULL, NULL},
+    {"refresh_token", SCHEMA_STRING, false, NULL, NULL},
+    {"scope", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_51 = {fields_51, 5};
 
-static const struct schema_field fields_50[] = {
+static const struct schema_field fields_52[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_50 = {fields_50, 3};
+static const struct schema schema_52 = {fields_52, 3};
 
-static const struct schema_field fields_51[] = {
+static const struct schema_field fields_53[] = {
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_51 = {fields_51, 2};
+static const struct schema schema_53 = {fields_53, 2};
 
-static const struct schema_field fields_52[] = {
+static const struct schema_field fields_54[] = {
     {"token_id", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"expiry_time", SCHEMA_INT64, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_52 = {fields_52, 4};
-
-static const struct schema_field fields_53[] = {
-    {"token_value", SCHEMA_STRING, false, NULL, NULL},
-    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_52}};
-static const struct schema schema_53 = {fields_53, 2};
-
-static const struct schema_field fields_54[] = {
-    {"token_infos", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_54 = {fields_54, 1};
+static const struct schema schema_54 = {fields_54, 4};
 
 static const struct schema_field fields_55[] = {
-    {"token_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_55 = {fields_55, 1};
+    {"token_value", SCHEMA_STRING, false, NULL, NULL},
+    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_54}};
+static const struct schema schema_55 = {fields_55, 2};
 
 static const struct schema_field fields_56[] = {
-    {"created_by_id", SCHEMA_INT64, false, NULL, NULL},
-    {"created_by_username", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_56 = {fields_56, 2};
+    {"token_infos", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_56 = {fields_56, 1};
 
 static const struct schema_field fields_57[] = {
-    {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
+    {"token_id", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_57 = {fields_57, 1};
 
 static const struct schema_field fields_58[] = {
+    {"created_by_id", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by_username", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_58 = {fields_58, 2};
+
+static const struct schema_field fields_59[] = {
+    {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_59 = {fields_59, 1};
+
+static const struct schema_field fields_60[] = {
     {"application_id", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_58 = {fields_58, 3};
-
-static const struct schema_field fields_59[] = {
-    {"token_value", SCHEMA_STRING, false, NULL, NULL},
-    {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_59 = {fields_59, 2};
-
-static const struct schema_field fields_60[] = {
-    {"lifetime", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_60 = {fields_60, 1};
+static const struct schema schema_60 = {fields_60, 3};
 
 static const struct schema_field fields_61[] = {
+    {"token_value", SCHEMA_STRING, false, NULL, NULL},
+    {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_61 = {fields_61, 2};
+
+static const struct schema_field fields_62[] = {
+    {"lifetime", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_62 = {fields_62, 1};
+
+static const struct schema_field fields_63[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"secret", SCHEMA_STRING, false, NULL, NULL},
     {"secret_hash", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_61 = {fields_61, 4};
+static const struct schema schema_63 = {fields_63, 4};
 
-static const struct schema_field fields_62[] = {
+static const struct schema_field fields_64[] = {
     {"secrets", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_62 = {fields_62, 1};
+static const struct schema schema_64 = {fields_64, 1};
 
-static const struct schema_field fields_63[] = {
+static const struct schema_field fields_65[] = {
     {"workspace_name", SCHEMA_STRING, true, NULL, NULL},
     {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
     {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_63 = {fields_63, 3};
+static const struct schema schema_65 = {fields_65, 3};
 
-static const struct schema_field fields_64[] = {
+static const struct schema_field fields_66[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"workspace_status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_64 = {fields_64, 3};
+static const struct schema schema_66 = {fields_66, 3};
 
-static const struct schema_field fields_65[] = {
+static const struct schema_field fields_67[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_65 = {fields_65, 2};
+static const struct schema schema_67 = {fields_67, 2};
 
-static const struct schema_field fields_66[] = {
+static const struct schema_field fields_68[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"excludedAttributes", SCHEMA_STRING, false, NULL, NULL},
@@ -579,74 +607,74 @@ static const struct schema_field fields_66[] = {
     {"sortBy", SCHEMA_STRING, false, NULL, NULL},
     {"sortOrder", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_66 = {fields_66, 8};
+static const struct schema schema_68 = {fields_68, 8};
 
-static const struct schema_field fields_67[] = {
+static const struct schema_field fields_69[] = {
     {"Resources", SCHEMA_LIST, false, NULL, &schema_12},
     {"totalResults", SCHEMA_INT64, false, NULL, NULL},
     {"startIndex", SCHEMA_INT64, false, NULL, NULL},
     {"itemsPerPage", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_67 = {fields_67, 4};
+static const struct schema schema_69 = {fields_69, 4};
 
-static const struct schema_field fields_68[] = {
+static const struct schema_field fields_70[] = {
     {"givenName", SCHEMA_STRING, false, NULL, NULL},
     {"familyName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_68 = {fields_68, 2};
+static const struct schema schema_70 = {fields_70, 2};
 
-static const struct schema_field fields_69[] = {
+static const struct schema_field fields_71[] = {
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL},
-    {"name", SCHEMA_OBJECT, false, NULL, &schema_68},
+    {"name", SCHEMA_OBJECT, false, NULL, &schema_70},
     {"emails", SCHEMA_LIST, false, NULL, &schema_12},
     {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
     {"roles", SCHEMA_LIST, false, NULL, &schema_12},
     {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_69 = {fields_69, 9};
+static const struct schema schema_71 = {fields_71, 9};
 
-static const struct schema_field fields_70[] = {
+static const struct schema_field fields_72[] = {
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_70 = {fields_70, 2};
+static const struct schema schema_72 = {fields_72, 2};
 
-static const struct schema_field fields_71[] = {
+static const struct schema_field fields_73[] = {
     {"op", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_71 = {fields_71, 3};
-
-static const struct schema_field fields_72[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_71}};
-static const struct schema schema_72 = {fields_72, 1};
-
-static const struct schema_field fields_73[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_26},
-    {"Operations", SCHEMA_LIST, true, NULL, &schema_72}};
-static const struct schema schema_73 = {fields_73, 2};
+static const struct schema schema_73 = {fields_73, 3};
 
 static const struct schema_field fields_74[] = {
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_73}};
 static const struct schema schema_74 = {fields_74, 1};
 
 static const struct schema_field fields_75[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_74}};
-static const struct schema schema_75 = {fields_75, 1};
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_26},
+    {"Operations", SCHEMA_LIST, true, NULL, &schema_74}};
+static const struct schema schema_75 = {fields_75, 2};
 
 static const struct schema_field fields_76[] = {
-    {"displayName", SCHEMA_STRING, false, NULL, NULL},
-    {"externalId", SCHEMA_STRING, false, NULL, NULL},
-    {"members", SCHEMA_LIST, false, NULL, &schema_75},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_76 = {fields_76, 5};
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_76 = {fields_76, 1};
 
 static const struct schema_field fields_77[] = {
-    {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"displayName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_77 = {fields_77, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_76}};
+static const struct schema schema_77 = {fields_77, 1};
 
 static const struct schema_field fields_78[] = {
+    {"displayName", SCHEMA_STRING, false, NULL, NULL},
+    {"externalId", SCHEMA_STRING, false, NULL, NULL},
+    {"members", SCHEMA_LIST, false, NULL, &schema_77},
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_78 = {fields_78, 5};
+
+static const struct schema_field fields_79[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"displayName", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_79 = {fields_79, 2};
+
+static const struct schema_field fields_80[] = {
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
@@ -654,112 +682,112 @@ static const struct schema_field fields_78[] = {
     {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
     {"roles", SCHEMA_LIST, false, NULL, &schema_12},
     {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_78 = {fields_78, 7};
+static const struct schema schema_80 = {fields_80, 7};
 
-static const struct schema_field fields_79[] = {
+static const struct schema_field fields_81[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_79 = {fields_79, 4};
-
-static const struct schema_field fields_80[] = {
-    {"key", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_80 = {fields_80, 2};
-
-static const struct schema_field fields_81[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_80}};
-static const struct schema schema_81 = {fields_81, 1};
+static const struct schema schema_81 = {fields_81, 4};
 
 static const struct schema_field fields_82[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_82 = {fields_82, 3};
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_82 = {fields_82, 2};
 
 static const struct schema_field fields_83[] = {
-    {"experiment_id", SCHEMA_STRING, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_82}};
 static const struct schema schema_83 = {fields_83, 1};
 
 static const struct schema_field fields_84[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_84 = {fields_84, 2};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_84 = {fields_84, 3};
 
 static const struct schema_field fields_85[] = {
+    {"experiment_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_85 = {fields_85, 1};
+
+static const struct schema_field fields_86[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_86 = {fields_86, 2};
+
+static const struct schema_field fields_87[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"last_update_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_85 = {fields_85, 7};
-
-static const struct schema_field fields_86[] = {
-    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_85}};
-static const struct schema schema_86 = {fields_86, 1};
-
-static const struct schema_field fields_87[] = {
-    {"experiment_name", SCHEMA_STRING, true, NULL, NULL},
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_87 = {fields_87, 2};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_87 = {fields_87, 7};
 
 static const struct schema_field fields_88[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_88 = {fields_88, 2};
+    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_87}};
+static const struct schema schema_88 = {fields_88, 1};
 
 static const struct schema_field fields_89[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_89 = {fields_89, 1};
+    {"experiment_name", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_89 = {fields_89, 2};
 
 static const struct schema_field fields_90[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_90 = {fields_90, 3};
+    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_90 = {fields_90, 2};
 
 static const struct schema_field fields_91[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_91 = {fields_91, 2};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_91 = {fields_91, 1};
 
 static const struct schema_field fields_92[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_92 = {fields_92, 3};
+
+static const struct schema_field fields_93[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_93 = {fields_93, 2};
+
+static const struct schema_field fields_94[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_92 = {fields_92, 6};
-
-static const struct schema_field fields_93[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_85}};
-static const struct schema schema_93 = {fields_93, 1};
-
-static const struct schema_field fields_94[] = {
-    {"experiments", SCHEMA_LIST, false, NULL, &schema_93},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_94 = {fields_94, 2};
+static const struct schema schema_94 = {fields_94, 6};
 
 static const struct schema_field fields_95[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_87}};
+static const struct schema schema_95 = {fields_95, 1};
+
+static const struct schema_field fields_96[] = {
+    {"experiments", SCHEMA_LIST, false, NULL, &schema_95},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_96 = {fields_96, 2};
+
+static const struct schema_field fields_97[] = {
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_95 = {fields_95, 4};
+static const struct schema schema_97 = {fields_97, 4};
 
-static const struct schema_field fields_96[] = {
+static const struct schema_field fields_98[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
     {"start_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_96 = {fields_96, 5};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_98 = {fields_98, 5};
 
-static const struct schema_field fields_97[] = {
+static const struct schema_field fields_99[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
@@ -770,58 +798,58 @@ static const struct schema_field fields_97[] = {
     {"end_time", SCHEMA_INT64, false, NULL, NULL},
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_97 = {fields_97, 10};
+static const struct schema schema_99 = {fields_99, 10};
 
-static const struct schema_field fields_98[] = {
+static const struct schema_field fields_100[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL},
     {"timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_98 = {fields_98, 4};
-
-static const struct schema_field fields_99[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_98}};
-static const struct schema schema_99 = {fields_99, 1};
-
-static const struct schema_field fields_100[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_99},
-    {"params", SCHEMA_LIST, false, NULL, &schema_81},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_100 = {fields_100, 3};
+static const struct schema schema_100 = {fields_100, 4};
 
 static const struct schema_field fields_101[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_97},
-    {"data", SCHEMA_OBJECT, false, NULL, &schema_100},
-    {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
-    {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_101 = {fields_101, 4};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_100}};
+static const struct schema schema_101 = {fields_101, 1};
 
 static const struct schema_field fields_102[] = {
-    {"run", SCHEMA_OBJECT, false, NULL, &schema_101}};
-static const struct schema schema_102 = {fields_102, 1};
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_101},
+    {"params", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_102 = {fields_102, 3};
 
 static const struct schema_field fields_103[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_103 = {fields_103, 2};
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_99},
+    {"data", SCHEMA_OBJECT, false, NULL, &schema_102},
+    {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
+    {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_103 = {fields_103, 4};
 
 static const struct schema_field fields_104[] = {
+    {"run", SCHEMA_OBJECT, false, NULL, &schema_103}};
+static const struct schema schema_104 = {fields_104, 1};
+
+static const struct schema_field fields_105[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_105 = {fields_105, 2};
+
+static const struct schema_field fields_106[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"end_time", SCHEMA_INT64, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_104 = {fields_104, 5};
-
-static const struct schema_field fields_105[] = {
-    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_97}};
-static const struct schema schema_105 = {fields_105, 1};
-
-static const struct schema_field fields_106[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_106 = {fields_106, 1};
+static const struct schema schema_106 = {fields_106, 5};
 
 static const struct schema_field fields_107[] = {
+    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_99}};
+static const struct schema schema_107 = {fields_107, 1};
+
+static const struct schema_field fields_108[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_108 = {fields_108, 1};
+
+static const struct schema_field fields_109[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
@@ -831,221 +859,221 @@ static const struct schema_field fields_107[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_107 = {fields_107, 9};
+static const struct schema schema_109 = {fields_109, 9};
 
-static const struct schema_field fields_108[] = {
+static const struct schema_field fields_110[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_108 = {fields_108, 4};
-
-static const struct schema_field fields_109[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_109 = {fields_109, 2};
-
-static const struct schema_field fields_110[] = {
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
-    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL},
-    {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_110 = {fields_110, 7};
+static const struct schema schema_110 = {fields_110, 4};
 
 static const struct schema_field fields_111[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_110}};
-static const struct schema schema_111 = {fields_111, 1};
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_111 = {fields_111, 2};
 
 static const struct schema_field fields_112[] = {
     {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_112 = {fields_112, 2};
+    {"value", SCHEMA_DOUBLE, true, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL},
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_112 = {fields_112, 7};
 
 static const struct schema_field fields_113[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_112}};
 static const struct schema schema_113 = {fields_113, 1};
 
 static const struct schema_field fields_114[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_111},
-    {"params", SCHEMA_LIST, false, NULL, &schema_113},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_113}};
-static const struct schema schema_114 = {fields_114, 4};
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_114 = {fields_114, 2};
 
 static const struct schema_field fields_115[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"model_json", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_115 = {fields_115, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_114}};
+static const struct schema schema_115 = {fields_115, 1};
 
 static const struct schema_field fields_116[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_113},
+    {"params", SCHEMA_LIST, false, NULL, &schema_115},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_115}};
+static const struct schema schema_116 = {fields_116, 4};
+
+static const struct schema_field fields_117[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"model_json", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_117 = {fields_117, 2};
+
+static const struct schema_field fields_118[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"digest", SCHEMA_STRING, true, NULL, NULL},
     {"source_type", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"schema", SCHEMA_STRING, false, NULL, NULL},
     {"profile", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_116 = {fields_116, 6};
-
-static const struct schema_field fields_117[] = {
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
-    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_116}};
-static const struct schema schema_117 = {fields_117, 2};
-
-static const struct schema_field fields_118[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_117}};
-static const struct schema schema_118 = {fields_118, 1};
+static const struct schema schema_118 = {fields_118, 6};
 
 static const struct schema_field fields_119[] = {
-    {"model_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_119 = {fields_119, 1};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_118}};
+static const struct schema schema_119 = {fields_119, 2};
 
 static const struct schema_field fields_120[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_119}};
 static const struct schema schema_120 = {fields_120, 1};
 
 static const struct schema_field fields_121[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_118},
-    {"models", SCHEMA_LIST, false, NULL, &schema_120}};
-static const struct schema schema_121 = {fields_121, 3};
+    {"model_id", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_121 = {fields_121, 1};
 
 static const struct schema_field fields_122[] = {
-    {"model_id", SCHEMA_STRING, true, NULL, NULL},
-    {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_122 = {fields_122, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_121}};
+static const struct schema schema_122 = {fields_122, 1};
 
 static const struct schema_field fields_123[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_122}};
-static const struct schema schema_123 = {fields_123, 1};
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_120},
+    {"models", SCHEMA_LIST, false, NULL, &schema_122}};
+static const struct schema schema_123 = {fields_123, 3};
 
 static const struct schema_field fields_124[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"models", SCHEMA_LIST, false, NULL, &schema_123}};
+    {"model_id", SCHEMA_STRING, true, NULL, NULL},
+    {"step", SCHEMA_INT64, false, NULL, NULL}};
 static const struct schema schema_124 = {fields_124, 2};
 
 static const struct schema_field fields_125[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_124}};
+static const struct schema schema_125 = {fields_125, 1};
+
+static const struct schema_field fields_126[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"models", SCHEMA_LIST, false, NULL, &schema_125}};
+static const struct schema schema_126 = {fields_126, 2};
+
+static const struct schema_field fields_127[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_125 = {fields_125, 5};
+static const struct schema schema_127 = {fields_127, 5};
 
-static const struct schema_field fields_126[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_99},
+static const struct schema_field fields_128[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_101},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_126 = {fields_126, 2};
+static const struct schema schema_128 = {fields_128, 2};
 
-static const struct schema_field fields_127[] = {
+static const struct schema_field fields_129[] = {
     {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
     {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_127 = {fields_127, 4};
+static const struct schema schema_129 = {fields_129, 4};
 
-static const struct schema_field fields_128[] = {
+static const struct schema_field fields_130[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL},
     {"timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"step", SCHEMA_INT64, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_128 = {fields_128, 5};
-
-static const struct schema_field fields_129[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_128}};
-static const struct schema schema_129 = {fields_129, 1};
-
-static const struct schema_field fields_130[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_129}};
-static const struct schema schema_130 = {fields_130, 1};
+static const struct schema schema_130 = {fields_130, 5};
 
 static const struct schema_field fields_131[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_130}};
+static const struct schema schema_131 = {fields_131, 1};
+
+static const struct schema_field fields_132[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_131}};
+static const struct schema schema_132 = {fields_132, 1};
+
+static const struct schema_field fields_133[] = {
     {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
     {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"start_step", SCHEMA_INT64, false, NULL, NULL},
     {"end_step", SCHEMA_INT64, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_131 = {fields_131, 6};
+static const struct schema schema_133 = {fields_133, 6};
 
-static const struct schema_field fields_132[] = {
+static const struct schema_field fields_134[] = {
     {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"run_view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_132 = {fields_132, 6};
-
-static const struct schema_field fields_133[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_101}};
-static const struct schema schema_133 = {fields_133, 1};
-
-static const struct schema_field fields_134[] = {
-    {"runs", SCHEMA_LIST, false, NULL, &schema_133},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_134 = {fields_134, 2};
+static const struct schema schema_134 = {fields_134, 6};
 
 static const struct schema_field fields_135[] = {
-    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
-    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_135 = {fields_135, 3};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_103}};
+static const struct schema schema_135 = {fields_135, 1};
 
 static const struct schema_field fields_136[] = {
-    {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_136 = {fields_136, 1};
+    {"runs", SCHEMA_LIST, false, NULL, &schema_135},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_136 = {fields_136, 2};
 
 static const struct schema_field fields_137[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
-    {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
     {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
 static const struct schema schema_137 = {fields_137, 3};
 
 static const struct schema_field fields_138[] = {
-    {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
+    {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
 static const struct schema schema_138 = {fields_138, 1};
 
 static const struct schema_field fields_139[] = {
-    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_26}};
-static const struct schema schema_139 = {fields_139, 1};
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
+    {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_139 = {fields_139, 3};
 
 static const struct schema_field fields_140[] = {
+    {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_140 = {fields_140, 1};
+
+static const struct schema_field fields_141[] = {
+    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_26}};
+static const struct schema schema_141 = {fields_141, 1};
+
+static const struct schema_field fields_142[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"digest", SCHEMA_STRING, false, NULL, NULL},
     {"context", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_140 = {fields_140, 4};
-
-static const struct schema_field fields_141[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_140}};
-static const struct schema schema_141 = {fields_141, 1};
-
-static const struct schema_field fields_142[] = {
-    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_141}};
-static const struct schema schema_142 = {fields_142, 1};
+static const struct schema schema_142 = {fields_142, 4};
 
 static const struct schema_field fields_143[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_142}};
+static const struct schema schema_143 = {fields_143, 1};
+
+static const struct schema_field fields_144[] = {
+    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_143}};
+static const struct schema schema_144 = {fields_144, 1};
+
+static const struct schema_field fields_145[] = {
     {"store_type", SCHEMA_STRING, false, NULL, NULL},
     {"workspaces_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_uploads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_downloads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"trace_archival_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_143 = {fields_143, 5};
+static const struct schema schema_145 = {fields_145, 5};
 
-static const struct schema_field fields_144[] = {
+static const struct schema_field fields_146[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_81},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_144 = {fields_144, 6};
+    {"params", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_146 = {fields_146, 6};
 
-static const struct schema_field fields_145[] = {
+static const struct schema_field fields_147[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
@@ -1055,186 +1083,186 @@ static const struct schema_field fields_145[] = {
     {"last_updated_timestamp_ms", SCHEMA_ANY, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_145 = {fields_145, 10};
-
-static const struct schema_field fields_146[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_145},
-    {"data", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_146 = {fields_146, 2};
-
-static const struct schema_field fields_147[] = {
-    {"model", SCHEMA_OBJECT, false, NULL, &schema_146}};
-static const struct schema schema_147 = {fields_147, 1};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_147 = {fields_147, 10};
 
 static const struct schema_field fields_148[] = {
-    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
-    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_147},
+    {"data", SCHEMA_OBJECT, false, NULL, NULL}};
 static const struct schema schema_148 = {fields_148, 2};
 
 static const struct schema_field fields_149[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
+    {"model", SCHEMA_OBJECT, false, NULL, &schema_148}};
 static const struct schema schema_149 = {fields_149, 1};
 
 static const struct schema_field fields_150[] = {
-    {"field_name", SCHEMA_STRING, false, NULL, NULL},
-    {"ascending", SCHEMA_BOOL, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_150 = {fields_150, 4};
+static const struct schema schema_150 = {fields_150, 2};
 
 static const struct schema_field fields_151[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_150}};
 static const struct schema schema_151 = {fields_151, 1};
 
 static const struct schema_field fields_152[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
-    {"filter", SCHEMA_STRING, false, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_149},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_151},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_152 = {fields_152, 6};
+    {"field_name", SCHEMA_STRING, false, NULL, NULL},
+    {"ascending", SCHEMA_BOOL, false, NULL, NULL},
+    {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
+    {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_152 = {fields_152, 4};
 
 static const struct schema_field fields_153[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_146}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_152}};
 static const struct schema schema_153 = {fields_153, 1};
 
 static const struct schema_field fields_154[] = {
-    {"models", SCHEMA_LIST, false, NULL, &schema_153},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_154 = {fields_154, 2};
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_151},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_153},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_154 = {fields_154, 6};
 
 static const struct schema_field fields_155[] = {
-    {"model_id", SCHEMA_STRING, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
 static const struct schema schema_155 = {fields_155, 1};
 
 static const struct schema_field fields_156[] = {
-    {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"status", SCHEMA_STRING, true, NULL, NULL}};
+    {"models", SCHEMA_LIST, false, NULL, &schema_155},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_156 = {fields_156, 2};
 
 static const struct schema_field fields_157[] = {
-    {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_157 = {fields_157, 2};
+    {"model_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_157 = {fields_157, 1};
 
 static const struct schema_field fields_158[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
+    {"status", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_158 = {fields_158, 2};
 
 static const struct schema_field fields_159[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_81}};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
 static const struct schema schema_159 = {fields_159, 2};
 
 static const struct schema_field fields_160[] = {
-    {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_160 = {fields_160, 1};
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_160 = {fields_160, 2};
 
 static const struct schema_field fields_161[] = {
-    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_161 = {fields_161, 1};
+    {"model_id", SCHEMA_STRING, false, NULL, NULL},
+    {"params", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_161 = {fields_161, 2};
 
 static const struct schema_field fields_162[] = {
-    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
+    {"status", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_162 = {fields_162, 1};
 
 static const struct schema_field fields_163[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"text", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_163 = {fields_163, 2};
+    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_163 = {fields_163, 1};
 
 static const struct schema_field fields_164[] = {
-    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_164 = {fields_164, 2};
+    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_164 = {fields_164, 1};
 
 static const struct schema_field fields_165[] = {
-    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
-    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"text", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_165 = {fields_165, 2};
 
 static const struct schema_field fields_166[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_166 = {fields_166, 1};
+    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_166 = {fields_166, 2};
 
 static const struct schema_field fields_167[] = {
-    {"sequence", SCHEMA_INT64, false, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
+    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
+    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
 static const struct schema schema_167 = {fields_167, 2};
 
 static const struct schema_field fields_168[] = {
-    {"type", SCHEMA_STRING, false, NULL, NULL},
-    {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_168 = {fields_168, 2};
+    {"name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_168 = {fields_168, 1};
 
 static const struct schema_field fields_169[] = {
+    {"sequence", SCHEMA_INT64, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_169 = {fields_169, 2};
+
+static const struct schema_field fields_170[] = {
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_170 = {fields_170, 2};
+
+static const struct schema_field fields_171[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"inherited", SCHEMA_BOOL, false, NULL, NULL},
     {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_169 = {fields_169, 3};
-
-static const struct schema_field fields_170[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_169}};
-static const struct schema schema_170 = {fields_170, 1};
-
-static const struct schema_field fields_171[] = {
-    {"user_name", SCHEMA_STRING, false, NULL, NULL},
-    {"group_name", SCHEMA_STRING, false, NULL, NULL},
-    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
-    {"display_name", SCHEMA_STRING, false, NULL, NULL},
-    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_170}};
-static const struct schema schema_171 = {fields_171, 5};
+static const struct schema schema_171 = {fields_171, 3};
 
 static const struct schema_field fields_172[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_171}};
 static const struct schema schema_172 = {fields_172, 1};
 
 static const struct schema_field fields_173[] = {
-    {"object_id", SCHEMA_STRING, false, NULL, NULL},
-    {"object_type", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_172}};
-static const struct schema schema_173 = {fields_173, 3};
+    {"user_name", SCHEMA_STRING, false, NULL, NULL},
+    {"group_name", SCHEMA_STRING, false, NULL, NULL},
+    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
+    {"display_name", SCHEMA_STRING, false, NULL, NULL},
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_172}};
+static const struct schema schema_173 = {fields_173, 5};
 
 static const struct schema_field fields_174[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_173}};
+static const struct schema schema_174 = {fields_174, 1};
+
+static const struct schema_field fields_175[] = {
+    {"object_id", SCHEMA_STRING, false, NULL, NULL},
+    {"object_type", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_174}};
+static const struct schema schema_175 = {fields_175, 3};
+
+static const struct schema_field fields_176[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_174 = {fields_174, 4};
-
-static const struct schema_field fields_175[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_174}};
-static const struct schema schema_175 = {fields_175, 1};
-
-static const struct schema_field fields_176[] = {
-    {"type", SCHEMA_STRING, false, NULL, NULL},
-    {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_175}};
-static const struct schema schema_176 = {fields_176, 3};
+static const struct schema schema_176 = {fields_176, 4};
 
 static const struct schema_field fields_177[] = {
-    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_177 = {fields_177, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
+static const struct schema schema_177 = {fields_177, 1};
 
 static const struct schema_field fields_178[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_177}};
-static const struct schema schema_178 = {fields_178, 1};
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_177}};
+static const struct schema schema_178 = {fields_178, 3};
 
 static const struct schema_field fields_179[] = {
-    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_178}};
-static const struct schema schema_179 = {fields_179, 1};
+    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_179 = {fields_179, 2};
 
 static const struct schema_field fields_180[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_180 = {fields_180, 3};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_179}};
+static const struct schema schema_180 = {fields_180, 1};
 
 static const struct schema_field fields_181[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_180}};
+static const struct schema schema_181 = {fields_181, 1};
+
+static const struct schema_field fields_182[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_182 = {fields_182, 3};
+
+static const struct schema_field fields_183[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1247,40 +1275,40 @@ static const struct schema_field fields_181[] = {
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_26},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_181 = {fields_181, 15};
-
-static const struct schema_field fields_182[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_181}};
-static const struct schema schema_182 = {fields_182, 1};
-
-static const struct schema_field fields_183[] = {
-    {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_183 = {fields_183, 2};
+static const struct schema schema_183 = {fields_183, 15};
 
 static const struct schema_field fields_184[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_183}};
 static const struct schema schema_184 = {fields_184, 1};
 
 static const struct schema_field fields_185[] = {
+    {"alias", SCHEMA_STRING, false, NULL, NULL},
+    {"version", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_185 = {fields_185, 2};
+
+static const struct schema_field fields_186[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_185}};
+static const struct schema schema_186 = {fields_186, 1};
+
+static const struct schema_field fields_187[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_182},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_184}};
-static const struct schema schema_185 = {fields_185, 8};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_184},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_186}};
+static const struct schema schema_187 = {fields_187, 8};
 
-static const struct schema_field fields_186[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_185}};
-static const struct schema schema_186 = {fields_186, 1};
+static const struct schema_field fields_188[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_187}};
+static const struct schema schema_188 = {fields_188, 1};
 
-static const struct schema_field fields_187[] = {
+static const struct schema_field fields_189[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1288,123 +1316,123 @@ static const struct schema_field fields_187[] = {
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_182}};
-static const struct schema schema_187 = {fields_187, 9};
-
-static const struct schema_field fields_188[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_187}};
-static const struct schema schema_188 = {fields_188, 1};
-
-static const struct schema_field fields_189[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_189 = {fields_189, 2};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_184}};
+static const struct schema schema_189 = {fields_189, 9};
 
 static const struct schema_field fields_190[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_190 = {fields_190, 2};
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_189}};
+static const struct schema schema_190 = {fields_190, 1};
 
 static const struct schema_field fields_191[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_191 = {fields_191, 2};
+
+static const struct schema_field fields_192[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_192 = {fields_192, 2};
+
+static const struct schema_field fields_193[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_191 = {fields_191, 4};
-
-static const struct schema_field fields_192[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_185}};
-static const struct schema schema_192 = {fields_192, 1};
-
-static const struct schema_field fields_193[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_192},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_193 = {fields_193, 2};
+static const struct schema schema_193 = {fields_193, 4};
 
 static const struct schema_field fields_194[] = {
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_194 = {fields_194, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_187}};
+static const struct schema schema_194 = {fields_194, 1};
 
 static const struct schema_field fields_195[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_194},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_195 = {fields_195, 2};
 
 static const struct schema_field fields_196[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_182}};
-static const struct schema schema_196 = {fields_196, 1};
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_196 = {fields_196, 2};
 
 static const struct schema_field fields_197[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_197 = {fields_197, 3};
+    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_197 = {fields_197, 2};
 
 static const struct schema_field fields_198[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_198 = {fields_198, 2};
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_184}};
+static const struct schema schema_198 = {fields_198, 1};
 
 static const struct schema_field fields_199[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"alias", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_199 = {fields_199, 3};
 
 static const struct schema_field fields_200[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"alias", SCHEMA_STRING, true, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_200 = {fields_200, 2};
 
 static const struct schema_field fields_201[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_181}};
-static const struct schema schema_201 = {fields_201, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"alias", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_201 = {fields_201, 3};
 
 static const struct schema_field fields_202[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"alias", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_202 = {fields_202, 2};
+
+static const struct schema_field fields_203[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_183}};
+static const struct schema schema_203 = {fields_203, 1};
+
+static const struct schema_field fields_204[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_202 = {fields_202, 8};
-
-static const struct schema_field fields_203[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_203 = {fields_203, 2};
-
-static const struct schema_field fields_204[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_204 = {fields_204, 3};
+static const struct schema schema_204 = {fields_204, 8};
 
 static const struct schema_field fields_205[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_182},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_205 = {fields_205, 2};
 
 static const struct schema_field fields_206[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"stage", SCHEMA_STRING, true, NULL, NULL},
-    {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_206 = {fields_206, 4};
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_206 = {fields_206, 3};
 
 static const struct schema_field fields_207[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_184},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_207 = {fields_207, 2};
+
+static const struct schema_field fields_208[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"stage", SCHEMA_STRING, true, NULL, NULL},
+    {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_208 = {fields_208, 4};
+
+static const struct schema_field fields_209[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_207 = {fields_207, 5};
+static const struct schema schema_209 = {fields_209, 5};
 
-static const struct schema_field fields_208[] = {
+static const struct schema_field fields_210[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -1418,70 +1446,70 @@ static const struct schema_field fields_208[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_208 = {fields_208, 14};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_210 = {fields_210, 14};
 
-static const struct schema_field fields_209[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_208}};
-static const struct schema schema_209 = {fields_209, 1};
+static const struct schema_field fields_211[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_210}};
+static const struct schema schema_211 = {fields_211, 1};
 
-static const struct schema_field fields_210[] = {
+static const struct schema_field fields_212[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_210 = {fields_210, 4};
-
-static const struct schema_field fields_211[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_211 = {fields_211, 3};
-
-static const struct schema_field fields_212[] = {
-    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_212 = {fields_212, 1};
+static const struct schema schema_212 = {fields_212, 4};
 
 static const struct schema_field fields_213[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_213 = {fields_213, 3};
 
 static const struct schema_field fields_214[] = {
-    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_22},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_214 = {fields_214, 3};
+    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_214 = {fields_214, 1};
 
 static const struct schema_field fields_215[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_STRING, true, NULL, NULL}};
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_215 = {fields_215, 3};
 
 static const struct schema_field fields_216[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_216 = {fields_216, 2};
+    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"files", SCHEMA_LIST, false, NULL, &schema_22},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_216 = {fields_216, 3};
 
 static const struct schema_field fields_217[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_216}};
-static const struct schema schema_217 = {fields_217, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_217 = {fields_217, 3};
 
 static const struct schema_field fields_218[] = {
-    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_217}};
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_218 = {fields_218, 2};
 
 static const struct schema_field fields_219[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_218}};
+static const struct schema schema_219 = {fields_219, 1};
+
+static const struct schema_field fields_220[] = {
+    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_219}};
+static const struct schema schema_220 = {fields_220, 2};
+
+static const struct schema_field fields_221[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_219 = {fields_219, 4};
+static const struct schema schema_221 = {fields_221, 4};
 
-static const struct schema_field fields_220[] = {
+static const struct schema_field fields_222[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -1498,51 +1526,51 @@ static const struct schema_field fields_220[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_220 = {fields_220, 16};
+static const struct schema schema_222 = {fields_222, 16};
 
-static const struct schema_field fields_221[] = {
+static const struct schema_field fields_223[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_221 = {fields_221, 3};
-
-static const struct schema_field fields_222[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_220}};
-static const struct schema schema_222 = {fields_222, 1};
-
-static const struct schema_field fields_223[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_222},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_223 = {fields_223, 2};
+static const struct schema schema_223 = {fields_223, 3};
 
 static const struct schema_field fields_224[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_224 = {fields_224, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_222}};
+static const struct schema schema_224 = {fields_224, 1};
 
 static const struct schema_field fields_225[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_224},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_225 = {fields_225, 2};
+
+static const struct schema_field fields_226[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_226 = {fields_226, 2};
+
+static const struct schema_field fields_227[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_225 = {fields_225, 6};
+static const struct schema schema_227 = {fields_227, 6};
 
-static const struct schema_field fields_226[] = {
+static const struct schema_field fields_228[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_226 = {fields_226, 2};
+static const struct schema schema_228 = {fields_228, 2};
 
-static const struct schema_field fields_227[] = {
+static const struct schema_field fields_229[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_227 = {fields_227, 5};
+static const struct schema schema_229 = {fields_229, 5};
 
-static const struct schema_field fields_228[] = {
+static const struct schema_field fields_230[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -1558,73 +1586,73 @@ static const struct schema_field fields_228[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_228 = {fields_228, 15};
+static const struct schema schema_230 = {fields_230, 15};
 
-static const struct schema_field fields_229[] = {
+static const struct schema_field fields_231[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_229 = {fields_229, 4};
-
-static const struct schema_field fields_230[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_228}};
-static const struct schema schema_230 = {fields_230, 1};
-
-static const struct schema_field fields_231[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_230},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_231 = {fields_231, 2};
+static const struct schema schema_231 = {fields_231, 4};
 
 static const struct schema_field fields_232[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_232 = {fields_232, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_230}};
+static const struct schema schema_232 = {fields_232, 1};
 
 static const struct schema_field fields_233[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_232},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_233 = {fields_233, 2};
+
+static const struct schema_field fields_234[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_234 = {fields_234, 2};
+
+static const struct schema_field fields_235[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
-static const struct schema schema_233 = {fields_233, 5};
+static const struct schema schema_235 = {fields_235, 5};
 
-static const struct schema_field fields_234[] = {
+static const struct schema_field fields_236[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_234 = {fields_234, 2};
+static const struct schema schema_236 = {fields_236, 2};
 
-static const struct schema_field fields_235[] = {
+static const struct schema_field fields_237[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_235 = {fields_235, 7};
+static const struct schema schema_237 = {fields_237, 7};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_238[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_236 = {fields_236, 6};
+static const struct schema schema_238 = {fields_238, 6};
 
-static const struct schema_field fields_237[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_236}};
-static const struct schema schema_237 = {fields_237, 1};
+static const struct schema_field fields_239[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_239 = {fields_239, 1};
 
-static const struct schema_field fields_238[] = {
+static const struct schema_field fields_240[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_237},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_239},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"created_at", SCHEMA_INT64, false, NULL, NULL},
@@ -1634,57 +1662,57 @@ static const struct schema_field fields_238[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_238 = {fields_238, 16};
+static const struct schema schema_240 = {fields_240, 16};
 
-static const struct schema_field fields_239[] = {
+static const struct schema_field fields_241[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_239 = {fields_239, 5};
-
-static const struct schema_field fields_240[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
-static const struct schema schema_240 = {fields_240, 1};
-
-static const struct schema_field fields_241[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_240},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_241 = {fields_241, 2};
+static const struct schema schema_241 = {fields_241, 5};
 
 static const struct schema_field fields_242[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_240}};
+static const struct schema schema_242 = {fields_242, 1};
+
+static const struct schema_field fields_243[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_242},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_243 = {fields_243, 2};
+
+static const struct schema_field fields_244[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_242 = {fields_242, 3};
+static const struct schema schema_244 = {fields_244, 3};
 
-static const struct schema_field fields_243[] = {
+static const struct schema_field fields_245[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_243 = {fields_243, 5};
-
-static const struct schema_field fields_244[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_244 = {fields_244, 3};
-
-static const struct schema_field fields_245[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_245 = {fields_245, 2};
+static const struct schema schema_245 = {fields_245, 5};
 
 static const struct schema_field fields_246[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
+    {"version_num", SCHEMA_INT64, true, NULL, NULL}};
 static const struct schema schema_246 = {fields_246, 3};
 
 static const struct schema_field fields_247[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"alias", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_247 = {fields_247, 2};
+
+static const struct schema_field fields_248[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"alias", SCHEMA_STRING, false, NULL, NULL},
+    {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_248 = {fields_248, 3};
+
+static const struct schema_field fields_249[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1695,8 +1723,8 @@ static const struct schema_field fields_247[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_237},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_239},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1705,151 +1733,151 @@ static const struct schema_field fields_247[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_247 = {fields_247, 20};
+static const struct schema schema_249 = {fields_249, 20};
 
-static const struct schema_field fields_248[] = {
+static const struct schema_field fields_250[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_248 = {fields_248, 12};
+static const struct schema schema_250 = {fields_250, 12};
 
-static const struct schema_field fields_249[] = {
+static const struct schema_field fields_251[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 4};
-
-static const struct schema_field fields_250[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_247}};
-static const struct schema schema_250 = {fields_250, 1};
-
-static const struct schema_field fields_251[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_250},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_251 = {fields_251, 2};
+static const struct schema schema_251 = {fields_251, 4};
 
 static const struct schema_field fields_252[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_249}};
+static const struct schema schema_252 = {fields_252, 1};
+
+static const struct schema_field fields_253[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_252},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_253 = {fields_253, 2};
+
+static const struct schema_field fields_254[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_252 = {fields_252, 4};
+static const struct schema schema_254 = {fields_254, 4};
 
-static const struct schema_field fields_253[] = {
+static const struct schema_field fields_255[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_253 = {fields_253, 3};
+static const struct schema schema_255 = {fields_255, 3};
 
-static const struct schema_field fields_254[] = {
+static const struct schema_field fields_256[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_254 = {fields_254, 2};
+static const struct schema schema_256 = {fields_256, 2};
 
-static const struct schema_field fields_255[] = {
+static const struct schema_field fields_257[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_255 = {fields_255, 5};
-
-static const struct schema_field fields_256[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
-    {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_256 = {fields_256, 2};
-
-static const struct schema_field fields_257[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_81},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_257 = {fields_257, 2};
+static const struct schema schema_257 = {fields_257, 5};
 
 static const struct schema_field fields_258[] = {
-    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_257}};
-static const struct schema schema_258 = {fields_258, 3};
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
+    {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_258 = {fields_258, 2};
 
 static const struct schema_field fields_259[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_259 = {fields_259, 2};
+
+static const struct schema_field fields_260[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_259}};
+static const struct schema schema_260 = {fields_260, 3};
+
+static const struct schema_field fields_261[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_257}};
-static const struct schema schema_259 = {fields_259, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_259}};
+static const struct schema schema_261 = {fields_261, 4};
 
-static const struct schema_field fields_260[] = {
+static const struct schema_field fields_262[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_260 = {fields_260, 5};
-
-static const struct schema_field fields_261[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_261 = {fields_261, 2};
-
-static const struct schema_field fields_262[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_261}};
-static const struct schema schema_262 = {fields_262, 1};
+static const struct schema schema_262 = {fields_262, 5};
 
 static const struct schema_field fields_263[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_262},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
 static const struct schema schema_263 = {fields_263, 2};
 
 static const struct schema_field fields_264[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_263}};
+static const struct schema schema_264 = {fields_264, 1};
+
+static const struct schema_field fields_265[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_264},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_265 = {fields_265, 2};
+
+static const struct schema_field fields_266[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_26},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_264 = {fields_264, 3};
-
-static const struct schema_field fields_265[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_264}};
-static const struct schema schema_265 = {fields_265, 1};
-
-static const struct schema_field fields_266[] = {
-    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_265}};
 static const struct schema schema_266 = {fields_266, 3};
 
 static const struct schema_field fields_267[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_266}};
+static const struct schema schema_267 = {fields_267, 1};
+
+static const struct schema_field fields_268[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"changes", SCHEMA_LIST, false, NULL, &schema_267}};
+static const struct schema schema_268 = {fields_268, 3};
+
+static const struct schema_field fields_269[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_267 = {fields_267, 3};
-
-static const struct schema_field fields_268[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_267}};
-static const struct schema schema_268 = {fields_268, 1};
-
-static const struct schema_field fields_269[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_268}};
-static const struct schema schema_269 = {fields_269, 2};
+static const struct schema schema_269 = {fields_269, 3};
 
 static const struct schema_field fields_270[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_269}};
 static const struct schema schema_270 = {fields_270, 1};
 
 static const struct schema_field fields_271[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_270},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_270}};
 static const struct schema schema_271 = {fields_271, 2};
 
 static const struct schema_field fields_272[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_271}};
+static const struct schema schema_272 = {fields_272, 1};
+
+static const struct schema_field fields_273[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_272},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_273 = {fields_273, 2};
+
+static const struct schema_field fields_274[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -1862,64 +1890,64 @@ static const struct schema_field fields_272[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_272 = {fields_272, 12};
+static const struct schema schema_274 = {fields_274, 12};
 
-static const struct schema_field fields_273[] = {
+static const struct schema_field fields_275[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_273 = {fields_273, 3};
-
-static const struct schema_field fields_274[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_272}};
-static const struct schema schema_274 = {fields_274, 1};
-
-static const struct schema_field fields_275[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_274}};
-static const struct schema schema_275 = {fields_275, 1};
+static const struct schema schema_275 = {fields_275, 3};
 
 static const struct schema_field fields_276[] = {
-    {"id", SCHEMA_STRING, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_274}};
 static const struct schema schema_276 = {fields_276, 1};
 
 static const struct schema_field fields_277[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
-    {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_277 = {fields_277, 4};
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_276}};
+static const struct schema schema_277 = {fields_277, 1};
 
 static const struct schema_field fields_278[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_278 = {fields_278, 1};
+
+static const struct schema_field fields_279[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_279 = {fields_279, 4};
+
+static const struct schema_field fields_280[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_184},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81}};
-static const struct schema schema_278 = {fields_278, 7};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_186},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_280 = {fields_280, 7};
 
-static const struct schema_field fields_279[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_278}};
-static const struct schema schema_279 = {fields_279, 1};
+static const struct schema_field fields_281[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_280}};
+static const struct schema schema_281 = {fields_281, 1};
 
-static const struct schema_field fields_280[] = {
+static const struct schema_field fields_282[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_280 = {fields_280, 4};
-
-static const struct schema_field fields_281[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_278}};
-static const struct schema schema_281 = {fields_281, 1};
-
-static const struct schema_field fields_282[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_281},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_282 = {fields_282, 2};
+static const struct schema schema_282 = {fields_282, 4};
 
 static const struct schema_field fields_283[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_280}};
+static const struct schema schema_283 = {fields_283, 1};
+
+static const struct schema_field fields_284[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_283},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_284 = {fields_284, 2};
+
+static const struct schema_field fields_285[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1932,72 +1960,72 @@ static const struct schema_field fields_283[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_184},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_186},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_283 = {fields_283, 15};
-
-static const struct schema_field fields_284[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_283}};
-static const struct schema schema_284 = {fields_284, 1};
-
-static const struct schema_field fields_285[] = {
-    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_285 = {fields_285, 1};
+static const struct schema schema_285 = {fields_285, 15};
 
 static const struct schema_field fields_286[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_285}};
+static const struct schema schema_286 = {fields_286, 1};
+
+static const struct schema_field fields_287[] = {
+    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_287 = {fields_287, 1};
+
+static const struct schema_field fields_288[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_81},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_286 = {fields_286, 9};
+static const struct schema schema_288 = {fields_288, 9};
 
-static const struct schema_field fields_287[] = {
+static const struct schema_field fields_289[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_287 = {fields_287, 3};
-
-static const struct schema_field fields_288[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_283}};
-static const struct schema schema_288 = {fields_288, 1};
-
-static const struct schema_field fields_289[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_288},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_289 = {fields_289, 2};
+static const struct schema schema_289 = {fields_289, 3};
 
 static const struct schema_field fields_290[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_285}};
+static const struct schema schema_290 = {fields_290, 1};
+
+static const struct schema_field fields_291[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_290},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_291 = {fields_291, 2};
+
+static const struct schema_field fields_292[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_290 = {fields_290, 3};
-
-static const struct schema_field fields_291[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_291 = {fields_291, 1};
-
-static const struct schema_field fields_292[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_291}};
-static const struct schema schema_292 = {fields_292, 1};
+static const struct schema schema_292 = {fields_292, 3};
 
 static const struct schema_field fields_293[] = {
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_293 = {fields_293, 1};
+
+static const struct schema_field fields_294[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_293}};
+static const struct schema schema_294 = {fields_294, 1};
+
+static const struct schema_field fields_295[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_293 = {fields_293, 4};
+static const struct schema schema_295 = {fields_295, 4};
 
-static const struct schema_field fields_294[] = {
+static const struct schema_field fields_296[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_294 = {fields_294, 3};
+static const struct schema schema_296 = {fields_296, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -2123,46 +2151,58 @@ const struct route_row route_rows[] = {
     {"identity", "oauth_jwks", "GET", "/oidc/jwks.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_47,
      {{LANE_LOOP, api_identity_oauth_jwks}}, NULL,
      "Public keys of our access tokens."},
-    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, &schema_49,
-     {{LANE_READ, api_identity_oauth_token}}, NULL,
-     "OAuth tokens: client credentials of a service principal."},
-    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, &schema_49,
-     {{LANE_READ, api_identity_oauth_token}}, NULL,
-     "OAuth tokens: client credentials of a service principal."},
-    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_6, &schema_50,
+    {"identity", "oauth_page", "GET", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_LOOP, api_identity_oauth_page}}, NULL,
+     "The page on which a person signs in for a program on his machine: it asks for an access token."},
+    {"identity", "oauth_page", "GET", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, NULL,
+     {{LANE_LOOP, api_identity_oauth_page}}, NULL,
+     "The page on which a person signs in for a program on his machine: it asks for an access token."},
+    {"identity", "oauth_sign_in", "POST", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_49, NULL,
+     {{LANE_LOOP, api_identity_oauth_sign_in}}, NULL,
+     "The page's answer: checks the token and sends the browser back to the program with a code."},
+    {"identity", "oauth_sign_in", "POST", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_49, NULL,
+     {{LANE_LOOP, api_identity_oauth_sign_in}}, NULL,
+     "The page's answer: checks the token and sends the browser back to the program with a code."},
+    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_50, &schema_51,
+     {{LANE_LOOP, api_identity_oauth_token_begin}, {LANE_READ, api_identity_oauth_token}, {LANE_WRITE, api_identity_oauth_token_sign_in}, {LANE_READ, api_identity_oauth_token_sign}}, NULL,
+     "OAuth tokens: client credentials of a service principal; a person's authorization code or refresh token."},
+    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_50, &schema_51,
+     {{LANE_LOOP, api_identity_oauth_token_begin}, {LANE_READ, api_identity_oauth_token}, {LANE_WRITE, api_identity_oauth_token_sign_in}, {LANE_READ, api_identity_oauth_token_sign}}, NULL,
+     "OAuth tokens: client credentials of a service principal; a person's authorization code or refresh token."},
+    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_6, &schema_52,
      {{LANE_READ, api_identity_me}}, "current_user.me",
      "The caller."},
-    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_51, &schema_53,
+    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_55,
      {{LANE_WRITE, api_identity_token_create}}, "tokens.create",
      "Create a personal access token; its value is shown once."},
-    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_54,
+    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_56,
      {{LANE_READ, api_identity_token_list}}, "tokens.list",
      "The caller's tokens, newest first."},
-    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_55, NULL,
+    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_57, NULL,
      {{LANE_WRITE, api_identity_token_delete}}, "tokens.delete",
      "Revoke a token: refused everywhere from the moment this returns."},
-    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_56, &schema_54,
+    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_56,
      {{LANE_READ, api_identity_tm_list}}, "token_management.list",
      "All tokens of the workspace."},
-    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_57,
+    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_59,
      {{LANE_READ, api_identity_tm_get}}, "token_management.get",
      "One token."},
     {"identity", "tm_delete", "DELETE", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_tm_delete}}, "token_management.delete",
      "Revoke anyone's token."},
-    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_59,
+    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_60, &schema_61,
      {{LANE_WRITE, api_identity_tm_obo}}, "token_management.create_obo_token",
      "Create a token for a service principal."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_60, &schema_61,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_62, &schema_63,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_60, &schema_61,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_62, &schema_63,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_62,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_64,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_62,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_64,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
@@ -2171,46 +2211,46 @@ const struct route_row route_rows[] = {
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_sp_secret_delete}}, "service_principal_secrets.delete",
      "Delete an OAuth secret."},
-    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_63, &schema_64,
+    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_65, &schema_66,
      {{LANE_WRITE, api_identity_ws_create}}, "workspaces.create",
      "Create a workspace; it is RUNNING when this returns."},
     {"identity", "ws_list", "GET", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, NULL,
      {{LANE_READ, api_identity_ws_list}}, "workspaces.list",
      "All workspaces of the account, by id: a bare list."},
-    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, &schema_65,
+    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, &schema_67,
      {{LANE_READ, api_identity_ws_get}}, "workspaces.get",
      "One workspace."},
     {"identity", "ws_delete", "DELETE", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_ws_delete}}, "workspaces.delete",
      "Delete a workspace and all that it holds."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
+    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
+    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_50,
+    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_52,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_50,
+    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_52,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_69, &schema_50,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_50,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_50,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_52,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -2219,34 +2259,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_user_delete}}, "users.delete",
      "Delete a user."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
+    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
+    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_77,
+    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_79,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_77,
+    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_79,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_76, &schema_77,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_77,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_77,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_79,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -2255,34 +2295,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_group_delete}}, "groups.delete",
      "Delete a group."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_66, &schema_67,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_79,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_81,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_70, &schema_79,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_81,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_79,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_73, &schema_79,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_81,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -2291,922 +2331,922 @@ const struct route_row route_rows[] = {
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_sp_delete}}, "service_principals.delete",
      "Delete a service principal."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_82, &schema_83,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_86,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_86,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_88, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_94,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_95, &schema_94,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
+    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
+    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_96, &schema_102,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
+    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
+    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_103, &schema_102,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
+    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
+    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_104, &schema_105,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_107, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_114, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_115, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_121, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_124, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
+    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
+    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_125, &schema_126,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_130,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_131, &schema_130,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
+    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
+    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_134,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_135, &schema_136,
+    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_135, &schema_136,
+    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
+    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_140,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
+    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_140,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_142,
+    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_141, &schema_144,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_142,
+    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_141, &schema_144,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_143,
+    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_145,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_143,
+    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_145,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, &schema_147,
+    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_146, &schema_149,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, &schema_147,
+    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_146, &schema_149,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_152, &schema_154,
+    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_154, &schema_156,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_152, &schema_154,
+    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_154, &schema_156,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, &schema_147,
+    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_149,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, &schema_147,
+    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_149,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_156, &schema_147,
+    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, &schema_149,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_156, &schema_147,
+    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, &schema_149,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, NULL,
+    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_155, NULL,
+    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_147,
+    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, &schema_149,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_147,
+    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, &schema_149,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, NULL,
+    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, NULL,
+    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_160,
+    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_162,
      {{LANE_READ, api_ops_readyz}}, NULL,
      "200 when stores, gateway and disk are well; no detail."},
     {"ops", "openapi", "GET", "/api/openapi.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_ops_openapi}}, NULL,
      "OpenAPI 3.1 document of this API."},
-    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_161,
+    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_163,
      {{LANE_LOOP, api_ops_status}}, NULL,
      "Processes, restarts, sandbox level."},
-    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_162,
+    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_164,
      {{LANE_WORK, api_ops_crash_list}}, NULL,
      "Crash reports, newest first (at most 100)."},
-    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_163,
+    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_165,
      {{LANE_WORK, api_ops_crash_get}}, NULL,
      "One crash report."},
-    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_164, &schema_165,
+    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_166, &schema_167,
      {{LANE_READ, api_ops_journal}}, NULL,
      "The log of changes of the workspace, newest first; default page 100, at most 1000."},
-    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_166, &schema_167,
+    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_168, &schema_169,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_173,
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_170, &schema_175,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_176, &schema_173,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_178, &schema_175,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_176, &schema_173,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_178, &schema_175,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_179,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_170, &schema_181,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_180, &schema_186,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_186,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_188,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_189, &schema_186,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_190, &schema_186,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
+    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_193,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_193,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_195, &schema_196,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_201,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_201,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_201,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_205,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_201,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_207, &schema_209,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, &schema_214,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_218,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_220,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_222,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_225,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_220,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_222,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_220,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, &schema_222,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, &schema_228,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, &schema_230,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, &schema_231,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_233,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_228,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_230,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_228,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_230,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_238,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_240,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, &schema_241,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_243,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_242, &schema_238,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_240,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_238,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_240,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_236,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_238,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_247,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_248, &schema_249,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_248, &schema_247,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_249,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_251,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_251, &schema_253,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_247,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_249,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_247,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_249,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_247,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_256, &schema_249,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_256, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_256,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_258,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_263,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_265,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_263,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_265,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_271,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_273,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_272,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_274,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_273,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_275,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_275,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_277,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_272,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_278, &schema_274,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_281,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_281,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_279,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_281,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, &schema_279,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_281,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_279,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_281,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_279,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_281,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_166, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_282,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_194, &schema_282,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_284,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_284,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_286,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, &schema_284,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_286,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_285,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_287,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_285,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_287,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_284,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_284,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_284,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_284,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_289,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_291,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_289,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_291,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_284,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_290, &schema_292,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_290, &schema_292,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_203, &schema_212,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_293, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_293, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_211, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -7,6 +7,8 @@ const struct door_row door_rows[] = {
     {"PUT", "/api/boathouse/signed/{token}", 0, true},
     {"PUT", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", 0, true},
     {"PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", 0, true},
+    {"POST", "/oidc/v1/authorize", 65536, false},
+    {"POST", "/oidc/accounts/{account_id}/v1/authorize", 65536, false},
     {0, 0, 0, false},
 };
 

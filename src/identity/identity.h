@@ -73,6 +73,24 @@ err *identity_token_create(store_tx *tx, int64_t workspace, int64_t principal, s
                            int64_t lifetime_us, struct new_token *ret) BH_CHECK;
 str identity_token_fact(arena *a, const struct ent_token *t);
 
+/* ---- sign-ins of people (identity/refresh.c) ---- */
+struct refresh_grant {
+    int64_t principal, workspace;
+    str token_id, client_id;
+};
+struct refresh_text {
+    char text[5 + 64 + 1]; /* shown once */
+    unsigned char hash[32];
+};
+/* A new sign-in; ret holds its first refresh token. */
+err *identity_refresh_create(store_tx *tx, arena *a, const struct refresh_grant *g,
+                             struct refresh_text *ret) BH_CHECK;
+/* Renews: the grant and the next refresh token. ret_good false: it is unknown, expired, used before
+ * (which ends the sign-in), of another client, or its personal access token is gone. Then commit
+ * nevertheless. */
+err *identity_refresh_use(store_tx *tx, arena *a, str text, str client_id, struct refresh_grant *ret,
+                          struct refresh_text *ret_text, bool *ret_good) BH_CHECK;
+
 /* ---- workspaces ---- */
 /* A workspace with its groups; owner becomes admin and member. */
 err *identity_workspace_create(store_tx *tx, arena *a, str name, str deployment, bool ephemeral,

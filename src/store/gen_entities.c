@@ -422,6 +422,52 @@ const struct ent_table ent_table_oauth_secret = {
     .prune = NULL,
 };
 
+static const struct ent_column columns_refresh_token[] = {
+    {"hash", ENT_BLOB, offsetof(struct ent_refresh_token, hash), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 32u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"last_hash", ENT_BLOB, offsetof(struct ent_refresh_token, last_hash), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 32u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"principal_id", ENT_INT, offsetof(struct ent_refresh_token, principal_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"acts_in", ENT_INT, offsetof(struct ent_refresh_token, acts_in), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"token_id", ENT_TEXT, offsetof(struct ent_refresh_token, token_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 64u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"client_id", ENT_TEXT, offsetof(struct ent_refresh_token, client_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 512u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"expires_at", ENT_INT, offsetof(struct ent_refresh_token, expires_at), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_refresh_token[] = {
+    {"hash", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"hash\", \"last_hash\", \"principal_id\", \"acts_in\", \"token_id\", \"client_id\", \"expires_at\" FROM \"refresh_token\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"hash\" = ?3",
+     NULL},
+};
+static const struct ent_index indexes_refresh_token[] = {
+    {"ix_refresh_token_id", "CREATE UNIQUE INDEX ix_refresh_token_id ON \"refresh_token\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_refresh_token_k_hash", "CREATE UNIQUE INDEX ix_refresh_token_k_hash ON \"refresh_token\" (\"hash\")"},
+    {"ix_refresh_token_i_last_hash", "CREATE INDEX ix_refresh_token_i_last_hash ON \"refresh_token\" (\"account_id\", \"workspace_id\", \"last_hash\")"},
+    {"ix_refresh_token_i_principal_id", "CREATE INDEX ix_refresh_token_i_principal_id ON \"refresh_token\" (\"account_id\", \"workspace_id\", \"principal_id\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_refresh_token = {
+    .name = "refresh_token", .number = 9, .size = sizeof(struct ent_refresh_token), .scope = ENT_ACCOUNT, .erased = 1,
+    .limit = 100000, .limit_setting = NULL,
+    .cols = columns_refresh_token, .n_cols = ARRAY_LEN(columns_refresh_token), .keys = keys_refresh_token, .n_keys = 1, .indexes = indexes_refresh_token,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"hash\", \"last_hash\", \"principal_id\", \"acts_in\", \"token_id\", \"client_id\", \"expires_at\"",
+    .create = "CREATE TABLE \"refresh_token\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"hash\" BLOB NOT NULL DEFAULT x'', \"last_hash\" BLOB NOT NULL DEFAULT x'', \"principal_id\" INTEGER NOT NULL DEFAULT 0, \"acts_in\" INTEGER NOT NULL DEFAULT 0, \"token_id\" TEXT NOT NULL DEFAULT '', \"client_id\" TEXT NOT NULL DEFAULT '', \"expires_at\" INTEGER NOT NULL DEFAULT 0)",
+    .create_past = NULL,
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"hash\", \"last_hash\", \"principal_id\", \"acts_in\", \"token_id\", \"client_id\", \"expires_at\" FROM \"refresh_token\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = NULL,
+    .insert = "INSERT INTO \"refresh_token\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"hash\", \"last_hash\", \"principal_id\", \"acts_in\", \"token_id\", \"client_id\", \"expires_at\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    .update = "UPDATE \"refresh_token\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"hash\" = ?9, \"last_hash\" = ?10, \"principal_id\" = ?11, \"acts_in\" = ?12, \"token_id\" = ?13, \"client_id\" = ?14, \"expires_at\" = ?15 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = NULL,
+    .del = "DELETE FROM \"refresh_token\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"refresh_token\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = NULL,
+};
+
 static const struct ent_column columns_signer[] = {
     {"kid", ENT_TEXT, offsetof(struct ent_signer, kid), .null = 0, .fold = 0, .nfc = 0, .name_like = 1, .indexed = 1,
      .max = 64u, .allow = NULL, .forbid = NULL, .values = NULL},
@@ -445,7 +491,7 @@ static const struct ent_index indexes_signer[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_signer = {
-    .name = "signer", .number = 9, .size = sizeof(struct ent_signer), .scope = ENT_ACCOUNT, .erased = 1,
+    .name = "signer", .number = 10, .size = sizeof(struct ent_signer), .scope = ENT_ACCOUNT, .erased = 1,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_signer, .n_cols = ARRAY_LEN(columns_signer), .keys = keys_signer, .n_keys = 1, .indexes = indexes_signer,
     .removed = "",
@@ -487,7 +533,7 @@ static const struct ent_index indexes_acl[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_acl = {
-    .name = "acl", .number = 10, .size = sizeof(struct ent_acl), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "acl", .number = 11, .size = sizeof(struct ent_acl), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_acl, .n_cols = ARRAY_LEN(columns_acl), .keys = keys_acl, .n_keys = 1, .indexes = indexes_acl,
     .removed = "",
@@ -524,7 +570,7 @@ static const struct ent_index indexes_setting_kv[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_setting_kv = {
-    .name = "setting_kv", .number = 11, .size = sizeof(struct ent_setting_kv), .scope = ENT_ANY, .erased = 0,
+    .name = "setting_kv", .number = 12, .size = sizeof(struct ent_setting_kv), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_setting_kv, .n_cols = ARRAY_LEN(columns_setting_kv), .keys = keys_setting_kv, .n_keys = 1, .indexes = indexes_setting_kv,
     .removed = "",
@@ -594,7 +640,7 @@ static const struct ent_index indexes_endpoint[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_endpoint = {
-    .name = "endpoint", .number = 12, .size = sizeof(struct ent_endpoint), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "endpoint", .number = 13, .size = sizeof(struct ent_endpoint), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 1000, .limit_setting = "serving.max_endpoints",
     .cols = columns_endpoint, .n_cols = ARRAY_LEN(columns_endpoint), .keys = keys_endpoint, .n_keys = 1, .indexes = indexes_endpoint,
     .removed = "",
@@ -656,7 +702,7 @@ static const struct ent_index indexes_served_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_served_version = {
-    .name = "served_version", .number = 13, .size = sizeof(struct ent_served_version), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "served_version", .number = 14, .size = sizeof(struct ent_served_version), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_served_version, .n_cols = ARRAY_LEN(columns_served_version), .keys = keys_served_version, .n_keys = 1, .indexes = indexes_served_version,
     .removed = "",
@@ -703,7 +749,7 @@ static const struct ent_index indexes_experiment[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_experiment = {
-    .name = "experiment", .number = 14, .size = sizeof(struct ent_experiment), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "experiment", .number = 15, .size = sizeof(struct ent_experiment), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 1000000, .limit_setting = NULL,
     .cols = columns_experiment, .n_cols = ARRAY_LEN(columns_experiment), .keys = keys_experiment, .n_keys = 1, .indexes = indexes_experiment,
     .removed = "",
@@ -749,7 +795,7 @@ static const struct ent_index indexes_registered_model[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_registered_model = {
-    .name = "registered_model", .number = 15, .size = sizeof(struct ent_registered_model), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "registered_model", .number = 16, .size = sizeof(struct ent_registered_model), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_registered_model, .n_cols = ARRAY_LEN(columns_registered_model), .keys = keys_registered_model, .n_keys = 1, .indexes = indexes_registered_model,
     .removed = "",
@@ -811,7 +857,7 @@ static const struct ent_index indexes_model_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_model_version = {
-    .name = "model_version", .number = 16, .size = sizeof(struct ent_model_version), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "model_version", .number = 17, .size = sizeof(struct ent_model_version), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_model_version, .n_cols = ARRAY_LEN(columns_model_version), .keys = keys_model_version, .n_keys = 1, .indexes = indexes_model_version,
     .removed = "",
@@ -850,7 +896,7 @@ static const struct ent_index indexes_model_alias[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_model_alias = {
-    .name = "model_alias", .number = 17, .size = sizeof(struct ent_model_alias), .scope = ENT_ANY, .erased = 0,
+    .name = "model_alias", .number = 18, .size = sizeof(struct ent_model_alias), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_model_alias, .n_cols = ARRAY_LEN(columns_model_alias), .keys = keys_model_alias, .n_keys = 1, .indexes = indexes_model_alias,
     .removed = "",
@@ -900,7 +946,7 @@ static const struct ent_index indexes_catalog[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_catalog = {
-    .name = "catalog", .number = 18, .size = sizeof(struct ent_catalog), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "catalog", .number = 19, .size = sizeof(struct ent_catalog), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_catalog, .n_cols = ARRAY_LEN(columns_catalog), .keys = keys_catalog, .n_keys = 1, .indexes = indexes_catalog,
     .removed = "",
@@ -946,7 +992,7 @@ static const struct ent_index indexes_schema[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_schema = {
-    .name = "schema", .number = 19, .size = sizeof(struct ent_schema), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "schema", .number = 20, .size = sizeof(struct ent_schema), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 10000, .limit_setting = NULL,
     .cols = columns_schema, .n_cols = ARRAY_LEN(columns_schema), .keys = keys_schema, .n_keys = 1, .indexes = indexes_schema,
     .removed = "",
@@ -996,7 +1042,7 @@ static const struct ent_index indexes_uc_model[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_model = {
-    .name = "uc_model", .number = 20, .size = sizeof(struct ent_uc_model), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_model", .number = 21, .size = sizeof(struct ent_uc_model), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_model, .n_cols = ARRAY_LEN(columns_uc_model), .keys = keys_uc_model, .n_keys = 1, .indexes = indexes_uc_model,
     .removed = "",
@@ -1056,7 +1102,7 @@ static const struct ent_index indexes_uc_model_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_model_version = {
-    .name = "uc_model_version", .number = 21, .size = sizeof(struct ent_uc_model_version), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_model_version", .number = 22, .size = sizeof(struct ent_uc_model_version), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_uc_model_version, .n_cols = ARRAY_LEN(columns_uc_model_version), .keys = keys_uc_model_version, .n_keys = 1, .indexes = indexes_uc_model_version,
     .removed = "",
@@ -1098,7 +1144,7 @@ static const struct ent_index indexes_grant[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_grant = {
-    .name = "grant", .number = 22, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "grant", .number = 23, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_grant, .n_cols = ARRAY_LEN(columns_grant), .keys = keys_grant, .n_keys = 1, .indexes = indexes_grant,
     .removed = "",
@@ -1148,7 +1194,7 @@ static const struct ent_index indexes_dbfs_file[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_dbfs_file = {
-    .name = "dbfs_file", .number = 23, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "dbfs_file", .number = 24, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_dbfs_file, .n_cols = ARRAY_LEN(columns_dbfs_file), .keys = keys_dbfs_file, .n_keys = 1, .indexes = indexes_dbfs_file,
     .removed = "",
@@ -1204,7 +1250,7 @@ static const struct ent_index indexes_file_object[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_file_object = {
-    .name = "file_object", .number = 24, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
+    .name = "file_object", .number = 25, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_file_object, .n_cols = ARRAY_LEN(columns_file_object), .keys = keys_file_object, .n_keys = 1, .indexes = indexes_file_object,
     .removed = "",
@@ -1256,7 +1302,7 @@ static const struct ent_index indexes_upload[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_upload = {
-    .name = "upload", .number = 25, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
+    .name = "upload", .number = 26, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_upload, .n_cols = ARRAY_LEN(columns_upload), .keys = keys_upload, .n_keys = 1, .indexes = indexes_upload,
     .removed = "",
@@ -1283,6 +1329,7 @@ const struct ent_table *const ent_tables[ENT_COUNT] = {
     &ent_table_group_member,
     &ent_table_token,
     &ent_table_oauth_secret,
+    &ent_table_refresh_token,
     &ent_table_signer,
     &ent_table_acl,
     &ent_table_setting_kv,

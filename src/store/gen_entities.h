@@ -5,8 +5,8 @@
 
 #include "store/ent.h"
 
-#define ENT_COUNT 26
-#define ENT_FINGERPRINT "41991fb5d43ae32c4cd88017eba52b3d"
+#define ENT_COUNT 27
+#define ENT_FINGERPRINT "d95624d7e654ccaf579b70b583144988"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -507,6 +507,62 @@ static inline BH_CHECK err *ent_oauth_secret_by_secret_id(store_tx *tx, struct s
                                         struct ent_oauth_secret *ret, bool *found) {
     const struct ent_part parts[] = {{.s = secret_id}};
     return ent_by_key(tx, &ent_table_oauth_secret, 0, scope, a, parts, ret, found);
+}
+
+/* A sign-in of a person through OAuth, which its refresh token renews; each use gives a new one. Erased: keeps no past. */
+struct ent_refresh_token {
+    ENT_HEAD;
+    str hash; /* SHA-256 of the refresh token */
+    str last_hash; /* of the one before: whoever shows it ends the sign-in */
+    int64_t principal_id;
+    int64_t acts_in; /* workspace; 0: any of the account */
+    str token_id; /* the personal access token with which it began and ends */
+    str client_id;
+    int64_t expires_at; /* us */
+};
+struct ent_refresh_token_rows {
+    struct ent_refresh_token *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_REFRESH_TOKEN_HASH = 1,
+    ENT_REFRESH_TOKEN_LAST_HASH = 2,
+    ENT_REFRESH_TOKEN_PRINCIPAL_ID = 3,
+    ENT_REFRESH_TOKEN_ACTS_IN = 4,
+    ENT_REFRESH_TOKEN_TOKEN_ID = 5,
+    ENT_REFRESH_TOKEN_CLIENT_ID = 6,
+    ENT_REFRESH_TOKEN_EXPIRES_AT = 7,
+};
+extern const struct ent_table ent_table_refresh_token;
+static inline BH_CHECK err *ent_refresh_token_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_refresh_token *ret, bool *found) {
+    return ent_get(tx, &ent_table_refresh_token, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_refresh_token_insert(store_tx *tx, struct store_scope scope, struct ent_refresh_token *row) {
+    return ent_insert(tx, &ent_table_refresh_token, scope, row);
+}
+static inline BH_CHECK err *ent_refresh_token_update(store_tx *tx, struct store_scope scope, struct ent_refresh_token *row) {
+    return ent_update(tx, &ent_table_refresh_token, scope, row);
+}
+static inline BH_CHECK err *ent_refresh_token_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_refresh_token, scope, id);
+}
+static inline BH_CHECK err *ent_refresh_token_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_refresh_token_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_refresh_token, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_refresh_token_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_refresh_token, scope, q, ret);
+}
+static inline BH_CHECK err *ent_refresh_token_by_hash(store_tx *tx, struct store_scope scope, arena *a, str hash,
+                                        struct ent_refresh_token *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = hash}};
+    return ent_by_key(tx, &ent_table_refresh_token, 0, scope, a, parts, ret, found);
 }
 
 /* A key that signs OAuth access tokens. Erased: keeps no past. */

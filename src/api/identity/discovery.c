@@ -41,8 +41,9 @@ err *api_identity_oauth_metadata(struct req *r) {
     static const struct {
         const char *key, *values[3];
     } lists[] = {{"response_types_supported", {"code"}},
-                 {"grant_types_supported", {"client_credentials"}},
-                 {"token_endpoint_auth_methods_supported", {"client_secret_basic", "client_secret_post"}},
+                 {"grant_types_supported", {"client_credentials", "authorization_code", "refresh_token"}},
+                 {"token_endpoint_auth_methods_supported",
+                  {"client_secret_basic", "client_secret_post", "none"}},
                  {"code_challenge_methods_supported", {"S256"}},
                  {"scopes_supported", {"all-apis", "offline_access"}}};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {

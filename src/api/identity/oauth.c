@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OAuth 2.0 (RFC 6749): client credentials of a service principal, and the secrets that they are.
- * Errors of the token endpoint have OAuth's own shape (§5.2).
+ * OAuth 2.0 (RFC 6749): the token endpoint, and the secrets of service principals.
+ *
+ *   client_credentials    of a service principal: read
+ *   authorization_code    a person who signed in (authorize.c): loop takes the code, write begins a
+ *                         sign-in if offline_access was asked, read signs
+ *   refresh_token         write renews the sign-in, read signs
+ *
+ * Errors have OAuth's own shape (§5.2).
  */
 #include <stdio.h>
 
 #include "api/gen_routes.h"
 #include "base/enc.h"
 #include "base/time.h"
-#include "identity/identity.h"
+#include "oauth_int.h"
 #include "policy/credential.h"
 #include "sys/clock.h"
 #include "sys/rand.h"
@@ -16,13 +22,15 @@
 #define MAX_SECRETS 5 /* of one service principal, as published */
 #define SECRET_LIFETIME_US (730ll * 86400 * US_PER_S)
 
-static err *refuse(struct req *r, int status, const char *code, const char *why) {
+err *oauth_refuse(struct req *r, int status, const char *code, const char *why) {
     buf b = {0};
     buf_fmt(&b, "{\"error\":\"%s\",\"error_description\":", code);
     buf_json_str(&b, str_of(why));
     buf_c(&b, '}');
     req_body(r, status, "application/json", arena_str(r->a, buf_view(&b)));
     buf_free(&b);
+    req_reply_header(r, "Cache-Control", STR("no-store"));
+    req_finish(r);
     return NULL;
 }
 
@@ -78,26 +86,82 @@ static err *issue(struct req *r, int64_t principal, int64_t workspace) {
         json_put_str(r->doc, o, "access_token", arena_str(r->a, buf_view(&b)));
         json_put_z(r->doc, o, "token_type", "Bearer");
         json_put_int(r->doc, o, "expires_in", life / US_PER_S);
-        json_put_z(r->doc, o, "scope", "all-apis");
+        if (!r->state) json_put_z(r->doc, o, "scope", "all-apis");
         req_reply_header(r, "Cache-Control", STR("no-store"));
     }
     buf_free(&b);
     return e;
 }
 
+/* ---- people ---- */
+
+/* Lives in r->state while a person's code or refresh token becomes an access token. */
+struct sign_in {
+    struct refresh_grant grant;
+    struct code_grant code;
+    struct refresh_text next;
+    bool renew; /* else a code */
+};
+
+err *api_identity_oauth_token_begin(struct req *r) {
+    str grant = arg_str(r, "grant_type");
+    bool code = str_eqz(grant, "authorization_code");
+    if (!code && !str_eqz(grant, "refresh_token")) return NULL;
+    struct sign_in *s = arena_new_of(r->a, struct sign_in);
+    r->state = s;
+    s->renew = !code;
+    if (s->renew) return NULL;
+    if (!codes_take(oauth_codes(), arg_str(r, "code"), clock_now(), &s->code) ||
+        !str_eqz(arg_str(r, "client_id"), s->code.client_id) ||
+        !str_eqz(arg_str(r, "redirect_uri"), s->code.redirect_uri) ||
+        !codes_verifier_fits(arg_str(r, "code_verifier"), s->code.challenge))
+        return oauth_refuse(r, 400, "invalid_grant",
+                            "The code is unknown, expired, used, or not this program's.");
+    s->grant = (struct refresh_grant){s->code.principal, s->code.workspace,
+                                      str_of(s->code.token_id), str_of(s->code.client_id)};
+    return NULL;
+}
+
+err *api_identity_oauth_token_sign_in(struct req *r) {
+    struct sign_in *s = r->state;
+    if (!s->renew)
+        return s->code.offline ? identity_refresh_create(r->tx, r->a, &s->grant, &s->next) : NULL;
+    bool good;
+    TRY(identity_refresh_use(r->tx, r->a, arg_str(r, "refresh_token"), arg_str(r, "client_id"),
+                             &s->grant, &s->next, &good));
+    if (good) return NULL;
+    return oauth_refuse(r, 400, "invalid_grant",
+                        "The refresh token is unknown, expired or used; sign in again.");
+}
+
+err *api_identity_oauth_token_sign(struct req *r) {
+    struct sign_in *s = r->state;
+    TRY(issue(r, s->grant.principal, s->grant.workspace));
+    bool renewable = s->next.text[0] != 0;
+    jmut *o = req_out(r);
+    json_put_z(r->doc, o, "scope", renewable ? "all-apis offline_access" : "all-apis");
+    if (renewable) json_put_z(r->doc, o, "refresh_token", s->next.text);
+    return NULL;
+}
+
+/* ---- machines ---- */
+
 err *api_identity_oauth_token(struct req *r) {
+    if (r->state) return NULL; /* a person */
     str grant = arg_str(r, "grant_type"), id, secret;
     if (!str_eqz(grant, "client_credentials"))
-        return refuse(r, 400, "unsupported_grant_type",
-                      "This server issues tokens for grant_type client_credentials.");
+        return oauth_refuse(r, 400, "unsupported_grant_type",
+                            "grant_type is not client_credentials, authorization_code or "
+                            "refresh_token.");
     if (!client_of(r, &id, &secret))
-        return refuse(r, 401, "invalid_client", "Client credentials are missing.");
+        return oauth_refuse(r, 401, "invalid_client", "Client credentials are missing.");
     struct ent_service_principal sp;
     bool found, good = false;
     TRY(ent_service_principal_by_application_id(r->tx, identity_account(), r->a, id, &sp, &found));
     if (found) TRY(secret_matches(r, sp.id, secret, &good));
     if (!good || !sp.active)
-        return refuse(r, 401, "invalid_client", "Client authentication failed.");
+        return oauth_refuse(r, 401, "invalid_client", "Client authentication failed.");
+    req_finish(r);
     return issue(r, sp.id, 0);
 }
 
