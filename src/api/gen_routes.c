@@ -134,6 +134,31 @@
 #pragma weak api_mlflow_model_set_tags
 #pragma weak api_mlflow_model_delete_tag
 #pragma weak api_mlflow_model_params
+#pragma weak api_mlflow_trace_start_check
+#pragma weak api_mlflow_trace_start
+#pragma weak api_mlflow_trace_get
+#pragma weak api_mlflow_trace_batch
+#pragma weak api_mlflow_trace_batch_infos
+#pragma weak api_mlflow_trace_search
+#pragma weak api_mlflow_trace_delete
+#pragma weak api_mlflow_trace_info
+#pragma weak api_mlflow_trace_for_edit
+#pragma weak api_mlflow_trace_set_tag
+#pragma weak api_mlflow_trace_delete_tag
+#pragma weak api_mlflow_trace_upload
+#pragma weak api_mlflow_trace_download
+#pragma weak api_mlflow_assessment_create
+#pragma weak api_mlflow_assessment_get
+#pragma weak api_mlflow_assessment_update
+#pragma weak api_mlflow_assessment_delete
+#pragma weak api_mlflow_trace_start_v2_check
+#pragma weak api_mlflow_trace_start_v2
+#pragma weak api_mlflow_trace_search_v2
+#pragma weak api_mlflow_trace_end_v2
+#pragma weak api_mlflow_trace_info_v2
+#pragma weak api_mlflow_otlp_check
+#pragma weak api_mlflow_otlp
+#pragma weak api_mlflow_version
 #pragma weak api_ops_readyz
 #pragma weak api_ops_openapi
 #pragma weak api_ops_status
@@ -141,6 +166,7 @@
 #pragma weak api_ops_crash_get
 #pragma weak api_ops_journal
 #pragma weak api_ops_backup
+#pragma weak api_ops_workspace_create
 #pragma weak api_permissions_get
 #pragma weak api_permissions_set
 #pragma weak api_permissions_update
@@ -1158,111 +1184,250 @@ static const struct schema_field fields_161[] = {
 static const struct schema schema_161 = {fields_161, 2};
 
 static const struct schema_field fields_162[] = {
-    {"status", SCHEMA_STRING, false, NULL, NULL}};
+    {"trace_info", SCHEMA_OBJECT, true, NULL, NULL}};
 static const struct schema schema_162 = {fields_162, 1};
 
 static const struct schema_field fields_163[] = {
-    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
+    {"trace", SCHEMA_OBJECT, true, NULL, &schema_162}};
 static const struct schema schema_163 = {fields_163, 1};
 
 static const struct schema_field fields_164[] = {
-    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_164 = {fields_164, 1};
+    {"trace_info", SCHEMA_OBJECT, false, NULL, NULL},
+    {"spans", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_164 = {fields_164, 2};
 
 static const struct schema_field fields_165[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"text", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_165 = {fields_165, 2};
+    {"trace", SCHEMA_OBJECT, false, NULL, &schema_164}};
+static const struct schema schema_165 = {fields_165, 1};
 
 static const struct schema_field fields_166[] = {
-    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+    {"trace_id", SCHEMA_STRING, true, NULL, NULL},
+    {"allow_partial", SCHEMA_BOOL, false, NULL, NULL}};
 static const struct schema schema_166 = {fields_166, 2};
 
 static const struct schema_field fields_167[] = {
-    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
-    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
+    {"trace_ids", SCHEMA_LIST, true, NULL, &schema_26},
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26}};
 static const struct schema schema_167 = {fields_167, 2};
 
 static const struct schema_field fields_168[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL}};
+    {"traces", SCHEMA_LIST, false, NULL, &schema_12}};
 static const struct schema schema_168 = {fields_168, 1};
 
 static const struct schema_field fields_169[] = {
-    {"sequence", SCHEMA_INT64, false, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_169 = {fields_169, 2};
+    {"trace_infos", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_169 = {fields_169, 1};
 
 static const struct schema_field fields_170[] = {
-    {"type", SCHEMA_STRING, false, NULL, NULL},
-    {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_170 = {fields_170, 2};
+    {"locations", SCHEMA_LIST, false, NULL, &schema_12},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_170 = {fields_170, 5};
 
 static const struct schema_field fields_171[] = {
+    {"traces", SCHEMA_LIST, false, NULL, &schema_12},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_171 = {fields_171, 2};
+
+static const struct schema_field fields_172[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"max_timestamp_millis", SCHEMA_INT64, false, NULL, NULL},
+    {"max_traces", SCHEMA_INT64, false, NULL, NULL},
+    {"request_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"trace_ids", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_172 = {fields_172, 5};
+
+static const struct schema_field fields_173[] = {
+    {"traces_deleted", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_173 = {fields_173, 1};
+
+static const struct schema_field fields_174[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_174 = {fields_174, 1};
+
+static const struct schema_field fields_175[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_175 = {fields_175, 3};
+
+static const struct schema_field fields_176[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_176 = {fields_176, 2};
+
+static const struct schema_field fields_177[] = {
+    {"credential_info", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_177 = {fields_177, 1};
+
+static const struct schema_field fields_178[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"assessment", SCHEMA_OBJECT, true, NULL, NULL}};
+static const struct schema schema_178 = {fields_178, 2};
+
+static const struct schema_field fields_179[] = {
+    {"assessment", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_179 = {fields_179, 1};
+
+static const struct schema_field fields_180[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"assessment_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_180 = {fields_180, 2};
+
+static const struct schema_field fields_181[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"assessment_id", SCHEMA_STRING, false, NULL, NULL},
+    {"assessment", SCHEMA_OBJECT, true, NULL, NULL},
+    {"update_mask", SCHEMA_ANY, true, NULL, NULL}};
+static const struct schema schema_181 = {fields_181, 4};
+
+static const struct schema_field fields_182[] = {
+    {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
+    {"timestamp_ms", SCHEMA_INT64, false, NULL, NULL},
+    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_182 = {fields_182, 4};
+
+static const struct schema_field fields_183[] = {
+    {"trace_info", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_183 = {fields_183, 1};
+
+static const struct schema_field fields_184[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+    {"filter", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_184 = {fields_184, 5};
+
+static const struct schema_field fields_185[] = {
+    {"trace_id", SCHEMA_STRING, false, NULL, NULL},
+    {"timestamp_ms", SCHEMA_INT64, false, NULL, NULL},
+    {"status", SCHEMA_STRING, false, NULL, NULL},
+    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_185 = {fields_185, 5};
+
+static const struct schema_field fields_186[] = {
+    {"status", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_186 = {fields_186, 1};
+
+static const struct schema_field fields_187[] = {
+    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_187 = {fields_187, 1};
+
+static const struct schema_field fields_188[] = {
+    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_188 = {fields_188, 1};
+
+static const struct schema_field fields_189[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"text", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_189 = {fields_189, 2};
+
+static const struct schema_field fields_190[] = {
+    {"before_seq", SCHEMA_INT64, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_190 = {fields_190, 2};
+
+static const struct schema_field fields_191[] = {
+    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
+    {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_191 = {fields_191, 2};
+
+static const struct schema_field fields_192[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_192 = {fields_192, 1};
+
+static const struct schema_field fields_193[] = {
+    {"sequence", SCHEMA_INT64, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_193 = {fields_193, 2};
+
+static const struct schema_field fields_194[] = {
+    {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
+    {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_194 = {fields_194, 2};
+
+static const struct schema_field fields_195[] = {
+    {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
+    {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
+    {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
+    {"token_value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_195 = {fields_195, 4};
+
+static const struct schema_field fields_196[] = {
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_196 = {fields_196, 2};
+
+static const struct schema_field fields_197[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"inherited", SCHEMA_BOOL, false, NULL, NULL},
     {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_171 = {fields_171, 3};
+static const struct schema schema_197 = {fields_197, 3};
 
-static const struct schema_field fields_172[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_171}};
-static const struct schema schema_172 = {fields_172, 1};
+static const struct schema_field fields_198[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_197}};
+static const struct schema schema_198 = {fields_198, 1};
 
-static const struct schema_field fields_173[] = {
+static const struct schema_field fields_199[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"display_name", SCHEMA_STRING, false, NULL, NULL},
-    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_172}};
-static const struct schema schema_173 = {fields_173, 5};
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_198}};
+static const struct schema schema_199 = {fields_199, 5};
 
-static const struct schema_field fields_174[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_173}};
-static const struct schema schema_174 = {fields_174, 1};
+static const struct schema_field fields_200[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_199}};
+static const struct schema schema_200 = {fields_200, 1};
 
-static const struct schema_field fields_175[] = {
+static const struct schema_field fields_201[] = {
     {"object_id", SCHEMA_STRING, false, NULL, NULL},
     {"object_type", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_174}};
-static const struct schema schema_175 = {fields_175, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_200}};
+static const struct schema schema_201 = {fields_201, 3};
 
-static const struct schema_field fields_176[] = {
+static const struct schema_field fields_202[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_176 = {fields_176, 4};
+static const struct schema schema_202 = {fields_202, 4};
 
-static const struct schema_field fields_177[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
-static const struct schema schema_177 = {fields_177, 1};
+static const struct schema_field fields_203[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_202}};
+static const struct schema schema_203 = {fields_203, 1};
 
-static const struct schema_field fields_178[] = {
+static const struct schema_field fields_204[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_177}};
-static const struct schema schema_178 = {fields_178, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_203}};
+static const struct schema schema_204 = {fields_204, 3};
 
-static const struct schema_field fields_179[] = {
+static const struct schema_field fields_205[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_179 = {fields_179, 2};
+static const struct schema schema_205 = {fields_205, 2};
 
-static const struct schema_field fields_180[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_179}};
-static const struct schema schema_180 = {fields_180, 1};
+static const struct schema_field fields_206[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_205}};
+static const struct schema schema_206 = {fields_206, 1};
 
-static const struct schema_field fields_181[] = {
-    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_180}};
-static const struct schema schema_181 = {fields_181, 1};
+static const struct schema_field fields_207[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_206}};
+static const struct schema schema_207 = {fields_207, 1};
 
-static const struct schema_field fields_182[] = {
+static const struct schema_field fields_208[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_182 = {fields_182, 3};
+static const struct schema schema_208 = {fields_208, 3};
 
-static const struct schema_field fields_183[] = {
+static const struct schema_field fields_209[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1278,37 +1443,37 @@ static const struct schema_field fields_183[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_26},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_183 = {fields_183, 15};
+static const struct schema schema_209 = {fields_209, 15};
 
-static const struct schema_field fields_184[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_183}};
-static const struct schema schema_184 = {fields_184, 1};
+static const struct schema_field fields_210[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_209}};
+static const struct schema schema_210 = {fields_210, 1};
 
-static const struct schema_field fields_185[] = {
+static const struct schema_field fields_211[] = {
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_185 = {fields_185, 2};
+static const struct schema schema_211 = {fields_211, 2};
 
-static const struct schema_field fields_186[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_185}};
-static const struct schema schema_186 = {fields_186, 1};
+static const struct schema_field fields_212[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_211}};
+static const struct schema schema_212 = {fields_212, 1};
 
-static const struct schema_field fields_187[] = {
+static const struct schema_field fields_213[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_184},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_210},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_186}};
-static const struct schema schema_187 = {fields_187, 8};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_212}};
+static const struct schema schema_213 = {fields_213, 8};
 
-static const struct schema_field fields_188[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_187}};
-static const struct schema schema_188 = {fields_188, 1};
+static const struct schema_field fields_214[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_213}};
+static const struct schema schema_214 = {fields_214, 1};
 
-static const struct schema_field fields_189[] = {
+static const struct schema_field fields_215[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1317,80 +1482,80 @@ static const struct schema_field fields_189[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_184}};
-static const struct schema schema_189 = {fields_189, 9};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_210}};
+static const struct schema schema_215 = {fields_215, 9};
 
-static const struct schema_field fields_190[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_189}};
-static const struct schema schema_190 = {fields_190, 1};
+static const struct schema_field fields_216[] = {
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_215}};
+static const struct schema schema_216 = {fields_216, 1};
 
-static const struct schema_field fields_191[] = {
+static const struct schema_field fields_217[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_191 = {fields_191, 2};
+static const struct schema schema_217 = {fields_217, 2};
 
-static const struct schema_field fields_192[] = {
+static const struct schema_field fields_218[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_192 = {fields_192, 2};
+static const struct schema schema_218 = {fields_218, 2};
 
-static const struct schema_field fields_193[] = {
+static const struct schema_field fields_219[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_193 = {fields_193, 4};
+static const struct schema schema_219 = {fields_219, 4};
 
-static const struct schema_field fields_194[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_187}};
-static const struct schema schema_194 = {fields_194, 1};
+static const struct schema_field fields_220[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_213}};
+static const struct schema schema_220 = {fields_220, 1};
 
-static const struct schema_field fields_195[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_194},
+static const struct schema_field fields_221[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_220},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_195 = {fields_195, 2};
+static const struct schema schema_221 = {fields_221, 2};
 
-static const struct schema_field fields_196[] = {
+static const struct schema_field fields_222[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_196 = {fields_196, 2};
+static const struct schema schema_222 = {fields_222, 2};
 
-static const struct schema_field fields_197[] = {
+static const struct schema_field fields_223[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_197 = {fields_197, 2};
+static const struct schema schema_223 = {fields_223, 2};
 
-static const struct schema_field fields_198[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_184}};
-static const struct schema schema_198 = {fields_198, 1};
+static const struct schema_field fields_224[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210}};
+static const struct schema schema_224 = {fields_224, 1};
 
-static const struct schema_field fields_199[] = {
+static const struct schema_field fields_225[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_199 = {fields_199, 3};
+static const struct schema schema_225 = {fields_225, 3};
 
-static const struct schema_field fields_200[] = {
+static const struct schema_field fields_226[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_200 = {fields_200, 2};
+static const struct schema schema_226 = {fields_226, 2};
 
-static const struct schema_field fields_201[] = {
+static const struct schema_field fields_227[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_201 = {fields_201, 3};
+static const struct schema schema_227 = {fields_227, 3};
 
-static const struct schema_field fields_202[] = {
+static const struct schema_field fields_228[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_202 = {fields_202, 2};
+static const struct schema schema_228 = {fields_228, 2};
 
-static const struct schema_field fields_203[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_183}};
-static const struct schema schema_203 = {fields_203, 1};
+static const struct schema_field fields_229[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_209}};
+static const struct schema schema_229 = {fields_229, 1};
 
-static const struct schema_field fields_204[] = {
+static const struct schema_field fields_230[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -1399,40 +1564,40 @@ static const struct schema_field fields_204[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_204 = {fields_204, 8};
+static const struct schema schema_230 = {fields_230, 8};
 
-static const struct schema_field fields_205[] = {
+static const struct schema_field fields_231[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_205 = {fields_205, 2};
+static const struct schema schema_231 = {fields_231, 2};
 
-static const struct schema_field fields_206[] = {
+static const struct schema_field fields_232[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_206 = {fields_206, 3};
+static const struct schema schema_232 = {fields_232, 3};
 
-static const struct schema_field fields_207[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_184},
+static const struct schema_field fields_233[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_207 = {fields_207, 2};
+static const struct schema schema_233 = {fields_233, 2};
 
-static const struct schema_field fields_208[] = {
+static const struct schema_field fields_234[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_208 = {fields_208, 4};
+static const struct schema schema_234 = {fields_234, 4};
 
-static const struct schema_field fields_209[] = {
+static const struct schema_field fields_235[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_209 = {fields_209, 5};
+static const struct schema schema_235 = {fields_235, 5};
 
-static const struct schema_field fields_210[] = {
+static const struct schema_field fields_236[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -1447,69 +1612,69 @@ static const struct schema_field fields_210[] = {
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_210 = {fields_210, 14};
+static const struct schema schema_236 = {fields_236, 14};
 
-static const struct schema_field fields_211[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_210}};
-static const struct schema schema_211 = {fields_211, 1};
+static const struct schema_field fields_237[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_236}};
+static const struct schema schema_237 = {fields_237, 1};
 
-static const struct schema_field fields_212[] = {
+static const struct schema_field fields_238[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_212 = {fields_212, 4};
+static const struct schema schema_238 = {fields_238, 4};
 
-static const struct schema_field fields_213[] = {
+static const struct schema_field fields_239[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_213 = {fields_213, 3};
+static const struct schema schema_239 = {fields_239, 3};
 
-static const struct schema_field fields_214[] = {
+static const struct schema_field fields_240[] = {
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_214 = {fields_214, 1};
+static const struct schema schema_240 = {fields_240, 1};
 
-static const struct schema_field fields_215[] = {
+static const struct schema_field fields_241[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_215 = {fields_215, 3};
+static const struct schema schema_241 = {fields_241, 3};
 
-static const struct schema_field fields_216[] = {
+static const struct schema_field fields_242[] = {
     {"root_uri", SCHEMA_STRING, false, NULL, NULL},
     {"files", SCHEMA_LIST, false, NULL, &schema_22},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_216 = {fields_216, 3};
+static const struct schema schema_242 = {fields_242, 3};
 
-static const struct schema_field fields_217[] = {
+static const struct schema_field fields_243[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_217 = {fields_217, 3};
+static const struct schema schema_243 = {fields_243, 3};
 
-static const struct schema_field fields_218[] = {
+static const struct schema_field fields_244[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_218 = {fields_218, 2};
+static const struct schema schema_244 = {fields_244, 2};
 
-static const struct schema_field fields_219[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_218}};
-static const struct schema schema_219 = {fields_219, 1};
+static const struct schema_field fields_245[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_244}};
+static const struct schema schema_245 = {fields_245, 1};
 
-static const struct schema_field fields_220[] = {
+static const struct schema_field fields_246[] = {
     {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_219}};
-static const struct schema schema_220 = {fields_220, 2};
+    {"headers", SCHEMA_LIST, false, NULL, &schema_245}};
+static const struct schema schema_246 = {fields_246, 2};
 
-static const struct schema_field fields_221[] = {
+static const struct schema_field fields_247[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_221 = {fields_221, 4};
+static const struct schema schema_247 = {fields_247, 4};
 
-static const struct schema_field fields_222[] = {
+static const struct schema_field fields_248[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -1526,51 +1691,51 @@ static const struct schema_field fields_222[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_222 = {fields_222, 16};
+static const struct schema schema_248 = {fields_248, 16};
 
-static const struct schema_field fields_223[] = {
+static const struct schema_field fields_249[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_223 = {fields_223, 3};
+static const struct schema schema_249 = {fields_249, 3};
 
-static const struct schema_field fields_224[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_222}};
-static const struct schema schema_224 = {fields_224, 1};
+static const struct schema_field fields_250[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_248}};
+static const struct schema schema_250 = {fields_250, 1};
 
-static const struct schema_field fields_225[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_224},
+static const struct schema_field fields_251[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_250},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_225 = {fields_225, 2};
+static const struct schema schema_251 = {fields_251, 2};
 
-static const struct schema_field fields_226[] = {
+static const struct schema_field fields_252[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_226 = {fields_226, 2};
+static const struct schema schema_252 = {fields_252, 2};
 
-static const struct schema_field fields_227[] = {
+static const struct schema_field fields_253[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_227 = {fields_227, 6};
+static const struct schema schema_253 = {fields_253, 6};
 
-static const struct schema_field fields_228[] = {
+static const struct schema_field fields_254[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_228 = {fields_228, 2};
+static const struct schema schema_254 = {fields_254, 2};
 
-static const struct schema_field fields_229[] = {
+static const struct schema_field fields_255[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_229 = {fields_229, 5};
+static const struct schema schema_255 = {fields_255, 5};
 
-static const struct schema_field fields_230[] = {
+static const struct schema_field fields_256[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -1586,43 +1751,43 @@ static const struct schema_field fields_230[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_230 = {fields_230, 15};
+static const struct schema schema_256 = {fields_256, 15};
 
-static const struct schema_field fields_231[] = {
+static const struct schema_field fields_257[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_231 = {fields_231, 4};
+static const struct schema schema_257 = {fields_257, 4};
 
-static const struct schema_field fields_232[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_230}};
-static const struct schema schema_232 = {fields_232, 1};
+static const struct schema_field fields_258[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_256}};
+static const struct schema schema_258 = {fields_258, 1};
 
-static const struct schema_field fields_233[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_232},
+static const struct schema_field fields_259[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_258},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_233 = {fields_233, 2};
+static const struct schema schema_259 = {fields_259, 2};
 
-static const struct schema_field fields_234[] = {
+static const struct schema_field fields_260[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_234 = {fields_234, 2};
+static const struct schema schema_260 = {fields_260, 2};
 
-static const struct schema_field fields_235[] = {
+static const struct schema_field fields_261[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
-static const struct schema schema_235 = {fields_235, 5};
+static const struct schema schema_261 = {fields_261, 5};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_262[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_236 = {fields_236, 2};
+static const struct schema schema_262 = {fields_262, 2};
 
-static const struct schema_field fields_237[] = {
+static const struct schema_field fields_263[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1630,28 +1795,28 @@ static const struct schema_field fields_237[] = {
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_237 = {fields_237, 7};
+static const struct schema schema_263 = {fields_263, 7};
 
-static const struct schema_field fields_238[] = {
+static const struct schema_field fields_264[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_238 = {fields_238, 6};
+static const struct schema schema_264 = {fields_264, 6};
 
-static const struct schema_field fields_239[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
-static const struct schema schema_239 = {fields_239, 1};
+static const struct schema_field fields_265[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_264}};
+static const struct schema schema_265 = {fields_265, 1};
 
-static const struct schema_field fields_240[] = {
+static const struct schema_field fields_266[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_239},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_265},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1662,57 +1827,57 @@ static const struct schema_field fields_240[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_240 = {fields_240, 16};
+static const struct schema schema_266 = {fields_266, 16};
 
-static const struct schema_field fields_241[] = {
+static const struct schema_field fields_267[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_241 = {fields_241, 5};
+static const struct schema schema_267 = {fields_267, 5};
 
-static const struct schema_field fields_242[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_240}};
-static const struct schema schema_242 = {fields_242, 1};
+static const struct schema_field fields_268[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_266}};
+static const struct schema schema_268 = {fields_268, 1};
 
-static const struct schema_field fields_243[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_242},
+static const struct schema_field fields_269[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_268},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_243 = {fields_243, 2};
+static const struct schema schema_269 = {fields_269, 2};
 
-static const struct schema_field fields_244[] = {
+static const struct schema_field fields_270[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_244 = {fields_244, 3};
+static const struct schema schema_270 = {fields_270, 3};
 
-static const struct schema_field fields_245[] = {
+static const struct schema_field fields_271[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_245 = {fields_245, 5};
+static const struct schema schema_271 = {fields_271, 5};
 
-static const struct schema_field fields_246[] = {
+static const struct schema_field fields_272[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_246 = {fields_246, 3};
+static const struct schema schema_272 = {fields_272, 3};
 
-static const struct schema_field fields_247[] = {
+static const struct schema_field fields_273[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_247 = {fields_247, 2};
+static const struct schema schema_273 = {fields_273, 2};
 
-static const struct schema_field fields_248[] = {
+static const struct schema_field fields_274[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_248 = {fields_248, 3};
+static const struct schema schema_274 = {fields_274, 3};
 
-static const struct schema_field fields_249[] = {
+static const struct schema_field fields_275[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1723,7 +1888,7 @@ static const struct schema_field fields_249[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_239},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_265},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
@@ -1733,9 +1898,9 @@ static const struct schema_field fields_249[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 20};
+static const struct schema schema_275 = {fields_275, 20};
 
-static const struct schema_field fields_250[] = {
+static const struct schema_field fields_276[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1748,136 +1913,136 @@ static const struct schema_field fields_250[] = {
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_250 = {fields_250, 12};
+static const struct schema schema_276 = {fields_276, 12};
 
-static const struct schema_field fields_251[] = {
+static const struct schema_field fields_277[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_251 = {fields_251, 4};
+static const struct schema schema_277 = {fields_277, 4};
 
-static const struct schema_field fields_252[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_249}};
-static const struct schema schema_252 = {fields_252, 1};
+static const struct schema_field fields_278[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_275}};
+static const struct schema schema_278 = {fields_278, 1};
 
-static const struct schema_field fields_253[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_252},
+static const struct schema_field fields_279[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_278},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_253 = {fields_253, 2};
+static const struct schema schema_279 = {fields_279, 2};
 
-static const struct schema_field fields_254[] = {
+static const struct schema_field fields_280[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_254 = {fields_254, 4};
+static const struct schema schema_280 = {fields_280, 4};
 
-static const struct schema_field fields_255[] = {
+static const struct schema_field fields_281[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_255 = {fields_255, 3};
+static const struct schema schema_281 = {fields_281, 3};
 
-static const struct schema_field fields_256[] = {
+static const struct schema_field fields_282[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_256 = {fields_256, 2};
+static const struct schema schema_282 = {fields_282, 2};
 
-static const struct schema_field fields_257[] = {
+static const struct schema_field fields_283[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_257 = {fields_257, 5};
+static const struct schema schema_283 = {fields_283, 5};
 
-static const struct schema_field fields_258[] = {
+static const struct schema_field fields_284[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_258 = {fields_258, 2};
+static const struct schema schema_284 = {fields_284, 2};
 
-static const struct schema_field fields_259[] = {
+static const struct schema_field fields_285[] = {
     {"add_tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_259 = {fields_259, 2};
+static const struct schema schema_285 = {fields_285, 2};
 
-static const struct schema_field fields_260[] = {
+static const struct schema_field fields_286[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_259}};
-static const struct schema schema_260 = {fields_260, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_285}};
+static const struct schema schema_286 = {fields_286, 3};
 
-static const struct schema_field fields_261[] = {
+static const struct schema_field fields_287[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_259}};
-static const struct schema schema_261 = {fields_261, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_285}};
+static const struct schema schema_287 = {fields_287, 4};
 
-static const struct schema_field fields_262[] = {
+static const struct schema_field fields_288[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_262 = {fields_262, 5};
+static const struct schema schema_288 = {fields_288, 5};
 
-static const struct schema_field fields_263[] = {
+static const struct schema_field fields_289[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_263 = {fields_263, 2};
+static const struct schema schema_289 = {fields_289, 2};
 
-static const struct schema_field fields_264[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_263}};
-static const struct schema schema_264 = {fields_264, 1};
+static const struct schema_field fields_290[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_289}};
+static const struct schema schema_290 = {fields_290, 1};
 
-static const struct schema_field fields_265[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_264},
+static const struct schema_field fields_291[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_290},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_265 = {fields_265, 2};
+static const struct schema schema_291 = {fields_291, 2};
 
-static const struct schema_field fields_266[] = {
+static const struct schema_field fields_292[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_26},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_266 = {fields_266, 3};
+static const struct schema schema_292 = {fields_292, 3};
 
-static const struct schema_field fields_267[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_266}};
-static const struct schema schema_267 = {fields_267, 1};
+static const struct schema_field fields_293[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_292}};
+static const struct schema schema_293 = {fields_293, 1};
 
-static const struct schema_field fields_268[] = {
+static const struct schema_field fields_294[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_267}};
-static const struct schema schema_268 = {fields_268, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_293}};
+static const struct schema schema_294 = {fields_294, 3};
 
-static const struct schema_field fields_269[] = {
+static const struct schema_field fields_295[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_269 = {fields_269, 3};
+static const struct schema schema_295 = {fields_295, 3};
 
-static const struct schema_field fields_270[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_269}};
-static const struct schema schema_270 = {fields_270, 1};
+static const struct schema_field fields_296[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_295}};
+static const struct schema schema_296 = {fields_296, 1};
 
-static const struct schema_field fields_271[] = {
+static const struct schema_field fields_297[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_270}};
-static const struct schema schema_271 = {fields_271, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_296}};
+static const struct schema schema_297 = {fields_297, 2};
 
-static const struct schema_field fields_272[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_271}};
-static const struct schema schema_272 = {fields_272, 1};
+static const struct schema_field fields_298[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_297}};
+static const struct schema schema_298 = {fields_298, 1};
 
-static const struct schema_field fields_273[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_272},
+static const struct schema_field fields_299[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_298},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_273 = {fields_273, 2};
+static const struct schema schema_299 = {fields_299, 2};
 
-static const struct schema_field fields_274[] = {
+static const struct schema_field fields_300[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -1890,64 +2055,64 @@ static const struct schema_field fields_274[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_274 = {fields_274, 12};
+static const struct schema schema_300 = {fields_300, 12};
 
-static const struct schema_field fields_275[] = {
+static const struct schema_field fields_301[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_275 = {fields_275, 3};
+static const struct schema schema_301 = {fields_301, 3};
 
-static const struct schema_field fields_276[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_274}};
-static const struct schema schema_276 = {fields_276, 1};
+static const struct schema_field fields_302[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_300}};
+static const struct schema schema_302 = {fields_302, 1};
 
-static const struct schema_field fields_277[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_276}};
-static const struct schema schema_277 = {fields_277, 1};
+static const struct schema_field fields_303[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_302}};
+static const struct schema schema_303 = {fields_303, 1};
 
-static const struct schema_field fields_278[] = {
+static const struct schema_field fields_304[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_278 = {fields_278, 1};
+static const struct schema schema_304 = {fields_304, 1};
 
-static const struct schema_field fields_279[] = {
+static const struct schema_field fields_305[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_279 = {fields_279, 4};
+static const struct schema schema_305 = {fields_305, 4};
 
-static const struct schema_field fields_280[] = {
+static const struct schema_field fields_306[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_186},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_212},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_280 = {fields_280, 7};
+static const struct schema schema_306 = {fields_306, 7};
 
-static const struct schema_field fields_281[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_280}};
-static const struct schema schema_281 = {fields_281, 1};
+static const struct schema_field fields_307[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_306}};
+static const struct schema schema_307 = {fields_307, 1};
 
-static const struct schema_field fields_282[] = {
+static const struct schema_field fields_308[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_282 = {fields_282, 4};
+static const struct schema schema_308 = {fields_308, 4};
 
-static const struct schema_field fields_283[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_280}};
-static const struct schema schema_283 = {fields_283, 1};
+static const struct schema_field fields_309[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_306}};
+static const struct schema schema_309 = {fields_309, 1};
 
-static const struct schema_field fields_284[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_283},
+static const struct schema_field fields_310[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_309},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_284 = {fields_284, 2};
+static const struct schema schema_310 = {fields_310, 2};
 
-static const struct schema_field fields_285[] = {
+static const struct schema_field fields_311[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1960,20 +2125,20 @@ static const struct schema_field fields_285[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_186},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_212},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_285 = {fields_285, 15};
+static const struct schema schema_311 = {fields_311, 15};
 
-static const struct schema_field fields_286[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_285}};
-static const struct schema schema_286 = {fields_286, 1};
+static const struct schema_field fields_312[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_311}};
+static const struct schema schema_312 = {fields_312, 1};
 
-static const struct schema_field fields_287[] = {
+static const struct schema_field fields_313[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_287 = {fields_287, 1};
+static const struct schema schema_313 = {fields_313, 1};
 
-static const struct schema_field fields_288[] = {
+static const struct schema_field fields_314[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -1983,49 +2148,49 @@ static const struct schema_field fields_288[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_288 = {fields_288, 9};
+static const struct schema schema_314 = {fields_314, 9};
 
-static const struct schema_field fields_289[] = {
+static const struct schema_field fields_315[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_289 = {fields_289, 3};
+static const struct schema schema_315 = {fields_315, 3};
 
-static const struct schema_field fields_290[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_285}};
-static const struct schema schema_290 = {fields_290, 1};
+static const struct schema_field fields_316[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_311}};
+static const struct schema schema_316 = {fields_316, 1};
 
-static const struct schema_field fields_291[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_290},
+static const struct schema_field fields_317[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_316},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_291 = {fields_291, 2};
+static const struct schema schema_317 = {fields_317, 2};
 
-static const struct schema_field fields_292[] = {
+static const struct schema_field fields_318[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_292 = {fields_292, 3};
+static const struct schema schema_318 = {fields_318, 3};
 
-static const struct schema_field fields_293[] = {
+static const struct schema_field fields_319[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_293 = {fields_293, 1};
+static const struct schema schema_319 = {fields_319, 1};
 
-static const struct schema_field fields_294[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_293}};
-static const struct schema schema_294 = {fields_294, 1};
+static const struct schema_field fields_320[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_319}};
+static const struct schema schema_320 = {fields_320, 1};
 
-static const struct schema_field fields_295[] = {
+static const struct schema_field fields_321[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_295 = {fields_295, 4};
+static const struct schema schema_321 = {fields_321, 4};
 
-static const struct schema_field fields_296[] = {
+static const struct schema_field fields_322[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_296 = {fields_296, 3};
+static const struct schema schema_322 = {fields_322, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -2739,514 +2904,664 @@ const struct route_row route_rows[] = {
     {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_162,
+    {"mlflow", "trace_start", "POST", "/api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_165,
+     {{LANE_READ, api_mlflow_trace_start_check}, {LANE_WRITE, api_mlflow_trace_start}}, NULL,
+     "Record a trace (its info; spans come by OTLP or as an artifact)."},
+    {"mlflow", "trace_start", "POST", "/ajax-api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_165,
+     {{LANE_READ, api_mlflow_trace_start_check}, {LANE_WRITE, api_mlflow_trace_start}}, NULL,
+     "Record a trace (its info; spans come by OTLP or as an artifact)."},
+    {"mlflow", "trace_get", "GET", "/api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_166, &schema_165,
+     {{LANE_READ, api_mlflow_trace_get}}, NULL,
+     "One trace with its spans."},
+    {"mlflow", "trace_get", "GET", "/ajax-api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_166, &schema_165,
+     {{LANE_READ, api_mlflow_trace_get}}, NULL,
+     "One trace with its spans."},
+    {"mlflow", "trace_batch", "GET", "/api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_168,
+     {{LANE_READ, api_mlflow_trace_batch}}, NULL,
+     "Several traces with their spans; those out of reach are left out."},
+    {"mlflow", "trace_batch", "GET", "/ajax-api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_168,
+     {{LANE_READ, api_mlflow_trace_batch}}, NULL,
+     "Several traces with their spans; those out of reach are left out."},
+    {"mlflow", "trace_batch_infos", "POST", "/api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_169,
+     {{LANE_READ, api_mlflow_trace_batch_infos}}, NULL,
+     "Several traces without their spans."},
+    {"mlflow", "trace_batch_infos", "POST", "/ajax-api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_169,
+     {{LANE_READ, api_mlflow_trace_batch_infos}}, NULL,
+     "Several traces without their spans."},
+    {"mlflow", "trace_search", "POST", "/api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_170, &schema_171,
+     {{LANE_READ, api_mlflow_trace_search}}, NULL,
+     "Search traces; newest first unless ordered; default page 100, at most 500."},
+    {"mlflow", "trace_search", "POST", "/ajax-api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_170, &schema_171,
+     {{LANE_READ, api_mlflow_trace_search}}, NULL,
+     "Search traces; newest first unless ordered; default page 100, at most 500."},
+    {"mlflow", "trace_delete", "POST", "/api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
+     "Delete traces of an experiment, by id or by time."},
+    {"mlflow", "trace_delete", "POST", "/ajax-api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
+     "Delete traces of an experiment, by id or by time."},
+    {"mlflow", "trace_delete", "POST", "/api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
+     "Delete traces of an experiment, by id or by time."},
+    {"mlflow", "trace_delete", "POST", "/ajax-api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+     {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
+     "Delete traces of an experiment, by id or by time."},
+    {"mlflow", "trace_info", "GET", "/api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_165,
+     {{LANE_READ, api_mlflow_trace_info}}, NULL,
+     "One trace without its spans."},
+    {"mlflow", "trace_info", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_165,
+     {{LANE_READ, api_mlflow_trace_info}}, NULL,
+     "One trace without its spans."},
+    {"mlflow", "trace_set_tag", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
+     "Set a tag of a trace."},
+    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
+     "Set a tag of a trace."},
+    {"mlflow", "trace_set_tag", "PATCH", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
+     "Set a tag of a trace."},
+    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
+     "Set a tag of a trace."},
+    {"mlflow", "trace_delete_tag", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
+     "Remove a tag of a trace."},
+    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
+     "Remove a tag of a trace."},
+    {"mlflow", "trace_delete_tag", "DELETE", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
+     "Remove a tag of a trace."},
+    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
+     "Remove a tag of a trace."},
+    {"mlflow", "trace_upload", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_upload}}, NULL,
+     "A signed URL for the spans of a trace as one file."},
+    {"mlflow", "trace_upload", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_upload}}, NULL,
+     "A signed URL for the spans of a trace as one file."},
+    {"mlflow", "trace_upload", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_upload}}, NULL,
+     "A signed URL for the spans of a trace as one file."},
+    {"mlflow", "trace_download", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_download}}, NULL,
+     "A signed URL of that file."},
+    {"mlflow", "trace_download", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_download}}, NULL,
+     "A signed URL of that file."},
+    {"mlflow", "trace_download", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+     {{LANE_READ, api_mlflow_trace_download}}, NULL,
+     "A signed URL of that file."},
+    {"mlflow", "assessment_create", "POST", "/api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_178, &schema_179,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_create}}, NULL,
+     "Add feedback, an expectation or an issue to a trace."},
+    {"mlflow", "assessment_create", "POST", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_178, &schema_179,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_create}}, NULL,
+     "Add feedback, an expectation or an issue to a trace."},
+    {"mlflow", "assessment_get", "GET", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_179,
+     {{LANE_READ, api_mlflow_assessment_get}}, NULL,
+     "One assessment."},
+    {"mlflow", "assessment_get", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_179,
+     {{LANE_READ, api_mlflow_assessment_get}}, NULL,
+     "One assessment."},
+    {"mlflow", "assessment_update", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_181, &schema_179,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_update}}, NULL,
+     "Change the fields of an assessment that update_mask names."},
+    {"mlflow", "assessment_update", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_181, &schema_179,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_update}}, NULL,
+     "Change the fields of an assessment that update_mask names."},
+    {"mlflow", "assessment_delete", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_delete}}, NULL,
+     "Delete an assessment."},
+    {"mlflow", "assessment_delete", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, NULL,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_delete}}, NULL,
+     "Delete an assessment."},
+    {"mlflow", "trace_start_v2", "POST", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_182, &schema_183,
+     {{LANE_READ, api_mlflow_trace_start_v2_check}, {LANE_WRITE, api_mlflow_trace_start_v2}}, NULL,
+     "Begin a trace (version 2)."},
+    {"mlflow", "trace_start_v2", "POST", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_182, &schema_183,
+     {{LANE_READ, api_mlflow_trace_start_v2_check}, {LANE_WRITE, api_mlflow_trace_start_v2}}, NULL,
+     "Begin a trace (version 2)."},
+    {"mlflow", "trace_search_v2", "GET", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_184, &schema_171,
+     {{LANE_READ, api_mlflow_trace_search_v2}}, NULL,
+     "Search traces (version 2); newest first unless ordered; default page 100, at most 500."},
+    {"mlflow", "trace_search_v2", "GET", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_184, &schema_171,
+     {{LANE_READ, api_mlflow_trace_search_v2}}, NULL,
+     "Search traces (version 2); newest first unless ordered; default page 100, at most 500."},
+    {"mlflow", "trace_end_v2", "PATCH", "/api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_185, &schema_183,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_end_v2}}, NULL,
+     "End a trace (version 2)."},
+    {"mlflow", "trace_end_v2", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_185, &schema_183,
+     {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_end_v2}}, NULL,
+     "End a trace (version 2)."},
+    {"mlflow", "trace_info_v2", "GET", "/api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_183,
+     {{LANE_READ, api_mlflow_trace_info_v2}}, NULL,
+     "One trace (version 2)."},
+    {"mlflow", "trace_info_v2", "GET", "/ajax-api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_183,
+     {{LANE_READ, api_mlflow_trace_info_v2}}, NULL,
+     "One trace (version 2)."},
+    {"mlflow", "otlp", "POST", "/v1/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 67108864, false, false, NULL, NULL,
+     {{LANE_READ, api_mlflow_otlp_check}, {LANE_WRITE, api_mlflow_otlp}}, NULL,
+     "Spans of traces by OTLP (binary protobuf); header x-mlflow-experiment-id says where."},
+    {"mlflow", "otlp", "POST", "/api/2.0/otel/v1/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 67108864, false, false, NULL, NULL,
+     {{LANE_READ, api_mlflow_otlp_check}, {LANE_WRITE, api_mlflow_otlp}}, NULL,
+     "Spans of traces by OTLP (binary protobuf); header x-mlflow-experiment-id says where."},
+    {"mlflow", "version", "GET", "/version", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_mlflow_version}}, NULL,
+     "The version of MLflow whose API this is, as text."},
+    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_186,
      {{LANE_READ, api_ops_readyz}}, NULL,
      "200 when stores, gateway and disk are well; no detail."},
     {"ops", "openapi", "GET", "/api/openapi.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_ops_openapi}}, NULL,
      "OpenAPI 3.1 document of this API."},
-    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_163,
+    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_187,
      {{LANE_LOOP, api_ops_status}}, NULL,
      "Processes, restarts, sandbox level."},
-    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_164,
+    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_188,
      {{LANE_WORK, api_ops_crash_list}}, NULL,
      "Crash reports, newest first (at most 100)."},
-    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_165,
+    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_189,
      {{LANE_WORK, api_ops_crash_get}}, NULL,
      "One crash report."},
-    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_166, &schema_167,
+    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_190, &schema_191,
      {{LANE_READ, api_ops_journal}}, NULL,
      "The log of changes of the workspace, newest first; default page 100, at most 1000."},
-    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_168, &schema_169,
+    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_192, &schema_193,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_170, &schema_175,
+    {"ops", "workspace_create", "POST", "/api/boathouse/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_194, &schema_195,
+     {{LANE_WRITE, api_ops_workspace_create}}, NULL,
+     "Create a workspace and a token of the caller in it; the token is shown once."},
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_201,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_178, &schema_175,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_178, &schema_175,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_170, &schema_181,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_207,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_182, &schema_188,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_188,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_190,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_191, &schema_188,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_188,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_195,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_195,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_197, &schema_198,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_203,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_203,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_203,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_193, &schema_207,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_203,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_209, &schema_211,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_212, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_215, &schema_216,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_220,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_222,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_248,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_225,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_251,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_222,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_248,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, &schema_222,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_248,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, &schema_230,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_256,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_233,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_259,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_230,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_256,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_230,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, &schema_256,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_240,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, &schema_266,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_243,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_269,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_240,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_266,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_240,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, &schema_266,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_246, &schema_238,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_272, &schema_264,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_273, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_248, &schema_249,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_274, &schema_275,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_250, &schema_249,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_275,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_251, &schema_253,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_249,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_275,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_249,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_281, &schema_275,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_256, &schema_249,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_275,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_256, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_258,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_283, &schema_284,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_265,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_291,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_265,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, &schema_291,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_273,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_299,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_274,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_300,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_275,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_301,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_277,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_303,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_278, &schema_274,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_304, &schema_300,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_281,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_307,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_281,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_307,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_281,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_307,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, &schema_281,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_307,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_281,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_307,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_281,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_307,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_168, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_284,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_310,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_284,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_310,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_199, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_200, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_201, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_286,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_312,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, &schema_286,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_312,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_202, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_287,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_313,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_287,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_313,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_286,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_286,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_286,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_286,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_291,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, &schema_317,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_291,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, &schema_317,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_286,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_318, &schema_320,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_318, &schema_320,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_205, &schema_214,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_321, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_321, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_213, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_322, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_322, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

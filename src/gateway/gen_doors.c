@@ -9,6 +9,8 @@ const struct door_row door_rows[] = {
     {"PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", 0, true},
     {"POST", "/oidc/v1/authorize", 65536, false},
     {"POST", "/oidc/accounts/{account_id}/v1/authorize", 65536, false},
+    {"POST", "/v1/traces", 67108864, false},
+    {"POST", "/api/2.0/otel/v1/traces", 67108864, false},
     {0, 0, 0, false},
 };
 

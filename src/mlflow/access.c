@@ -107,6 +107,15 @@ err *access_experiment(store_tx *meta, struct req *r, int64_t id, uint64_t level
     return access_need(meta, r, ret, level);
 }
 
+err *access_experiment_now(struct req *r, int64_t id, uint64_t level,
+                           struct ent_experiment *ret) {
+    store_tx *meta;
+    TRY(access_meta_begin(r, &meta));
+    err *e = access_experiment(meta, r, id, level, ret);
+    access_meta_end(r, meta);
+    return e;
+}
+
 err *access_experiment_arg(struct req *r, const char *name, int64_t *ret) {
     if (json_i64(arg(r, name), ret) && *ret >= 0) return NULL;
     return err_new(ERR_INVALID_PARAMETER_VALUE,

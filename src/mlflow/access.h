@@ -37,6 +37,9 @@ err *access_need(store_tx *meta, struct req *r, const struct ent_experiment *e, 
 /* find and need in one. */
 err *access_experiment(store_tx *meta, struct req *r, int64_t id, uint64_t level,
                        struct ent_experiment *ret) BH_CHECK;
+/* The same with a read of meta.db of its own. */
+err *access_experiment_now(struct req *r, int64_t id, uint64_t level, struct ent_experiment *ret)
+    BH_CHECK;
 /* The id in an argument; experiment ids are numbers. */
 err *access_experiment_arg(struct req *r, const char *name, int64_t *ret) BH_CHECK;
 

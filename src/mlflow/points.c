@@ -34,11 +34,8 @@ err *points_of(struct req *r, jval *in, struct mlflow_points *ret) {
 
 /* The run's own experiment was checked before; this is for models of others. */
 static err *may_edit(struct req *r, int64_t experiment, bool *ret) {
-    store_tx *meta;
     struct ent_experiment e;
-    TRY(access_meta_begin(r, &meta));
-    err *bad = access_experiment(meta, r, experiment, EXPERIMENTS_CAN_EDIT, &e);
-    access_meta_end(r, meta);
+    err *bad = access_experiment_now(r, experiment, EXPERIMENTS_CAN_EDIT, &e);
     *ret = !bad;
     err_free(bad);
     return NULL;

@@ -94,7 +94,7 @@ const struct ent_experiment *search_experiment(const struct search_page *p, int6
 }
 
 void search_next(struct req *r, const struct search_page *p, const struct mlflow_found *found) {
+    jmut *o = req_out(r);
     if (found->next.n)
-        json_put_str(r->doc, req_out(r), "next_page_token",
-                     page_token_make(r, p->bound, found->next));
+        json_put_str(r->doc, o, "next_page_token", page_token_make(r, p->bound, found->next));
 }

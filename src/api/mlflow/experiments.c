@@ -45,14 +45,15 @@ err *api_mlflow_experiment_create(struct req *r) {
     };
     TRY(ent_experiment_insert(r->tx, r->scope, &e));
     store_tx_securable(r->tx, "experiment", e.id, e.name);
-    json_put_str(r->doc, req_out(r), "experiment_id",
+    jmut *o = req_out(r);
+    json_put_str(r->doc, o, "experiment_id",
                  str_of(arena_printf(r->a, "%lld", (long long)e.id)));
     return NULL;
 }
 
 static err *show(struct req *r, const struct ent_experiment *e) {
-    req_out(r);
-    show_experiment(r, json_put_obj(r->doc, req_out(r), "experiment"), e);
+    jmut *o = req_out(r);
+    show_experiment(r, json_put_obj(r->doc, o, "experiment"), e);
     return NULL;
 }
 

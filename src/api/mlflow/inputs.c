@@ -87,14 +87,10 @@ err *api_mlflow_log_outputs(struct req *r) {
 
 err *api_mlflow_experiment_for_edit(struct req *r) {
     int64_t id;
-    store_tx *meta;
     struct ent_experiment *e = arena_new_of(r->a, struct ent_experiment);
     TRY(access_experiment_arg(r, "experiment_id", &id));
-    TRY(access_meta_begin(r, &meta));
-    err *bad = access_experiment(meta, r, id, EXPERIMENTS_CAN_EDIT, e);
-    access_meta_end(r, meta);
     r->state = e;
-    return bad;
+    return access_experiment_now(r, id, EXPERIMENTS_CAN_EDIT, e);
 }
 
 static int64_t many(struct req *r) {
@@ -107,7 +103,8 @@ err *api_mlflow_runs_delete_before(struct req *r) {
     int64_t n;
     TRY(mlflow_run_delete_before(r->tx, r->scope, e->id, arg_i64(r, "max_timestamp_millis", 0),
                                  access_now(), many(r), &n));
-    json_put_int(r->doc, req_out(r), "runs_deleted", n);
+    jmut *o = req_out(r);
+    json_put_int(r->doc, o, "runs_deleted", n);
     return NULL;
 }
 
@@ -116,7 +113,8 @@ err *api_mlflow_runs_restore_since(struct req *r) {
     int64_t n;
     TRY(mlflow_run_restore_since(r->tx, r->scope, e->id, arg_i64(r, "min_timestamp_millis", 0),
                                  many(r), &n));
-    json_put_int(r->doc, req_out(r), "runs_restored", n);
+    jmut *o = req_out(r);
+    json_put_int(r->doc, o, "runs_restored", n);
     return NULL;
 }
 

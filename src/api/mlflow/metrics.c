@@ -106,7 +106,8 @@ err *api_mlflow_metric_history_bulk(struct req *r) {
     int64_t max;
     TRY(page_size(r, PAGE, &max));
     TRY(runs_of(r, &m));
-    jmut *list = json_put_arr(r->doc, req_out(r), "metrics");
+    jmut *o = req_out(r);
+    jmut *list = json_put_arr(r->doc, o, "metrics");
     for (size_t i = 0; i < m.n && max > 0; i++) {
         struct mlflow_history q = {.key = arg_str(r, "metric_key"), .min_step = INT64_MIN,
                                    .max_step = INT64_MAX, .limit = (size_t)max};
@@ -176,7 +177,8 @@ err *api_mlflow_metric_history_interval(struct req *r) {
     for (size_t i = 0; i < m.n; i++)
         TRY(mlflow_metrics_history(r->tx, r->a, m.runs[i].run.rid, &q, &m.points[i]));
     size_t n = pick_steps(r->a, &m, (size_t)max, &steps);
-    jmut *list = json_put_arr(r->doc, req_out(r), "metrics");
+    jmut *o = req_out(r);
+    jmut *list = json_put_arr(r->doc, o, "metrics");
     for (size_t i = 0; i < m.n; i++)
         for (size_t k = 0; k < m.points[i].n; k++)
             if (bsearch(&m.points[i].p[k].step, steps, n, sizeof(*steps), compare_step))

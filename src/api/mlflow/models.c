@@ -42,12 +42,8 @@ struct creation {
 err *api_mlflow_model_create_check(struct req *r) {
     struct creation *c = arena_new_of(r->a, struct creation);
     int64_t id;
-    store_tx *meta;
     TRY(access_experiment_arg(r, "experiment_id", &id));
-    TRY(access_meta_begin(r, &meta));
-    err *e = access_experiment(meta, r, id, EXPERIMENTS_CAN_EDIT, &c->a.experiment);
-    access_meta_end(r, meta);
-    if (e) return e;
+    TRY(access_experiment_now(r, id, EXPERIMENTS_CAN_EDIT, &c->a.experiment));
     TRY(access_experiment_active(&c->a.experiment));
     c->params = show_pairs_of(r, "params");
     c->tags = show_pairs_of(r, "tags");
@@ -233,7 +229,8 @@ err *api_mlflow_model_search(struct req *r) {
     TRY(search_terms(r, FILTER_MODELS, "models", MODELS_PAGE, MODELS_MAX, &p));
     TRY(search_where(r, arg(r, "experiment_ids"), &p));
     TRY(mlflow_search_models(r->tx, r->a, &p.search, &found));
-    jmut *list = json_put_arr(r->doc, req_out(r), "models");
+    jmut *o = req_out(r);
+    jmut *list = json_put_arr(r->doc, o, "models");
     for (size_t i = 0; i < found.n; i++) {
         struct mlflow_model m;
         bool ok;

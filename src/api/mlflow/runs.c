@@ -65,11 +65,7 @@ err *api_mlflow_run_create_check(struct req *r) {
     int64_t id = 0;
     if (arg_str(r, "experiment_id").n || arg_has(r, "experiment_id"))
         TRY(access_experiment_arg(r, "experiment_id", &id));
-    store_tx *meta;
-    TRY(access_meta_begin(r, &meta));
-    err *e = access_experiment(meta, r, id, EXPERIMENTS_CAN_EDIT, &c->experiment);
-    access_meta_end(r, meta);
-    if (e) return e;
+    TRY(access_experiment_now(r, id, EXPERIMENTS_CAN_EDIT, &c->experiment));
     TRY(access_experiment_active(&c->experiment));
     c->tags = show_pairs_of(r, "tags");
     TRY(check_tags(&c->tags));

@@ -29,7 +29,8 @@ err *api_mlflow_run_search(struct req *r) {
     TRY(search_terms(r, FILTER_RUNS, "runs", RUNS_PAGE, RUNS_MAX, &p));
     TRY(search_where(r, arg(r, "experiment_ids"), &p));
     TRY(mlflow_search_runs(r->tx, r->a, &p.search, &found));
-    jmut *list = json_put_arr(r->doc, req_out(r), "runs");
+    jmut *o = req_out(r);
+    jmut *list = json_put_arr(r->doc, o, "runs");
     for (size_t i = 0; i < found.n; i++) {
         struct mlflow_run run;
         bool ok;

@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 #include "api/gen_routes.h"
-#include "rest/control.h"
 #include "base/time.h"
+#include "identity/identity.h"
 #include "store/backup.h"
 #include "store/journal.h"
 #include "sys/files.h"
+#include "sys/rand.h"
 
 extern const char openapi_text[];
 extern const size_t openapi_size;
@@ -141,6 +142,30 @@ err *api_ops_backup(struct req *r) {
     jmut *o = req_out(r);
     json_put_int(r->doc, o, "sequence", info.sequence[STORE_META]);
     json_put_int(r->doc, o, "bytes", info.bytes);
-    json_put_z(r->doc, o, "path", dir);
+    json_put_z(r->doc, o, "path",
+               arena_printf(r->a, "%s/backups/%.*s", r->control->host_data, STR_ARG(name)));
+    return NULL;
+}
+
+/* A workspace and a token in it, in one transaction: what a test or a CI job starts with. */
+err *api_ops_workspace_create(struct req *r) {
+    struct ent_workspace w;
+    str name = arg_str(r, "workspace_name");
+    char made[40];
+    snprintf(made, sizeof(made), "workspace %llx", (unsigned long long)rand_id());
+    TRY(identity_workspace_create(r->tx, r->a, name.n ? name : str_of(made), STR(""),
+                                  arg_bool(r, "ephemeral", false), r->principal, &w));
+    struct new_token *t = arena_new_of(r->a, struct new_token);
+    TRY(identity_token_create(r->tx, w.id, r->principal, STR("made with the workspace"), 0, t));
+    store_tx_securable(r->tx, "workspace", w.id, w.name);
+    uint64_t key = (uint64_t)w.id;
+    req_fact(r, FACT_WORKSPACE, false, false, map_key_u64(&key), identity_workspace_fact(r->a, &w), -1);
+    TRY(identity_publish(r, r->principal, false));
+    req_fact(r, FACT_TOKEN, false, false, t->row.hash, identity_token_fact(r->a, &t->row), -1);
+    jmut *o = req_out(r);
+    json_put_int(r->doc, o, "workspace_id", w.id);
+    json_put_str(r->doc, o, "workspace_name", arena_str(r->a, w.name));
+    json_put_str(r->doc, o, "deployment_name", arena_str(r->a, w.deployment_name));
+    json_put_z(r->doc, o, "token_value", t->text);
     return NULL;
 }
