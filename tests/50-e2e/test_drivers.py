@@ -38,17 +38,25 @@ def served_model(platform):
                                         registered_model_name="main.default.m")
 
 
-def drive(platform, script, *arguments):
+def drive(platform, script, *arguments, env=None):
     if not (DRIVERS / script).exists():
         pytest.skip(f"no {script} in {DRIVERS}")
     host, port = "127.0.0.1", str(platform.http_port)
     done = subprocess.run([sys.executable, script, "--host", host, "--port", port, "--token", platform.token, *arguments],
                           cwd=DRIVERS, capture_output=True, text=True, timeout=550,
-                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TRACE": "1"})
+                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TRACE": "1", **(env or {})})
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
 
 
-@pytest.mark.parametrize("mode", ["http", "databricks", "uc"])
+def test_mlflow_http(platform, tmp_path):
+    # In this mode the driver passes no token to MLflow; requests takes one from a netrc file (HTTP Basic, user token).
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login token password {platform.token}\n")
+    netrc.chmod(0o600)
+    drive(platform, "drive_mlflow.py", "--mode", "http", env={"NETRC": str(netrc)})
+
+
+@pytest.mark.parametrize("mode", ["databricks", "uc"])
 def test_mlflow(platform, served_model, mode):
     drive(platform, "drive_mlflow.py", "--mode", mode)
 
