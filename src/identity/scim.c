@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/scim.h"
 
-
 #define PAGE 1000
 
 static struct store_scope in_workspace(int64_t w) {
@@ -47,8 +46,7 @@ static struct scim_resource of_group(const struct ent_group *g) {
                                   .roles = g->roles};
 }
 
-/* A workspace sees the users and service principals that are its members. */
-static err *is_member(store_tx *tx, arena *a, int64_t workspace, int64_t id, bool *ret) {
+err *scim_is_member(store_tx *tx, arena *a, int64_t workspace, int64_t id, bool *ret) {
     int64_t users, admins;
     TRY(identity_system_groups(tx, a, workspace, &users, &admins));
     struct id_list groups;
@@ -78,7 +76,7 @@ err *scim_get(store_tx *tx, arena *a, enum principal_type type, int64_t workspac
         TRY(ent_service_principal_get(tx, identity_account(), a, id, &s, found));
         if (*found) *ret = of_sp(&s);
     }
-    if (*found && workspace) TRY(is_member(tx, a, workspace, id, found));
+    if (*found && workspace) TRY(scim_is_member(tx, a, workspace, id, found));
     return NULL;
 }
 

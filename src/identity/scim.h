@@ -21,6 +21,8 @@ struct scim_resource {
 /* found false: none of this type with this id, as seen from the workspace (0: the account). */
 err *scim_get(store_tx *tx, arena *a, enum principal_type type, int64_t workspace, int64_t id,
               struct scim_resource *ret, bool *found) BH_CHECK;
+/* A workspace sees the users and service principals that are its members. */
+err *scim_is_member(store_tx *tx, arena *a, int64_t workspace, int64_t id, bool *ret) BH_CHECK;
 /* Every resource of a type, by id. `each` returns false to stop. */
 err *scim_each(store_tx *tx, arena *a, enum principal_type type, int64_t workspace,
                bool (*each)(void *arg, const struct scim_resource *r), void *arg) BH_CHECK;

@@ -136,7 +136,9 @@ static err *authorize(struct req *r) {
     copy_subject(r, cred.principal);
     r->credential_kind = cred.kind;
     r->token_id = arena_strdup(r->a, cred.id);
-    if (r->scope.workspace && r->row->scope == SCOPE_WORKSPACE &&
+    /* A path of both scopes that names the account is the account's; the handler asks who may. */
+    bool at_account = r->row->scope == SCOPE_ANY && strstr(r->row->path, "{account_id}");
+    if (r->scope.workspace && r->row->scope != SCOPE_ACCOUNT && !at_account &&
         !facts_membership(cred.principal, r->scope.workspace))
         return err_new(ERR_PERMISSION_DENIED, "'%.*s' is not a member of workspace %lld.",
                        STR_ARG(r->principal_name), (long long)r->scope.workspace);

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "oauth_int.h"
 #include "policy/credential.h"
+#include "rules.h"
 #include "sys/clock.h"
 #include "sys/rand.h"
 
@@ -167,14 +168,22 @@ err *api_identity_oauth_token(struct req *r) {
 
 /* ---- secrets ---- */
 
-static err *find_sp(struct req *r, struct ent_service_principal *ret) {
+/* The account's path is its admins'; the workspace's shows its own service principals. */
+static err *find_sp(struct req *r, struct scim_resource *ret) {
+    str account = arg_str(r, "account_id");
+    if (account.n && !str_ieq(account, str_of(r->control->account_id)))
+        return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Account %.*s does not exist.",
+                       STR_ARG(str_cut(account, 64)));
+    if (account.n && !r->account_admin)
+        return err_new(ERR_PERMISSION_DENIED, "Only account admins can do this.");
     int64_t id;
     TRY(arg_id(r, "service_principal_id", "Service principal", &id));
     bool found;
-    TRY(ent_service_principal_get(r->tx, identity_account(), r->a, id, ret, &found));
-    if (found) return NULL;
-    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Service principal %lld does not exist.",
-                   (long long)id);
+    TRY(scim_get(r->tx, r->a, PRINCIPAL_SERVICE, account.n ? 0 : r->scope.workspace, id, ret, &found));
+    if (!found)
+        return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Service principal %lld does not exist.",
+                       (long long)id);
+    return rules_may_change(r, ret);
 }
 
 static void put_secret(struct req *r, jmut *o, const struct ent_oauth_secret *s) {
@@ -205,7 +214,7 @@ static err *secret_lifetime(struct req *r, int64_t *ret_us) {
 }
 
 err *api_identity_sp_secret_create(struct req *r) {
-    struct ent_service_principal sp;
+    struct scim_resource sp;
     int64_t life, have;
     TRY(find_sp(r, &sp));
     TRY(secret_lifetime(r, &life));
@@ -235,7 +244,7 @@ err *api_identity_sp_secret_create(struct req *r) {
 }
 
 err *api_identity_sp_secret_list(struct req *r) {
-    struct ent_service_principal sp;
+    struct scim_resource sp;
     TRY(find_sp(r, &sp));
     struct ent_list_query q = {.eq[0] = {.column = ENT_OAUTH_SECRET_PRINCIPAL_ID, .i = sp.id}};
     struct ent_oauth_secret_rows rows;
@@ -246,7 +255,7 @@ err *api_identity_sp_secret_list(struct req *r) {
 }
 
 err *api_identity_sp_secret_delete(struct req *r) {
-    struct ent_service_principal sp;
+    struct scim_resource sp;
     TRY(find_sp(r, &sp));
     struct ent_oauth_secret s;
     bool found;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/gen_routes.h"
+#include "rules.h"
 #include "sys/rand.h"
 
 #define DEFAULT_PAGE 100
@@ -58,6 +59,11 @@ static err *put_refs(struct req *r, jmut *o, const char *key, const struct id_li
         bool found;
         TRY(identity_find(r->tx, r->a, ids->p[i], &p, &found));
         if (!found) continue;
+        if (p.type != PRINCIPAL_GROUP && scope_of(r)) { /* of an account's group: our members */
+            struct scim_resource seen;
+            TRY(scim_get(r->tx, r->a, p.type, scope_of(r), p.id, &seen, &found));
+            if (!found) continue;
+        }
         jmut *e = json_add_obj(r->doc, list);
         char *id = arena_printf(r->a, "%lld", (long long)p.id);
         json_put_z(r->doc, e, "value", id);
@@ -186,11 +192,13 @@ static err *add_members(struct req *r, const struct scim_resource *g, jval *list
     if (yyjson_is_obj(list)) {
         int64_t id;
         TRY(member_id(list, &id));
+        TRY(rules_may_add(r, g, id));
         return scim_member_add(r->tx, r->a, g, id);
     }
     yyjson_arr_foreach(list, i, n, v) {
         int64_t id;
         TRY(member_id(v, &id));
+        TRY(rules_may_add(r, g, id));
         TRY(scim_member_add(r->tx, r->a, g, id));
     }
     return NULL;
@@ -201,7 +209,7 @@ static err *remove_all_members(struct req *r, const struct scim_resource *g) {
     TRY(scim_members(r->tx, r->a, g, &m));
     for (size_t i = 0; i < m.n; i++) {
         TRY(scim_member_remove(r->tx, r->a, g, m.p[i]));
-        TRY(identity_publish(r, m.p[i], true));
+        TRY(rules_publish(r, m.p[i], true));
     }
     return NULL;
 }
@@ -288,6 +296,7 @@ static err *replace(struct req *r, enum principal_type type) {
     TRY(check_door(r));
     struct scim_resource s;
     TRY(find(r, type, &s));
+    TRY(rules_may_change(r, &s));
     TRY(take_fields(r, &s, r->args));
     TRY(scim_update(r->tx, r->a, &s));
     if (type == PRINCIPAL_GROUP && arg_has(r, "members")) {
@@ -315,7 +324,7 @@ static err *patch_members(struct req *r, const struct scim_resource *s, str op, 
     if (str_ieq(op, STR("remove"))) {
         if (member_path(path, &id)) {
             TRY(scim_member_remove(r->tx, r->a, s, id));
-            return identity_publish(r, id, true);
+            return rules_publish(r, id, true);
         }
         if (!value) return remove_all_members(r, s);
         size_t i, n;
@@ -323,7 +332,7 @@ static err *patch_members(struct req *r, const struct scim_resource *s, str op, 
         yyjson_arr_foreach(value, i, n, v) {
             TRY(member_id(v, &id));
             TRY(scim_member_remove(r->tx, r->a, s, id));
-            TRY(identity_publish(r, id, true));
+            TRY(rules_publish(r, id, true));
         }
         return NULL;
     }
@@ -402,6 +411,7 @@ static err *patch(struct req *r, enum principal_type type) {
     TRY(check_door(r));
     struct scim_resource s;
     TRY(find(r, type, &s));
+    TRY(rules_may_change(r, &s));
     req_out(r);
     size_t i, n;
     jval *op;
@@ -418,6 +428,13 @@ static err *remove_one(struct req *r, enum principal_type type) {
     if (s.id == r->principal)
         return err_new(ERR_INVALID_STATE, "Nobody can delete himself.");
     store_tx_securable(r->tx, resource_name(type), s.id, s.name);
+    r->status = 204;
+    req_body(r, 204, "application/scim+json", STR(""));
+    bool elsewhere = false;
+    if (type != PRINCIPAL_GROUP && !at_account(r))
+        TRY(rules_elsewhere(r, s.id, r->scope.workspace, &elsewhere));
+    if (elsewhere) return rules_leave(r, s.id, r->scope.workspace);
+    TRY(rules_may_change(r, &s));
     struct id_list below = {0};
     if (type == PRINCIPAL_GROUP) TRY(identity_members_below(r->tx, r->a, s.id, &below));
     TRY(scim_delete(r->tx, r->a, &s));
@@ -427,8 +444,6 @@ static err *remove_one(struct req *r, enum principal_type type) {
         uint64_t key = (uint64_t)s.id;
         req_fact(r, FACT_PRINCIPAL, true, true, map_key_u64(&key), STR(""), -1);
     }
-    r->status = 204;
-    req_body(r, 204, "application/scim+json", STR(""));
     return NULL;
 }
 

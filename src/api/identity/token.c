@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/gen_routes.h"
-#include "identity/identity.h"
 #include "base/time.h"
+#include "identity/scim.h"
 
 #define MAX_TOKENS 600 /* of one principal in a workspace, as published */
 
@@ -47,8 +47,16 @@ err *api_identity_token_create(struct req *r) { return create_for(r, r->principa
 
 err *api_identity_tm_obo(struct req *r) {
     struct ent_service_principal sp;
-    TRY(ent_service_principal_by_application_id(r->tx, identity_account(), r->a,
-                                                arg_str(r, "application_id"), &sp, NULL));
+    bool found, member = false;
+    str id = arg_str(r, "application_id");
+    TRY(ent_service_principal_by_application_id(r->tx, identity_account(), r->a, id, &sp, &found));
+    if (found) TRY(scim_is_member(r->tx, r->a, r->scope.workspace, sp.id, &member));
+    if (!member)
+        return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Service principal '%.*s' does not exist.",
+                       STR_ARG(str_cut(id, 64)));
+    if (sp.account_admin && !r->account_admin)
+        return err_new(ERR_PERMISSION_DENIED, "'%.*s' is an account admin; only account admins can "
+                       "do this.", STR_ARG(str_cut(id, 64)));
     return create_for(r, sp.id);
 }
 
