@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/main.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bh_version.h"
 
 struct entry {
     const char *name;
@@ -11,7 +16,16 @@ struct entry {
 
 static const struct entry entries[] = {
     {"serve", cmd_serve, "start the platform in the foreground"},
+    {"status", cmd_status, "processes of the running platform"},
+    {"doctor", cmd_doctor, "what this machine lacks, and the ways out"},
     {"env", cmd_env, "exports for a shell: eval \"$(boathouse env --data DIR)\""},
+    {"token", cmd_token, "create, list and revoke tokens of the first admin"},
+    {"user", cmd_user, "create, list and delete users"},
+    {"workspace", cmd_workspace, "create, list and delete workspaces"},
+    {"backup", cmd_backup, "back up the running platform"},
+    {"restore", cmd_restore, "make a data folder from a backup"},
+    {"reload", cmd_reload, "read settings and certificates again"},
+    {"rotate-key", cmd_rotate_key, "change the master key, or with --full all keys"},
     {"routes", cmd_routes, "every route of the REST API"},
     {"settings", cmd_settings, "every setting with its value and source"},
     {"errors", cmd_errors, "every error code"},
@@ -21,9 +35,26 @@ static const struct entry entries[] = {
     {"role:courier", role_courier, NULL},
 };
 
+const char *main_shipped(char *out, enum main_part part) {
+    static const char *const places[][2] = {
+        [MAIN_BASE_ENV] = {BH_DEPS_DIR "/py/base", "/usr/lib/boathouse/py/base"},
+        [MAIN_PYTHON] = {BH_DEPS_DIR "/../python", "/usr/lib/boathouse/python"},
+        [MAIN_UV] = {BH_DEPS_DIR "/bin/uv", "/usr/lib/boathouse/bin/uv"},
+    };
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    exe[n > 0 ? n : 0] = 0;
+    int first = strncmp(exe, "/usr/", 5) == 0;
+    for (int i = 0; i < 2; i++)
+        if (realpath(places[part][first ^ i], out)) return out;
+    return NULL;
+}
+
 int main_fail(err *e, int code) {
-    fprintf(stderr, "boathouse: %s%s%s\n", err_msg(e), err_hint_of(e) ? " " : "",
-            err_hint_of(e) ? err_hint_of(e) : "");
+    const char *msg = err_msg(e), *hint = err_hint_of(e);
+    size_t n = strlen(msg);
+    bool ended = n && (msg[n - 1] == '.' || msg[n - 1] == '?');
+    fprintf(stderr, "boathouse: %s%s%s%s\n", msg, ended ? "" : ".", hint ? " " : "", hint ? hint : "");
     err_free(e);
     return code;
 }

@@ -32,6 +32,11 @@ int cmd_settings(int argc, char **argv);
 int cmd_errors(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
+/* What is shipped beside the program: in its checkout (made by tools/setup), or installed. */
+enum main_part { MAIN_BASE_ENV, MAIN_PYTHON, MAIN_UV };
+/* Its real path in out[PATH_MAX], or NULL where it is missing. */
+const char *main_shipped(char *out, enum main_part part);
+
 /* Prints one clear line (and the way out) to stderr; frees e; returns code. */
 int main_fail(err *e, int code);
 /* Value of `--name VALUE` or `--name=VALUE` at argv[*i]; moves *i past it. */

@@ -119,20 +119,6 @@ static err *prepare_folder(const char *dir) {
     return NULL;
 }
 
-/* ---- what else is installed ---- */
-
-/* Run from its checkout, the program finds what tools/setup made; installed, what the package brought. */
-static const char *find(char *out, const char *in_checkout, const char *installed) {
-    char exe[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    exe[n > 0 ? n : 0] = 0;
-    const char *first = strncmp(exe, "/usr/", 5) == 0 ? installed : in_checkout;
-    const char *places[] = {first, first == installed ? in_checkout : installed};
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        if (realpath(places[i], out)) return out;
-    return NULL;
-}
-
 /* A master key from the environment or a service credential goes to control in a memory file; the
  * variable is wiped. */
 static err *take_master_key(int *ret_fd) {
@@ -206,11 +192,9 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
                                    .renew_tls = tls_setup,
                                    .settings = &s->settings,
                                    .base_env = env.n ? base_env
-                                                     : find(base_env, BH_DEPS_DIR "/py/base",
-                                                            "/usr/lib/boathouse/py/base"),
-                                   .python_dir = find(python_dir, BH_DEPS_DIR "/../python",
-                                                      "/usr/lib/boathouse/python"),
-                                   .uv = find(uv, BH_DEPS_DIR "/bin/uv", "/usr/lib/boathouse/bin/uv"),
+                                                     : main_shipped(base_env, MAIN_BASE_ENV),
+                                   .python_dir = main_shipped(python_dir, MAIN_PYTHON),
+                                   .uv = main_shipped(uv, MAIN_UV),
                                    .master_key_fd = key_fd,
                                    .log_fd = fd,
                                    .test_clock = s->test_clock};
