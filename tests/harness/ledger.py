@@ -272,24 +272,24 @@ class Versions(Cell):
     """Model versions and an alias that moves to the newest."""
 
     def prepare(self):
-        self.name = f"ledger-{self.random.getrandbits(60):x}"
-        self.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": self.name})
+        self.model = f"ledger-{self.random.getrandbits(60):x}"
+        self.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": self.model})
         self.value, self.known = "0", ["0"]
 
     def next(self):
         return str(max(map(int, self.known)) + 1)
 
     def write(self, new):
-        made = self.call("POST", "/api/2.0/mlflow/model-versions/create", {"name": self.name, "source": "dbfs:/ledger"})
+        made = self.call("POST", "/api/2.0/mlflow/model-versions/create", {"name": self.model, "source": "dbfs:/ledger"})
         if made["model_version"]["version"] != new:
             raise Lost(f"version {new} came out as {made['model_version']['version']}")
         self.known.append(new)
 
     def read(self):
-        found = self.sure("GET", f"/api/2.0/mlflow/model-versions/search?filter=name%3D'{self.name}'&max_results=1000&order_by=version_number DESC")
+        found = self.sure("GET", f"/api/2.0/mlflow/model-versions/search?filter=name%3D'{self.model}'&max_results=1000&order_by=version_number DESC")
         numbers = sorted((int(v["version"]) for v in found.get("model_versions", [])), reverse=True)
         if numbers != list(range(len(numbers), 0, -1)):
-            raise Lost(f"versions of {self.name} have gaps: {numbers[:10]}")
+            raise Lost(f"versions of {self.model} have gaps: {numbers[:10]}")
         newest = str(len(numbers))
         if newest not in self.known:
             self.known.append(newest)
