@@ -370,6 +370,8 @@ static err *patch_one(struct req *r, struct scim_resource *s, jval *op) {
     if (!remove && !str_ieq(verb, STR("add")) && !str_ieq(verb, STR("replace")))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "op '%.*s' is not add, replace or remove.",
                        STR_ARG(str_cut(verb, 40)));
+    if (!remove && (!value || yyjson_is_null(value)))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "op '%.*s' needs a value.", STR_ARG(verb));
     if (str_starts(path, STR("members"))) return patch_members(r, s, verb, path, value);
     if (!path.n) {
         if (!yyjson_is_obj(value))
