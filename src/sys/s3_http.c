@@ -40,7 +40,7 @@ void s3_header(struct s3_call *c, const char *fmt, ...) {
     va_start(ap, fmt);
     must(vasprintf(&line, fmt, ap) >= 0);
     va_end(ap);
-    c->headers = curl_slist_append(c->headers, line);
+    c->headers = s3_curl.slist_append(c->headers, line);
     must(c->headers != NULL);
     free(line);
 }
@@ -125,7 +125,7 @@ static bool good(long status) { return status >= 200 && status < 300; }
 static size_t on_body(char *p, size_t size, size_t n, void *arg) {
     struct s3_call *c = arg;
     size *= n;
-    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
+    s3_curl.easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
     if (c->to && good(c->status)) {
         fill_info(c);
         c->failed = c->to->write(c->to->arg, p, size);
@@ -150,13 +150,13 @@ static CURL *handle_take(struct s3 *s) {
     pthread_mutex_lock(&s->lock);
     CURL *h = s->idle.n ? s->idle.p[--s->idle.n] : NULL;
     pthread_mutex_unlock(&s->lock);
-    if (!h) h = curl_easy_init();
+    if (!h) h = s3_curl.easy_init();
     must(h != NULL);
     return h;
 }
 
 static void handle_give(struct s3 *s, CURL *h) {
-    curl_easy_reset(h); /* forgets options and callbacks, keeps connections */
+    s3_curl.easy_reset(h); /* forgets options and callbacks, keeps connections */
     pthread_mutex_lock(&s->lock);
     vec_push(&s->idle, h);
     pthread_mutex_unlock(&s->lock);
@@ -176,31 +176,31 @@ static void set_url(struct s3_call *c, buf *url) {
 /* Options that every call has: where to, how to sign, what is refused. */
 static void set_common(struct s3_call *c, CURL *h, const char *url) {
     struct s3 *s = c->s3;
-    curl_easy_setopt(h, CURLOPT_URL, url);
-    curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(h, CURLOPT_AWS_SIGV4, s->sigv4);
-    curl_easy_setopt(h, CURLOPT_USERNAME, s->user);
-    curl_easy_setopt(h, CURLOPT_PASSWORD, s->secret);
-    curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->patient ? PATIENT_SECONDS : STALL_SECONDS);
-    curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024L);
-    curl_easy_setopt(h, CURLOPT_BUFFERSIZE, 256L * 1024L);
-    curl_easy_setopt(h, CURLOPT_PROXY, s->proxy); /* "" also shuts off the environment's */
-    curl_easy_setopt(h, CURLOPT_NOPROXY, "");
-    if (s->ca_file[0]) curl_easy_setopt(h, CURLOPT_CAINFO, s->ca_file);
-    curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
-    curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
-    curl_easy_setopt(h, CURLOPT_PREREQDATA, c);
-    curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
-    curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
+    s3_curl.easy_setopt(h, CURLOPT_URL, url);
+    s3_curl.easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
+    s3_curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+    s3_curl.easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    s3_curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+    s3_curl.easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+    s3_curl.easy_setopt(h, CURLOPT_AWS_SIGV4, s->sigv4);
+    s3_curl.easy_setopt(h, CURLOPT_USERNAME, s->user);
+    s3_curl.easy_setopt(h, CURLOPT_PASSWORD, s->secret);
+    s3_curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->patient ? PATIENT_SECONDS : STALL_SECONDS);
+    s3_curl.easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024L);
+    s3_curl.easy_setopt(h, CURLOPT_BUFFERSIZE, 256L * 1024L);
+    s3_curl.easy_setopt(h, CURLOPT_PROXY, s->proxy); /* "" also shuts off the environment's */
+    s3_curl.easy_setopt(h, CURLOPT_NOPROXY, "");
+    if (s->ca_file[0]) s3_curl.easy_setopt(h, CURLOPT_CAINFO, s->ca_file);
+    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
+    s3_curl.easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+    s3_curl.easy_setopt(h, CURLOPT_PREREQDATA, c);
+    s3_curl.easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
+    s3_curl.easy_setopt(h, CURLOPT_HEADERDATA, c);
+    s3_curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
+    s3_curl.easy_setopt(h, CURLOPT_WRITEDATA, c);
 }
 
 /* The headers of this try: those of the call, and what depends on body and range. */
@@ -214,21 +214,21 @@ static struct curl_slist *set_body(struct s3_call *c, CURL *h) {
     s3_header(&extra, "x-amz-content-sha256: %s", c->stream ? "UNSIGNED-PAYLOAD" : hex);
     if (c->s3->session[0]) s3_header(&extra, "x-amz-security-token: %s", c->s3->session);
     if (strcmp(c->method, "HEAD") == 0) {
-        curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
+        s3_curl.easy_setopt(h, CURLOPT_NOBODY, 1L);
     } else if (c->stream) {
-        curl_easy_setopt(h, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(h, CURLOPT_READDATA, c);
-        curl_easy_setopt(h, CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->stream->size);
-        curl_easy_setopt(h, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
+        s3_curl.easy_setopt(h, CURLOPT_UPLOAD, 1L);
+        s3_curl.easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+        s3_curl.easy_setopt(h, CURLOPT_READDATA, c);
+        s3_curl.easy_setopt(h, CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->stream->size);
+        s3_curl.easy_setopt(h, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
     } else if (strcmp(c->method, "GET") != 0) {
         if (strcmp(c->method, "DELETE") != 0) {
-            curl_easy_setopt(h, CURLOPT_POSTFIELDS, c->body.n ? c->body.p : "");
-            curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
-            curl_easy_setopt(h, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
+            s3_curl.easy_setopt(h, CURLOPT_POSTFIELDS, c->body.n ? c->body.p : "");
+            s3_curl.easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
+            s3_curl.easy_setopt(h, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
             s3_header(&extra, "Content-Type: application/octet-stream");
         }
-        curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, c->method);
+        s3_curl.easy_setopt(h, CURLOPT_CUSTOMREQUEST, c->method);
     }
     if (c->ranged || c->delivered) {
         int64_t from = c->offset + c->delivered;
@@ -240,7 +240,7 @@ static struct curl_slist *set_body(struct s3_call *c, CURL *h) {
     }
     const char *match = c->delivered && c->info ? c->info->etag : c->if_match;
     if (match[0]) s3_header(&extra, "If-Match: \"%s\"", match);
-    curl_easy_setopt(h, CURLOPT_HTTPHEADER, extra.headers);
+    s3_curl.easy_setopt(h, CURLOPT_HTTPHEADER, extra.headers);
     return extra.headers;
 }
 
@@ -254,10 +254,10 @@ static CURLcode try_once(struct s3_call *c) {
     c->text.max = S3_ANSWER_MAX;
     set_common(c, h, url.p);
     struct curl_slist *headers = set_body(c, h);
-    CURLcode rc = curl_easy_perform(h);
-    curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &c->status);
+    CURLcode rc = s3_curl.easy_perform(h);
+    s3_curl.easy_getinfo(h, CURLINFO_RESPONSE_CODE, &c->status);
     if (rc == CURLE_OK && good(c->status)) fill_info(c);
-    curl_slist_free_all(headers);
+    s3_curl.slist_free_all(headers);
     c->curl = NULL;
     handle_give(c->s3, h);
     buf_free(&url);
@@ -268,7 +268,7 @@ static CURLcode try_once(struct s3_call *c) {
 
 static err *curl_error(struct s3_call *c, CURLcode rc) {
     return err_hint(err_new(ERR_TEMPORARILY_UNAVAILABLE, "object store at %s:%d: %s", c->s3->host,
-                            c->s3->port, curl_easy_strerror(rc)),
+                            c->s3->port, s3_curl.easy_strerror(rc)),
                     "see storage.s3.endpoint and courier.ca_file");
 }
 
@@ -401,7 +401,7 @@ err *s3_call(struct s3_call *c) {
 }
 
 void s3_done(struct s3_call *c) {
-    curl_slist_free_all(c->headers);
+    s3_curl.slist_free_all(c->headers);
     c->headers = NULL;
     buf_free(&c->text);
     err_free(c->failed);

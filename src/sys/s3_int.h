@@ -3,10 +3,10 @@
 #ifndef BH_SYS_S3_INT_H
 #define BH_SYS_S3_INT_H
 
-#include <curl/curl.h>
 #include <pthread.h>
 
 #include "base/vec.h"
+#include "sys/s3_curl.h"
 #include "sys/s3_xml.h"
 #include "sys/storage_s3.h"
 

@@ -172,7 +172,7 @@ static void wipe(char *s) {
 
 static void s3_free(storage *st) {
     struct s3 *s = s3_of(st);
-    for (size_t i = 0; i < s->idle.n; i++) curl_easy_cleanup(s->idle.p[i]);
+    for (size_t i = 0; i < s->idle.n; i++) s3_curl.easy_cleanup(s->idle.p[i]);
     vec_free(&s->idle);
     pthread_mutex_destroy(&s->lock);
     free(s->host_url);
@@ -259,11 +259,8 @@ static err *set_endpoint(struct s3 *s, const struct storage_s3_config *c, str re
     return NULL;
 }
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static void curl_start(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
 err *storage_s3_new(const struct storage_s3_config *c, storage **ret) {
-    pthread_once(&curl_once, curl_start);
+    TRY(s3_curl_load());
     str region = c->region.n ? c->region : STR("us-east-1");
     if (!bucket_ok(c->bucket))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no bucket's name",
