@@ -194,18 +194,24 @@ static bool holds(const struct caller *c, const struct securable *s, uint64_t ne
     return policy_privilege(c->who, need, chain, s->n).allow;
 }
 
+/* BROWSE is a privilege of catalogs: what the catalog's grants and its owner have, not what owning
+ * something inside gives. */
+static bool browses(const struct caller *c, const struct securable *s) {
+    must(s->n >= 2);
+    return policy_privilege(c->who, PRIV_BROWSE, &s->chain[s->n - 2], 2).allow;
+}
+
 bool securable_visible(const struct caller *c, const struct securable *s) {
     return s->kind == SEC_METASTORE || holds(c, s, telling(s->kind));
 }
 
 bool securable_readable(const struct caller *c, const struct securable *s) {
-    return s->kind == SEC_METASTORE || securable_allows(c, s, telling(s->kind)) ||
-           holds(c, s, PRIV_BROWSE);
+    return s->kind == SEC_METASTORE || securable_allows(c, s, telling(s->kind)) || browses(c, s);
 }
 
 bool securable_browse_only(const struct caller *c, const struct securable *s) {
     return s->kind != SEC_METASTORE && !securable_allows(c, s, telling(s->kind) & ~PRIV_BROWSE) &&
-           holds(c, s, PRIV_BROWSE);
+           browses(c, s);
 }
 
 bool securable_allows(const struct caller *c, const struct securable *s, uint64_t need) {
