@@ -166,6 +166,7 @@
 #pragma weak api_ops_crash_get
 #pragma weak api_ops_journal
 #pragma weak api_ops_backup
+#pragma weak api_ops_clock
 #pragma weak api_ops_workspace_create
 #pragma weak api_permissions_get
 #pragma weak api_permissions_set
@@ -198,6 +199,26 @@
 #pragma weak api_registry_download_uri
 #pragma weak api_registry_list_artifacts
 #pragma weak api_registry_signed_download_uri
+#pragma weak api_serving_create_check
+#pragma weak api_serving_create
+#pragma weak api_serving_settle
+#pragma weak api_serving_show
+#pragma weak api_serving_get
+#pragma weak api_serving_list
+#pragma weak api_serving_delete
+#pragma weak api_serving_update_check
+#pragma weak api_serving_update
+#pragma weak api_serving_tags
+#pragma weak api_serving_rate_limits
+#pragma weak api_serving_stop
+#pragma weak api_serving_start
+#pragma weak api_serving_openapi
+#pragma weak api_serving_metrics_find
+#pragma weak api_serving_metrics_ask
+#pragma weak api_serving_metrics
+#pragma weak api_serving_logs_find
+#pragma weak api_serving_logs
+#pragma weak api_serving_build_logs
 #pragma weak api_unity_catalog_create_catalog
 #pragma weak api_unity_catalog_list_catalogs
 #pragma weak api_unity_catalog_get_catalog
@@ -1347,87 +1368,95 @@ static const struct schema_field fields_193[] = {
 static const struct schema schema_193 = {fields_193, 2};
 
 static const struct schema_field fields_194[] = {
-    {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
-    {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_194 = {fields_194, 2};
+    {"advance_ms", SCHEMA_INT64, true, NULL, NULL}};
+static const struct schema schema_194 = {fields_194, 1};
 
 static const struct schema_field fields_195[] = {
+    {"now_ms", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_195 = {fields_195, 1};
+
+static const struct schema_field fields_196[] = {
+    {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
+    {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_196 = {fields_196, 2};
+
+static const struct schema_field fields_197[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
     {"token_value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_195 = {fields_195, 4};
+static const struct schema schema_197 = {fields_197, 4};
 
-static const struct schema_field fields_196[] = {
+static const struct schema_field fields_198[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_196 = {fields_196, 2};
+static const struct schema schema_198 = {fields_198, 2};
 
-static const struct schema_field fields_197[] = {
+static const struct schema_field fields_199[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"inherited", SCHEMA_BOOL, false, NULL, NULL},
     {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_197 = {fields_197, 3};
-
-static const struct schema_field fields_198[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_197}};
-static const struct schema schema_198 = {fields_198, 1};
-
-static const struct schema_field fields_199[] = {
-    {"user_name", SCHEMA_STRING, false, NULL, NULL},
-    {"group_name", SCHEMA_STRING, false, NULL, NULL},
-    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
-    {"display_name", SCHEMA_STRING, false, NULL, NULL},
-    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_198}};
-static const struct schema schema_199 = {fields_199, 5};
+static const struct schema schema_199 = {fields_199, 3};
 
 static const struct schema_field fields_200[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_199}};
 static const struct schema schema_200 = {fields_200, 1};
 
 static const struct schema_field fields_201[] = {
-    {"object_id", SCHEMA_STRING, false, NULL, NULL},
-    {"object_type", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_200}};
-static const struct schema schema_201 = {fields_201, 3};
+    {"user_name", SCHEMA_STRING, false, NULL, NULL},
+    {"group_name", SCHEMA_STRING, false, NULL, NULL},
+    {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
+    {"display_name", SCHEMA_STRING, false, NULL, NULL},
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_200}};
+static const struct schema schema_201 = {fields_201, 5};
 
 static const struct schema_field fields_202[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_201}};
+static const struct schema schema_202 = {fields_202, 1};
+
+static const struct schema_field fields_203[] = {
+    {"object_id", SCHEMA_STRING, false, NULL, NULL},
+    {"object_type", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_202}};
+static const struct schema schema_203 = {fields_203, 3};
+
+static const struct schema_field fields_204[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_202 = {fields_202, 4};
-
-static const struct schema_field fields_203[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_202}};
-static const struct schema schema_203 = {fields_203, 1};
-
-static const struct schema_field fields_204[] = {
-    {"type", SCHEMA_STRING, false, NULL, NULL},
-    {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_203}};
-static const struct schema schema_204 = {fields_204, 3};
+static const struct schema schema_204 = {fields_204, 4};
 
 static const struct schema_field fields_205[] = {
-    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_205 = {fields_205, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_204}};
+static const struct schema schema_205 = {fields_205, 1};
 
 static const struct schema_field fields_206[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_205}};
-static const struct schema schema_206 = {fields_206, 1};
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_205}};
+static const struct schema schema_206 = {fields_206, 3};
 
 static const struct schema_field fields_207[] = {
-    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_206}};
-static const struct schema schema_207 = {fields_207, 1};
+    {"permission_level", SCHEMA_STRING, false, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_207 = {fields_207, 2};
 
 static const struct schema_field fields_208[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_207}};
+static const struct schema schema_208 = {fields_208, 1};
+
+static const struct schema_field fields_209[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_208}};
+static const struct schema schema_209 = {fields_209, 1};
+
+static const struct schema_field fields_210[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_208 = {fields_208, 3};
+static const struct schema schema_210 = {fields_210, 3};
 
-static const struct schema_field fields_209[] = {
+static const struct schema_field fields_211[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1443,37 +1472,37 @@ static const struct schema_field fields_209[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_26},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_209 = {fields_209, 15};
-
-static const struct schema_field fields_210[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_209}};
-static const struct schema schema_210 = {fields_210, 1};
-
-static const struct schema_field fields_211[] = {
-    {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_211 = {fields_211, 2};
+static const struct schema schema_211 = {fields_211, 15};
 
 static const struct schema_field fields_212[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_211}};
 static const struct schema schema_212 = {fields_212, 1};
 
 static const struct schema_field fields_213[] = {
+    {"alias", SCHEMA_STRING, false, NULL, NULL},
+    {"version", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_213 = {fields_213, 2};
+
+static const struct schema_field fields_214[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_213}};
+static const struct schema schema_214 = {fields_214, 1};
+
+static const struct schema_field fields_215[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_210},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_212},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_212}};
-static const struct schema schema_213 = {fields_213, 8};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_214}};
+static const struct schema schema_215 = {fields_215, 8};
 
-static const struct schema_field fields_214[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_213}};
-static const struct schema schema_214 = {fields_214, 1};
+static const struct schema_field fields_216[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_215}};
+static const struct schema schema_216 = {fields_216, 1};
 
-static const struct schema_field fields_215[] = {
+static const struct schema_field fields_217[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1482,80 +1511,80 @@ static const struct schema_field fields_215[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_210}};
-static const struct schema schema_215 = {fields_215, 9};
-
-static const struct schema_field fields_216[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_215}};
-static const struct schema schema_216 = {fields_216, 1};
-
-static const struct schema_field fields_217[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_217 = {fields_217, 2};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_212}};
+static const struct schema schema_217 = {fields_217, 9};
 
 static const struct schema_field fields_218[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_218 = {fields_218, 2};
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_217}};
+static const struct schema schema_218 = {fields_218, 1};
 
 static const struct schema_field fields_219[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_219 = {fields_219, 2};
+
+static const struct schema_field fields_220[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_220 = {fields_220, 2};
+
+static const struct schema_field fields_221[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_219 = {fields_219, 4};
-
-static const struct schema_field fields_220[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_213}};
-static const struct schema schema_220 = {fields_220, 1};
-
-static const struct schema_field fields_221[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_220},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_221 = {fields_221, 2};
+static const struct schema schema_221 = {fields_221, 4};
 
 static const struct schema_field fields_222[] = {
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_222 = {fields_222, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_215}};
+static const struct schema schema_222 = {fields_222, 1};
 
 static const struct schema_field fields_223[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_222},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_223 = {fields_223, 2};
 
 static const struct schema_field fields_224[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210}};
-static const struct schema schema_224 = {fields_224, 1};
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_224 = {fields_224, 2};
 
 static const struct schema_field fields_225[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_225 = {fields_225, 3};
+    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_225 = {fields_225, 2};
 
 static const struct schema_field fields_226[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_226 = {fields_226, 2};
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_212}};
+static const struct schema schema_226 = {fields_226, 1};
 
 static const struct schema_field fields_227[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"alias", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_227 = {fields_227, 3};
 
 static const struct schema_field fields_228[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"alias", SCHEMA_STRING, true, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_228 = {fields_228, 2};
 
 static const struct schema_field fields_229[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_209}};
-static const struct schema schema_229 = {fields_229, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"alias", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_229 = {fields_229, 3};
 
 static const struct schema_field fields_230[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"alias", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_230 = {fields_230, 2};
+
+static const struct schema_field fields_231[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_211}};
+static const struct schema schema_231 = {fields_231, 1};
+
+static const struct schema_field fields_232[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -1564,40 +1593,40 @@ static const struct schema_field fields_230[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_230 = {fields_230, 8};
-
-static const struct schema_field fields_231[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_231 = {fields_231, 2};
-
-static const struct schema_field fields_232[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_232 = {fields_232, 3};
+static const struct schema schema_232 = {fields_232, 8};
 
 static const struct schema_field fields_233[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_210},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_233 = {fields_233, 2};
 
 static const struct schema_field fields_234[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"stage", SCHEMA_STRING, true, NULL, NULL},
-    {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_234 = {fields_234, 4};
+    {"description", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_234 = {fields_234, 3};
 
 static const struct schema_field fields_235[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_212},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_235 = {fields_235, 2};
+
+static const struct schema_field fields_236[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"stage", SCHEMA_STRING, true, NULL, NULL},
+    {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_236 = {fields_236, 4};
+
+static const struct schema_field fields_237[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_235 = {fields_235, 5};
+static const struct schema schema_237 = {fields_237, 5};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_238[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -1612,69 +1641,138 @@ static const struct schema_field fields_236[] = {
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_236 = {fields_236, 14};
+static const struct schema schema_238 = {fields_238, 14};
 
-static const struct schema_field fields_237[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_236}};
-static const struct schema schema_237 = {fields_237, 1};
+static const struct schema_field fields_239[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_239 = {fields_239, 1};
 
-static const struct schema_field fields_238[] = {
+static const struct schema_field fields_240[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_238 = {fields_238, 4};
-
-static const struct schema_field fields_239[] = {
-    {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_239 = {fields_239, 3};
-
-static const struct schema_field fields_240[] = {
-    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_240 = {fields_240, 1};
+static const struct schema schema_240 = {fields_240, 4};
 
 static const struct schema_field fields_241[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
+    {"key", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_241 = {fields_241, 3};
 
 static const struct schema_field fields_242[] = {
-    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_22},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_242 = {fields_242, 3};
+    {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_242 = {fields_242, 1};
 
 static const struct schema_field fields_243[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_STRING, true, NULL, NULL}};
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_243 = {fields_243, 3};
 
 static const struct schema_field fields_244[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_244 = {fields_244, 2};
+    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"files", SCHEMA_LIST, false, NULL, &schema_22},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_244 = {fields_244, 3};
 
 static const struct schema_field fields_245[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_244}};
-static const struct schema schema_245 = {fields_245, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"version", SCHEMA_STRING, true, NULL, NULL},
+    {"path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_245 = {fields_245, 3};
 
 static const struct schema_field fields_246[] = {
-    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_245}};
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_246 = {fields_246, 2};
 
 static const struct schema_field fields_247[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_246}};
+static const struct schema schema_247 = {fields_247, 1};
+
+static const struct schema_field fields_248[] = {
+    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_247}};
+static const struct schema schema_248 = {fields_248, 2};
+
+static const struct schema_field fields_249[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"config", SCHEMA_OBJECT, false, NULL, NULL},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_12},
+    {"route_optimized", SCHEMA_BOOL, false, NULL, NULL},
+    {"description", SCHEMA_STRING, false, NULL, NULL},
+    {"ai_gateway", SCHEMA_OBJECT, false, NULL, NULL},
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_12},
+    {"budget_policy_id", SCHEMA_STRING, false, NULL, NULL},
+    {"email_notifications", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_249 = {fields_249, 9};
+
+static const struct schema_field fields_250[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"state", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_250 = {fields_250, 3};
+
+static const struct schema_field fields_251[] = {
+    {"endpoints", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_251 = {fields_251, 1};
+
+static const struct schema_field fields_252[] = {
+    {"served_entities", SCHEMA_LIST, false, NULL, &schema_12},
+    {"served_models", SCHEMA_LIST, false, NULL, &schema_12},
+    {"traffic_config", SCHEMA_OBJECT, false, NULL, NULL},
+    {"auto_capture_config", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_252 = {fields_252, 4};
+
+static const struct schema_field fields_253[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_115},
+    {"delete_tags", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_253 = {fields_253, 2};
+
+static const struct schema_field fields_254[] = {
+    {"tags", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_254 = {fields_254, 1};
+
+static const struct schema_field fields_255[] = {
+    {"calls", SCHEMA_INT64, true, NULL, NULL},
+    {"key", SCHEMA_STRING, false, NULL, NULL},
+    {"renewal_period", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_255 = {fields_255, 3};
+
+static const struct schema_field fields_256[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_255}};
+static const struct schema schema_256 = {fields_256, 1};
+
+static const struct schema_field fields_257[] = {
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_256}};
+static const struct schema schema_257 = {fields_257, 1};
+
+static const struct schema_field fields_258[] = {
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_12}};
+static const struct schema schema_258 = {fields_258, 1};
+
+static const struct schema_field fields_259[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_259 = {fields_259, 2};
+
+static const struct schema_field fields_260[] = {
+    {"logs", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_260 = {fields_260, 1};
+
+static const struct schema_field fields_261[] = {
+    {"config_version", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_261 = {fields_261, 1};
+
+static const struct schema_field fields_262[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_247 = {fields_247, 4};
+static const struct schema schema_262 = {fields_262, 4};
 
-static const struct schema_field fields_248[] = {
+static const struct schema_field fields_263[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -1691,51 +1789,51 @@ static const struct schema_field fields_248[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_248 = {fields_248, 16};
+static const struct schema schema_263 = {fields_263, 16};
 
-static const struct schema_field fields_249[] = {
+static const struct schema_field fields_264[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 3};
+static const struct schema schema_264 = {fields_264, 3};
 
-static const struct schema_field fields_250[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_248}};
-static const struct schema schema_250 = {fields_250, 1};
+static const struct schema_field fields_265[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_263}};
+static const struct schema schema_265 = {fields_265, 1};
 
-static const struct schema_field fields_251[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_250},
+static const struct schema_field fields_266[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_265},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_251 = {fields_251, 2};
+static const struct schema schema_266 = {fields_266, 2};
 
-static const struct schema_field fields_252[] = {
+static const struct schema_field fields_267[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_252 = {fields_252, 2};
+static const struct schema schema_267 = {fields_267, 2};
 
-static const struct schema_field fields_253[] = {
+static const struct schema_field fields_268[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_253 = {fields_253, 6};
+static const struct schema schema_268 = {fields_268, 6};
 
-static const struct schema_field fields_254[] = {
+static const struct schema_field fields_269[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_254 = {fields_254, 2};
+static const struct schema schema_269 = {fields_269, 2};
 
-static const struct schema_field fields_255[] = {
+static const struct schema_field fields_270[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_255 = {fields_255, 5};
+static const struct schema schema_270 = {fields_270, 5};
 
-static const struct schema_field fields_256[] = {
+static const struct schema_field fields_271[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -1751,43 +1849,43 @@ static const struct schema_field fields_256[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_256 = {fields_256, 15};
+static const struct schema schema_271 = {fields_271, 15};
 
-static const struct schema_field fields_257[] = {
+static const struct schema_field fields_272[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_257 = {fields_257, 4};
+static const struct schema schema_272 = {fields_272, 4};
 
-static const struct schema_field fields_258[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_256}};
-static const struct schema schema_258 = {fields_258, 1};
+static const struct schema_field fields_273[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_271}};
+static const struct schema schema_273 = {fields_273, 1};
 
-static const struct schema_field fields_259[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_258},
+static const struct schema_field fields_274[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_273},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_259 = {fields_259, 2};
+static const struct schema schema_274 = {fields_274, 2};
 
-static const struct schema_field fields_260[] = {
+static const struct schema_field fields_275[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_260 = {fields_260, 2};
+static const struct schema schema_275 = {fields_275, 2};
 
-static const struct schema_field fields_261[] = {
+static const struct schema_field fields_276[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
-static const struct schema schema_261 = {fields_261, 5};
+static const struct schema schema_276 = {fields_276, 5};
 
-static const struct schema_field fields_262[] = {
+static const struct schema_field fields_277[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_262 = {fields_262, 2};
+static const struct schema schema_277 = {fields_277, 2};
 
-static const struct schema_field fields_263[] = {
+static const struct schema_field fields_278[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1795,28 +1893,28 @@ static const struct schema_field fields_263[] = {
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_263 = {fields_263, 7};
+static const struct schema schema_278 = {fields_278, 7};
 
-static const struct schema_field fields_264[] = {
+static const struct schema_field fields_279[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_264 = {fields_264, 6};
+static const struct schema schema_279 = {fields_279, 6};
 
-static const struct schema_field fields_265[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_264}};
-static const struct schema schema_265 = {fields_265, 1};
+static const struct schema_field fields_280[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_279}};
+static const struct schema schema_280 = {fields_280, 1};
 
-static const struct schema_field fields_266[] = {
+static const struct schema_field fields_281[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_265},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_280},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1827,57 +1925,57 @@ static const struct schema_field fields_266[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_266 = {fields_266, 16};
+static const struct schema schema_281 = {fields_281, 16};
 
-static const struct schema_field fields_267[] = {
+static const struct schema_field fields_282[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_267 = {fields_267, 5};
+static const struct schema schema_282 = {fields_282, 5};
 
-static const struct schema_field fields_268[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_266}};
-static const struct schema schema_268 = {fields_268, 1};
+static const struct schema_field fields_283[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_281}};
+static const struct schema schema_283 = {fields_283, 1};
 
-static const struct schema_field fields_269[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_268},
+static const struct schema_field fields_284[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_283},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_269 = {fields_269, 2};
+static const struct schema schema_284 = {fields_284, 2};
 
-static const struct schema_field fields_270[] = {
+static const struct schema_field fields_285[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_270 = {fields_270, 3};
+static const struct schema schema_285 = {fields_285, 3};
 
-static const struct schema_field fields_271[] = {
+static const struct schema_field fields_286[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_271 = {fields_271, 5};
+static const struct schema schema_286 = {fields_286, 5};
 
-static const struct schema_field fields_272[] = {
+static const struct schema_field fields_287[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_272 = {fields_272, 3};
+static const struct schema schema_287 = {fields_287, 3};
 
-static const struct schema_field fields_273[] = {
+static const struct schema_field fields_288[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_273 = {fields_273, 2};
+static const struct schema schema_288 = {fields_288, 2};
 
-static const struct schema_field fields_274[] = {
+static const struct schema_field fields_289[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_274 = {fields_274, 3};
+static const struct schema schema_289 = {fields_289, 3};
 
-static const struct schema_field fields_275[] = {
+static const struct schema_field fields_290[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1888,7 +1986,7 @@ static const struct schema_field fields_275[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_265},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_280},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
@@ -1898,9 +1996,9 @@ static const struct schema_field fields_275[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_275 = {fields_275, 20};
+static const struct schema schema_290 = {fields_290, 20};
 
-static const struct schema_field fields_276[] = {
+static const struct schema_field fields_291[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1913,136 +2011,136 @@ static const struct schema_field fields_276[] = {
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_276 = {fields_276, 12};
+static const struct schema schema_291 = {fields_291, 12};
 
-static const struct schema_field fields_277[] = {
+static const struct schema_field fields_292[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_277 = {fields_277, 4};
+static const struct schema schema_292 = {fields_292, 4};
 
-static const struct schema_field fields_278[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_275}};
-static const struct schema schema_278 = {fields_278, 1};
+static const struct schema_field fields_293[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_290}};
+static const struct schema schema_293 = {fields_293, 1};
 
-static const struct schema_field fields_279[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_278},
+static const struct schema_field fields_294[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_293},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_279 = {fields_279, 2};
+static const struct schema schema_294 = {fields_294, 2};
 
-static const struct schema_field fields_280[] = {
+static const struct schema_field fields_295[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_280 = {fields_280, 4};
+static const struct schema schema_295 = {fields_295, 4};
 
-static const struct schema_field fields_281[] = {
+static const struct schema_field fields_296[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_281 = {fields_281, 3};
+static const struct schema schema_296 = {fields_296, 3};
 
-static const struct schema_field fields_282[] = {
+static const struct schema_field fields_297[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_282 = {fields_282, 2};
+static const struct schema schema_297 = {fields_297, 2};
 
-static const struct schema_field fields_283[] = {
+static const struct schema_field fields_298[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_283 = {fields_283, 5};
+static const struct schema schema_298 = {fields_298, 5};
 
-static const struct schema_field fields_284[] = {
+static const struct schema_field fields_299[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_284 = {fields_284, 2};
+static const struct schema schema_299 = {fields_299, 2};
 
-static const struct schema_field fields_285[] = {
+static const struct schema_field fields_300[] = {
     {"add_tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_285 = {fields_285, 2};
+static const struct schema schema_300 = {fields_300, 2};
 
-static const struct schema_field fields_286[] = {
+static const struct schema_field fields_301[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_285}};
-static const struct schema schema_286 = {fields_286, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_300}};
+static const struct schema schema_301 = {fields_301, 3};
 
-static const struct schema_field fields_287[] = {
+static const struct schema_field fields_302[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_285}};
-static const struct schema schema_287 = {fields_287, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_300}};
+static const struct schema schema_302 = {fields_302, 4};
 
-static const struct schema_field fields_288[] = {
+static const struct schema_field fields_303[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_288 = {fields_288, 5};
+static const struct schema schema_303 = {fields_303, 5};
 
-static const struct schema_field fields_289[] = {
+static const struct schema_field fields_304[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_289 = {fields_289, 2};
+static const struct schema schema_304 = {fields_304, 2};
 
-static const struct schema_field fields_290[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_289}};
-static const struct schema schema_290 = {fields_290, 1};
+static const struct schema_field fields_305[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_304}};
+static const struct schema schema_305 = {fields_305, 1};
 
-static const struct schema_field fields_291[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_290},
+static const struct schema_field fields_306[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_305},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_291 = {fields_291, 2};
+static const struct schema schema_306 = {fields_306, 2};
 
-static const struct schema_field fields_292[] = {
+static const struct schema_field fields_307[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_26},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_292 = {fields_292, 3};
+static const struct schema schema_307 = {fields_307, 3};
 
-static const struct schema_field fields_293[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_292}};
-static const struct schema schema_293 = {fields_293, 1};
+static const struct schema_field fields_308[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_307}};
+static const struct schema schema_308 = {fields_308, 1};
 
-static const struct schema_field fields_294[] = {
+static const struct schema_field fields_309[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_293}};
-static const struct schema schema_294 = {fields_294, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_308}};
+static const struct schema schema_309 = {fields_309, 3};
 
-static const struct schema_field fields_295[] = {
+static const struct schema_field fields_310[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_295 = {fields_295, 3};
+static const struct schema schema_310 = {fields_310, 3};
 
-static const struct schema_field fields_296[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_295}};
-static const struct schema schema_296 = {fields_296, 1};
+static const struct schema_field fields_311[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_310}};
+static const struct schema schema_311 = {fields_311, 1};
 
-static const struct schema_field fields_297[] = {
+static const struct schema_field fields_312[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_296}};
-static const struct schema schema_297 = {fields_297, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_311}};
+static const struct schema schema_312 = {fields_312, 2};
 
-static const struct schema_field fields_298[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_297}};
-static const struct schema schema_298 = {fields_298, 1};
+static const struct schema_field fields_313[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_312}};
+static const struct schema schema_313 = {fields_313, 1};
 
-static const struct schema_field fields_299[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_298},
+static const struct schema_field fields_314[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_313},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_299 = {fields_299, 2};
+static const struct schema schema_314 = {fields_314, 2};
 
-static const struct schema_field fields_300[] = {
+static const struct schema_field fields_315[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2055,64 +2153,64 @@ static const struct schema_field fields_300[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_300 = {fields_300, 12};
+static const struct schema schema_315 = {fields_315, 12};
 
-static const struct schema_field fields_301[] = {
+static const struct schema_field fields_316[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_301 = {fields_301, 3};
+static const struct schema schema_316 = {fields_316, 3};
 
-static const struct schema_field fields_302[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_300}};
-static const struct schema schema_302 = {fields_302, 1};
+static const struct schema_field fields_317[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_315}};
+static const struct schema schema_317 = {fields_317, 1};
 
-static const struct schema_field fields_303[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_302}};
-static const struct schema schema_303 = {fields_303, 1};
+static const struct schema_field fields_318[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_317}};
+static const struct schema schema_318 = {fields_318, 1};
 
-static const struct schema_field fields_304[] = {
+static const struct schema_field fields_319[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_304 = {fields_304, 1};
+static const struct schema schema_319 = {fields_319, 1};
 
-static const struct schema_field fields_305[] = {
+static const struct schema_field fields_320[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_305 = {fields_305, 4};
+static const struct schema schema_320 = {fields_320, 4};
 
-static const struct schema_field fields_306[] = {
+static const struct schema_field fields_321[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_212},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_306 = {fields_306, 7};
+static const struct schema schema_321 = {fields_321, 7};
 
-static const struct schema_field fields_307[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_306}};
-static const struct schema schema_307 = {fields_307, 1};
+static const struct schema_field fields_322[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_321}};
+static const struct schema schema_322 = {fields_322, 1};
 
-static const struct schema_field fields_308[] = {
+static const struct schema_field fields_323[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_308 = {fields_308, 4};
+static const struct schema schema_323 = {fields_323, 4};
 
-static const struct schema_field fields_309[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_306}};
-static const struct schema schema_309 = {fields_309, 1};
+static const struct schema_field fields_324[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_321}};
+static const struct schema schema_324 = {fields_324, 1};
 
-static const struct schema_field fields_310[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_309},
+static const struct schema_field fields_325[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_324},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_310 = {fields_310, 2};
+static const struct schema schema_325 = {fields_325, 2};
 
-static const struct schema_field fields_311[] = {
+static const struct schema_field fields_326[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2125,20 +2223,20 @@ static const struct schema_field fields_311[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_212},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_311 = {fields_311, 15};
+static const struct schema schema_326 = {fields_326, 15};
 
-static const struct schema_field fields_312[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_311}};
-static const struct schema schema_312 = {fields_312, 1};
+static const struct schema_field fields_327[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_326}};
+static const struct schema schema_327 = {fields_327, 1};
 
-static const struct schema_field fields_313[] = {
+static const struct schema_field fields_328[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_313 = {fields_313, 1};
+static const struct schema schema_328 = {fields_328, 1};
 
-static const struct schema_field fields_314[] = {
+static const struct schema_field fields_329[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -2148,49 +2246,49 @@ static const struct schema_field fields_314[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_314 = {fields_314, 9};
+static const struct schema schema_329 = {fields_329, 9};
 
-static const struct schema_field fields_315[] = {
+static const struct schema_field fields_330[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_315 = {fields_315, 3};
+static const struct schema schema_330 = {fields_330, 3};
 
-static const struct schema_field fields_316[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_311}};
-static const struct schema schema_316 = {fields_316, 1};
+static const struct schema_field fields_331[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_326}};
+static const struct schema schema_331 = {fields_331, 1};
 
-static const struct schema_field fields_317[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_316},
+static const struct schema_field fields_332[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_331},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_317 = {fields_317, 2};
+static const struct schema schema_332 = {fields_332, 2};
 
-static const struct schema_field fields_318[] = {
+static const struct schema_field fields_333[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_318 = {fields_318, 3};
+static const struct schema schema_333 = {fields_333, 3};
 
-static const struct schema_field fields_319[] = {
+static const struct schema_field fields_334[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_319 = {fields_319, 1};
+static const struct schema schema_334 = {fields_334, 1};
 
-static const struct schema_field fields_320[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_319}};
-static const struct schema schema_320 = {fields_320, 1};
+static const struct schema_field fields_335[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_334}};
+static const struct schema schema_335 = {fields_335, 1};
 
-static const struct schema_field fields_321[] = {
+static const struct schema_field fields_336[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_321 = {fields_321, 4};
+static const struct schema schema_336 = {fields_336, 4};
 
-static const struct schema_field fields_322[] = {
+static const struct schema_field fields_337[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_322 = {fields_322, 3};
+static const struct schema schema_337 = {fields_337, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -3072,64 +3170,67 @@ const struct route_row route_rows[] = {
     {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_192, &schema_193,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"ops", "workspace_create", "POST", "/api/boathouse/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_194, &schema_195,
+    {"ops", "clock", "POST", "/api/boathouse/test/clock", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_194, &schema_195,
+     {{LANE_LOOP, api_ops_clock}}, NULL,
+     "Move the driven clock forward (only where it was started with --test-clock)."},
+    {"ops", "workspace_create", "POST", "/api/boathouse/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_196, &schema_197,
      {{LANE_WRITE, api_ops_workspace_create}}, NULL,
      "Create a workspace and a token of the caller in it; the token is shown once."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_201,
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_203,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_204, &schema_201,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_196, &schema_207,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_209,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_208, &schema_214,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_214,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_217, &schema_214,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_218, &schema_214,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
     {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
@@ -3141,313 +3242,352 @@ const struct route_row route_rows[] = {
     {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_221,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_221,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_223, &schema_224,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_229,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_229,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_229,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_229,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_233,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_229,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_235, &schema_237,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_238, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, &schema_242,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_246,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_247, &schema_248,
+    {"serving", "create", "POST", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_250,
+     {{LANE_READ, api_serving_create_check}, {LANE_WRITE, api_serving_create}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, "serving_endpoints.create",
+     "Create an endpoint; it serves when its entities are ready."},
+    {"serving", "get", "GET", "/api/2.0/serving-endpoints/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_250,
+     {{LANE_READ, api_serving_get}}, "serving_endpoints.get",
+     "One endpoint."},
+    {"serving", "list", "GET", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_251,
+     {{LANE_READ, api_serving_list}}, "serving_endpoints.list",
+     "Endpoints that the caller may see, by name."},
+    {"serving", "delete", "DELETE", "/api/2.0/serving-endpoints/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_serving_delete}}, "serving_endpoints.delete",
+     "Delete an endpoint; invocations are refused from the moment this returns."},
+    {"serving", "update", "PUT", "/api/2.0/serving-endpoints/{name}/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_250,
+     {{LANE_READ, api_serving_update_check}, {LANE_WRITE, api_serving_update}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, "serving_endpoints.update_config",
+     "Update the configuration; the old one serves until the new is ready."},
+    {"serving", "tags", "PATCH", "/api/2.0/serving-endpoints/{name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_254,
+     {{LANE_WRITE, api_serving_tags}}, "serving_endpoints.patch",
+     "Add and delete tags."},
+    {"serving", "rate_limits", "PUT", "/api/2.0/serving-endpoints/{name}/rate-limits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_258,
+     {{LANE_WRITE, api_serving_rate_limits}}, NULL,
+     "Keep the endpoint's rate limits (deprecated; not enforced yet)."},
+    {"serving", "stop", "POST", "/api/2.0/serving-endpoints/{name}/config:stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_259,
+     {{LANE_WRITE, api_serving_stop}}, NULL,
+     "Stop an endpoint: queries are answered with 400."},
+    {"serving", "start", "POST", "/api/2.0/serving-endpoints/{name}/config:start", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_259,
+     {{LANE_WRITE, api_serving_start}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, NULL,
+     "Start a stopped endpoint with a new configuration version."},
+    {"serving", "openapi", "GET", "/api/2.0/serving-endpoints/{name}/openapi", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_READ, api_serving_openapi}}, "serving_endpoints.get_open_api",
+     "OpenAPI 3.1 document of the endpoint's invocations."},
+    {"serving", "metrics", "GET", "/api/2.0/serving-endpoints/{name}/metrics", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_READ, api_serving_metrics_find}, {LANE_LOOP, api_serving_metrics_ask}, {LANE_LOOP, api_serving_metrics}}, "serving_endpoints.export_metrics",
+     "Counters and latency in Prometheus' text form."},
+    {"serving", "logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_260,
+     {{LANE_READ, api_serving_logs_find}, {LANE_LOOP, api_serving_logs}}, "serving_endpoints.logs",
+     "Last lines of a served entity's server log."},
+    {"serving", "build_logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, &schema_260,
+     {{LANE_READ, api_serving_logs_find}, {LANE_LOOP, api_serving_build_logs}}, "serving_endpoints.build_logs",
+     "How a served entity was made ready, or why not."},
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_263,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_251,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_266,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_248,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_263,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_248,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_263,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_269, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_256,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_271,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_259,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_272, &schema_274,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_260, &schema_256,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, &schema_271,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, &schema_256,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_271,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, &schema_266,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_278, &schema_281,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_269,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_284,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_266,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_285, &schema_281,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, &schema_266,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_281,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_272, &schema_264,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_279,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_273, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_274, &schema_275,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_290,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_275,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_291, &schema_290,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_279,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_280, &schema_275,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, &schema_290,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_281, &schema_275,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, &schema_290,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_275,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_297, &schema_290,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_297, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_283, &schema_284,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_301, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_291,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_303, &schema_306,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_294, &schema_291,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_309, &schema_306,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, &schema_299,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_303, &schema_314,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_300,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_315,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_301,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_316,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_303,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_318,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_304, &schema_300,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_319, &schema_315,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_307,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_307,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_307,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_322,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_307,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_322,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_307,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_322,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_307,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_322,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
@@ -3456,112 +3596,112 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_310,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_325,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_222, &schema_310,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_325,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_312,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_327,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, &schema_312,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_327,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_313,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_328,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_313,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_328,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_312,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_312,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_312,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_312,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, &schema_317,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, &schema_317,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_312,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_318, &schema_320,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_335,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_318, &schema_320,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_335,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_231, &schema_240,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_321, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_321, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_239, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_322, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_322, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -33,6 +33,7 @@ static const struct entry entries[] = {
     {"role:control", role_control, NULL},
     {"role:gateway", role_gateway, NULL},
     {"role:courier", role_courier, NULL},
+    {"role:importer", role_importer, NULL},
 };
 
 const char *main_shipped(char *out, enum main_part part) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "serving/serving.h"
 
 /* The status of the processes comes with the stream number of the request that asked. */
 static void on_status(struct control *c, struct chan_frame *f) {
@@ -18,11 +19,14 @@ static void on_status(struct control *c, struct chan_frame *f) {
 }
 
 err *services_start(struct control *c) {
-    (void)c;
-    return NULL;
+    TRY(serving_open(c));
+    c->on_supervisor = serving_on_supervisor;
+    c->on_gateway = serving_on_gateway;
+    c->on_peer = serving_on_peer;
+    return serving_load(c);
 }
 
-void services_stop(struct control *c) { (void)c; }
+void services_stop(struct control *c) { serving_close(c); }
 
 void services_on_supervisor(struct control *c, struct chan_frame *f) {
     switch (f->type) {

@@ -45,6 +45,7 @@ struct control {
     struct req *live; /* all requests, for shutdown and status */
     size_t n_live;
     bool draining;
+    bool reduced; /* sandbox level: roles see the host's own paths */
     bool keep_past; /* blobs that only past versions name are kept until the journal forgets them */
     /* Frames for services: from the supervisor (spawned, leased, ended, status) and others. */
     void (*on_supervisor)(struct control *c, struct chan_frame *f);

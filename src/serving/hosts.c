@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes of Python models. Control starts and ends them; the gateway talks to them and says what
+ * they say. An entity has as many as its requests want (frame wake), up to its concurrency and the
+ * machine's processors; with scale to zero it has none after the idle time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serving/serving_int.h"
+#include "sys/clock.h"
+
+struct sentity *entity_of(struct serving *s, int64_t id, bool make) {
+    str key = str_n((const char *)&id, sizeof(id));
+    struct sentity *e = map_get(s->entities, key);
+    if (e || !make) return e;
+    e = calloc(1, sizeof(*e));
+    must(e != NULL);
+    e->entity = id;
+    map_put(s->entities, key, e);
+    return e;
+}
+
+void hosts_add_log(buf *log, str text) {
+    buf_str(log, text);
+    if (log->n <= SERVING_LOG_MAX) return;
+    size_t cut = log->n - SERVING_LOG_MAX;
+    while (cut < log->n && log->p[cut] != '\n') cut++;
+    buf_shift(log, cut < log->n ? cut + 1 : log->n);
+}
+
+static size_t most_hosts(const struct sentity *e) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t cores = n > 0 ? (size_t)n : 1;
+    return e->concurrency > 0 && (size_t)e->concurrency < cores ? (size_t)e->concurrency : cores;
+}
+
+void hosts_start(struct serving *s, struct sentity *e, struct deploy *d) {
+    struct control *c = s->c;
+    if (d) {
+        e->endpoint = d->endpoint;
+        snprintf(e->owner, sizeof(e->owner), "%s", d->owner);
+        free(e->environment);
+        e->environment = d->environment ? strdup(d->environment) : NULL;
+    }
+    e->starting = true;
+    CHAN_SEND(c->supervisor, spawn, 0, -1, .role = STR("runtime_host"), .owner = str_of(e->owner),
+              .environment = STR(""),
+              .memory_mb = (uint32_t)(settings_int(&c->settings, SET_SERVING_MEMORY) >> 20));
+}
+
+static struct sentity *by_owner(struct serving *s, str owner) {
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(s->entities, &i, &k, &v);)
+        if (str_eqz(owner, ((struct sentity *)v)->owner)) return v;
+    return NULL;
+}
+
+static void fail_load(struct serving *s, struct sentity *e, str why) {
+    struct deploy *d = deploy_by_owner(s, str_of(e->owner));
+    if (d && d->phase == DEPLOY_LOAD)
+        deploy_done(d, err_new(ERR_INVALID_STATE, "The model cannot be loaded: %.*s",
+                               STR_ARG(str_cut(why, 2000))));
+}
+
+/* The LEASE object of the runtime host. At level reduced it sees the host's own paths. */
+static void send_lease(struct serving *s, struct sentity *e, uint64_t instance) {
+    struct control *c = s->c;
+    buf j = {0};
+    buf_z(&j, "{\"model\":");
+    if (c->reduced) {
+        buf path = {0};
+        buf_fmt(&path, "%s/models/%s/model", c->data_dir, e->owner);
+        buf_json_str(&j, buf_view(&path));
+        buf_free(&path);
+    } else {
+        buf_z(&j, "\"/model\"");
+    }
+    buf_fmt(&j, ",\"environment\":null,\"threads\":1,\"env\":%s}", e->environment ? e->environment : "{}");
+    for (size_t i = 0; i < c->gateways.n; i++)
+        CHAN_SEND(c->gateways.p[i]->ch, host_lease, 0, -1, .instance = instance, .entity = e->entity,
+                  .json = buf_view(&j));
+    buf_free(&j);
+}
+
+void hosts_spawned(struct serving *s, const struct msg_spawned *m) {
+    struct sentity *e = by_owner(s, m->owner);
+    if (!e) {
+        if (m->ok) CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);
+        return;
+    }
+    e->starting = false;
+    if (!m->ok) {
+        fail_load(s, e, m->reason);
+        return;
+    }
+    struct shost *h = calloc(1, sizeof(*h));
+    must(h != NULL);
+    *h = (struct shost){.instance = m->instance, .entity = e->entity, .endpoint = e->endpoint};
+    map_put(s->hosts, map_key_u64(&h->instance), h);
+    e->hosts++;
+    send_lease(s, e, m->instance);
+}
+
+void hosts_ended(struct serving *s, const struct msg_ended *m) {
+    uint64_t key = m->instance;
+    struct shost *h = map_del(s->hosts, map_key_u64(&key));
+    if (!h) return;
+    struct sentity *e = entity_of(s, h->entity, false);
+    if (e) {
+        if (e->hosts) e->hosts--;
+        if (m->report.n) hosts_add_log(&e->log, m->report);
+        buf why = {0};
+        buf_fmt(&why, "its process ended (code %u, signal %u).", m->code, m->signal);
+        if (!h->loaded) fail_load(s, e, buf_view(&why));
+        buf_free(&why);
+    }
+    free(h);
+}
+
+void hosts_state(struct serving *s, const struct msg_host_state *m) {
+    uint64_t key = m->instance;
+    struct shost *h = map_get(s->hosts, map_key_u64(&key));
+    struct sentity *e = h ? entity_of(s, h->entity, false) : entity_of(s, m->entity, false);
+    if (str_eqz(m->state, "loaded")) {
+        if (!h && m->entity && e) { /* control is new: the process is adopted */
+            h = calloc(1, sizeof(*h));
+            must(h != NULL);
+            *h = (struct shost){.instance = m->instance, .entity = m->entity};
+            map_put(s->hosts, map_key_u64(&h->instance), h);
+            e->hosts++;
+        }
+        if (h) h->loaded = true;
+        struct deploy *d = e ? deploy_by_owner(s, str_of(e->owner)) : NULL;
+        if (d && d->phase == DEPLOY_LOAD) deploy_done(d, NULL);
+    } else if (str_eqz(m->state, "failed") && e) {
+        arena *a = arena_new();
+        jval *o = NULL;
+        err *bad = json_parse(a, m->json, false, &o);
+        str why = bad ? STR("it failed without a reason") : json_get_str(o, "reason");
+        hosts_add_log(&e->log, bad ? STR("") : json_get_str(o, "traceback"));
+        fail_load(s, e, why);
+        err_free(bad);
+        arena_free(a);
+    } else if (str_eqz(m->state, "log") && e) {
+        hosts_add_log(&e->log, m->json);
+    } else if (str_eqz(m->state, "late")) {
+        if (e) hosts_add_log(&e->log, STR("A request ran past serving.timeout; its process is ended.\n"));
+        CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);
+    }
+}
+
+void hosts_wake(struct serving *s, const struct msg_wake *m) {
+    struct sentity *e = entity_of(s, m->entity, false);
+    if (!e || !e->owner[0]) return;
+    e->last_wake = clock_mono();
+    if (e->starting || e->hosts >= most_hosts(e)) return;
+    hosts_start(s, e, NULL);
+}
+
+void hosts_end_entity(struct serving *s, int64_t entity) {
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(s->hosts, &i, &k, &v);) {
+        struct shost *h = v;
+        if (h->entity == entity) CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = h->instance);
+    }
+    struct sentity *e = map_del(s->entities, str_n((const char *)&entity, sizeof(entity)));
+    if (!e) return;
+    free(e->environment);
+    buf_free(&e->log);
+    buf_free(&e->build_log);
+    free(e);
+}

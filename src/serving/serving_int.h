@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to serving. */
+#ifndef BH_SERVING_INT_H
+#define BH_SERVING_INT_H
+
+#include "base/vec.h"
+#include "ipc/chan.h"
+#include "serving/serving.h"
+#include "sys/jobs.h"
+
+#define SERVING_LOG_MAX (64u * 1024u)
+
+struct serving;
+struct update;
+
+enum deploy_phase { DEPLOY_RESOLVE, DEPLOY_EXPORT, DEPLOY_IMPORT, DEPLOY_LOAD, DEPLOY_READY, DEPLOY_FAILED };
+
+/* One served entity on its way. Owned by its update; a thread has it during RESOLVE and between. */
+struct deploy {
+    struct serving *s;
+    struct update *up;
+    struct store_scope scope;
+    int64_t entity, endpoint;
+    char owner[40], digest[65];
+    char *name, *version;      /* of the model */
+    char *environment;         /* JSON object of environment variables, or NULL */
+    enum deploy_phase phase;
+    bool native, cached;
+    int plan_fd;               /* sealed memfd with the plan, or -1 */
+    uint64_t instance;
+    int py_fd;                 /* importer_python's channel, kept open while it runs */
+    chan *importer;
+    err *e;                    /* why it failed */
+    char *why_python;          /* why there is no native plan */
+    buf log;                   /* build log */
+    int64_t began;
+    loop_timer limit;
+};
+
+struct update {
+    struct update *next;
+    struct serving *s;
+    struct store_scope scope;
+    int64_t endpoint, config_version;
+    struct deploy *d;
+    size_t n, open;
+    uint64_t wait;
+    loop_timer wait_timer;
+    bool cancelled;
+    bool first;                /* the endpoint had no configuration before */
+    arena *a;                  /* for the final write */
+    err *failure;
+    int64_t *old_entities;
+    size_t n_old;
+};
+
+/* A runtime_host of an entity. */
+struct shost {
+    uint64_t instance;
+    int64_t entity, endpoint;
+    bool loaded, leased;
+    struct deploy *d; /* waits for its load */
+};
+
+/* What serves: enough to start another host. */
+struct sentity {
+    int64_t entity, endpoint;
+    char owner[40];
+    char *environment;
+    int64_t concurrency;
+    bool scale_to_zero, python, starting;
+    size_t hosts;
+    buf log, build_log;
+    struct serving_stats stats;
+    int64_t last_wake;
+};
+
+struct serving {
+    struct control *c;
+    jobs *builders;
+    struct update *updates;
+    map *entities;  /* id -> struct sentity */
+    map *hosts;     /* instance -> struct shost */
+    vec_of(uint64_t) stats_waiting;
+    loop_timer sweep;
+};
+
+/* deploy.c */
+void deploy_begin(struct deploy *d);
+void deploy_spawned(struct serving *s, const struct msg_spawned *m);
+void deploy_ended(struct serving *s, const struct msg_ended *m);
+void deploy_done(struct deploy *d, err *e); /* e NULL: ready */
+void deploy_release(struct deploy *d);
+struct deploy *deploy_by_owner(struct serving *s, str owner);
+
+/* hosts.c */
+struct sentity *entity_of(struct serving *s, int64_t id, bool make);
+void hosts_start(struct serving *s, struct sentity *e, struct deploy *d);
+void hosts_spawned(struct serving *s, const struct msg_spawned *m);
+void hosts_ended(struct serving *s, const struct msg_ended *m);
+void hosts_state(struct serving *s, const struct msg_host_state *m);
+void hosts_wake(struct serving *s, const struct msg_wake *m);
+void hosts_end_entity(struct serving *s, int64_t entity);
+void hosts_add_log(buf *log, str text);
+
+/* update.c */
+void update_deploy_over(struct deploy *d);
+
+#endif
