@@ -158,7 +158,10 @@ static void on_answer(struct host *h, str payload) {
     if (v) {
         v->host = NULL;
         if (in.ok && status >= 200 && status < 600)
-            invoke_answer(v, status, type == 1 ? "application/json" : "text/plain; charset=utf-8",
+            invoke_answer(v, status,
+                          type == 1   ? "application/json"
+                          : type == 4 ? "text/event-stream"
+                                      : "text/plain; charset=utf-8",
                           in.rest);
         else
             invoke_error(v, err_new(ERR_INTERNAL_ERROR, "The model's process answered rubbish."));
