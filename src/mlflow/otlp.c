@@ -214,16 +214,18 @@ static err *status(struct reader *r, str in, jmut *o, struct otlp_span *s) {
     return NULL;
 }
 
+/* Texts of the tree point into the message: no zero ends them. */
+static str view(jmut *v) {
+    return yyjson_mut_is_str(v) ? str_n(yyjson_mut_get_str(v), yyjson_mut_get_len(v)) : STR_NONE;
+}
+
 /* An attribute's text; MLflow's clients write JSON into it, so a text has quotes of its own. */
-static str attribute(struct reader *r, jmut *attributes, const char *key, bool unquote) {
+static str attribute(struct reader *r, jmut *attributes, str key, bool unquote) {
     size_t i, max;
     jmut *x;
     yyjson_mut_arr_foreach(attributes, i, max, x) {
-        jmut *k = yyjson_mut_obj_get(x, "key");
-        if (!yyjson_mut_is_str(k) || strcmp(yyjson_mut_get_str(k), key) != 0) continue;
-        jmut *v = yyjson_mut_obj_get(yyjson_mut_obj_get(x, "value"), "string_value");
-        if (!yyjson_mut_is_str(v)) return STR_NONE;
-        str s = str_n(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+        if (!str_eq(view(yyjson_mut_obj_get(x, "key")), key)) continue;
+        str s = view(yyjson_mut_obj_get(yyjson_mut_obj_get(x, "value"), "string_value"));
         jval *j;
         if (!unquote || s.n < 2 || s.p[0] != '"') return s;
         err *e = json_parse(r->a, s, false, &j);
@@ -241,11 +243,9 @@ static void trace_tags(struct reader *r, jmut *attributes, struct otlp_span *s) 
     jmut *x;
     s->tags.p = arena_array_of(r->a, struct mlflow_pair, n + 1);
     yyjson_mut_arr_foreach(attributes, i, max, x) {
-        jmut *k = yyjson_mut_obj_get(x, "key");
-        str key = yyjson_mut_is_str(k) ? str_n(yyjson_mut_get_str(k), yyjson_mut_get_len(k))
-                                       : STR("");
+        str key = view(yyjson_mut_obj_get(x, "key"));
         if (!str_starts(key, TAG_PREFIX)) continue;
-        str v = attribute(r, attributes, yyjson_mut_get_str(k), true);
+        str v = attribute(r, attributes, key, true);
         if (v.p)
             s->tags.p[s->tags.n++] = (struct mlflow_pair){str_from(key, TAG_PREFIX.n), v};
     }
@@ -314,13 +314,13 @@ static err *one_span(struct reader *r, str in) {
     }
     if (!s.trace_id.n || !s.row.span_id.n) return malformed("a span has no id");
     jmut *attributes = yyjson_mut_obj_get(o, "attributes");
-    str id = attribute(r, attributes, "mlflow.traceRequestId", true);
+    str id = attribute(r, attributes, STR("mlflow.traceRequestId"), true);
     if (id.n && id.n <= 100) s.trace_id = id;
-    s.row.type = attribute(r, attributes, "mlflow.spanType", true);
+    s.row.type = attribute(r, attributes, STR("mlflow.spanType"), true);
     s.row.start_time = s.start;
     if (s.root) {
-        s.inputs = attribute(r, attributes, "mlflow.spanInputs", false);
-        s.outputs = attribute(r, attributes, "mlflow.spanOutputs", false);
+        s.inputs = attribute(r, attributes, STR("mlflow.spanInputs"), false);
+        s.outputs = attribute(r, attributes, STR("mlflow.spanOutputs"), false);
         trace_tags(r, attributes, &s);
     }
     s.row.body = json_text(r->a, o);
