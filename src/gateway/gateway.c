@@ -229,6 +229,7 @@ static void on_settings(struct gateway *g, str text) {
         err_free(e);
         return;
     }
+    log_set_level(settings_log_level(&g->settings));
     struct http_limits lim = limits_of(&g->settings);
     http_server_set_limits(g->server, &lim);
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gateway/forward.h"
 #include "gateway/gateway_int.h"
 #include "gateway/gen_doors.h"
 
@@ -107,16 +108,17 @@ static void encode(struct proxied *p) {
         hs.p[i] = (struct msg_pair){req->headers[i].name, req->headers[i].value};
     char id[40];
     snprintf(id, sizeof(id), "%s-%llx", p->g->id_prefix, (unsigned long long)p->id);
+    struct forward from = forward_of(http_arena(p->st), &p->g->settings, req);
     struct msg_request m = {.method = req->method,
                             .target = req->target,
                             .headers = hs,
                             .body = buf_view(&p->body),
-                            .peer = str_of(req->peer),
-                            .tls = req->tls,
+                            .peer = from.peer,
+                            .tls = from.tls,
                             .request_id = str_of(id),
                             .content_length = req->content_length,
                             .streamed = p->streamed,
-                            .host = req->host};
+                            .host = from.host};
     /* Absolute-form targets carry scheme and host: control wants origin form. */
     buf origin = {0};
     if (req->target.n && req->target.p[0] != '/') {

@@ -22,6 +22,7 @@ const char *msg_name(uint16_t type) {
     case MSG_STATUS_ASK: return "status_ask";
     case MSG_STATUS: return "status";
     case MSG_RESTART: return "restart";
+    case MSG_ADVANCE: return "advance";
     case MSG_REQUEST: return "request";
     case MSG_RESPONSE: return "response";
     case MSG_RESPONSE_FD: return "response_fd";
@@ -66,6 +67,7 @@ int msg_fds(uint16_t type) {
     case MSG_STATUS_ASK: return 0;
     case MSG_STATUS: return 0;
     case MSG_RESTART: return 0;
+    case MSG_ADVANCE: return 0;
     case MSG_REQUEST: return 0;
     case MSG_RESPONSE: return 0;
     case MSG_RESPONSE_FD: return 1;
@@ -321,6 +323,17 @@ bool msg_restart_decode(arena *a, str payload, struct msg_restart *ret) {
     (void)a;
     ret->role = wire_get_str(&in);
     ret->why = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_advance_encode(const struct msg_advance *m, buf *out) {
+    wire_put_u64(out, m->ms);
+}
+
+bool msg_advance_decode(arena *a, str payload, struct msg_advance *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->ms = wire_get_u64(&in);
     return in.ok && in.rest.n == 0;
 }
 

@@ -33,6 +33,7 @@ enum msg_type {
     MSG_STATUS_ASK = 16, /* Control to supervisor: which processes run. */
     MSG_STATUS = 17, /* JSON text: roles, pids, restarts, sandbox level. */
     MSG_RESTART = 18, /* Control to supervisor: kill and restart a role (a gateway that does not confirm). */
+    MSG_ADVANCE = 19, /* Control to supervisor, only with a driven clock: move it forward; answered with status {now_ms}. */
     MSG_REQUEST = 20, /* Gateway to control: a request. streamed: the body waits for a take order. */
     MSG_RESPONSE = 21, /* Control to gateway: the whole answer. */
     MSG_RESPONSE_FD = 22, /* Control to gateway: head, and a descriptor whose bytes are the body. */
@@ -73,6 +74,7 @@ enum msg_type {
 #define MSG_TYPE_status_ask MSG_STATUS_ASK
 #define MSG_TYPE_status MSG_STATUS
 #define MSG_TYPE_restart MSG_RESTART
+#define MSG_TYPE_advance MSG_ADVANCE
 #define MSG_TYPE_request MSG_REQUEST
 #define MSG_TYPE_response MSG_RESPONSE
 #define MSG_TYPE_response_fd MSG_RESPONSE_FD
@@ -239,6 +241,13 @@ struct msg_restart {
 void msg_restart_encode(const struct msg_restart *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_restart_decode(arena *a, str payload, struct msg_restart *ret) BH_CHECK;
+
+struct msg_advance {
+    uint64_t ms;
+};
+void msg_advance_encode(const struct msg_advance *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_advance_decode(arena *a, str payload, struct msg_advance *ret) BH_CHECK;
 
 struct msg_request {
     str method;

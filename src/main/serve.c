@@ -148,13 +148,6 @@ static err *take_master_key(int *ret_fd) {
     return e;
 }
 
-static log_level level_of(const struct settings *s) {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    for (int i = 0; i < 4; i++)
-        if (str_eqz(settings_str(s, SET_LOG_LEVEL), names[i])) return (log_level)i;
-    return LOG_INFO;
-}
-
 static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     TRY(read_options(s, argc, argv, false));
     if (!realpath(s->data, dir)) {
@@ -175,7 +168,7 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
         fd = open(file.p, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (fd < 0) return err_errno("cannot open the log file %s", file.p);
     }
-    log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, level_of(&s->settings), fd);
+    log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, settings_log_level(&s->settings), fd);
     TRY(prepare_folder(dir));
     static char base_env[PATH_MAX], python_dir[PATH_MAX], uv[PATH_MAX];
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);

@@ -15,6 +15,8 @@
 
 #include "supervisor/supervisor_int.h"
 
+#define LISTENERS_MAX 8
+
 static bool is_loopback(const struct sockaddr *sa) {
     if (sa->sa_family == AF_INET)
         return (ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24) == 127;
@@ -46,6 +48,9 @@ static err *bind_one(const struct addrinfo *ai, str text, int *ret_fd) {
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* [::] takes IPv4 as well, whatever the system's default is. */
+    int off = 0;
+    if (ai->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 4096) < 0) {
         int os = errno;
         err *e = err_errno("cannot listen on %.*s", STR_ARG(text));
@@ -93,9 +98,20 @@ static err *open_one(struct supervisor *s, str text, bool tls) {
     return NULL;
 }
 
+/* Addresses separated by commas: "127.0.0.1:8080,[::1]:8080". */
+static err *open_list(struct supervisor *s, str list, bool tls) {
+    str one;
+    while (str_split(&list, ',', &one)) {
+        if (s->listeners.n >= LISTENERS_MAX)
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "more than %d listeners.", LISTENERS_MAX);
+        TRY(open_one(s, str_trim(one), tls));
+    }
+    return NULL;
+}
+
 err *listen_open(struct supervisor *s) {
-    TRY(open_one(s, settings_str(s->o.settings, SET_HTTP_ADDRESS), false));
-    TRY(open_one(s, settings_str(s->o.settings, SET_HTTPS_ADDRESS), true));
+    TRY(open_list(s, settings_str(s->o.settings, SET_HTTP_ADDRESS), false));
+    TRY(open_list(s, settings_str(s->o.settings, SET_HTTPS_ADDRESS), true));
     if (!s->listeners.n)
         return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "Both listeners are off."),
                         "Give --http or --https an address.");

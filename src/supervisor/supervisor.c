@@ -27,6 +27,7 @@
 #define BACKOFF_MOST 5000000
 #define QUIET_US 10000000
 #define DRAIN_US 4500000
+#define ADVANCE_MOST_MS (100ull * 365 * 24 * 3600 * 1000)
 
 static void start_kept(struct kept *k);
 static void drain(struct supervisor *s);
@@ -75,23 +76,6 @@ static void tell_ended(struct supervisor *s, struct child *c, int code, int sig)
 }
 
 /* ---- ends ---- */
-
-static void keep_report(struct supervisor *s, struct child *c, int code, int sig) {
-    if (!c->report.n && !sig) return;
-    char path[4200], name[128];
-    snprintf(name, sizeof(name), "%lld-%s-%d", (long long)(clock_now() / 1000), c->row->name, c->pid);
-    snprintf(path, sizeof(path), "%s/crash/%s.txt", s->o.data_dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0) return;
-    buf b = {0};
-    buf_fmt(&b, "role: %s\npid: %d\nowner: %s\nexit code: %d\nsignal: %d\n\n", c->row->name, c->pid,
-            c->owner, code, sig);
-    buf_str(&b, buf_view(&c->report));
-    ssize_t w = write(fd, b.p, b.n);
-    (void)w;
-    buf_free(&b);
-    close(fd);
-}
 
 static void read_words(struct child *c) {
     char chunk[4096];
@@ -354,6 +338,14 @@ static void on_status(struct supervisor *s, struct child *control, uint64_t stre
     arena_free(a);
 }
 
+static void on_advance(struct supervisor *s, struct child *control, uint64_t stream, uint64_t ms) {
+    if (s->clock_fd < 0) return;
+    clock_advance((int64_t)ms * 1000);
+    char json[64];
+    snprintf(json, sizeof(json), "{\"now_ms\":%lld}", (long long)(clock_now() / 1000));
+    CHAN_SEND(control->ch, status, stream, -1, .json = str_of(json));
+}
+
 static void on_ready(struct child *c) {
     c->ready = true;
     if (c->row == &role_rows[ROLE_CONTROL]) c->s->answered = true;
@@ -379,6 +371,7 @@ static void on_child_frame(chan *ch, struct chan_frame *f, void *arg) {
     struct msg_lease lease;
     struct msg_end end;
     struct msg_restart restart;
+    struct msg_advance advance;
     if (f->type == MSG_SPAWN && msg_spawn_decode(a, f->payload, &spawn)) {
         on_spawn(s, c, f->stream, &spawn);
     } else if (f->type == MSG_LEASE && msg_lease_decode(a, f->payload, &lease)) {
@@ -391,6 +384,9 @@ static void on_child_frame(chan *ch, struct chan_frame *f, void *arg) {
         }
     } else if (f->type == MSG_RESTART && msg_restart_decode(a, f->payload, &restart)) {
         on_restart(s, &restart);
+    } else if (f->type == MSG_ADVANCE && msg_advance_decode(a, f->payload, &advance) &&
+               advance.ms <= ADVANCE_MOST_MS) {
+        on_advance(s, c, f->stream, advance.ms);
     } else if (f->type == MSG_STATUS_ASK) {
         on_status(s, c, f->stream);
     } else {
@@ -485,6 +481,7 @@ static void reload(struct supervisor *s) {
     for (size_t i = 0; i < s->children.n; i++)
         if (s->children.p[i]->ch) send_settings(s->children.p[i]);
     renew_tls(s);
+    log_set_level(settings_log_level(s->o.settings));
     log_info("settings reloaded");
 }
 
@@ -497,6 +494,8 @@ static void on_signal(loop_watch *w, int events) {
             drain(s);
         else if (si.ssi_signo == SIGHUP)
             reload(s);
+        else if (si.ssi_signo == SIGUSR1)
+            logs_reopen(s);
     }
 }
 
@@ -506,6 +505,7 @@ static err *open_signals(struct supervisor *s) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -516,6 +516,7 @@ static err *open_signals(struct supervisor *s) {
 
 static err *begin(struct supervisor *s) {
     TRY(loop_new(&s->l));
+    TRY(logs_open(s));
     TRY(open_signals(s));
     TRY(launch_level(s));
     TRY(sandbox_confine(sandbox_by_name(STR("supervisor")), s->level));
@@ -525,6 +526,7 @@ static err *begin(struct supervisor *s) {
         TRY(clock_page_map(s->clock_fd, true));
         log_warn("the clock is driven by tests: do not use this platform for anything else");
     }
+    keep_sweep(s);
     s->tls_timer.on_time = on_tls_timer;
     loop_timer_set(s->l, &s->tls_timer, TLS_LOOK_US);
     for (int i = 0; i < ROLE_COUNT; i++) {
@@ -546,7 +548,7 @@ err *supervisor_run(const struct supervisor_options *o) {
     must(s != NULL);
     s->o = *o;
     s->signal_fd = s->clock_fd = -1;
-    s->log_fd = o->log_fd;
+    s->log_in.fd = -1;
     err *e = begin(s);
     if (!e) {
         loop_run(s->l);
@@ -554,6 +556,7 @@ err *supervisor_run(const struct supervisor_options *o) {
     }
     for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
     while (s->children.n) forget(s->children.p[0]);
+    logs_close(s);
     vec_free(&s->children);
     vec_free(&s->listeners);
     if (s->signal_fd >= 0) close(s->signal_fd);

@@ -52,7 +52,9 @@ struct supervisor {
     vec_of(struct child *) children;
     vec_of(struct listener_socket) listeners;
     uint64_t next_instance;
-    int signal_fd, clock_fd, log_fd;
+    int signal_fd, clock_fd, log_fd; /* log_fd: where children write */
+    loop_watch log_in;               /* the other end of it; fd -1 without log.file */
+    int64_t log_size;
     loop_watch signals;
     bool draining;
     bool answered; /* control has been ready once */
@@ -74,6 +76,16 @@ void launch_kill(struct child *c);
 /* Sets s->level to what the settings ask and the machine can, or an error with the way out; makes
  * the parent of the control groups. */
 err *launch_level(struct supervisor *s) BH_CHECK;
+
+/* logs.c: between the loop's making and its end. */
+err *logs_open(struct supervisor *s) BH_CHECK;
+void logs_reopen(struct supervisor *s);
+void logs_close(struct supervisor *s);
+
+/* keep.c */
+void keep_report(struct supervisor *s, struct child *c, int code, int sig);
+/* Removes temporary files of earlier runs and crash reports over their cap. */
+void keep_sweep(struct supervisor *s);
 
 /* listen.c */
 err *listen_open(struct supervisor *s) BH_CHECK;

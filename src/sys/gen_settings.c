@@ -28,6 +28,7 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"journal.retention", SETTING_DURATION, "30d", 0ll, 31536000000000ll, true, false, NULL, NULL, "How far back as_of reaches; older versions are pruned."},
     {"log.file", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "File for the log; empty: stderr. Reopened on SIGUSR1."},
     {"log.form", SETTING_STRING, "human", 0ll, 0ll, false, false, "human|json", NULL, "Form of log lines."},
+    {"log.keep", SETTING_INT, "5", 0ll, 1000ll, true, false, NULL, NULL, "Older log files kept beside log.file, as <file>.1 and so on."},
     {"log.level", SETTING_STRING, "info", 0ll, 0ll, true, false, "debug|info|warn|error", NULL, "Least level that is logged."},
     {"log.max_size", SETTING_SIZE, "64MiB", 65536ll, 109951162777600ll, true, false, NULL, NULL, "Size at which a log file is rotated."},
     {"log.requests", SETTING_BOOL, "false", 0ll, 0ll, true, false, NULL, NULL, "One access log line per request."},

@@ -29,6 +29,7 @@ enum setting_id {
     SET_JOURNAL_RETENTION,
     SET_LOG_FILE,
     SET_LOG_FORM,
+    SET_LOG_KEEP,
     SET_LOG_LEVEL,
     SET_LOG_MAX_SIZE,
     SET_LOG_REQUESTS,

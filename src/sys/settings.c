@@ -281,3 +281,10 @@ bool settings_list_has(const struct settings *s, enum setting_id id, str item) {
         if (str_eq(str_trim(part), item)) return true;
     return false;
 }
+
+log_level settings_log_level(const struct settings *s) {
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eqz(settings_str(s, SET_LOG_LEVEL), names[i])) return (log_level)i;
+    return LOG_INFO;
+}

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "sys/gen_settings.h"
 
 enum setting_type {
@@ -75,6 +76,8 @@ static inline str settings_str(const struct settings *s, enum setting_id id) {
 }
 /* True if `item` is one of the comma separated entries. */
 bool settings_list_has(const struct settings *s, enum setting_id id, str item);
+/* The setting log.level, for log_set_level(). */
+log_level settings_log_level(const struct settings *s);
 /* Index by name, or -1. */
 int settings_find(str name);
 

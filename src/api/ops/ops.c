@@ -40,6 +40,17 @@ err *api_ops_status(struct req *r) {
     return NULL;
 }
 
+err *api_ops_clock(struct req *r) {
+    int64_t ms = arg_i64(r, "advance_ms", -1);
+    if (!settings_bool(&r->control->settings, SET_CLOCK_TEST))
+        return err_new(ERR_ENDPOINT_NOT_FOUND, "The clock of this platform is not driven.");
+    if (ms < 0 || ms > 100ll * 365 * 24 * 3600 * 1000)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "advance_ms %lld is out of bounds (0 to 100 years).",
+                       (long long)ms);
+    CHAN_SEND(r->control->supervisor, advance, req_park(r), -1, .ms = (uint64_t)ms);
+    return NULL;
+}
+
 static err *reports_dir(struct req *r, char *path, size_t n) {
     int w = snprintf(path, n, "%s/crash", r->control->data_dir);
     return w > 0 && (size_t)w < n ? NULL : err_new(ERR_INTERNAL_ERROR, "path too long");
