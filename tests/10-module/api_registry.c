@@ -204,7 +204,8 @@ static void search_pages(void **state) {
     (void)state;
     static const char *const orders[] = {"name ASC", "name DESC", "last_updated_timestamp DESC"};
     for (size_t o = 0; o < 3; o++) {
-        char args[1200], names[8192] = "", token[600] = "";
+        char args[1200], token[600] = "";
+        buf names = {0};
         size_t seen = 0;
         for (int page = 0; page < 50; page++) {
             snprintf(args, sizeof(args), "{'max_results':3,'order_by':['%s'],'page_token':'%s'}",
@@ -214,8 +215,9 @@ static void search_pages(void **state) {
             yyjson_arr_foreach(yyjson_ptr_get(v, "/registered_models"), i, n, e) {
                 char mark[300];
                 snprintf(mark, sizeof(mark), "|%s|", text(e, "/name"));
-                if (strstr(names, mark)) fail_msg("%s twice by %s", mark, orders[o]);
-                strcat(names, mark);
+                if (str_find(buf_view(&names), str_of(mark)) >= 0)
+                    fail_msg("%s twice by %s", mark, orders[o]);
+                buf_z(&names, mark);
                 seen++;
             }
             snprintf(token, sizeof(token), "%s", text(v, "/next_page_token"));
@@ -225,6 +227,7 @@ static void search_pages(void **state) {
                 WRITE(&ann, create_model, args);
             }
         }
+        buf_free(&names);
         jval *all = READ(&ann, search_models, "{'max_results':1000}");
         assert_in_range(seen, count(all, "/registered_models") - 1, count(all, "/registered_models"));
     }

@@ -421,11 +421,50 @@ static void listing(void **state) {
     READ_FAILS(&ann, list_catalogs, "{'max_results':-1}", INVALID_PARAMETER_VALUE, "max_results");
 }
 
+static err *sequence(store_tx *tx, void *arg) {
+    *(int64_t *)arg = store_tx_seq(tx);
+    return NULL;
+}
+
+/* The past is shown with today's rights. */
+static void as_of(void **state) {
+    (void)state;
+    int64_t seq;
+    WRITE(&ann, create_model,
+          "{'name':'past','catalog_name':'main','schema_name':'default','comment':'then'}");
+    grant("function", "main.default.past", "bob@example.com", "'EXECUTE'", "");
+    err *e = store_write_sync(d.c.store, STORE_META, sequence, &seq, NULL);
+    assert_null(e);
+    WRITE(&ann, update_model, "{'full_name':'main.default.past','comment':'now'}");
+    char args[200];
+    snprintf(args, sizeof(args), "{'full_name':'main.default.past','as_of':%lld}", (long long)seq);
+    jval *v = READ(&bob, get_model, args);
+    assert_string_equal(text(v, "/comment"), "then");
+    grant("function", "main.default.past", "bob@example.com", "", "'EXECUTE'");
+    READ_FAILS(&bob, get_model, args, RESOURCE_DOES_NOT_EXIST, "past");
+    WRITE(&ann, delete_model, "{'full_name':'main.default.past'}");
+    v = READ(&ann, get_model, args);
+    assert_string_equal(text(v, "/comment"), "then");
+}
+
+/* A model of one's own is out of reach, too, without USE on what is above. */
+static void owner_without_use(void **state) {
+    (void)state;
+    WRITE(&bob, mlflow_create_model, "{'name':'main.default.bobs'}");
+    grant("catalog", "main", "account users", "", "'USE_CATALOG'");
+    READ_FAILS(&bob, mlflow_get_model, "{'name':'main.default.bobs'}", PERMISSION_DENIED,
+               "USE_CATALOG on Catalog 'main'");
+    jval *v = READ(&bob, mlflow_search_models, "{}");
+    assert_int_equal(count(v, "/registered_models"), 0);
+    grant("catalog", "main", "account users", "'USE_CATALOG'", "");
+    READ(&bob, mlflow_get_model, "{'name':'main.default.bobs'}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh),    cmocka_unit_test(catalogs), cmocka_unit_test(models),
         cmocka_unit_test(versions), cmocka_unit_test(deleting), cmocka_unit_test(grants),
-        cmocka_unit_test(listing),
+        cmocka_unit_test(listing),  cmocka_unit_test(as_of),    cmocka_unit_test(owner_without_use),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

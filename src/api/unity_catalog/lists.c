@@ -129,22 +129,42 @@ err *api_unity_catalog_list_schemas(struct req *r) {
 
 /* ---- models: of a schema, of a catalog, of all ---- */
 
+/* One row, read into an arena that is emptied again: what is shown is read once more, so that a
+ * walk over many models that the caller may not see takes no memory. */
+static err *try_model(struct list *l, const struct caller *scratch, const struct securable *schema,
+                      const struct ent_uc_model *row, put_fn put) {
+    struct securable s;
+    struct ent_uc_model kept;
+    TRY(securable_of_model(scratch, schema, row, &s));
+    if (!securable_visible(scratch, &s) || !securable_readable(scratch, &s)) return NULL;
+    TRY(ent_uc_model_get(l->r->tx, metastore_scope(&l->c), l->r->a, row->id, &kept, NULL));
+    TRY(securable_of_model(&l->c, schema, &kept, &s));
+    return show(l, &s, kept.name, put);
+}
+
 static err *models_of_schema(struct list *l, const struct securable *schema, put_fn put) {
     struct ent_list_query q = {.eq = {{.column = ENT_UC_MODEL_SCHEMA_ID, .i = schema->id}},
                                .order = ENT_UC_MODEL_NAME,
                                .limit = STEP};
     if (l->key.set && l->key.schema == schema->id) after_name(&q, l->key.name, l->key.id);
     struct ent_uc_model_rows rows = {.more = true};
-    while (rows.more && !l->full) {
-        TRY(ent_uc_model_list(l->r->tx, metastore_scope(&l->c), l->r->a, &q, &rows));
-        for (size_t i = 0; i < rows.n && !l->full; i++) {
-            struct securable s;
-            TRY(securable_of_model(&l->c, schema, &rows.p[i], &s));
-            TRY(show(l, &s, rows.p[i].name, put));
-        }
-        if (rows.n) after_name(&q, rows.p[rows.n - 1].name, rows.p[rows.n - 1].id);
+    struct caller scratch = l->c;
+    buf last = {0};
+    err *e = NULL;
+    scratch.a = arena_new();
+    while (!e && rows.more && !l->full) {
+        arena_reset(scratch.a);
+        e = ent_uc_model_list(l->r->tx, metastore_scope(&l->c), scratch.a, &q, &rows);
+        for (size_t i = 0; !e && i < rows.n && !l->full; i++)
+            e = try_model(l, &scratch, schema, &rows.p[i], put);
+        if (e || !rows.n) break;
+        buf_clear(&last);
+        buf_str(&last, rows.p[rows.n - 1].name);
+        after_name(&q, buf_view(&last), rows.p[rows.n - 1].id);
     }
-    return NULL;
+    buf_free(&last);
+    arena_free(scratch.a);
+    return e;
 }
 
 /* From id `first` on, that one too. */
