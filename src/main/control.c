@@ -164,6 +164,7 @@ static err *open_all(struct boot_state *b) {
 
 static void on_settings(struct boot_state *b, str text) {
     err *e = settings_read_text(&b->c.settings, "settings", text, SETTING_COMMAND);
+    if (!e) log_set_level(settings_log_level(&b->c.settings));
     if (!e && !b->opened) e = open_all(b);
     if (!e) return;
     if (b->opened) {
@@ -215,7 +216,8 @@ static void on_supervisor_frame(chan *ch, struct chan_frame *f, void *arg) {
     } else if (f->type == MSG_PEER && msg_peer_decode(a, f->payload, &peer)) {
         on_peer(b, f, &peer);
     } else if (f->type == MSG_LISTENER && msg_listener_decode(a, f->payload, &li)) {
-        snprintf(li.tls ? b->https : b->http, sizeof(b->http), "%.*s", STR_ARG(li.address));
+        char *at = li.tls ? b->https : b->http; /* the first one is the one that is told */
+        if (!at[0]) snprintf(at, sizeof(b->http), "%.*s", STR_ARG(li.address));
     } else if (f->type == MSG_DRAIN) {
         b->c.draining = true;
         b->drain.on_time = on_drain_end;
