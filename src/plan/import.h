@@ -12,6 +12,10 @@
 #include "base/json.h"
 #include "plan/format.h"
 
+/* Part of the key under which plans are cached, beside the digest of the model: one more whenever an importer
+ * makes another plan of the same file. */
+#define IMPORT_VERSION 1
+
 /* A column of the model's signature. */
 struct import_column {
     str name;
