@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/enc.h"
+#include "catalog/models.h"
 #include "files/blob.h"
 #include "files/tree.h"
 #include "mlflow/location.h"
@@ -43,8 +44,7 @@ static err *uc_root(store_tx *tx, struct store_scope scope, arena *a, str name, 
     if (!str_eqz(v.status, "READY"))
         return err_new(ERR_INVALID_STATE, "Version %lld of model '%.*s' is %.*s, not READY.",
                        (long long)version, STR_ARG(name), STR_ARG(v.status));
-    *ret = str_of(arena_printf(a, "/Models/%.*s/%.*s/%.*s/%lld", STR_ARG(c), STR_ARG(s), STR_ARG(m),
-                               (long long)version));
+    *ret = models_storage_path(a, mod.id, version);
     return NULL;
 }
 

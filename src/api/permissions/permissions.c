@@ -12,6 +12,7 @@
 #include "catalog/object_acl.h"
 #include "identity/identity.h"
 #include "mlflow/access.h"
+#include "serving/serving.h"
 
 /* What a path names. */
 struct object {
@@ -271,6 +272,8 @@ static err *change(struct req *r, bool replace) {
         TRY(object_acl_set(r->tx, r->scope, r->a, o.type, o.id, principal, level));
     }
     store_tx_securable(r->tx, perm_rows[o.type].type, o.id, o.shown_id);
+    /* The gateways decide on invocations themselves: they must hear of it before the answer goes. */
+    if (o.type == PERM_SERVING_ENDPOINTS) TRY(serving_publish(r, o.id, true));
     TRY(find_object(r, &o));
     return answer(r, &o);
 }
