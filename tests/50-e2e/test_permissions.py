@@ -4,7 +4,7 @@ workspaces that have objects of the same name."""
 
 import pytest
 from databricks.sdk import errors
-from databricks.sdk.service import catalog, iam
+from databricks.sdk.service import catalog, iam, serving
 
 LEVEL = iam.PermissionLevel
 
@@ -148,6 +148,35 @@ def test_everybody_may_use_main(sdk, other, u):
         theirs.schemas.create(name=f"s_{u}", catalog_name="main")
     theirs.registered_models.delete(full)
     assert sdk.metastores.summary().metastore_id == theirs.metastores.current().metastore_id
+
+
+def test_an_endpoints_permissions_reach_the_gateway(platform, sdk, other, u):
+    """Served from Unity Catalog; CAN_QUERY given and taken counts for the next invocation."""
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression
+    who, theirs = other
+    x = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
+    with platform.mlflow("databricks", registry="databricks-uc") as mlflow:
+        mlflow.set_experiment(f"/Shared/served-{u}")
+        model = LinearRegression().fit(x, [2.0, 4.0, 6.0])
+        with mlflow.start_run():
+            mlflow.sklearn.log_model(model, name="model", signature=mlflow.models.infer_signature(x, model.predict(x)),
+                                     registered_model_name=f"main.default.s_{u}")
+    name = f"e-{u}"
+    served = serving.ServedEntityInput(name="s-1", entity_name=f"main.default.s_{u}", entity_version="1",
+                                       workload_size="Small", scale_to_zero_enabled=True)
+    made = sdk.serving_endpoints.create_and_wait(name, config=serving.EndpointCoreConfigInput(name=name, served_entities=[served]))
+
+    def ask():
+        return theirs.serving_endpoints.query(name, dataframe_records=[{"a": 5.0}]).predictions
+    with pytest.raises((errors.PermissionDenied, errors.NotFound)):
+        ask()
+    allow(sdk, "serving-endpoints", made.id, who, LEVEL.CAN_QUERY)
+    assert ask() == [pytest.approx(10.0)]
+    sdk.permissions.set("serving-endpoints", made.id, access_control_list=[])
+    with pytest.raises((errors.PermissionDenied, errors.NotFound)):
+        ask()
+    sdk.serving_endpoints.delete(name)
 
 
 def test_two_workspaces_do_not_see_each_other(platform, sdk, u):
