@@ -11,6 +11,7 @@
 
 #include "base/enc.h"
 #include "catalog/models.h"
+#include "catalog/models.h"
 #include "files/blob.h"
 #include "files/tree.h"
 #include "mlflow/location.h"
