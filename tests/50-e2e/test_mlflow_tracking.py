@@ -155,18 +155,19 @@ def test_names_of_runs(client):
 
 
 def test_artifact_uris_follow_the_transport(platform, exp):
-    run = new_run(platform, exp)
-    uris = []
+    run, written, uris = new_run(platform, exp), {}, []
     for transport in ("http", "databricks"):
         with platform.mlflow(transport) as mlflow:
-            uris.append(mlflow.MlflowClient().get_run(run).info.artifact_uri)
-            mlflow.MlflowClient().log_text(run, transport, f"{transport}.txt")
-            assert {f.path for f in mlflow.MlflowClient().list_artifacts(run)} >= {f"{transport}.txt"}
+            c = mlflow.MlflowClient()
+            uris.append(c.get_run(run).info.artifact_uri)
+            written[transport] = c.create_run(exp).info.run_id  # of its own: clients remember a run's location
+            c.log_text(written[transport], transport, "a/b.txt")
     assert uris == [f"mlflow-artifacts:/{exp}/{run}/artifacts", f"dbfs:/databricks/mlflow-tracking/{exp}/{run}/artifacts"]
     # what one wrote, the other reads
-    assert platform.request("GET", f"/api/2.0/mlflow-artifacts/artifacts/{exp}/{run}/artifacts/databricks.txt").text == "databricks"
-    path = f"/api/2.0/fs/files/WorkspaceInternal/Mlflow/Artifacts/{exp}/Runs/{run}/artifacts/http.txt"
-    assert platform.request("GET", path).text == "http"
+    other = platform.request("GET", f"/api/2.0/mlflow-artifacts/artifacts/{exp}/{written['databricks']}/artifacts/a/b.txt")
+    assert other.text == "databricks"
+    other = platform.request("GET", f"/api/2.0/fs/files/WorkspaceInternal/Mlflow/Artifacts/{exp}/Runs/{written['http']}/artifacts/a/b.txt")
+    assert other.text == "http"
 
 
 # ---- metrics ----
