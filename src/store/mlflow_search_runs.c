@@ -7,14 +7,16 @@
  *             that clause; of several clauses the one with the fewest
  *   metric    the order is by a metric: metric_find in order, hot runs first; those without a value
  *             only when the page is not full by then
+ *   text      the order is by a parameter or tag: its index in order; those without a value likewise
  *   time      the order is by start: run_by_time in order
  *   all       otherwise: every run of the experiment
  *
- * and all clauses are checked on each. "metric" and "time" end when the page is full and no later
- * row can be kept. So a filter that few satisfy reads few rows through its driver, and one that many
+ * and all clauses are checked on each. "metric", "text" and "time" end when the page is full and
+ * no later row can be kept. So a filter that few satisfy reads few rows through its driver, and one that many
  * satisfy fills the page soon.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "store/mlflow_runs.h"
 #include "store/mlflow_seek.h"
@@ -296,6 +298,60 @@ static err *by_metric(struct seeker *s, const struct mlq_order *order) {
     return without_metric(s);
 }
 
+/* Runs without this parameter or tag: the last ones of the order. */
+static err *without_text(struct seeker *s) {
+    sql *q;
+    TRY(sql_open(&q, s->tx, "SELECT rid FROM run WHERE eid = ?1 ORDER BY start_time DESC, run_id",
+                 sql_i(s->eid)));
+    bool row = true;
+    err *e = NULL;
+    while (!e && !(e = sql_step(q, &row)) && row) {
+        int64_t rid = sql_get_i(q, 0);
+        e = seek_check(s, rid);
+        if (!e && s->matched && s->keys[0].kind == TOPK_NONE) topk_offer(&s->top, rid, s->keys);
+    }
+    sql_close(q);
+    return e;
+}
+
+/* Can nothing that follows in the index be kept? The index knows the first 64 characters only, so
+ * rows that share them with the last one kept may still come in any order. */
+static bool text_done(struct seeker *s, bool descending) {
+    if (s->top.n <= s->top.limit) return false;
+    const struct topk_key *last = &s->top.items[0].keys[0];
+    if (last->kind != TOPK_TEXT || s->keys[0].kind != TOPK_TEXT) return false;
+    int c = str_cmp(prefix_of(s->keys[0].text), prefix_of(last->text));
+    return descending ? c < 0 : c > 0;
+}
+
+static err *by_text(struct seeker *s, const struct mlq_order *order) {
+    const struct topk_key *k = &s->top.after[0];
+    bool more = !s->top.after_set || k->kind == TOPK_TEXT, done = false;
+    if (more) {
+        sql *q;
+        bool row = true;
+        char text[160];
+        snprintf(text, sizeof(text),
+                 "SELECT rid FROM %s WHERE eid = ?1 AND key = ?2 AND substr(value, 1, 64) %s ?3"
+                 " ORDER BY substr(value, 1, 64)%s",
+                 order->entity == MLQ_PARAM ? "run_param" : "run_tag",
+                 order->descending && s->top.after_set ? "<=" : ">=",
+                 order->descending ? " DESC" : "");
+        str from = s->top.after_set ? prefix_of(k->text) : STR("");
+        const struct sql_arg args[] = {sql_i(s->eid), sql_t(order->key), sql_t(from)};
+        TRY(sql_open_text(&q, s->tx, text, args, ARRAY_LEN(args)));
+        err *e = NULL;
+        while (!e && !done && !(e = sql_step(q, &row)) && row) {
+            e = seek_consider(s, sql_get_i(q, 0));
+            done = !e && s->matched && text_done(s, order->descending);
+        }
+        sql_close(q);
+        if (e) return e;
+    }
+    struct topk_key none = {0};
+    return done || topk_done(&s->top, &none) ? NULL : without_text(s);
+}
+
 static err *in_experiment(struct seeker *s) {
     const struct mlq *q = s->search->q;
     bool done = false;
@@ -307,6 +363,7 @@ static err *in_experiment(struct seeker *s) {
     if (first->entity == MLQ_ATTRIBUTE && first->attribute == MLQ_START)
         return by_time(s, first->descending);
     if (first->entity == MLQ_METRIC) return by_metric(s, first);
+    if (first->entity == MLQ_PARAM || first->entity == MLQ_TAG) return by_text(s, first);
     return everything(s);
 }
 

@@ -183,8 +183,11 @@ struct known {
     struct mlflow_run run;
     double m, n; /* n: NAN means absent, m: may be NaN */
     bool has_m;
-    char p[8], tag[8];
+    char p[8], tag[96]; /* tag "": absent */
 };
+
+/* Longer than what the indexes on values hold. */
+#define LONG "t1 the same sixty-four characters and more, so that an index cannot tell, "
 static struct known known[RUNS];
 
 struct filling {
@@ -201,9 +204,10 @@ static err *fill_job(store_tx *tx, void *arg) {
         k->run = new_run(f->a, 7 + i % 2, 1000 + rand_r(&f->seed) % 50);
         TRY(mlflow_run_insert(tx, WS, &k->run));
         snprintf(k->p, sizeof(k->p), "p%d", rand_r(&f->seed) % 5);
-        snprintf(k->tag, sizeof(k->tag), "t%d", rand_r(&f->seed) % 40);
+        int tag = rand_r(&f->seed) % 40;
+        if (tag % 9) snprintf(k->tag, sizeof(k->tag), tag % 2 ? "t%d" : LONG "%d", tag);
         TRY(mlflow_run_put_param(tx, f->a, &k->run, STR("p"), str_of(k->p), &old));
-        TRY(mlflow_run_put_tag(tx, &k->run, STR("t"), str_of(k->tag)));
+        if (k->tag[0]) TRY(mlflow_run_put_tag(tx, &k->run, STR("t"), str_of(k->tag)));
         struct mlflow_point points[3];
         size_t n = 0;
         k->has_m = rand_r(&f->seed) % 10 != 0;
@@ -235,7 +239,7 @@ static bool naive_holds(const struct known *k, const struct mlq_clause *c) {
         if (str_eqz(c->key, "m")) return k->has_m && mlq_match_number(c, k->m);
         return mlq_match_number(c, (double)(k - known));
     case MLQ_PARAM: return mlq_match_text(c, str_eqz(c->key, "p") ? str_of(k->p) : STR_NONE);
-    case MLQ_TAG: return mlq_match_text(c, str_eqz(c->key, "t") ? str_of(k->tag) : STR_NONE);
+    case MLQ_TAG: return mlq_match_text(c, str_eqz(c->key, "t") && k->tag[0] ? str_of(k->tag) : STR_NONE);
     default: return mlq_match_number(c, (double)k->run.start_time);
     }
 }
@@ -256,7 +260,13 @@ static int naive_order(const void *x, const void *y) {
             }
             c = (p->m > q->m) - (p->m < q->m);
         } else if (o->entity == MLQ_TAG) {
+            if (!p->tag[0] || !q->tag[0]) {
+                if (!p->tag[0] != !q->tag[0]) return p->tag[0] ? -1 : 1;
+                continue;
+            }
             c = strcmp(p->tag, q->tag);
+        } else if (o->entity == MLQ_PARAM) {
+            c = strcmp(p->p, q->p);
         } else {
             c = (p->run.start_time > q->run.start_time) - (p->run.start_time < q->run.start_time);
         }
@@ -322,7 +332,9 @@ static void test_search(void **state) {
                                  {.entity = MLQ_METRIC, .key = STR("m")},
                                  {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START},
                                  {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START, .descending = true},
-                                 {.entity = MLQ_TAG, .key = STR("t")}};
+                                 {.entity = MLQ_TAG, .key = STR("t")},
+                                 {.entity = MLQ_TAG, .key = STR("t"), .descending = true},
+                                 {.entity = MLQ_PARAM, .key = STR("p"), .descending = true}};
     store_tx *tx;
     ok(store_read_begin(s, STORE_MLFLOW, 0, &tx));
     size_t n_clauses = ARRAY_LEN(clauses), n_orders = ARRAY_LEN(orders);
