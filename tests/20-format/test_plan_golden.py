@@ -696,3 +696,44 @@ def test_sk_unsupported(tmp_path, model, reason):
     model.fit(np.nan_to_num(x), pieces(y, 3))
     with pytest.raises(Unsupported, match=reason):
         score(tmp_path, model, x)
+
+
+# ---------------------------------------------------------------- through MLflow
+
+@pytest.mark.parametrize("flavour", ["xgboost", "xgboost-booster", "lightgbm", "lightgbm-booster", "sklearn"])
+def test_through_mlflow(tmp_path, flavour):
+    """What MLflow's pyfunc says of a saved and loaded model, with its signature, is what the plan says."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    rng = np.random.default_rng(50)
+    frame, columns = people(rng, 1500, missing=False)
+    words = flavour == "sklearn"
+    if not words:
+        frame = frame.drop(columns=["city", "plan"])
+        columns = [c for c in columns if c["type"] != "string"]
+    y = (frame["income"] > 20_000).astype(int)
+    if flavour == "sklearn":
+        model, kind = mixed(linear_model.LogisticRegression(max_iter=500)).fit(frame, np.where(y, "rich", "poor")), mlflow.sklearn
+    elif flavour.startswith("xgboost"):
+        model, kind = xgb.XGBClassifier(n_estimators=10).fit(frame, y), mlflow.xgboost
+    else:
+        model, kind = lgb.LGBMClassifier(n_estimators=10, verbose=-1).fit(frame, y), mlflow.lightgbm
+    if flavour == "xgboost-booster":
+        model = model.get_booster()
+    elif flavour == "lightgbm-booster":
+        model = model.booster_
+    form = {"serialization_format": "cloudpickle"} if words else {}
+    kind.save_model(model, str(tmp_path / "saved"), signature=infer_signature(frame, [1]), **form)
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    signature = [{"name": c.name, "type": c.type.name.replace("int64", "long"), "required": c.required}
+                 for c in loaded.metadata.get_input_schema().inputs]
+    assert [c["type"] for c in signature] == [c["type"] for c in columns]
+    rows, _ = people(rng, 2000, missing=False)
+    rows = rows[list(frame.columns)]
+    numbers, texts = matrices(rows, columns)
+    text, values = score(tmp_path, loaded.get_raw_model(), numbers, signature, texts=texts)
+    want = loaded.predict(rows)
+    same_text(text, want)
+    if values is not None:
+        same_bits(values, want)
