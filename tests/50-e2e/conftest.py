@@ -2,7 +2,9 @@
 """Fixtures of the end-to-end tests: a platform per test file, and fresh ones on demand."""
 
 import os
+import subprocess
 import sys
+import tempfile
 import uuid
 import warnings
 from pathlib import Path
@@ -19,6 +21,35 @@ warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 from boathouse import Platform  # noqa: E402
 
 _running = []
+
+# Every exchange of every platform is recorded; at the end each answer must have the shape that its route
+# declares (tools/record_check.py). BOATHOUSE_RECORDINGS names a folder that keeps the recordings.
+_RECORD = "BOATHOUSE_RECORD"
+
+
+def pytest_configure(config):
+    if _RECORD not in os.environ:
+        folder = os.environ.get("BOATHOUSE_RECORDINGS") or tempfile.mkdtemp(prefix="boathouse-record-")
+        os.makedirs(folder, exist_ok=True)
+        config.boathouse_record = os.path.join(folder, f"{os.getpid()}.jsonl")
+        os.environ[_RECORD] = config.boathouse_record
+
+
+def pytest_sessionfinish(session, exitstatus):
+    record = getattr(session.config, "boathouse_record", None)
+    if not record:
+        return
+    del os.environ[_RECORD]
+    if os.path.exists(record):
+        tool = Path(__file__).resolve().parents[2] / "tools/record_check.py"
+        done = subprocess.run([sys.executable, str(tool), "--quiet", record], capture_output=True, text=True)
+        if done.returncode:
+            print(f"\nanswers that are not of their routes' shapes:\n{done.stdout}{done.stderr}")
+            session.exitstatus = 1
+    if not os.environ.get("BOATHOUSE_RECORDINGS"):
+        for leftover in Path(record).parent.glob("*"):
+            leftover.unlink()
+        Path(record).parent.rmdir()
 
 
 @pytest.fixture(scope="session")
