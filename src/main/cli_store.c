@@ -43,7 +43,7 @@ static err *restore(const char *from, const char *dir, const char *key_file) {
     bool from_env = false;
     struct files_names names = {0};
     TRY(files_mkdirs(dir, 0755));
-    TRY(files_list(dir, 10, &names));
+    TRY(files_list(dir, 100000, &names));
     size_t n = names.n;
     files_names_free(&names);
     if (n)

@@ -32,8 +32,6 @@ static void open_file(struct supervisor *s) {
         err_free(e);
         return;
     }
-    struct stat st;
-    s->log_size = fstat(fd, &st) == 0 ? st.st_size : 0;
     log_set_fd(fd);
     close(s->o.log_fd);
     s->o.log_fd = fd;
@@ -61,14 +59,20 @@ static void read_lines(struct supervisor *s) {
         if (n <= 0) return;
         ssize_t w = write(s->o.log_fd, packet, (size_t)n);
         (void)w; /* a log that cannot be written must not stop the work */
-        s->log_size += n;
-        if (s->log_size > settings_int(s->o.settings, SET_LOG_MAX_SIZE)) rotate(s);
     }
+}
+
+void logs_check(struct supervisor *s) {
+    struct stat st;
+    if (s->log_in.fd < 0 || fstat(s->o.log_fd, &st) < 0) return;
+    if (st.st_size > settings_int(s->o.settings, SET_LOG_MAX_SIZE)) rotate(s);
 }
 
 static void on_lines(loop_watch *w, int events) {
     (void)events;
-    read_lines((struct supervisor *)((char *)w - offsetof(struct supervisor, log_in)));
+    struct supervisor *s = (struct supervisor *)((char *)w - offsetof(struct supervisor, log_in));
+    read_lines(s);
+    logs_check(s);
 }
 
 err *logs_open(struct supervisor *s) {
@@ -81,8 +85,6 @@ err *logs_open(struct supervisor *s) {
     fcntl(fds[1], F_SETFL, O_NONBLOCK);
     s->log_fd = fds[1];
     s->log_in = (loop_watch){.on_event = on_lines, .fd = fds[0]};
-    struct stat st;
-    s->log_size = fstat(s->o.log_fd, &st) == 0 ? st.st_size : 0;
     return loop_watch_add(s->l, &s->log_in, LOOP_READ);
 }
 

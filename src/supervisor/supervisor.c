@@ -3,7 +3,8 @@
  * The supervisor's life: lock the folder → open listeners → start the kept roles → loop → drain.
  *
  * A kept role (control, gateway, courier) is restarted when it ends, at once the first time, then
- * after 50 ms, 100 ms … 5 s; ten quiet seconds reset the back-off. Each (re)start makes new socket
+ * after 50 ms, 100 ms … 5 s while it does not even get ready, and never later than 200 ms when it did:
+ * then its end came from outside or from one request. Ten quiet seconds reset the back-off. Each (re)start makes new socket
  * pairs to the other kept roles: a channel never outlives either end.
  * Roles started for control (importer, runtime_host, …) are never restarted; their end is told to
  * control with their last words.
@@ -25,6 +26,7 @@
 
 #define BACKOFF_LEAST 50000
 #define BACKOFF_MOST 5000000
+#define BACKOFF_MOST_READY 200000
 #define QUIET_US 10000000
 #define DRAIN_US 4500000
 #define ADVANCE_MOST_MS (100ull * 365 * 24 * 3600 * 1000)
@@ -118,12 +120,13 @@ static void forget(struct child *c) {
     free(c);
 }
 
-static void restart_later(struct kept *k, bool quick) {
+static void restart_later(struct kept *k, bool quick, bool was_ready) {
     struct supervisor *s = k->s;
     k->restarts++;
     if (quick) {
         k->backoff_us = k->backoff_us ? k->backoff_us * 2 : BACKOFF_LEAST;
-        if (k->backoff_us > BACKOFF_MOST) k->backoff_us = BACKOFF_MOST;
+        int64_t most = was_ready ? BACKOFF_MOST_READY : BACKOFF_MOST;
+        if (k->backoff_us > most) k->backoff_us = most;
     } else {
         k->backoff_us = 0;
     }
@@ -166,8 +169,9 @@ static void on_end(loop_watch *w, int events) {
     if (kept) k->child = NULL;
     bool quick = clock_mono() - c->started < QUIET_US;
     if (unexpected && give_up(s, c, code)) unexpected = false;
+    bool was_ready = c->ready;
     forget(c);
-    if (unexpected) restart_later(k, quick && k->restarts > 0);
+    if (unexpected) restart_later(k, quick && k->restarts > 0, was_ready);
     check_stopped(s);
 }
 
@@ -253,7 +257,7 @@ static void start_kept(struct kept *k) {
     if (!e) return;
     log_error("cannot start a role", lf_z("role", k->row->name), lf_err(e));
     err_free(e);
-    restart_later(k, true);
+    restart_later(k, true, false);
 }
 
 /* ---- orders of control ---- */
@@ -497,6 +501,7 @@ static void on_signal(loop_watch *w, int events) {
         else if (si.ssi_signo == SIGUSR1)
             logs_reopen(s);
     }
+    logs_check(s);
 }
 
 static err *open_signals(struct supervisor *s) {

@@ -54,7 +54,6 @@ struct supervisor {
     uint64_t next_instance;
     int signal_fd, clock_fd, log_fd; /* log_fd: where children write */
     loop_watch log_in;               /* the other end of it; fd -1 without log.file */
-    int64_t log_size;
     loop_watch signals;
     bool draining;
     bool answered; /* control has been ready once */
@@ -79,6 +78,8 @@ err *launch_level(struct supervisor *s) BH_CHECK;
 
 /* logs.c: between the loop's making and its end. */
 err *logs_open(struct supervisor *s) BH_CHECK;
+/* Rotates a file that has grown past its limit; after lines of the supervisor's own. */
+void logs_check(struct supervisor *s);
 void logs_reopen(struct supervisor *s);
 void logs_close(struct supervisor *s);
 
