@@ -148,6 +148,19 @@ static err *take_master_key(int *ret_fd) {
     return e;
 }
 
+/* For the person at the terminal; programs read DATA/connect.env. */
+static void print_ready(const char *data_dir, const char *http, const char *https) {
+    printf("\nBoathouse is up.\n");
+    if (https) printf("  https://%s   (certificate authority: %s/tls/ca.pem)\n", https, data_dir);
+    if (http) printf("  http://%s\n", http);
+    printf("\nConnect a client in another terminal:\n"
+           "  eval \"$(%s env --data %s)\"\n"
+           "  python -c 'from databricks.sdk import WorkspaceClient as W; print(W().current_user.me())'\n"
+           "`./run tour` shows the main job on real data. Ctrl-C stops.\n\n",
+           program_invocation_name, data_dir);
+    fflush(stdout);
+}
+
 static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     TRY(read_options(s, argc, argv, false));
     if (!realpath(s->data, dir)) {
@@ -190,6 +203,7 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
                                    .uv = main_shipped(uv, MAIN_UV),
                                    .master_key_fd = key_fd,
                                    .log_fd = fd,
+                                   .on_ready = print_ready,
                                    .test_clock = s->test_clock};
     return supervisor_run(&o);
 }

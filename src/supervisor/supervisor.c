@@ -351,7 +351,12 @@ static void on_advance(struct supervisor *s, struct child *control, uint64_t str
 }
 
 static void on_ready(struct child *c) {
+    struct supervisor *s = c->s;
+    const char *at[2] = {NULL, NULL};
+    for (size_t i = 0; i < s->listeners.n; i++) at[s->listeners.p[i].tls] = s->listeners.p[i].address;
     c->ready = true;
+    if (c->row == &role_rows[ROLE_CONTROL] && !s->kept[ROLE_CONTROL].restarts && s->o.on_ready)
+        s->o.on_ready(s->o.data_dir, at[0], at[1]);
     if (c->row == &role_rows[ROLE_CONTROL]) c->s->answered = true;
     log_debug("ready", lf_z("role", c->row->name), lf_int("pid", c->pid));
 }

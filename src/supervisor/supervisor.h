@@ -18,6 +18,8 @@ struct supervisor_options {
     int master_key_fd;      /* memory file with a master key for control; -1: it lies in the data folder */
     int log_fd;             /* where log lines go */
     bool test_clock;
+    /* Called each time the platform answers after a start of control: addresses or NULL. */
+    void (*on_ready)(const char *data_dir, const char *http, const char *https);
     buf *tls_chain, *tls_key; /* PEM; empty without HTTPS */
     /* Called once a day and on a reload: appends the certificate in force to two empty buffers. */
     err *(*renew_tls)(const char *data_dir, const struct settings *s, buf *chain, buf *key);
