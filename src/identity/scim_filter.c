@@ -143,22 +143,19 @@ err *scim_filter_parse(arena *a, str text, struct scim_filter **ret) {
     return p.at == text.n ? NULL : wrong(&p, "unexpected text");
 }
 
-static str lower(str s, char *out, size_t cap) {
-    size_t n = s.n < cap ? s.n : cap;
-    for (size_t i = 0; i < n; i++)
-        out[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
-    return str_n(out, n);
+static bool contains(str have, str want) {
+    for (size_t i = 0; i + want.n <= have.n; i++)
+        if (str_ieq(str_n(have.p + i, want.n), want)) return true;
+    return false;
 }
 
 static bool compare(str op, str have, str want) {
-    char a[512], b[512];
-    have = lower(have, a, sizeof(a));
-    want = lower(want, b, sizeof(b));
-    if (str_ieq(op, STR("eq"))) return str_eq(have, want);
-    if (str_ieq(op, STR("ne"))) return !str_eq(have, want);
-    if (str_ieq(op, STR("co"))) return str_find(have, want) >= 0;
-    if (str_ieq(op, STR("sw"))) return str_starts(have, want);
-    if (str_ieq(op, STR("ew"))) return str_ends(have, want);
+    bool fits = have.n >= want.n;
+    if (str_ieq(op, STR("eq"))) return str_ieq(have, want);
+    if (str_ieq(op, STR("ne"))) return !str_ieq(have, want);
+    if (str_ieq(op, STR("co"))) return contains(have, want);
+    if (str_ieq(op, STR("sw"))) return fits && str_ieq(str_cut(have, want.n), want);
+    if (str_ieq(op, STR("ew"))) return fits && str_ieq(str_from(have, have.n - want.n), want);
     return have.n > 0; /* pr */
 }
 
