@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Metrics of runs. A training loop logs the same few keys again and again, so a call must cost few
- * statements and touch few pages; a search wants every run's latest values in an index. Hence three
- * forms of the same data:
+ * statements and touch few pages (each page written is encrypted, checked and synced); a search
+ * wants every run's latest values in an index. Hence these forms of the same data:
  *
- *   point        the history: one row per call, entries of 28 bytes
+ *   point_new    the newest part of the history: one row per call, in the order of calls, so that
+ *                the calls of many runs share pages; entries of 28 bytes
  *                  u32 key number · i64 timestamp · i64 step · f64 value      (little-endian)
+ *   point        the rest of the history: the same entries, by run; n is that of the first row
  *   run_latest   the latest values: a row (segment) holds the keys 64·seg … 64·seg+63 in the order
  *                of their first appearance, which gives a key its number for ever
  *                  u16 key length · key · f64 value · i64 timestamp · i64 step
@@ -16,6 +18,9 @@
  *    (run.hot = 1: metric_find has none of its values, and run_hot names it).
  * 2. A log call makes its run hot; the end of a run settles it. There are at most MAX_HOT hot runs:
  *    one more settles the one that has been hot for longest.
+ * 3. When point_new has NEW_MAX rows, the oldest NEW_MOVE of them go to point, a row for each of
+ *    their runs. A history is what point and point_new have of a run, sorted when it is read. The
+ *    newest rows always stay, so numbers are not used twice.
  * So a call costs one insert and one update per touched segment, and a search reads an index and at
  * most MAX_HOT rows beside it (mlflow_search.c).
  */
@@ -31,6 +36,9 @@
 #define SEGMENT 64u
 #define POINT_BYTES 28u
 #define MAX_HOT 1000
+#define NEW_MAX 4096
+#define NEW_MOVE 2048
+#define NEW_CHECK 64 /* calls between two looks at the number of rows */
 
 struct latest {
     arena *a;
@@ -182,6 +190,58 @@ err *mlflow_metrics_settle(store_tx *tx, struct mlflow_run *run) {
     return e;
 }
 
+/* ---- history ---- */
+
+/* Rows of one run that go to point together. */
+struct moving {
+    int64_t rid, n;
+    buf data;
+};
+
+static err *gather(store_tx *tx, int64_t until, map *by_run) {
+    sql *q;
+    TRY(sql_open(&q, tx, "SELECT n, rid, data FROM point_new WHERE n <= ?1 ORDER BY n",
+                 sql_i(until)));
+    bool row = true;
+    err *e = NULL;
+    while (!e && !(e = sql_step(q, &row)) && row) {
+        uint64_t rid = (uint64_t)sql_get_i(q, 1);
+        struct moving *m = map_get(by_run, map_key_u64(&rid));
+        if (!m) {
+            m = calloc(1, sizeof(*m));
+            must(m != NULL);
+            *m = (struct moving){.rid = (int64_t)rid, .n = sql_get_i(q, 0)};
+            map_put(by_run, map_key_u64(&rid), m);
+        }
+        buf_str(&m->data, sql_peek_b(q, 2));
+    }
+    sql_close(q);
+    return e;
+}
+
+static err *move_points(store_tx *tx) {
+    int64_t first = 0, last = 0;
+    TRY(sql_one_i(&first, NULL, tx, "SELECT n FROM point_new ORDER BY n LIMIT 1"));
+    TRY(sql_one_i(&last, NULL, tx, "SELECT n FROM point_new ORDER BY n DESC LIMIT 1"));
+    if (last - first < NEW_MAX) return NULL;
+    int64_t until = last - NEW_MAX + NEW_MOVE;
+    map *by_run = map_new();
+    err *e = gather(tx, until, by_run);
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(by_run, &i, &k, &v);) {
+        struct moving *m = v;
+        if (!e)
+            e = sql_run(tx, "INSERT INTO point (rid, n, data) VALUES (?1, ?2, ?3)", sql_i(m->rid),
+                        sql_i(m->n), sql_b(buf_view(&m->data)));
+        buf_free(&m->data);
+        free(m);
+    }
+    map_free(by_run);
+    if (!e) e = sql_run(tx, "DELETE FROM point_new WHERE n <= ?1", sql_i(until));
+    return e;
+}
+
 /* ---- logging ---- */
 
 static err *log_points(store_tx *tx, struct mlflow_run *run, struct latest *l,
@@ -207,10 +267,9 @@ static err *log_points(store_tx *tx, struct mlflow_run *run, struct latest *l,
         buf_u64(chunk, (uint64_t)p[i].step);
         put_f64(chunk, p[i].value);
     }
-    TRY(sql_run(tx,
-                "INSERT INTO point (rid, n, data) VALUES (?1,"
-                " (SELECT ifnull(max(n), 0) + 1 FROM point WHERE rid = ?1), ?2)",
-                sql_i(run->rid), sql_b(buf_view(chunk))));
+    TRY(sql_run(tx, "INSERT INTO point_new (rid, data) VALUES (?1, ?2)", sql_i(run->rid),
+                sql_b(buf_view(chunk))));
+    if (sql_last_rowid(tx) % NEW_CHECK == 0) TRY(move_points(tx));
     for (size_t s = 0; s < n_seg; s++)
         if (dirty[s]) TRY(write_segment(tx, l, run->rid, s));
     return NULL;
@@ -287,14 +346,20 @@ static err *take_chunk(struct page *pg, uint32_t key, str d) {
     return NULL;
 }
 
-static err *read_history(store_tx *tx, int64_t rid, struct page *pg, uint32_t key) {
-    sql *s;
-    TRY(sql_open(&s, tx, "SELECT data FROM point WHERE rid = ?1 ORDER BY n", sql_i(rid)));
+static err *take_all(struct page *pg, uint32_t key, sql *s) {
     bool row = true;
     err *e = NULL;
     while (!e && !(e = sql_step(s, &row)) && row) e = take_chunk(pg, key, sql_peek_b(s, 0));
     sql_close(s);
     return e;
+}
+
+static err *read_history(store_tx *tx, int64_t rid, struct page *pg, uint32_t key) {
+    sql *s;
+    TRY(sql_open(&s, tx, "SELECT data FROM point WHERE rid = ?1 ORDER BY n", sql_i(rid)));
+    TRY(take_all(pg, key, s));
+    TRY(sql_open(&s, tx, "SELECT data FROM point_new WHERE rid = ?1", sql_i(rid)));
+    return take_all(pg, key, s);
 }
 
 err *mlflow_metrics_history(store_tx *tx, arena *a, int64_t rid, const struct mlflow_history *q,

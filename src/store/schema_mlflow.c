@@ -7,7 +7,8 @@
  *   run_param, run_tag   one row each; *_find serve searches (the first 64 characters; the rest is
  *                compared afterwards)
  *   run_latest   the latest value of up to 64 metric keys per row, packed (mlflow_metrics.c)
- *   point        the history of metrics, one packed row per call
+ *   point_new    the latest of the history of metrics, one packed row per call, as they came
+ *   point        the history before, packed by run
  *   metric_find  (eid, key, value) of settled runs; run_hot names those that are not settled
  *   dataset, run_dataset, run_model   inputs and outputs
  *   model…       logged models
@@ -92,5 +93,8 @@ const struct schema_step schema_mlflow[] = {
     {.what = "runs", .text = runs},
     {.what = "logged models", .text = models},
     {.what = "traces", .text = traces},
+    {.what = "points as they come",
+     .text = "CREATE TABLE point_new (n INTEGER PRIMARY KEY, rid INTEGER NOT NULL,"
+             " data BLOB NOT NULL);"},
     {.what = NULL},
 };

@@ -157,6 +157,44 @@ static void test_many_keys(void **state) {
     arena_free(a);
 }
 
+/* More calls than point_new holds, of two runs in turn: the history is whole wherever it lies. */
+struct long_log {
+    struct logging a, b;
+    int from, to;
+};
+
+static err *long_job(store_tx *tx, void *arg) {
+    struct long_log *l = arg;
+    for (int i = l->from; i < l->to; i++) {
+        struct mlflow_point p = point("m", i, i, i);
+        TRY(mlflow_metrics_log(tx, i % 3 ? &l->a.run : &l->b.run, &p, 1));
+    }
+    return NULL;
+}
+
+static void test_long_history(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    struct long_log l = {.a = {.create = true, .run = new_run(a, 5, 1)},
+                         .b = {.create = true, .run = new_run(a, 5, 2)}};
+    write_now(log_job, &l.a);
+    write_now(log_job, &l.b);
+    for (l.to = 3000; l.to <= 15000; l.from = l.to, l.to += 3000) write_now(long_job, &l);
+    store_tx *tx;
+    ok(store_read_begin(s, STORE_MLFLOW, 0, &tx));
+    struct mlflow_history q = {.key = STR("m"), .min_step = INT64_MIN, .max_step = INT64_MAX,
+                               .limit = 20000};
+    struct mlflow_points h;
+    ok(mlflow_metrics_history(tx, a, l.b.run.rid, &q, &h));
+    assert_int_equal(h.n, 5000);
+    for (size_t i = 0; i < h.n; i++) assert_int_equal(h.p[i].step, 3 * i);
+    ok(mlflow_metrics_history(tx, a, l.a.run.rid, &q, &h));
+    assert_int_equal(h.n, 10000);
+    assert_int_equal(h.p[9999].step, 14999);
+    store_read_end(tx);
+    arena_free(a);
+}
+
 static void test_scope(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -355,6 +393,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_latest_and_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_search, setup, teardown),
     };
