@@ -23,6 +23,8 @@
 #include "store/keys.h"
 #include "sys/files.h"
 
+#define DRAIN_LOOK_US 10000
+
 struct boot_state {
     struct control c;
     bool opened;      /* stores are open, facts loaded */
@@ -31,6 +33,7 @@ struct boot_state {
     char http[80], https[80]; /* listeners' addresses */
     int key_fd;               /* the master key, or -1: it is in the data folder */
     loop_timer drain;
+    int64_t drain_until;
 };
 
 /* ---- connect.env ---- */
@@ -194,14 +197,14 @@ static void on_peer(struct boot_state *b, struct chan_frame *f, const struct msg
     }
 }
 
-static void on_drain_end(loop_timer *t) {
+/* Draining: the gateways finish what they have and go; what is left then is answered to nobody. */
+static void on_drain_look(loop_timer *t) {
     struct boot_state *b = (struct boot_state *)((char *)t - offsetof(struct boot_state, drain));
-    if (b->c.n_live && b->drain.at) {
-        loop_timer_set(b->c.l, t, 50000);
-        b->drain.at = 0;
-        return;
-    }
-    loop_stop(b->c.l);
+    bool done = b->c.gateways.n == 0 && b->c.n_live == 0;
+    if (done || loop_now(b->c.l) >= b->drain_until)
+        loop_stop(b->c.l);
+    else
+        loop_timer_set(b->c.l, t, DRAIN_LOOK_US);
 }
 
 static void on_supervisor_frame(chan *ch, struct chan_frame *f, void *arg) {
@@ -211,6 +214,7 @@ static void on_supervisor_frame(chan *ch, struct chan_frame *f, void *arg) {
     struct msg_reload re;
     struct msg_peer peer;
     struct msg_listener li;
+    struct msg_drain dr;
     if (f->type == MSG_RELOAD && msg_reload_decode(a, f->payload, &re)) {
         on_settings(b, re.text);
     } else if (f->type == MSG_PEER && msg_peer_decode(a, f->payload, &peer)) {
@@ -220,8 +224,10 @@ static void on_supervisor_frame(chan *ch, struct chan_frame *f, void *arg) {
         if (!at[0]) snprintf(at, sizeof(b->http), "%.*s", STR_ARG(li.address));
     } else if (f->type == MSG_DRAIN) {
         b->c.draining = true;
-        b->drain.on_time = on_drain_end;
-        loop_timer_set(b->c.l, &b->drain, 200000);
+        b->drain.on_time = on_drain_look;
+        if (!msg_drain_decode(a, f->payload, &dr)) dr.deadline_ms = 0;
+        b->drain_until = loop_now(b->c.l) + (int64_t)dr.deadline_ms * 1000;
+        loop_timer_set(b->c.l, &b->drain, DRAIN_LOOK_US);
     } else {
         services_on_supervisor(&b->c, f);
     }

@@ -522,7 +522,6 @@ static void on_request(struct gateway_link *g, struct chan_frame *f) {
     map_put(g->streams, map_key_u64(&r->stream), r);
     struct route_match *match = arena_new_of(r->a, struct route_match);
     err *e = decode_route(r, c->router, m.target, match);
-    if (!e && c->draining) e = err_new(ERR_TEMPORARILY_UNAVAILABLE, "The platform is stopping.");
     if (!e && c->n_live > MAX_LIVE)
         e = err_new(ERR_REQUEST_LIMIT_EXCEEDED, "More than %u requests at once.", MAX_LIVE);
     if (!e) e = authorize(r);

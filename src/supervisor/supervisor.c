@@ -33,6 +33,7 @@
 
 static void start_kept(struct kept *k);
 static void drain(struct supervisor *s);
+static void drain_children(struct supervisor *s);
 
 static struct child *control_of(struct supervisor *s) { return s->kept[ROLE_CONTROL].child; }
 
@@ -172,6 +173,7 @@ static void on_end(loop_watch *w, int events) {
     bool was_ready = c->ready;
     forget(c);
     if (unexpected) restart_later(k, quick && k->restarts > 0, was_ready);
+    if (s->draining) drain_children(s);
     check_stopped(s);
 }
 
@@ -418,6 +420,27 @@ static void on_drain_late(loop_timer *t) {
     kill_all(s);
 }
 
+/* Gateway and control finish together; what they still need (the courier, hosts of models) goes once
+ * control has gone. */
+static void drain_children(struct supervisor *s) {
+    bool last = control_of(s) == NULL;
+    for (size_t i = 0; i < s->children.n; i++) {
+        struct child *c = s->children.p[i];
+        bool first = c->row == &role_rows[ROLE_GATEWAY] || c->row == &role_rows[ROLE_CONTROL];
+        if (c->stopping || (!first && !last)) continue;
+        c->stopping = true;
+        if (c->ch)
+            CHAN_SEND(c->ch, drain, 0, -1, .deadline_ms = (uint32_t)c->row->drain_ms);
+        else
+            launch_kill(c);
+    }
+}
+
+static void close_listeners(struct supervisor *s) {
+    for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
+    s->listeners.n = 0;
+}
+
 static void drain(struct supervisor *s) {
     if (s->draining) {
         kill_all(s);
@@ -425,14 +448,8 @@ static void drain(struct supervisor *s) {
     }
     s->draining = true;
     log_info("stopping");
-    for (size_t i = 0; i < s->children.n; i++) {
-        struct child *c = s->children.p[i];
-        c->stopping = true;
-        if (c->ch)
-            CHAN_SEND(c->ch, drain, 0, -1, .deadline_ms = (uint32_t)c->row->drain_ms);
-        else
-            launch_kill(c);
-    }
+    close_listeners(s); /* else clients would wait in a backlog that nobody reads */
+    drain_children(s);
     s->drain_timer.on_time = on_drain_late;
     loop_timer_set(s->l, &s->drain_timer, DRAIN_US);
     check_stopped(s);
@@ -564,7 +581,7 @@ err *supervisor_run(const struct supervisor_options *o) {
         loop_run(s->l);
         e = s->failed;
     }
-    for (size_t i = 0; i < s->listeners.n; i++) close(s->listeners.p[i].fd);
+    close_listeners(s);
     while (s->children.n) forget(s->children.p[0]);
     logs_close(s);
     vec_free(&s->children);

@@ -84,6 +84,27 @@ def test_sigterm_drains(make_platform):
     idle.close()
 
 
+def test_sigterm_finishes_what_runs(make_platform):
+    p = make_platform().start()
+    body = b'{"comment": "slow"}'
+    with socket.create_connection(("127.0.0.1", p.http_port)) as s:
+        s.sendall(b"POST /api/2.0/token/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                  + f"Authorization: Bearer {p.token}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:5])
+        time.sleep(0.2)
+        p.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert p.process.poll() is None
+        with pytest.raises(OSError):  # nobody new comes in
+            requests.get(p.url + "/healthz", timeout=5)
+        s.sendall(body[5:])
+        answer = b""
+        while piece := s.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200") and b"token_value" in answer
+    assert p.process.wait(20) == 0
+    p.process = None
+
+
 def test_health_without_credential(platform):
     for path in ("/healthz", "/readyz"):
         r = requests.get(platform.url + path, timeout=30)
