@@ -5,7 +5,6 @@
 #include "base/enc.h"
 #include "identity/identity.h"
 #include "policy/credential.h"
-#include "sys/clock.h"
 #include "sys/rand.h"
 
 err *identity_token_create(store_tx *tx, int64_t workspace, int64_t principal, str comment,
@@ -20,7 +19,7 @@ err *identity_token_create(store_tx *tx, int64_t workspace, int64_t principal, s
         .hash = str_n((char *)ret->hash, 32),
         .principal_id = principal,
         .comment = comment,
-        .expires_at = lifetime_us ? clock_now() + lifetime_us : 0,
+        .expires_at = lifetime_us ? store_tx_time(tx) + lifetime_us : 0,
     };
     return ent_token_insert(tx, (struct store_scope){IDENTITY_ACCOUNT, workspace}, &ret->row);
 }
