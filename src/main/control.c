@@ -257,6 +257,7 @@ static err *run(struct boot_state *b, const struct role_args *args) {
     b->c.data_dir = strdup(args->data_dir);
     b->c.host_data = strdup(args->host_data ? args->host_data : args->data_dir);
     b->c.sandbox_level = args->level;
+    b->c.reduced = strcmp(args->level, "reduced") == 0;
     b->c.on_gateway_synced = on_synced;
     TRY(loop_new(&b->c.l));
     TRY(chan_new(b->c.l, ROLE_FD_CHANNEL, &ev, b, &b->c.supervisor));
