@@ -18,38 +18,33 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 
+import boathouse  # noqa: E402
 from boathouse import Platform  # noqa: E402
 
 _running = []
 
 # Every exchange of every platform is recorded; at the end each answer must have the shape that its route
-# declares (tools/record_check.py). BOATHOUSE_RECORDINGS names a folder that keeps the recordings.
-_RECORD = "BOATHOUSE_RECORD"
+# declares (tools/record_check.py). BH_RECORDINGS names a folder that keeps the recordings, for
+# tools/coverage_ledger.py. (No name of BOATHOUSE_…: the program reads those.)
 
 
 def pytest_configure(config):
-    if _RECORD not in os.environ:
-        folder = os.environ.get("BOATHOUSE_RECORDINGS") or tempfile.mkdtemp(prefix="boathouse-record-")
-        os.makedirs(folder, exist_ok=True)
-        config.boathouse_record = os.path.join(folder, f"{os.getpid()}.jsonl")
-        os.environ[_RECORD] = config.boathouse_record
+    folder = os.environ.get("BH_RECORDINGS") or tempfile.mkdtemp(prefix="boathouse-record-")
+    os.makedirs(folder, exist_ok=True)
+    boathouse.RECORD = os.path.join(folder, f"{os.getpid()}.jsonl")
 
 
 def pytest_sessionfinish(session, exitstatus):
-    record = getattr(session.config, "boathouse_record", None)
-    if not record:
-        return
-    del os.environ[_RECORD]
-    if os.path.exists(record):
+    record = Path(boathouse.RECORD)
+    if record.exists():
         tool = Path(__file__).resolve().parents[2] / "tools/record_check.py"
         done = subprocess.run([sys.executable, str(tool), "--quiet", record], capture_output=True, text=True)
         if done.returncode:
             print(f"\nanswers that are not of their routes' shapes:\n{done.stdout}{done.stderr}")
             session.exitstatus = 1
-    if not os.environ.get("BOATHOUSE_RECORDINGS"):
-        for leftover in Path(record).parent.glob("*"):
-            leftover.unlink()
-        Path(record).parent.rmdir()
+    if not os.environ.get("BH_RECORDINGS"):
+        record.unlink(missing_ok=True)
+        record.parent.rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ BINARY = Path(os.environ.get("BOATHOUSE_BIN") or ROOT / "build/release/boathouse
 START_S, STOP_S = 120, 60
 RUBBISH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|[Aa]ssertion .*failed")
 TAIL = 120
+# File that gets every exchange of every platform (setting test.record); conftest.py of the end-to-end tests sets it.
+RECORD = None
 
 
 class Died(AssertionError):
@@ -59,7 +61,7 @@ class Platform:
         self.connect_path = self.data / "connect.env"
         self.process, self.connect = None, {}
         self._seen = {}
-        if record := os.environ.get("BOATHOUSE_RECORD"):
+        if record := RECORD or os.environ.get("BOATHOUSE_RECORD"):
             self.settings.setdefault("test.record", record)
 
     # ---- life ----
