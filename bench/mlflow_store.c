@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mlflow.db without HTTP: log calls of ten metrics from a queue that is kept full, and searches over
- * many runs. Prints rates and times; asserts nothing.
+ * mlflow.db without HTTP: log calls of ten metrics from a queue that is kept full, and searches
+ * over many runs. Prints rates and times; asserts nothing.
  *
  *   mlflow_store [runs (100000)] [log calls (40000)]
  */
@@ -80,7 +80,8 @@ static void bench_log(void) {
     }
     int64_t t = clock_ticks();
     for (int i = 0; i < WRITERS; i++) {
-        struct store_write w = {.job = log_job, .done = log_done, .arg = &writers[i], .no_journal = true};
+        struct store_write w = {
+            .job = log_job, .done = log_done, .arg = &writers[i], .no_journal = true};
         stop(store_write_async(s, STORE_MLFLOW, &w));
     }
     while (atomic_load(&done_calls) < calls) usleep(1000);
@@ -119,8 +120,8 @@ static void search(const char *what, struct mlq_clause *c, size_t n_c, struct ml
                    size_t n_o) {
     struct mlflow_where where = {2, false, STR("u")};
     struct mlq q = {c, n_c, o, n_o};
-    struct mlflow_search m = {.scope = WS, .where = &where, .n_where = 1, .q = &q, .limit = 100,
-                              .after = STR("")};
+    struct mlflow_search m = {
+        .scope = WS, .where = &where, .n_where = 1, .q = &q, .limit = 100, .after = STR("")};
     int64_t best = INT64_MAX;
     size_t n = 0;
     for (int i = 0; i < 5; i++) {
@@ -146,11 +147,16 @@ static void bench_search(int64_t runs) {
         stop(store_write_sync(s, STORE_MLFLOW, fill_job, &f, NULL));
     }
     printf("%lld runs made in %.1f s\n", (long long)runs, (double)(clock_ticks() - t) / 1e9);
-    struct mlq_clause high = {.entity = MLQ_METRIC, .op = MLQ_GT, .numeric = true, .key = STR("m3"), .number = 0.999};
-    struct mlq_clause half = {.entity = MLQ_METRIC, .op = MLQ_GT, .numeric = true, .key = STR("m3"), .number = 0.5};
-    struct mlq_clause seed = {.entity = MLQ_PARAM, .op = MLQ_EQ, .key = STR("seed"), .text = STR("77")};
-    struct mlq_clause team = {.entity = MLQ_TAG, .op = MLQ_EQ, .key = STR("team"), .text = STR("b")};
-    struct mlq_clause none = {.entity = MLQ_PARAM, .op = MLQ_LIKE, .key = STR("seed"), .text = STR("%x%")};
+    struct mlq_clause high = {
+        .entity = MLQ_METRIC, .op = MLQ_GT, .numeric = true, .key = STR("m3"), .number = 0.999};
+    struct mlq_clause half = {
+        .entity = MLQ_METRIC, .op = MLQ_GT, .numeric = true, .key = STR("m3"), .number = 0.5};
+    struct mlq_clause seed = {
+        .entity = MLQ_PARAM, .op = MLQ_EQ, .key = STR("seed"), .text = STR("77")};
+    struct mlq_clause team = {
+        .entity = MLQ_TAG, .op = MLQ_EQ, .key = STR("team"), .text = STR("b")};
+    struct mlq_clause none = {
+        .entity = MLQ_PARAM, .op = MLQ_LIKE, .key = STR("seed"), .text = STR("%x%")};
     struct mlq_order best = {.entity = MLQ_METRIC, .key = STR("m3"), .descending = true};
     struct mlq_clause both[] = {half, seed};
     search("newest", NULL, 0, NULL, 0);
@@ -166,8 +172,10 @@ static void bench_search(int64_t runs) {
 
 int main(int argc, char **argv) {
     char dir[] = "bench-mlflow-XXXXXX";
-    int64_t runs = argc > 1 ? atoll(argv[1]) : 100000;
-    calls = argc > 2 ? atoll(argv[2]) : 40000;
+    int64_t runs = 100000;
+    calls = 40000;
+    if (argc > 1 && !str_to_i64(str_of(argv[1]), &runs)) return 2;
+    if (argc > 2 && !str_to_i64(str_of(argv[2]), &calls)) return 2;
     if (!mkdtemp(dir)) return 1;
     struct store_options o = {.dir = dir, .master_key = STR("0123456789abcdef0123456789abcdef")};
     stop(store_open(&o, &s));

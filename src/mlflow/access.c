@@ -70,9 +70,9 @@ err *access_level(store_tx *meta, struct req *r, const struct ent_experiment *e,
     TRY(ent_acl_list(store_tx_today(meta), r->scope, r->a, &q, &rows));
     struct policy_entry *entries = arena_array_of(r->a, struct policy_entry, rows.n + 1);
     for (size_t i = 0; i < rows.n; i++)
-        entries[i] = (struct policy_entry){
-            rows.p[i].principal_id,
-            (uint64_t)perm_level_by_name(PERM_EXPERIMENTS, rows.p[i].level)};
+        entries[i] =
+            (struct policy_entry){rows.p[i].principal_id,
+                                  (uint64_t)perm_level_by_name(PERM_EXPERIMENTS, rows.p[i].level)};
     node.entries = entries;
     node.n = rows.n;
     if (e->id == 0 && rows.n == 0) {
@@ -107,8 +107,7 @@ err *access_experiment(store_tx *meta, struct req *r, int64_t id, uint64_t level
     return access_need(meta, r, ret, level);
 }
 
-err *access_experiment_now(struct req *r, int64_t id, uint64_t level,
-                           struct ent_experiment *ret) {
+err *access_experiment_now(struct req *r, int64_t id, uint64_t level, struct ent_experiment *ret) {
     store_tx *meta;
     TRY(access_meta_begin(r, &meta));
     err *e = access_experiment(meta, r, id, level, ret);

@@ -4,8 +4,8 @@
  *
  * Experiments are entities of meta.db; runs, logged models and traces lie in mlflow.db and inherit
  * the rights of their experiment. So a request that touches a run looks into both files: into
- * mlflow.db for the run, into meta.db for the experiment and its access list. An experiment that the
- * caller may not read answers as if it did not exist, and so do its runs.
+ * mlflow.db for the run, into meta.db for the experiment and its access list. An experiment that
+ * the caller may not read answers as if it did not exist, and so do its runs.
  *
  * Experiment 0 ("Default") exists in every workspace without a row until somebody changes it; until
  * an access list is set on it, every user of the workspace may edit in it.
@@ -23,23 +23,23 @@ err *access_meta_begin(struct req *r, store_tx **ret) BH_CHECK;
 void access_meta_end(struct req *r, store_tx *meta);
 
 /* The experiment, by id or name; found false: there is none (deleted ones are found). */
-err *access_find(store_tx *meta, struct req *r, int64_t id, struct ent_experiment *ret, bool *found)
-    BH_CHECK;
+err *access_find(store_tx *meta, struct req *r, int64_t id, struct ent_experiment *ret,
+                 bool *found) BH_CHECK;
 err *access_find_name(store_tx *meta, struct req *r, str name, struct ent_experiment *ret,
                       bool *found) BH_CHECK;
 /* Level of the caller on it: 0, EXPERIMENTS_CAN_READ, … */
-err *access_level(store_tx *meta, struct req *r, const struct ent_experiment *e, uint64_t *ret)
-    BH_CHECK;
+err *access_level(store_tx *meta, struct req *r, const struct ent_experiment *e,
+                  uint64_t *ret) BH_CHECK;
 /* NULL if the caller has the level; RESOURCE_DOES_NOT_EXIST "No Experiment with id=… exists" where
  * it may not even read. */
-err *access_need(store_tx *meta, struct req *r, const struct ent_experiment *e, uint64_t level)
-    BH_CHECK;
+err *access_need(store_tx *meta, struct req *r, const struct ent_experiment *e,
+                 uint64_t level) BH_CHECK;
 /* find and need in one. */
 err *access_experiment(store_tx *meta, struct req *r, int64_t id, uint64_t level,
                        struct ent_experiment *ret) BH_CHECK;
 /* The same with a read of meta.db of its own. */
-err *access_experiment_now(struct req *r, int64_t id, uint64_t level, struct ent_experiment *ret)
-    BH_CHECK;
+err *access_experiment_now(struct req *r, int64_t id, uint64_t level,
+                           struct ent_experiment *ret) BH_CHECK;
 /* The id in an argument; experiment ids are numbers. */
 err *access_experiment_arg(struct req *r, const char *name, int64_t *ret) BH_CHECK;
 

@@ -38,8 +38,8 @@ err *trace_read_assessment(struct req *r, jval *in, str trace_id, struct mlflow_
     jval *valid = json_get(in, "valid");
     s->valid = !yyjson_is_bool(valid) || yyjson_get_bool(valid);
     int64_t now = clock_now(), us;
-    s->created = time_parse_rfc3339(json_get_str(in, "create_time"), &us) ? us / US_PER_MS
-                                                                         : now / US_PER_MS;
+    s->created =
+        time_parse_rfc3339(json_get_str(in, "create_time"), &us) ? us / US_PER_MS : now / US_PER_MS;
     s->value = value ? show_raw(r->a, value) : STR_NONE;
     jdoc *d = json_doc(r->a);
     jmut *o = yyjson_val_mut_copy(d, in);

@@ -82,7 +82,8 @@ static bool matches(struct search *s, const struct ent_experiment *e,
             ok = mlq_match_text(c, id_text(s->r, e->id));
         else
             ok = mlq_match_number(
-                c, (double)((c->attribute == MLQ_START ? e->created_at : e->updated_at) / US_PER_MS));
+                c,
+                (double)((c->attribute == MLQ_START ? e->created_at : e->updated_at) / US_PER_MS));
         if (!ok) return false;
     }
     return true;
@@ -92,10 +93,14 @@ static struct topk_key key_of(struct search *s, const struct ent_experiment *e,
                               enum mlq_attribute attribute) {
     (void)s;
     switch (attribute) {
-    case MLQ_NAME: return (struct topk_key){TOPK_TEXT, 0, e->name};
-    case MLQ_ID: return (struct topk_key){TOPK_NUMBER, (double)e->id, STR_NONE};
-    case MLQ_START: return (struct topk_key){TOPK_NUMBER, (double)e->created_at, STR_NONE};
-    default: return (struct topk_key){TOPK_NUMBER, (double)e->updated_at, STR_NONE};
+    case MLQ_NAME:
+        return (struct topk_key){TOPK_TEXT, 0, e->name};
+    case MLQ_ID:
+        return (struct topk_key){TOPK_NUMBER, (double)e->id, STR_NONE};
+    case MLQ_START:
+        return (struct topk_key){TOPK_NUMBER, (double)e->created_at, STR_NONE};
+    default:
+        return (struct topk_key){TOPK_NUMBER, (double)e->updated_at, STR_NONE};
     }
 }
 

@@ -14,8 +14,8 @@ err *experiment_view_of(struct req *r, const char *name, enum experiment_view *r
 /* Inserts the Default experiment on its first change, else updates. r->tx is a write. */
 err *experiment_save(struct req *r, struct ent_experiment *e) BH_CHECK;
 /* Sets or (value p NULL) removes a tag in e->tags; *ret_was: there was one. */
-err *experiment_put_tag(struct req *r, struct ent_experiment *e, str key, str value, bool *ret_was)
-    BH_CHECK;
+err *experiment_put_tag(struct req *r, struct ent_experiment *e, str key, str value,
+                        bool *ret_was) BH_CHECK;
 
 struct experiment_page {
     struct ent_experiment *p;

@@ -19,9 +19,9 @@ enum token_kind { T_END, T_NAME, T_STRING, T_NUMBER, T_COMPARE, T_OPEN, T_CLOSE,
 
 struct token {
     enum token_kind kind;
-    str raw;       /* as written */
-    str text;      /* of strings: without quotes and escapes; of names: the entity */
-    str key;       /* of names: the part after the dot */
+    str raw;  /* as written */
+    str text; /* of strings: without quotes and escapes; of names: the entity */
+    str key;  /* of names: the part after the dot */
     bool dotted;
     double number;
     bool integer;
@@ -44,7 +44,8 @@ struct attribute_row {
     const char *key;
 };
 
-#define ROW(n, a, u) {n, a, u, MLQ_ATTRIBUTE, NULL}
+#define ROW(n, a, u)                                                                               \
+    { n, a, u, MLQ_ATTRIBUTE, NULL }
 static const struct attribute_row run_rows[] = {
     ROW("artifact_uri", MLQ_ARTIFACT_URI, USE_TEXT),
     ROW("end_time", MLQ_END, USE_NUMBER),
@@ -121,19 +122,37 @@ struct entity_row {
     enum mlq_entity entity;
 };
 static const struct entity_row run_entities[] = {
-    {"metric", MLQ_METRIC},       {"metrics", MLQ_METRIC},     {"parameter", MLQ_PARAM},
-    {"parameters", MLQ_PARAM},    {"param", MLQ_PARAM},        {"params", MLQ_PARAM},
-    {"tag", MLQ_TAG},             {"tags", MLQ_TAG},           {"attribute", MLQ_ATTRIBUTE},
-    {"attributes", MLQ_ATTRIBUTE}, {"attr", MLQ_ATTRIBUTE},    {"run", MLQ_ATTRIBUTE},
-    {"dataset", MLQ_DATASET},     {"datasets", MLQ_DATASET},   {0},
+    {"metric", MLQ_METRIC},
+    {"metrics", MLQ_METRIC},
+    {"parameter", MLQ_PARAM},
+    {"parameters", MLQ_PARAM},
+    {"param", MLQ_PARAM},
+    {"params", MLQ_PARAM},
+    {"tag", MLQ_TAG},
+    {"tags", MLQ_TAG},
+    {"attribute", MLQ_ATTRIBUTE},
+    {"attributes", MLQ_ATTRIBUTE},
+    {"attr", MLQ_ATTRIBUTE},
+    {"run", MLQ_ATTRIBUTE},
+    {"dataset", MLQ_DATASET},
+    {"datasets", MLQ_DATASET},
+    {0},
 };
 static const struct entity_row experiment_entities[] = {
     {"attribute", MLQ_ATTRIBUTE}, {"tag", MLQ_TAG}, {"tags", MLQ_TAG}, {0}};
 static const struct entity_row model_entities[] = {
-    {"metric", MLQ_METRIC},       {"metrics", MLQ_METRIC}, {"parameter", MLQ_PARAM},
-    {"parameters", MLQ_PARAM},    {"param", MLQ_PARAM},    {"params", MLQ_PARAM},
-    {"tag", MLQ_TAG},             {"tags", MLQ_TAG},       {"attribute", MLQ_ATTRIBUTE},
-    {"attributes", MLQ_ATTRIBUTE}, {"attr", MLQ_ATTRIBUTE}, {0},
+    {"metric", MLQ_METRIC},
+    {"metrics", MLQ_METRIC},
+    {"parameter", MLQ_PARAM},
+    {"parameters", MLQ_PARAM},
+    {"param", MLQ_PARAM},
+    {"params", MLQ_PARAM},
+    {"tag", MLQ_TAG},
+    {"tags", MLQ_TAG},
+    {"attribute", MLQ_ATTRIBUTE},
+    {"attributes", MLQ_ATTRIBUTE},
+    {"attr", MLQ_ATTRIBUTE},
+    {0},
 };
 static const struct entity_row trace_entities[] = {
     {"tag", MLQ_TAG},
@@ -163,10 +182,12 @@ static const struct {
     {version_rows, experiment_entities, "('attribute', 'tag', 'tags')"},
 };
 
-static const char *const op_names[] = {"=",     "!=", "<",  "<=",     ">",       ">=",         "LIKE",
-                                       "ILIKE", "RLIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"};
+static const char *const op_names[] = {"=",      "!=",      "<",          "<=",    ">",
+                                       ">=",     "LIKE",    "ILIKE",      "RLIKE", "IN",
+                                       "NOT IN", "IS NULL", "IS NOT NULL"};
 #define BIT(op) (1u << (op))
-#define OPS_NUMBER (BIT(MLQ_EQ) | BIT(MLQ_NE) | BIT(MLQ_LT) | BIT(MLQ_LE) | BIT(MLQ_GT) | BIT(MLQ_GE))
+#define OPS_NUMBER                                                                                 \
+    (BIT(MLQ_EQ) | BIT(MLQ_NE) | BIT(MLQ_LT) | BIT(MLQ_LE) | BIT(MLQ_GT) | BIT(MLQ_GE))
 #define OPS_TEXT (BIT(MLQ_EQ) | BIT(MLQ_NE) | BIT(MLQ_LIKE) | BIT(MLQ_ILIKE))
 #define OPS_LIST (BIT(MLQ_IN) | BIT(MLQ_NOT_IN))
 #define OPS_NULL (BIT(MLQ_IS_NULL) | BIT(MLQ_NOT_NULL))
@@ -193,14 +214,17 @@ static bool quoted(struct lexer *l, size_t *at, str *ret) {
     for (; end < l->in.n; end++) {
         char c = l->in.p[end];
         bool more = end + 1 < l->in.n && l->in.p[end + 1] == q;
-        if ((c == q || (c == '\\' && q != '`')) && more) end++;
-        else if (c == q) break;
+        if ((c == q || (c == '\\' && q != '`')) && more)
+            end++;
+        else if (c == q)
+            break;
     }
     if (end >= l->in.n) return false;
     char *out = arena_alloc(l->a, end - from + 1);
     for (size_t i = from; i < end; i++) {
         char c = l->in.p[i];
-        if ((c == q || (c == '\\' && q != '`')) && i + 1 < end && l->in.p[i + 1] == q) c = l->in.p[++i];
+        if ((c == q || (c == '\\' && q != '`')) && i + 1 < end && l->in.p[i + 1] == q)
+            c = l->in.p[++i];
         out[n++] = c;
     }
     *at = end + 1;
@@ -394,16 +418,20 @@ static unsigned ops_of(enum filter_domain d, const struct target *t) {
         return OPS_TEXT | OPS_LIST | rlike;
     }
     switch (t->entity) {
-    case MLQ_METRIC: return OPS_NUMBER;
+    case MLQ_METRIC:
+        return OPS_NUMBER;
     case MLQ_PARAM:
     case MLQ_TAG:
-    case MLQ_METADATA: return OPS_TEXT | null | rlike;
+    case MLQ_METADATA:
+        return OPS_TEXT | null | rlike;
     case MLQ_FEEDBACK:
-    case MLQ_EXPECTATION: return OPS_NUMBER | OPS_TEXT | OPS_NULL | rlike;
+    case MLQ_EXPECTATION:
+        return OPS_NUMBER | OPS_TEXT | OPS_NULL | rlike;
     case MLQ_SPAN:
         if (str_eqz(t->key, "content")) return BIT(MLQ_LIKE) | BIT(MLQ_ILIKE);
         return OPS_TEXT | OPS_LIST | rlike;
-    default: return OPS_TEXT | OPS_LIST;
+    default:
+        return OPS_TEXT | OPS_LIST;
     }
 }
 
@@ -510,10 +538,9 @@ static err *read_value(struct lexer *l, const struct target *target, struct mlq_
     }
     c->text = t.text;
     if (text) return NULL;
-    static const char *const names[] = {"attributes",         "metric",   "parameter",
-                                        "tag",                "dataset attributes",
-                                        "request_metadata",   "span",     "feedback",
-                                        "expectation"};
+    static const char *const names[] = {
+        "attributes",       "metric", "parameter", "tag",        "dataset attributes",
+        "request_metadata", "span",   "feedback",  "expectation"};
     const char *example = target->entity == MLQ_ATTRIBUTE || target->entity == MLQ_DATASET
                               ? ""
                               : " (e.g. 'my-value')";
@@ -523,16 +550,15 @@ static err *read_value(struct lexer *l, const struct target *target, struct mlq_
                        "string value %.*s. Use either single or double quotes.",
                        STR_ARG(shown));
     return err_new(ERR_INVALID_PARAMETER_VALUE,
-                   "Expected a quoted string value for %s%s. Got value %.*s",
-                   names[target->entity], example, STR_ARG(shown));
+                   "Expected a quoted string value for %s%s. Got value %.*s", names[target->entity],
+                   example, STR_ARG(shown));
 }
 
 static err *read_clause(struct lexer *l, enum filter_domain d, const struct token *name,
                         struct mlq_clause *c) {
     struct target target;
     struct token t = next(l);
-    if (name->kind != T_NAME)
-        return wrong("Invalid clause(s) in filter string: '", name->raw);
+    if (name->kind != T_NAME) return wrong("Invalid clause(s) in filter string: '", name->raw);
     if (t.kind == T_END) return wrong("Invalid clause(s) in filter string: '", name->raw);
     struct token first = t;
     if (!read_op(l, &t, &c->op)) {
@@ -584,7 +610,8 @@ err *filter_parse(arena *a, enum filter_domain d, str text, struct mlq *q) {
 
 err *filter_order(arena *a, enum filter_domain d, str text, struct mlq *q) {
     if (text.n > 4096)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "An order_by clause is longer than 4096 bytes.");
+        return err_new(ERR_INVALID_PARAMETER_VALUE,
+                       "An order_by clause is longer than 4096 bytes.");
     struct lexer l = {a, text, 0};
     struct token name = next(&l), t = next(&l);
     if (name.kind != T_NAME)
@@ -614,7 +641,8 @@ err *filter_order(arena *a, enum filter_domain d, str text, struct mlq *q) {
         return err_new(ERR_INVALID_PARAMETER_VALUE, "More than %d order_by clauses.",
                        MLQ_MAX_ORDERS);
     q->orders[q->n_orders++] =
-        (struct mlq_order){target.entity, target.row ? target.row->attribute : MLQ_NONE, descending,
-                           target.key, STR_NONE, STR_NONE};
+        (struct mlq_order){target.entity, target.row ? target.row->attribute : MLQ_NONE,
+                           descending,    target.key,
+                           STR_NONE,      STR_NONE};
     return NULL;
 }

@@ -56,15 +56,19 @@ static bool next(str *in, struct field *f) {
     if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return false;
     *f = (struct field){.number = (uint32_t)(tag >> 3), .type = (uint8_t)(tag & 7)};
     switch (f->type) {
-    case 0: return varint(in, &f->n);
-    case 1: return fixed(in, 8, &f->n);
-    case 5: return fixed(in, 4, &f->n);
+    case 0:
+        return varint(in, &f->n);
+    case 1:
+        return fixed(in, 8, &f->n);
+    case 5:
+        return fixed(in, 4, &f->n);
     case 2:
         if (!varint(in, &n) || n > in->n) return false;
         f->bytes = str_n(in->p, (size_t)n);
         *in = str_from(*in, (size_t)n);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -82,9 +86,7 @@ struct reader {
 static bool is_text(const struct field *f) { return f->type == 2 && str_is_utf8(f->bytes); }
 
 /* An empty text is not an absent one. */
-static str text_of(const struct field *f) {
-    return f->bytes.n ? f->bytes : STR("");
-}
+static str text_of(const struct field *f) { return f->bytes.n ? f->bytes : STR(""); }
 
 static void put_bytes(struct reader *r, jmut *o, const char *k, str bytes) {
     buf b = {0};
@@ -134,8 +136,9 @@ static err *any_value(struct reader *r, str in, jmut *o, int depth) {
             memcpy(&x, &f.n, sizeof(x));
             json_put_f64(r->d, o, "double_value", x);
         } else if (f.number == 5 && f.type == 2) {
-            TRY(values(r, f.bytes, json_put_arr(r->d, json_put_obj(r->d, o, "array_value"), "values"),
-                       false, depth));
+            TRY(values(r, f.bytes,
+                       json_put_arr(r->d, json_put_obj(r->d, o, "array_value"), "values"), false,
+                       depth));
         } else if (f.number == 6 && f.type == 2) {
             TRY(values(r, f.bytes,
                        json_put_arr(r->d, json_put_obj(r->d, o, "kvlist_value"), "values"), true,
@@ -246,8 +249,7 @@ static void trace_tags(struct reader *r, jmut *attributes, struct otlp_span *s) 
         str key = view(yyjson_mut_obj_get(x, "key"));
         if (!str_starts(key, TAG_PREFIX)) continue;
         str v = attribute(r, attributes, key, true);
-        if (v.p)
-            s->tags.p[s->tags.n++] = (struct mlflow_pair){str_from(key, TAG_PREFIX.n), v};
+        if (v.p) s->tags.p[s->tags.n++] = (struct mlflow_pair){str_from(key, TAG_PREFIX.n), v};
     }
 }
 
@@ -284,7 +286,9 @@ static err *span_field(struct reader *r, const struct field *f, jmut *o, struct 
         s->row.name = text_of(f);
         json_put_str(r->d, o, "name", s->row.name);
         return NULL;
-    case 6 << 3 | 0: json_put_int(r->d, o, "kind", (int64_t)(f->n & 7)); return NULL;
+    case 6 << 3 | 0:
+        json_put_int(r->d, o, "kind", (int64_t)(f->n & 7));
+        return NULL;
     case 7 << 3 | 1:
         s->start = (int64_t)(f->n & INT64_MAX);
         put_u64(r, o, "start_time_unix_nano", f->n);
@@ -293,13 +297,17 @@ static err *span_field(struct reader *r, const struct field *f, jmut *o, struct 
         s->end = (int64_t)(f->n & INT64_MAX);
         put_u64(r, o, "end_time_unix_nano", f->n);
         return NULL;
-    case 9 << 3 | 2: return key_value(r, f->bytes, list_of(r, o, "attributes"), 0);
-    case 11 << 3 | 2: return event(r, f->bytes, json_add_obj(r->d, list_of(r, o, "events")));
-    case 13 << 3 | 2: return link_to(r, f->bytes, json_add_obj(r->d, list_of(r, o, "links")));
+    case 9 << 3 | 2:
+        return key_value(r, f->bytes, list_of(r, o, "attributes"), 0);
+    case 11 << 3 | 2:
+        return event(r, f->bytes, json_add_obj(r->d, list_of(r, o, "events")));
+    case 13 << 3 | 2:
+        return link_to(r, f->bytes, json_add_obj(r->d, list_of(r, o, "links")));
     case 15 << 3 | 2:
         if (yyjson_mut_obj_get(o, "status")) return malformed("two statuses");
         return status(r, f->bytes, json_put_obj(r->d, o, "status"), s);
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OTLP trace exports (opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest) in the binary
- * protobuf encoding, read into spans. Source of the field numbers: opentelemetry-proto 1.x.
+ * OTLP trace exports (opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest) in the
+ * binary protobuf encoding, read into spans. Source of the field numbers: opentelemetry-proto 1.x.
  */
 #ifndef BH_MLFLOW_OTLP_H
 #define BH_MLFLOW_OTLP_H
@@ -14,11 +14,11 @@
 
 struct otlp_span {
     struct mlflow_span row;
-    str trace_id;       /* "tr-<hex>", or what the attribute mlflow.traceRequestId says */
-    bool root;          /* has no parent */
-    bool error;         /* status code ERROR */
-    int64_t start, end; /* nanoseconds */
-    str inputs, outputs; /* JSON texts for the previews; p NULL if none */
+    str trace_id;             /* "tr-<hex>", or what the attribute mlflow.traceRequestId says */
+    bool root;                /* has no parent */
+    bool error;               /* status code ERROR */
+    int64_t start, end;       /* nanoseconds */
+    str inputs, outputs;      /* JSON texts for the previews; p NULL if none */
     struct mlflow_pairs tags; /* mlflow.traceTag.* */
 };
 struct otlp_spans {

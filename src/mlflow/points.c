@@ -55,8 +55,8 @@ static err *to_model(struct req *r, const struct mlflow_run *run, jval *in,
         return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Logged model with ID '%.*s' not found.",
                        STR_ARG(str_cut(id, 100)));
     struct mlflow_model_metric metric = {
-        p->key,       run->run_id, name.p ? name : STR(""), digest.p ? digest : STR(""),
-        p->timestamp, p->step,     p->value};
+        p->key,  run->run_id, name.p ? name : STR(""), digest.p ? digest : STR(""), p->timestamp,
+        p->step, p->value};
     return mlflow_model_put_metric(r->tx, m.mid, &metric);
 }
 
@@ -65,8 +65,6 @@ err *points_to_models(struct req *r, const struct mlflow_run *run, jval *in,
     if (!yyjson_is_arr(in)) return points->n ? to_model(r, run, in, &points->p[0]) : NULL;
     jval *x;
     size_t i, max;
-    yyjson_arr_foreach(in, i, max, x) {
-        TRY(to_model(r, run, x, &points->p[i]));
-    }
+    yyjson_arr_foreach(in, i, max, x) { TRY(to_model(r, run, x, &points->p[i])); }
     return NULL;
 }

@@ -18,8 +18,8 @@ str rule_cut(str s, size_t limit) {
 
 err *rule_length(str s, size_t limit, const char *path) {
     if (s.n <= limit || code_points(s) <= limit) return NULL;
-    return err_new(ERR_INVALID_PARAMETER_VALUE,
-                   "'%s' exceeds the maximum length of %zu characters", path, limit);
+    return err_new(ERR_INVALID_PARAMETER_VALUE, "'%s' exceeds the maximum length of %zu characters",
+                   path, limit);
 }
 
 static bool key_char(char c) {
@@ -98,23 +98,26 @@ err *rule_model_name(str name) {
     bool bad = name.n == 0;
     for (size_t i = 0; i < name.n; i++) bad |= name.p[i] && strchr("/:.%\"'", name.p[i]);
     if (!bad) return rule_length(name, 500, "name");
-    return err_new(ERR_INVALID_PARAMETER_VALUE,
-                   "Invalid model name ('%.*s') provided. Model name must be a non-empty string and "
-                   "cannot contain the following characters: ('/', ':', '.', '%%', '\"', \"'\")",
-                   STR_ARG(str_cut(name, 500)));
+    return err_new(
+        ERR_INVALID_PARAMETER_VALUE,
+        "Invalid model name ('%.*s') provided. Model name must be a non-empty string and "
+        "cannot contain the following characters: ('/', ':', '.', '%%', '\"', \"'\")",
+        STR_ARG(str_cut(name, 500)));
 }
 
 str rule_random_name(arena *a) {
     static const char *const first[] = {
-        "amber", "bold",  "brisk", "calm",  "clear", "coral", "crisp", "dapper", "eager", "early",
-        "fair",  "fleet", "fresh", "gentle", "glad", "grand", "hardy", "jolly",  "keen",  "light",
-        "lively", "lucky", "merry", "mild",  "neat",  "noble", "proud", "quick",  "quiet", "rapid",
-        "rosy",  "sharp", "silver", "smart", "steady", "sunny", "swift", "tidy",  "warm",  "wise"};
+        "amber",  "bold",  "brisk",  "calm",  "clear",  "coral",  "crisp", "dapper",
+        "eager",  "early", "fair",   "fleet", "fresh",  "gentle", "glad",  "grand",
+        "hardy",  "jolly", "keen",   "light", "lively", "lucky",  "merry", "mild",
+        "neat",   "noble", "proud",  "quick", "quiet",  "rapid",  "rosy",  "sharp",
+        "silver", "smart", "steady", "sunny", "swift",  "tidy",   "warm",  "wise"};
     static const char *const second[] = {
-        "beaver", "bream", "carp",  "coot",  "crane", "dace",  "diver", "duck",  "eel",   "egret",
-        "finch",  "frog",  "gannet", "goose", "grebe", "gull", "heron", "ibis",  "loach", "loon",
-        "minnow", "newt",  "otter", "perch", "pike",  "plover", "rail", "roach", "ruff",  "seal",
-        "shrimp", "snipe", "stork", "swan",  "teal",  "tern",  "trout", "turtle", "vole", "wader"};
+        "beaver", "bream",  "carp",  "coot",  "crane",  "dace",   "diver",  "duck",
+        "eel",    "egret",  "finch", "frog",  "gannet", "goose",  "grebe",  "gull",
+        "heron",  "ibis",   "loach", "loon",  "minnow", "newt",   "otter",  "perch",
+        "pike",   "plover", "rail",  "roach", "ruff",   "seal",   "shrimp", "snipe",
+        "stork",  "swan",   "teal",  "tern",  "trout",  "turtle", "vole",   "wader"};
     uint64_t r = rand_u64();
     return str_of(arena_printf(a, "%s-%s-%d", first[r % ARRAY_LEN(first)],
                                second[(r >> 16) % ARRAY_LEN(second)], (int)((r >> 32) % 1000)));

@@ -57,9 +57,7 @@ err *search_where(struct req *r, jval *ids, struct search_page *p) {
 err *search_order(struct req *r, enum filter_domain d, struct search_page *p) {
     jval *list = arg(r, "order_by"), *x;
     size_t i, max;
-    yyjson_arr_foreach(list, i, max, x) {
-        TRY(filter_order(r->a, d, json_str(x), &p->q));
-    }
+    yyjson_arr_foreach(list, i, max, x) { TRY(filter_order(r->a, d, json_str(x), &p->q)); }
     return NULL;
 }
 

@@ -16,7 +16,8 @@ struct search_page {
     str bound;                          /* what page tokens are bound to */
 };
 
-/* Those of the ids (list of texts or numbers) that exist and that the caller may read, each once. */
+/* Those of the ids (list of texts or numbers) that exist and that the caller may read, each once.
+ */
 err *search_where(struct req *r, jval *ids, struct search_page *p) BH_CHECK;
 /* max_results, filter, page_token of the request; kind: what is searched, for the page token. */
 err *search_terms(struct req *r, enum filter_domain d, const char *kind, int64_t dflt, int64_t max,

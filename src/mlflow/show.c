@@ -3,8 +3,7 @@
 
 #include "base/time.h"
 
-static const char *const statuses[] = {"",         "RUNNING", "SCHEDULED",
-                                       "FINISHED", "FAILED",  "KILLED"};
+static const char *const statuses[] = {"", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"};
 
 const char *show_status(int status) {
     return status > 0 && status < (int)ARRAY_LEN(statuses) ? statuses[status] : "RUNNING";
@@ -36,8 +35,7 @@ struct mlflow_pairs show_pairs_of(struct req *r, const char *name) {
                                0};
     yyjson_arr_foreach(list, i, max, x) {
         str value = json_get_str(x, "value");
-        out.p[out.n++] =
-            (struct mlflow_pair){json_get_str(x, "key"), value.p ? value : STR("")};
+        out.p[out.n++] = (struct mlflow_pair){json_get_str(x, "key"), value.p ? value : STR("")};
     }
     return out;
 }
@@ -147,8 +145,7 @@ err *show_run(struct req *r, store_tx *tx, jmut *o, const struct mlflow_run *run
     show_run_info(r, json_put_obj(r->doc, o, "info"), run, e, active);
     jmut *data = json_put_obj(r->doc, o, "data");
     jmut *list = json_put_arr(r->doc, data, "metrics");
-    for (size_t i = 0; i < metrics.n; i++)
-        show_point(r, json_add_obj(r->doc, list), &metrics.p[i]);
+    for (size_t i = 0; i < metrics.n; i++) show_point(r, json_add_obj(r->doc, list), &metrics.p[i]);
     show_pairs(r, data, "params", &params);
     show_pairs(r, data, "tags", &tags);
     return show_inputs(r, tx, o, run->rid);

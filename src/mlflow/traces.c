@@ -104,8 +104,7 @@ static err *read_assessments(struct req *r, jval *list, struct trace_new *t) {
     TRY(rule_batch("assessments", MAX_PAIRS, n));
     t->assessments.p = arena_array_of(r->a, struct mlflow_assessment, n + 1);
     yyjson_arr_foreach(list, i, max, x) {
-        TRY(trace_read_assessment(r, x, t->trace.trace_id,
-                                  &t->assessments.p[t->assessments.n++]));
+        TRY(trace_read_assessment(r, x, t->trace.trace_id, &t->assessments.p[t->assessments.n++]));
     }
     return NULL;
 }
@@ -185,8 +184,8 @@ err *trace_save_info(struct req *r, struct trace_new *t) {
 
 /* ---- spans ---- */
 
-static err *trace_for_span(struct req *r, const struct ent_experiment *e,
-                           const struct otlp_span *s, struct mlflow_trace *t) {
+static err *trace_for_span(struct req *r, const struct ent_experiment *e, const struct otlp_span *s,
+                           struct mlflow_trace *t) {
     bool found;
     TRY(mlflow_trace_get(r->tx, r->scope, r->a, s->trace_id, t, &found));
     if (found && t->experiment != e->id)

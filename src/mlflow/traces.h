@@ -34,8 +34,8 @@ err *trace_save_spans(struct req *r, const struct ent_experiment *e,
                       const struct otlp_spans *spans) BH_CHECK;
 
 /* One assessment as a client sends it; trace_id and times are filled in. `id` as given by us. */
-err *trace_read_assessment(struct req *r, jval *in, str trace_id, struct mlflow_assessment *ret)
-    BH_CHECK;
+err *trace_read_assessment(struct req *r, jval *in, str trace_id,
+                           struct mlflow_assessment *ret) BH_CHECK;
 
 /* The v3 info added to o. */
 err *trace_show_info(struct req *r, store_tx *tx, jmut *o, const struct mlflow_trace *t,

@@ -42,10 +42,10 @@ static err *datasets(sql *q, arena *a, struct mlflow_datasets *ret) {
     bool row = true;
     err *e = NULL;
     while (!e && !(e = sql_step(q, &row)) && row)
-        vec_push(&v, ((struct mlflow_dataset){sql_get_t(q, 0, a), sql_get_t(q, 1, a),
-                                              sql_get_t(q, 2, a), sql_get_t(q, 3, a),
-                                              sql_get_t(q, 4, a), sql_get_t(q, 5, a),
-                                              sql_get_t(q, 6, a), sql_get_t(q, 7, a)}));
+        vec_push(
+            &v, ((struct mlflow_dataset){sql_get_t(q, 0, a), sql_get_t(q, 1, a), sql_get_t(q, 2, a),
+                                         sql_get_t(q, 3, a), sql_get_t(q, 4, a), sql_get_t(q, 5, a),
+                                         sql_get_t(q, 6, a), sql_get_t(q, 7, a)}));
     sql_close(q);
     ret->p = arena_array_of(a, struct mlflow_dataset, v.n + 1);
     ret->n = v.n;

@@ -36,8 +36,8 @@ bool mlq_like(str text, str pattern, bool fold) {
             p++;
             continue;
         }
-        if (ok && (pattern.p[p] == text.p[t] ||
-                   (fold && fold_of(pattern.p[p]) == fold_of(text.p[t])))) {
+        if (ok &&
+            (pattern.p[p] == text.p[t] || (fold && fold_of(pattern.p[p]) == fold_of(text.p[t])))) {
             t++;
             p++;
             continue;
@@ -100,32 +100,53 @@ bool mlq_match_text(const struct mlq_clause *c, str value) {
     if (c->op == MLQ_IS_NULL) return !value.p;
     if (!value.p) return false;
     switch (c->op) {
-    case MLQ_EQ: return str_eq(value, c->text);
-    case MLQ_NE: return !str_eq(value, c->text);
-    case MLQ_LT: return str_cmp(value, c->text) < 0;
-    case MLQ_LE: return str_cmp(value, c->text) <= 0;
-    case MLQ_GT: return str_cmp(value, c->text) > 0;
-    case MLQ_GE: return str_cmp(value, c->text) >= 0;
-    case MLQ_LIKE: return mlq_like(value, c->text, false);
-    case MLQ_ILIKE: return mlq_like(value, c->text, true);
-    case MLQ_RLIKE: return regex(c, value);
-    case MLQ_IN: return in_list(c, value);
-    case MLQ_NOT_IN: return !in_list(c, value);
-    case MLQ_IS_NULL: return false;
-    case MLQ_NOT_NULL: return true;
+    case MLQ_EQ:
+        return str_eq(value, c->text);
+    case MLQ_NE:
+        return !str_eq(value, c->text);
+    case MLQ_LT:
+        return str_cmp(value, c->text) < 0;
+    case MLQ_LE:
+        return str_cmp(value, c->text) <= 0;
+    case MLQ_GT:
+        return str_cmp(value, c->text) > 0;
+    case MLQ_GE:
+        return str_cmp(value, c->text) >= 0;
+    case MLQ_LIKE:
+        return mlq_like(value, c->text, false);
+    case MLQ_ILIKE:
+        return mlq_like(value, c->text, true);
+    case MLQ_RLIKE:
+        return regex(c, value);
+    case MLQ_IN:
+        return in_list(c, value);
+    case MLQ_NOT_IN:
+        return !in_list(c, value);
+    case MLQ_IS_NULL:
+        return false;
+    case MLQ_NOT_NULL:
+        return true;
     }
     unreachable();
 }
 
 bool mlq_match_number(const struct mlq_clause *c, double v) {
     switch (c->op) {
-    case MLQ_EQ: return v == c->number;
-    case MLQ_NE: return !(v == c->number);
-    case MLQ_LT: return v < c->number;
-    case MLQ_LE: return v <= c->number;
-    case MLQ_GT: return v > c->number;
-    case MLQ_GE: return v >= c->number;
-    case MLQ_NOT_NULL: return true;
-    default: return false;
+    case MLQ_EQ:
+        return v == c->number;
+    case MLQ_NE:
+        return !(v == c->number);
+    case MLQ_LT:
+        return v < c->number;
+    case MLQ_LE:
+        return v <= c->number;
+    case MLQ_GT:
+        return v > c->number;
+    case MLQ_GE:
+        return v >= c->number;
+    case MLQ_NOT_NULL:
+        return true;
+    default:
+        return false;
     }
 }

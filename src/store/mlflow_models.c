@@ -15,8 +15,7 @@ err *mlflow_model_insert(store_tx *tx, struct store_scope scope, struct mlflow_m
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12)",
                 sql_i(m->workspace), sql_i(m->experiment), sql_i(m->eid), sql_t(m->model_id),
                 sql_t(m->name), sql_t(m->model_type), sql_t(m->source_run_id), sql_i(m->status),
-                sql_t(m->status_message), sql_i(m->created), sql_i(m->updated),
-                sql_i(m->creator)));
+                sql_t(m->status_message), sql_i(m->created), sql_i(m->updated), sql_i(m->creator)));
     m->mid = sql_last_rowid(tx);
     return NULL;
 }
@@ -66,8 +65,8 @@ err *mlflow_model_set(store_tx *tx, const struct mlflow_model *m) {
     return sql_run(tx,
                    "UPDATE model SET model_type = ?2, status = ?3, status_message = ?4,"
                    " updated = ?5, deleted_time = ?6 WHERE mid = ?1",
-                   sql_i(m->mid), sql_t(m->model_type), sql_i(m->status),
-                   sql_t(m->status_message), sql_i(m->updated), sql_i(m->deleted_time));
+                   sql_i(m->mid), sql_t(m->model_type), sql_i(m->status), sql_t(m->status_message),
+                   sql_i(m->updated), sql_i(m->deleted_time));
 }
 
 err *mlflow_model_put(store_tx *tx, const struct mlflow_model *m, enum mlflow_model_kind kind,
@@ -140,8 +139,12 @@ err *mlflow_model_metrics(store_tx *tx, arena *a, int64_t mid, struct mlflow_mod
     bool row = true;
     err *e = NULL;
     while (!e && !(e = sql_step(q, &row)) && row) {
-        struct mlflow_model_metric m = {sql_get_t(q, 0, a), sql_get_t(q, 1, a), sql_get_t(q, 2, a),
-                                        sql_get_t(q, 3, a), sql_get_i(q, 4),    sql_get_i(q, 5),
+        struct mlflow_model_metric m = {sql_get_t(q, 0, a),
+                                        sql_get_t(q, 1, a),
+                                        sql_get_t(q, 2, a),
+                                        sql_get_t(q, 3, a),
+                                        sql_get_i(q, 4),
+                                        sql_get_i(q, 5),
                                         0};
         str bits = sql_peek_b(q, 6);
         if (bits.n == sizeof(m.value)) memcpy(&m.value, bits.p, sizeof(m.value));

@@ -33,8 +33,8 @@ err *mlflow_model_insert(store_tx *tx, struct store_scope scope, struct mlflow_m
 /* Deleted ones are found too. */
 err *mlflow_model_get(store_tx *tx, struct store_scope scope, arena *a, str model_id,
                       struct mlflow_model *ret, bool *found) BH_CHECK;
-err *mlflow_model_row(store_tx *tx, arena *a, int64_t mid, struct mlflow_model *ret, bool *found)
-    BH_CHECK;
+err *mlflow_model_row(store_tx *tx, arena *a, int64_t mid, struct mlflow_model *ret,
+                      bool *found) BH_CHECK;
 /* Writes type, status, message, updated, deleted_time. */
 err *mlflow_model_set(store_tx *tx, const struct mlflow_model *m) BH_CHECK;
 err *mlflow_model_put(store_tx *tx, const struct mlflow_model *m, enum mlflow_model_kind kind,
@@ -47,9 +47,9 @@ err *mlflow_model_drop(store_tx *tx, const struct mlflow_model *m, enum mlflow_m
 err *mlflow_model_items(store_tx *tx, arena *a, int64_t mid, enum mlflow_model_kind kind,
                         struct mlflow_pairs *ret) BH_CHECK;
 /* The latest value per (key, run, data set) is kept. */
-err *mlflow_model_put_metric(store_tx *tx, int64_t mid, const struct mlflow_model_metric *p)
-    BH_CHECK;
-err *mlflow_model_metrics(store_tx *tx, arena *a, int64_t mid, struct mlflow_model_metrics *ret)
-    BH_CHECK;
+err *mlflow_model_put_metric(store_tx *tx, int64_t mid,
+                             const struct mlflow_model_metric *p) BH_CHECK;
+err *mlflow_model_metrics(store_tx *tx, arena *a, int64_t mid,
+                          struct mlflow_model_metrics *ret) BH_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Typed searches over runs, logged models, traces and experiments: what src/mlflow/filter.c makes of
- * MLflow's filter language and what src/store/mlflow_search.c answers. A filter is a list of clauses
- * joined by AND; the language has no OR.
+ * Typed searches over runs, logged models, traces and experiments: what src/mlflow/filter.c makes
+ * of MLflow's filter language and what src/store/mlflow_search.c answers. A filter is a list of
+ * clauses joined by AND; the language has no OR.
  */
 #ifndef BH_STORE_MLFLOW_QUERY_H
 #define BH_STORE_MLFLOW_QUERY_H

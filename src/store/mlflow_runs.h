@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs in mlflow.db: info, parameters, tags, metrics, inputs and outputs. Whoever calls has checked
- * rights and values; here are rows only. All take a transaction of STORE_MLFLOW. Texts that are read
- * live in the arena given.
+ * rights and values; here are rows only. All take a transaction of STORE_MLFLOW. Texts that are
+ * read live in the arena given.
  */
 #ifndef BH_STORE_MLFLOW_RUNS_H
 #define BH_STORE_MLFLOW_RUNS_H
@@ -42,7 +42,7 @@ struct mlflow_points {
 
 struct mlflow_dataset {
     str name, digest, source_type, source, schema, profile; /* schema, profile: p NULL if none */
-    str tags;    /* JSON list of {"key","value"} */
+    str tags;                                               /* JSON list of {"key","value"} */
     str context; /* value of the tag mlflow.data.context, p NULL if none */
 };
 struct mlflow_datasets {
@@ -67,8 +67,8 @@ err *mlflow_run_insert(store_tx *tx, struct store_scope scope, struct mlflow_run
 err *mlflow_run_get(store_tx *tx, struct store_scope scope, arena *a, str run_id,
                     struct mlflow_run *ret, bool *found) BH_CHECK;
 /* By rid, for searches that have found it within a scope. */
-err *mlflow_run_row(store_tx *tx, arena *a, int64_t rid, struct mlflow_run *ret, bool *found)
-    BH_CHECK;
+err *mlflow_run_row(store_tx *tx, arena *a, int64_t rid, struct mlflow_run *ret,
+                    bool *found) BH_CHECK;
 /* Writes name, status, end_time, deleted_time. A run that ends is settled. */
 err *mlflow_run_set(store_tx *tx, struct mlflow_run *run) BH_CHECK;
 /* Marks active runs of an experiment that began before `until` (milliseconds) as deleted, at most
@@ -85,8 +85,8 @@ err *mlflow_run_tags(store_tx *tx, arena *a, int64_t rid, struct mlflow_pairs *r
 err *mlflow_run_put_param(store_tx *tx, arena *a, const struct mlflow_run *run, str key, str value,
                           str *ret_old) BH_CHECK;
 err *mlflow_run_put_tag(store_tx *tx, const struct mlflow_run *run, str key, str value) BH_CHECK;
-err *mlflow_run_delete_tag(store_tx *tx, const struct mlflow_run *run, str key, bool *found)
-    BH_CHECK;
+err *mlflow_run_delete_tag(store_tx *tx, const struct mlflow_run *run, str key,
+                           bool *found) BH_CHECK;
 /* One value; p NULL: none. */
 err *mlflow_run_param(store_tx *tx, arena *a, int64_t rid, str key, str *ret) BH_CHECK;
 err *mlflow_run_tag(store_tx *tx, arena *a, int64_t rid, str key, str *ret) BH_CHECK;

@@ -57,14 +57,22 @@ static const char *status_name(int s) {
 static struct topk_key attribute_of(struct seeker *s, enum mlq_attribute attribute) {
     struct mlflow_model *m = &((struct object *)s->object)->model;
     switch (attribute) {
-    case MLQ_ID: return text(m->model_id);
-    case MLQ_NAME: return text(m->name);
-    case MLQ_MODEL_TYPE: return text(m->model_type);
-    case MLQ_SOURCE_RUN: return text(m->source_run_id);
-    case MLQ_STATUS: return text(str_of(status_name(m->status)));
-    case MLQ_START: return number((double)m->created);
-    case MLQ_END: return number((double)m->updated);
-    default: return (struct topk_key){0};
+    case MLQ_ID:
+        return text(m->model_id);
+    case MLQ_NAME:
+        return text(m->name);
+    case MLQ_MODEL_TYPE:
+        return text(m->model_type);
+    case MLQ_SOURCE_RUN:
+        return text(m->source_run_id);
+    case MLQ_STATUS:
+        return text(str_of(status_name(m->status)));
+    case MLQ_START:
+        return number((double)m->created);
+    case MLQ_END:
+        return number((double)m->updated);
+    default:
+        return (struct topk_key){0};
     }
 }
 
@@ -91,15 +99,19 @@ static err *value(struct seeker *s, enum mlq_entity entity, enum mlq_attribute a
     str t = STR_NONE;
     *ret = (struct topk_key){0};
     switch (entity) {
-    case MLQ_ATTRIBUTE: *ret = attribute_of(s, attribute); return NULL;
-    case MLQ_METRIC: return metric_of(s, key, order, ret);
+    case MLQ_ATTRIBUTE:
+        *ret = attribute_of(s, attribute);
+        return NULL;
+    case MLQ_METRIC:
+        return metric_of(s, key, order, ret);
     case MLQ_PARAM:
         TRY(mlflow_model_item(s->tx, s->scratch, o->model.mid, MODEL_PARAM, key, &t));
         break;
     case MLQ_TAG:
         TRY(mlflow_model_item(s->tx, s->scratch, o->model.mid, MODEL_TAG, key, &t));
         break;
-    default: return NULL;
+    default:
+        return NULL;
     }
     *ret = text(t);
     return NULL;

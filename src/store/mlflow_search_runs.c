@@ -7,13 +7,13 @@
  *             that clause; of several clauses the one with the fewest
  *   metric    the order is by a metric: metric_find in order, hot runs first; those without a value
  *             only when the page is not full by then
- *   text      the order is by a parameter or tag: its index in order; those without a value likewise
- *   time      the order is by start: run_by_time in order
- *   all       otherwise: every run of the experiment
+ *   text      the order is by a parameter or tag: its index in order; those without a value
+ * likewise time      the order is by start: run_by_time in order all       otherwise: every run of
+ * the experiment
  *
  * and all clauses are checked on each. "metric", "text" and "time" end when the page is full and
- * no later row can be kept. So a filter that few satisfy reads few rows through its driver, and one that many
- * satisfy fills the page soon.
+ * no later row can be kept. So a filter that few satisfy reads few rows through its driver, and one
+ * that many satisfy fills the page soon.
  */
 #include <math.h>
 #include <stdio.h>
@@ -51,17 +51,23 @@ static struct topk_key number(double n) { return (struct topk_key){TOPK_NUMBER, 
 static struct topk_key attribute_of(struct seeker *s, enum mlq_attribute attribute) {
     struct object *o = s->object;
     switch (attribute) {
-    case MLQ_ID: return text(o->run.run_id);
-    case MLQ_NAME: return text(o->run.name.p ? o->run.name : STR(""));
-    case MLQ_USER: return text(o->run.user_id.p ? o->run.user_id : STR(""));
-    case MLQ_STATUS: return text(str_of(status_name(o->run.status)));
-    case MLQ_START: return number((double)o->run.start_time);
+    case MLQ_ID:
+        return text(o->run.run_id);
+    case MLQ_NAME:
+        return text(o->run.name.p ? o->run.name : STR(""));
+    case MLQ_USER:
+        return text(o->run.user_id.p ? o->run.user_id : STR(""));
+    case MLQ_STATUS:
+        return text(str_of(status_name(o->run.status)));
+    case MLQ_START:
+        return number((double)o->run.start_time);
     case MLQ_END:
         return o->run.end_time ? number((double)o->run.end_time) : (struct topk_key){0};
     case MLQ_ARTIFACT_URI:
         return text(str_of(arena_printf(s->scratch, "%.*s/%.*s/artifacts", STR_ARG(s->where->uri),
                                         STR_ARG(o->run.run_id))));
-    default: return (struct topk_key){0};
+    default:
+        return (struct topk_key){0};
     }
 }
 
@@ -72,7 +78,9 @@ static err *value(struct seeker *s, enum mlq_entity entity, enum mlq_attribute a
     (void)order;
     *ret = (struct topk_key){0};
     switch (entity) {
-    case MLQ_ATTRIBUTE: *ret = attribute_of(s, attribute); return NULL;
+    case MLQ_ATTRIBUTE:
+        *ret = attribute_of(s, attribute);
+        return NULL;
     case MLQ_METRIC:
         if (!o->metrics_read)
             TRY(mlflow_metrics_latest(s->tx, s->scratch, o->run.rid, &o->metrics));
@@ -80,9 +88,14 @@ static err *value(struct seeker *s, enum mlq_entity entity, enum mlq_attribute a
         for (size_t i = 0; i < o->metrics.n; i++)
             if (str_eq(o->metrics.p[i].key, key)) *ret = number(o->metrics.p[i].value);
         return NULL;
-    case MLQ_PARAM: TRY(mlflow_run_param(s->tx, s->scratch, o->run.rid, key, &t)); break;
-    case MLQ_TAG: TRY(mlflow_run_tag(s->tx, s->scratch, o->run.rid, key, &t)); break;
-    default: return NULL;
+    case MLQ_PARAM:
+        TRY(mlflow_run_param(s->tx, s->scratch, o->run.rid, key, &t));
+        break;
+    case MLQ_TAG:
+        TRY(mlflow_run_tag(s->tx, s->scratch, o->run.rid, key, &t));
+        break;
+    default:
+        return NULL;
     }
     if (t.p) *ret = text(t);
     return NULL;
@@ -98,7 +111,7 @@ static err *any(struct seeker *s, const struct mlq_clause *c, bool *ret_handled,
     for (size_t i = 0; i < sets.n; i++) {
         str v = str_eqz(c->key, "name")     ? sets.p[i].name
                 : str_eqz(c->key, "digest") ? sets.p[i].digest
-                                             : sets.p[i].context;
+                                            : sets.p[i].context;
         *ret_ok |= mlq_match_text(c, v);
     }
     return NULL;
@@ -331,12 +344,12 @@ static err *by_text(struct seeker *s, const struct mlq_order *order) {
         sql *q;
         bool row = true;
         char text[160];
-        snprintf(text, sizeof(text),
-                 "SELECT rid FROM %s WHERE eid = ?1 AND key = ?2 AND substr(value, 1, 64) %s ?3"
-                 " ORDER BY substr(value, 1, 64)%s",
-                 order->entity == MLQ_PARAM ? "run_param" : "run_tag",
-                 order->descending && s->top.after_set ? "<=" : ">=",
-                 order->descending ? " DESC" : "");
+        snprintf(
+            text, sizeof(text),
+            "SELECT rid FROM %s WHERE eid = ?1 AND key = ?2 AND substr(value, 1, 64) %s ?3"
+            " ORDER BY substr(value, 1, 64)%s",
+            order->entity == MLQ_PARAM ? "run_param" : "run_tag",
+            order->descending && s->top.after_set ? "<=" : ">=", order->descending ? " DESC" : "");
         str from = s->top.after_set ? prefix_of(k->text) : STR("");
         const struct sql_arg args[] = {sql_i(s->eid), sql_t(order->key), sql_t(from)};
         TRY(sql_open_text(&q, s->tx, text, args, ARRAY_LEN(args)));

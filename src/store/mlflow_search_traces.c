@@ -35,16 +35,23 @@ static const char *state_name(int s) {
 static struct topk_key attribute_of(struct seeker *s, enum mlq_attribute attribute) {
     struct mlflow_trace *t = &((struct object *)s->object)->trace;
     switch (attribute) {
-    case MLQ_ID: return text(t->trace_id);
-    case MLQ_START: return number((double)t->request_time);
-    case MLQ_LASTING: return t->duration < 0 ? (struct topk_key){0} : number((double)t->duration);
+    case MLQ_ID:
+        return text(t->trace_id);
+    case MLQ_START:
+        return number((double)t->request_time);
+    case MLQ_LASTING:
+        return t->duration < 0 ? (struct topk_key){0} : number((double)t->duration);
     case MLQ_END:
         return t->duration < 0 ? (struct topk_key){0}
                                : number((double)(t->request_time + t->duration));
-    case MLQ_STATUS: return text(str_of(state_name(t->state)));
-    case MLQ_CLIENT_REQUEST: return text(t->client_request_id);
-    case MLQ_EXPERIMENT: return number((double)t->experiment);
-    default: return (struct topk_key){0};
+    case MLQ_STATUS:
+        return text(str_of(state_name(t->state)));
+    case MLQ_CLIENT_REQUEST:
+        return text(t->client_request_id);
+    case MLQ_EXPERIMENT:
+        return number((double)t->experiment);
+    default:
+        return (struct topk_key){0};
     }
 }
 
@@ -100,8 +107,7 @@ static err *any_span(struct seeker *s, const struct mlq_clause *c, bool *ret_ok)
     if (!o->spans_read) TRY(mlflow_trace_spans(s->tx, s->scratch, o->trace.tid, &o->spans));
     o->spans_read = true;
     *ret_ok = false;
-    for (size_t i = 0; i < o->spans.n && !*ret_ok; i++)
-        *ret_ok = span_holds(s, c, &o->spans.p[i]);
+    for (size_t i = 0; i < o->spans.n && !*ret_ok; i++) *ret_ok = span_holds(s, c, &o->spans.p[i]);
     return NULL;
 }
 
@@ -184,8 +190,9 @@ static err *by_driver(struct seeker *s, bool *ret_done) {
         if (c->op != MLQ_EQ) continue;
         if (c->entity == MLQ_ATTRIBUTE && c->attribute == MLQ_ID) {
             *ret_done = true;
-            TRY(sql_open(&rows, s->tx, "SELECT tid FROM trace WHERE workspace_id = ?1"
-                                       " AND trace_id = ?2 AND eid = ?3",
+            TRY(sql_open(&rows, s->tx,
+                         "SELECT tid FROM trace WHERE workspace_id = ?1"
+                         " AND trace_id = ?2 AND eid = ?3",
                          sql_i(s->search->scope.workspace), sql_t(c->text), sql_i(s->eid)));
             return seek_all(s, rows, false);
         }

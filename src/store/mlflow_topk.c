@@ -30,9 +30,9 @@ static int rank_of(const struct topk_key *k) {
 static int compare_key(const struct topk_key *x, const struct topk_key *y, bool descending) {
     int rx = rank_of(x), ry = rank_of(y);
     if (rx || ry) return rx - ry;
-    int c = x->kind != y->kind        ? (int)x->kind - (int)y->kind
+    int c = x->kind != y->kind       ? (int)x->kind - (int)y->kind
             : x->kind == TOPK_NUMBER ? (x->number > y->number) - (x->number < y->number)
-                                      : str_cmp(x->text, y->text);
+                                     : str_cmp(x->text, y->text);
     return descending ? -c : c;
 }
 
@@ -72,7 +72,8 @@ static bool later(const struct topk *t, size_t i, size_t j) {
 }
 
 static void sift_up(struct topk *t, size_t i) {
-    for (; i && later(t, i, (i - 1) / 2); i = (i - 1) / 2) swap(&t->items[i], &t->items[(i - 1) / 2]);
+    for (; i && later(t, i, (i - 1) / 2); i = (i - 1) / 2)
+        swap(&t->items[i], &t->items[(i - 1) / 2]);
 }
 
 static void sift_down(struct topk *t, size_t i) {

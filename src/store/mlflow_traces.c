@@ -182,9 +182,9 @@ err *mlflow_trace_spans(store_tx *tx, arena *a, int64_t tid, struct mlflow_spans
     bool row = true;
     err *e = NULL;
     while (!e && !(e = sql_step(q, &row)) && row)
-        vec_push(&v, ((struct mlflow_span){sql_get_t(q, 0, a), sql_get_i(q, 1), sql_get_t(q, 2, a),
-                                           sql_get_t(q, 3, a), sql_get_t(q, 4, a),
-                                           sql_get_t(q, 5, a)}));
+        vec_push(
+            &v, ((struct mlflow_span){sql_get_t(q, 0, a), sql_get_i(q, 1), sql_get_t(q, 2, a),
+                                      sql_get_t(q, 3, a), sql_get_t(q, 4, a), sql_get_t(q, 5, a)}));
     sql_close(q);
     ret->p = arena_array_of(a, struct mlflow_span, v.n + 1);
     ret->n = v.n;

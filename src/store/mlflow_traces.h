@@ -21,10 +21,10 @@ struct mlflow_trace {
 };
 
 struct mlflow_span {
-    str span_id; /* hex */
-    int64_t start_time; /* nanoseconds */
+    str span_id;            /* hex */
+    int64_t start_time;     /* nanoseconds */
     str name, type, status; /* type, status: p NULL if none */
-    str body; /* opentelemetry.proto.trace.v1.Span as protobuf-JSON */
+    str body;               /* opentelemetry.proto.trace.v1.Span as protobuf-JSON */
 };
 struct mlflow_spans {
     struct mlflow_span *p;
@@ -46,8 +46,8 @@ struct mlflow_assessments {
 
 err *mlflow_trace_get(store_tx *tx, struct store_scope scope, arena *a, str trace_id,
                       struct mlflow_trace *ret, bool *found) BH_CHECK;
-err *mlflow_trace_row(store_tx *tx, arena *a, int64_t tid, struct mlflow_trace *ret, bool *found)
-    BH_CHECK;
+err *mlflow_trace_row(store_tx *tx, arena *a, int64_t tid, struct mlflow_trace *ret,
+                      bool *found) BH_CHECK;
 /* Fills tid and eid. */
 err *mlflow_trace_insert(store_tx *tx, struct store_scope scope, struct mlflow_trace *t) BH_CHECK;
 /* Writes everything but ids. */
@@ -67,12 +67,12 @@ err *mlflow_trace_items(store_tx *tx, arena *a, int64_t tid, enum mlflow_trace_k
                         struct mlflow_pairs *ret) BH_CHECK;
 
 /* Adds or replaces by span_id; n_spans of the row is kept right. */
-err *mlflow_trace_put_span(store_tx *tx, struct mlflow_trace *t, const struct mlflow_span *s)
-    BH_CHECK;
+err *mlflow_trace_put_span(store_tx *tx, struct mlflow_trace *t,
+                           const struct mlflow_span *s) BH_CHECK;
 err *mlflow_trace_spans(store_tx *tx, arena *a, int64_t tid, struct mlflow_spans *ret) BH_CHECK;
 
-err *mlflow_trace_put_assessment(store_tx *tx, int64_t tid, const struct mlflow_assessment *s)
-    BH_CHECK;
+err *mlflow_trace_put_assessment(store_tx *tx, int64_t tid,
+                                 const struct mlflow_assessment *s) BH_CHECK;
 /* By id; or all (id empty), oldest first. */
 err *mlflow_trace_assessments(store_tx *tx, arena *a, int64_t tid, str id,
                               struct mlflow_assessments *ret) BH_CHECK;

@@ -36,10 +36,11 @@ static void is(str s, const char *z) {
 static void test_clauses(void **state) {
     (void)state;
     arena *a = arena_new();
-    struct mlq q = parse(a, FILTER_RUNS,
-                         "metrics.m > 0.5 and params.`a b` = 'x''y' AND tags.mlflow.user LIKE \"%A_\" "
-                         "and status != 'FAILED' and attributes.start_time >= -12 and "
-                         "tags.t is not null and run_id IN ('a', \"b\") and dataset.name = 'd'");
+    struct mlq q =
+        parse(a, FILTER_RUNS,
+              "metrics.m > 0.5 and params.`a b` = 'x''y' AND tags.mlflow.user LIKE \"%A_\" "
+              "and status != 'FAILED' and attributes.start_time >= -12 and "
+              "tags.t is not null and run_id IN ('a', \"b\") and dataset.name = 'd'");
     assert_int_equal(q.n_clauses, 8);
     assert_int_equal(q.clauses[0].entity, MLQ_METRIC);
     assert_int_equal(q.clauses[0].op, MLQ_GT);
@@ -58,8 +59,9 @@ static void test_clauses(void **state) {
     assert_int_equal(q.clauses[7].entity, MLQ_DATASET);
     assert_int_equal(parse(a, FILTER_RUNS, "").n_clauses, 0);
     assert_int_equal(parse(a, FILTER_RUNS, " \n").n_clauses, 0);
-    q = parse(a, FILTER_TRACES, "name = 'f' and run_id = 'r' and feedback.q > 0.5 and "
-                                "span.attributes.a.b ILIKE '%x' and timestamp_ms < 5");
+    q = parse(a, FILTER_TRACES,
+              "name = 'f' and run_id = 'r' and feedback.q > 0.5 and "
+              "span.attributes.a.b ILIKE '%x' and timestamp_ms < 5");
     assert_int_equal(q.clauses[0].entity, MLQ_TAG);
     is(q.clauses[0].key, "mlflow.traceName");
     assert_int_equal(q.clauses[1].entity, MLQ_METADATA);
@@ -75,7 +77,8 @@ static void test_refusals(void **state) {
     refuse(FILTER_RUNS, "params.p = 1", "Expected a quoted string value for parameter");
     refuse(FILTER_RUNS, "nope.p = 'a'", "Invalid entity type 'nope'. Valid values are");
     refuse(FILTER_RUNS, "nope = 'a'", "Invalid attribute key 'nope' specified. Valid keys are");
-    refuse(FILTER_RUNS, "params.p = 'a' OR params.q = 'b'", "Invalid clause(s) in filter string: 'OR'");
+    refuse(FILTER_RUNS, "params.p = 'a' OR params.q = 'b'",
+           "Invalid clause(s) in filter string: 'OR'");
     refuse(FILTER_RUNS, "params.p = 'a' and", "Invalid clause(s) in filter string");
     refuse(FILTER_RUNS, "params.p = 'a", "Expected a quoted string value");
     refuse(FILTER_RUNS, "params.p = a", "Parameter value is either not quoted");
@@ -102,8 +105,8 @@ static void test_order(void **state) {
     assert_true(q.orders[0].descending && !q.orders[1].descending);
     is(q.orders[0].key, "a b");
     assert_int_equal(q.orders[1].attribute, MLQ_START);
-    static const char *const bad[] = {"", "start_time up", "start_time asc desc", "nope", "=",
-                                      "dataset.name"};
+    static const char *const bad[] = {"",  "start_time up", "start_time asc desc", "nope",
+                                      "=", "dataset.name"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         err *e = filter_order(a, FILTER_RUNS, str_of(bad[i]), &q);
         assert_non_null(e);

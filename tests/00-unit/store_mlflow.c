@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of mlflow.db: metrics (latest, history, hot and settled runs) and the search over runs, which
- * is compared with a naive one over the same runs in memory.
+ * Rows of mlflow.db: metrics (latest, history, hot and settled runs) and the search over runs,
+ * which is compared with a naive one over the same runs in memory.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "store/mlflow_search.h"
 #include "store/mlflow_runs.h"
+#include "store/mlflow_search.h"
 #include "sys/files.h"
 #include "sys/rand.h"
 
@@ -108,8 +108,8 @@ static void test_latest_and_history(void **state) {
     assert_true(latest_of(tx, a, l.run.rid, "m") == 0.7);
     assert_true(isnan(latest_of(tx, a, l.run.rid, "nan")));
     assert_true(latest_of(tx, a, l.run.rid, "inf") == -INFINITY);
-    struct mlflow_history q = {.key = STR("m"), .min_step = INT64_MIN, .max_step = INT64_MAX,
-                               .limit = 2};
+    struct mlflow_history q = {
+        .key = STR("m"), .min_step = INT64_MIN, .max_step = INT64_MAX, .limit = 2};
     struct mlflow_points h;
     ok(mlflow_metrics_history(tx, a, l.run.rid, &q, &h));
     assert_int_equal(h.n, 2);
@@ -182,8 +182,8 @@ static void test_long_history(void **state) {
     for (l.to = 3000; l.to <= 15000; l.from = l.to, l.to += 3000) write_now(long_job, &l);
     store_tx *tx;
     ok(store_read_begin(s, STORE_MLFLOW, 0, &tx));
-    struct mlflow_history q = {.key = STR("m"), .min_step = INT64_MIN, .max_step = INT64_MAX,
-                               .limit = 20000};
+    struct mlflow_history q = {
+        .key = STR("m"), .min_step = INT64_MIN, .max_step = INT64_MAX, .limit = 20000};
     struct mlflow_points h;
     ok(mlflow_metrics_history(tx, a, l.b.run.rid, &q, &h));
     assert_int_equal(h.n, 5000);
@@ -276,9 +276,12 @@ static bool naive_holds(const struct known *k, const struct mlq_clause *c) {
     case MLQ_METRIC:
         if (str_eqz(c->key, "m")) return k->has_m && mlq_match_number(c, k->m);
         return mlq_match_number(c, (double)(k - known));
-    case MLQ_PARAM: return mlq_match_text(c, str_eqz(c->key, "p") ? str_of(k->p) : STR_NONE);
-    case MLQ_TAG: return mlq_match_text(c, str_eqz(c->key, "t") && k->tag[0] ? str_of(k->tag) : STR_NONE);
-    default: return mlq_match_number(c, (double)k->run.start_time);
+    case MLQ_PARAM:
+        return mlq_match_text(c, str_eqz(c->key, "p") ? str_of(k->p) : STR_NONE);
+    case MLQ_TAG:
+        return mlq_match_text(c, str_eqz(c->key, "t") && k->tag[0] ? str_of(k->tag) : STR_NONE);
+    default:
+        return mlq_match_number(c, (double)k->run.start_time);
     }
 }
 
@@ -310,7 +313,8 @@ static int naive_order(const void *x, const void *y) {
         }
         if (c) return o->descending ? -c : c;
     }
-    if (p->run.start_time != q->run.start_time) return p->run.start_time > q->run.start_time ? -1 : 1;
+    if (p->run.start_time != q->run.start_time)
+        return p->run.start_time > q->run.start_time ? -1 : 1;
     return str_cmp(p->run.run_id, q->run.run_id);
 }
 
@@ -319,14 +323,16 @@ static void compare(store_tx *tx, const struct mlq *q, enum mlflow_view view, si
     struct mlflow_where where[] = {{7, false, STR("u:7")}, {8, false, STR("u:8")}};
     int want[RUNS], n = 0, at = 0;
     for (int i = 0; i < RUNS; i++) {
-        bool keep = view == MLFLOW_ALL || (known[i].run.deleted_time != 0) == (view == MLFLOW_DELETED);
-        for (size_t c = 0; keep && c < q->n_clauses; c++) keep = naive_holds(&known[i], &q->clauses[c]);
+        bool keep =
+            view == MLFLOW_ALL || (known[i].run.deleted_time != 0) == (view == MLFLOW_DELETED);
+        for (size_t c = 0; keep && c < q->n_clauses; c++)
+            keep = naive_holds(&known[i], &q->clauses[c]);
         if (keep) want[n++] = i;
     }
     sort_by = q;
     qsort(want, (size_t)n, sizeof(int), naive_order);
-    struct mlflow_search search = {.scope = WS, .where = where, .n_where = 2, .view = view, .q = q,
-                                   .limit = limit};
+    struct mlflow_search search = {
+        .scope = WS, .where = where, .n_where = 2, .view = view, .q = q, .limit = limit};
     struct mlflow_found found;
     do {
         ok(mlflow_search_runs(tx, a, &search, &found));
@@ -346,8 +352,12 @@ static void compare(store_tx *tx, const struct mlq *q, enum mlflow_view view, si
 
 static struct mlq_clause number_clause(enum mlq_entity entity, const char *key, enum mlq_op op,
                                        double n) {
-    return (struct mlq_clause){.entity = entity, .attribute = MLQ_START, .op = op, .numeric = true,
-                               .key = str_of(key), .number = n};
+    return (struct mlq_clause){.entity = entity,
+                               .attribute = MLQ_START,
+                               .op = op,
+                               .numeric = true,
+                               .key = str_of(key),
+                               .number = n};
 }
 static struct mlq_clause text_clause(enum mlq_entity entity, const char *key, enum mlq_op op,
                                      const char *t) {
@@ -359,20 +369,25 @@ static void test_search(void **state) {
     arena *a = arena_new();
     struct filling f = {a, 0, RUNS, 42};
     write_now(fill_job, &f);
-    struct mlq_clause clauses[] = {
-        number_clause(MLQ_METRIC, "m", MLQ_GT, 20),  number_clause(MLQ_METRIC, "m", MLQ_EQ, 31),
-        number_clause(MLQ_METRIC, "m", MLQ_NE, 3),   number_clause(MLQ_METRIC, "m", MLQ_LE, 2),
-        number_clause(MLQ_METRIC, "z", MLQ_LT, 100), text_clause(MLQ_PARAM, "p", MLQ_EQ, "p1"),
-        text_clause(MLQ_PARAM, "p", MLQ_NE, "p1"),   text_clause(MLQ_TAG, "t", MLQ_EQ, "t3"),
-        text_clause(MLQ_TAG, "t", MLQ_LIKE, "t1%"),  text_clause(MLQ_TAG, "none", MLQ_IS_NULL, ""),
-        number_clause(MLQ_ATTRIBUTE, "", MLQ_GE, 1030)};
-    struct mlq_order orders[] = {{.entity = MLQ_METRIC, .key = STR("m"), .descending = true},
-                                 {.entity = MLQ_METRIC, .key = STR("m")},
-                                 {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START},
-                                 {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START, .descending = true},
-                                 {.entity = MLQ_TAG, .key = STR("t")},
-                                 {.entity = MLQ_TAG, .key = STR("t"), .descending = true},
-                                 {.entity = MLQ_PARAM, .key = STR("p"), .descending = true}};
+    struct mlq_clause clauses[] = {number_clause(MLQ_METRIC, "m", MLQ_GT, 20),
+                                   number_clause(MLQ_METRIC, "m", MLQ_EQ, 31),
+                                   number_clause(MLQ_METRIC, "m", MLQ_NE, 3),
+                                   number_clause(MLQ_METRIC, "m", MLQ_LE, 2),
+                                   number_clause(MLQ_METRIC, "z", MLQ_LT, 100),
+                                   text_clause(MLQ_PARAM, "p", MLQ_EQ, "p1"),
+                                   text_clause(MLQ_PARAM, "p", MLQ_NE, "p1"),
+                                   text_clause(MLQ_TAG, "t", MLQ_EQ, "t3"),
+                                   text_clause(MLQ_TAG, "t", MLQ_LIKE, "t1%"),
+                                   text_clause(MLQ_TAG, "none", MLQ_IS_NULL, ""),
+                                   number_clause(MLQ_ATTRIBUTE, "", MLQ_GE, 1030)};
+    struct mlq_order orders[] = {
+        {.entity = MLQ_METRIC, .key = STR("m"), .descending = true},
+        {.entity = MLQ_METRIC, .key = STR("m")},
+        {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START},
+        {.entity = MLQ_ATTRIBUTE, .attribute = MLQ_START, .descending = true},
+        {.entity = MLQ_TAG, .key = STR("t")},
+        {.entity = MLQ_TAG, .key = STR("t"), .descending = true},
+        {.entity = MLQ_PARAM, .key = STR("p"), .descending = true}};
     store_tx *tx;
     ok(store_read_begin(s, STORE_MLFLOW, 0, &tx));
     size_t n_clauses = ARRAY_LEN(clauses), n_orders = ARRAY_LEN(orders);

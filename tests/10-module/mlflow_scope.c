@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two workspaces with experiments, runs, models and traces: neither reaches the other's by id or name. */
+/* Two workspaces with experiments, runs, models and traces: neither reaches the other's by id or
+ * name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,12 +49,17 @@ struct things {
 
 static err *make_things(store_tx *tx, void *arg) {
     struct things *t = arg;
-    struct mlflow_run run = {.experiment = t->experiment, .run_id = STR("r1"), .name = STR("r"),
-                             .user_id = STR("u"), .status = RUN_RUNNING};
-    struct mlflow_model model = {.experiment = t->experiment, .model_id = STR("m-1"),
-                                 .name = STR("m"), .status = MODEL_READY};
-    struct mlflow_trace trace = {.experiment = t->experiment, .trace_id = STR("tr-1"),
-                                 .duration = -1};
+    struct mlflow_run run = {.experiment = t->experiment,
+                             .run_id = STR("r1"),
+                             .name = STR("r"),
+                             .user_id = STR("u"),
+                             .status = RUN_RUNNING};
+    struct mlflow_model model = {.experiment = t->experiment,
+                                 .model_id = STR("m-1"),
+                                 .name = STR("m"),
+                                 .status = MODEL_READY};
+    struct mlflow_trace trace = {
+        .experiment = t->experiment, .trace_id = STR("tr-1"), .duration = -1};
     TRY(mlflow_run_insert(tx, t->scope, &run));
     TRY(mlflow_model_insert(tx, t->scope, &model));
     return mlflow_trace_insert(tx, t->scope, &trace);
@@ -74,8 +80,8 @@ static void test_other_workspace(void **state) {
     arena *a = arena_new();
     struct direct_user admin = direct_user(&d, "root", true), ann = direct_user(&d, "ann", false);
     jval *o = direct_ok(&d, &ann, DIRECT_WRITE, api_mlflow_experiment_create, "{'name': 'x'}");
-    const char *exp = arena_printf(a, "{'experiment_id': '%.*s'}",
-                                   STR_ARG(json_get_str(o, "experiment_id")));
+    const char *exp =
+        arena_printf(a, "{'experiment_id': '%.*s'}", STR_ARG(json_get_str(o, "experiment_id")));
     struct things t = {.scope = {1, d.workspace}};
     assert_true(json_i64(json_get(o, "experiment_id"), &t.experiment));
     assert_null(store_write_sync(d.c.store, STORE_MLFLOW, make_things, &t, NULL));
@@ -108,7 +114,8 @@ static void test_default_experiment(void **state) {
                  ERR_PERMISSION_DENIED, "CAN_MANAGE");
     direct_ok(&d, &ann, DIRECT_WRITE, api_mlflow_experiment_set_tag,
               "{'experiment_id': '0', 'key': 'k', 'value': 'v'}");
-    o = direct_ok(&d, &ann, DIRECT_READ, api_mlflow_experiment_search, "{'filter': 'tags.k IS NOT NULL'}");
+    o = direct_ok(&d, &ann, DIRECT_READ, api_mlflow_experiment_search,
+                  "{'filter': 'tags.k IS NOT NULL'}");
     assert_int_equal(yyjson_arr_size(json_get(o, "experiments")), 1);
 }
 

@@ -27,7 +27,7 @@ static err *find(struct req *r, const struct mlflow_trace *t, struct mlflow_asse
 }
 
 /* Marks the one that a new assessment overrides as no longer valid. */
-static err *override(struct req *r, const struct mlflow_trace *t, str id) {
+static err * override(struct req *r, const struct mlflow_trace *t, str id) {
     struct mlflow_assessments found;
     jval *body;
     TRY(mlflow_trace_assessments(r->tx, r->a, t->tid, id, &found));
@@ -84,8 +84,8 @@ static bool masked(jval *mask, const char *field) {
 }
 
 err *api_mlflow_assessment_update(struct req *r) {
-    static const char *const fields[] = {"assessment_name", "expectation", "feedback", "rationale",
-                                         "metadata", "valid"};
+    static const char *const fields[] = {"assessment_name", "expectation", "feedback",
+                                         "rationale",       "metadata",    "valid"};
     struct access_trace *a = r->state;
     struct mlflow_assessment s;
     jval *body, *in = arg(r, "assessment"), *mask = arg(r, "update_mask");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /mlflow/experiments/… */
-#include "api/gen_routes.h"
 #include "mlflow/experiments.h"
+#include "api/gen_routes.h"
 #include "mlflow/filter.h"
 #include "mlflow/rules.h"
 #include "mlflow/show.h"
@@ -11,8 +11,7 @@
 #define MAX_PAGE 50000
 
 static err *check_name(str name) {
-    if (name.n == 0)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "Invalid experiment name: ''");
+    if (name.n == 0) return err_new(ERR_INVALID_PARAMETER_VALUE, "Invalid experiment name: ''");
     return rule_length(name, 500, "name");
 }
 
@@ -46,8 +45,7 @@ err *api_mlflow_experiment_create(struct req *r) {
     TRY(ent_experiment_insert(r->tx, r->scope, &e));
     store_tx_securable(r->tx, "experiment", e.id, e.name);
     jmut *o = req_out(r);
-    json_put_str(r->doc, o, "experiment_id",
-                 str_of(arena_printf(r->a, "%lld", (long long)e.id)));
+    json_put_str(r->doc, o, "experiment_id", str_of(arena_printf(r->a, "%lld", (long long)e.id)));
     return NULL;
 }
 
@@ -169,8 +167,8 @@ err *api_mlflow_experiment_search(struct req *r) {
     TRY(page_token_read(r, arg_str(r, "page_token"), bound, &after));
     TRY(experiment_search(r, view, &q, (size_t)max, after, &page));
     jmut *o = req_out(r), *list = json_put_arr(r->doc, o, "experiments");
-    for (size_t i = 0; i < page.n; i++)
-        show_experiment(r, json_add_obj(r->doc, list), &page.p[i]);
-    if (page.next.n) json_put_str(r->doc, o, "next_page_token", page_token_make(r, bound, page.next));
+    for (size_t i = 0; i < page.n; i++) show_experiment(r, json_add_obj(r->doc, list), &page.p[i]);
+    if (page.next.n)
+        json_put_str(r->doc, o, "next_page_token", page_token_make(r, bound, page.next));
     return NULL;
 }

@@ -66,9 +66,7 @@ err *api_mlflow_log_inputs(struct req *r) {
     size_t i, max, n = yyjson_arr_size(list);
     TRY(rule_batch("datasets", MAX_DATASETS, n));
     struct mlflow_dataset *sets = arena_array_of(r->a, struct mlflow_dataset, n + 1);
-    yyjson_arr_foreach(list, i, max, x) {
-        TRY(dataset_of(r, x, &sets[i]));
-    }
+    yyjson_arr_foreach(list, i, max, x) { TRY(dataset_of(r, x, &sets[i])); }
     TRY(models_of(r, &models));
     TRY(access_run_write(r, &a));
     TRY(mlflow_run_add_datasets(r->tx, &a->run, sets, n));

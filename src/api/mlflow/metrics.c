@@ -19,9 +19,10 @@ static err *page_size(struct req *r, int64_t dflt, int64_t *ret) {
         *ret = PAGE;
         return NULL;
     }
-    return err_new(ERR_INVALID_PARAMETER_VALUE,
-                   "Invalid value %lld for parameter 'max_results' supplied: It must be at least 1.",
-                   (long long)*ret);
+    return err_new(
+        ERR_INVALID_PARAMETER_VALUE,
+        "Invalid value %lld for parameter 'max_results' supplied: It must be at least 1.",
+        (long long)*ret);
 }
 
 /* Page key: timestamp, step, value as they lie in memory. */
@@ -50,16 +51,15 @@ err *api_mlflow_metric_history(struct req *r) {
     TRY(access_run(r, id, EXPERIMENTS_CAN_READ, &a));
     str bound = str_of(arena_printf(r->a, "history %.*s %.*s", STR_ARG(id), STR_ARG(key)));
     TRY(page_token_read(r, arg_str(r, "page_token"), bound, &after));
-    struct mlflow_history q = {.key = key, .min_step = INT64_MIN, .max_step = INT64_MAX,
-                               .limit = (size_t)max + 1};
+    struct mlflow_history q = {
+        .key = key, .min_step = INT64_MIN, .max_step = INT64_MAX, .limit = (size_t)max + 1};
     from_key(after, &q);
     struct mlflow_points points;
     TRY(mlflow_metrics_history(r->tx, r->a, a.run.rid, &q, &points));
     bool more = points.n > (size_t)max;
     if (more) points.n--;
     jmut *o = req_out(r), *list = json_put_arr(r->doc, o, "metrics");
-    for (size_t i = 0; i < points.n; i++)
-        show_point(r, json_add_obj(r->doc, list), &points.p[i]);
+    for (size_t i = 0; i < points.n; i++) show_point(r, json_add_obj(r->doc, list), &points.p[i]);
     if (more)
         json_put_str(r->doc, o, "next_page_token",
                      page_token_make(r, bound, to_key(r->a, &points.p[points.n - 1])));
@@ -109,8 +109,10 @@ err *api_mlflow_metric_history_bulk(struct req *r) {
     jmut *o = req_out(r);
     jmut *list = json_put_arr(r->doc, o, "metrics");
     for (size_t i = 0; i < m.n && max > 0; i++) {
-        struct mlflow_history q = {.key = arg_str(r, "metric_key"), .min_step = INT64_MIN,
-                                   .max_step = INT64_MAX, .limit = (size_t)max};
+        struct mlflow_history q = {.key = arg_str(r, "metric_key"),
+                                   .min_step = INT64_MIN,
+                                   .max_step = INT64_MAX,
+                                   .limit = (size_t)max};
         TRY(mlflow_metrics_history(r->tx, r->a, m.runs[i].run.rid, &q, &m.points[i]));
         for (size_t k = 0; k < m.points[i].n; k++)
             show_of_run(r, list, &m.runs[i].run, &m.points[i].p[k]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /mlflow/logged-models/… */
-#include "api/gen_routes.h"
 #include "mlflow/models.h"
+#include "api/gen_routes.h"
 #include "mlflow/rules.h"
 #include "mlflow/search.h"
 #include "mlflow/show.h"

@@ -281,5 +281,6 @@ err *api_mlflow_log_model(struct req *r) {
         list = yyjson_val_mut_copy(d, old);
     err_free(bad);
     yyjson_mut_arr_append(list, yyjson_val_mut_copy(d, model));
-    return mlflow_run_put_tag(r->tx, &a->run, STR("mlflow.log-model.history"), json_text(r->a, list));
+    return mlflow_run_put_tag(r->tx, &a->run, STR("mlflow.log-model.history"),
+                              json_text(r->a, list));
 }

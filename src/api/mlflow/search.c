@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Search over runs. */
-#include "api/gen_routes.h"
 #include "mlflow/search.h"
+#include "api/gen_routes.h"
 #include "mlflow/show.h"
 
 #define RUNS_PAGE 1000

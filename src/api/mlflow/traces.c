@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /mlflow/traces/…: info in both versions, tags, deleting, data. */
+#include "mlflow/traces.h"
 #include "api/gen_routes.h"
 #include "files/sign.h"
 #include "mlflow/rules.h"
-#include "mlflow/traces.h"
 #include "sys/rand.h"
 
 #define MAX_DELETE 10000
@@ -178,7 +178,8 @@ err *api_mlflow_trace_delete_tag(struct req *r) {
     TRY(again(r, &a));
     TRY(mlflow_trace_drop(r->tx, &a->trace, TRACE_TAG, key, &found));
     if (found) return NULL;
-    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "No trace tag with key '%.*s' for trace with ID '%.*s'",
+    return err_new(ERR_RESOURCE_DOES_NOT_EXIST,
+                   "No trace tag with key '%.*s' for trace with ID '%.*s'",
                    STR_ARG(str_cut(key, 250)), STR_ARG(a->trace.trace_id));
 }
 
