@@ -540,9 +540,20 @@ static err *csv_header(struct csv_in *in) {
     return e;
 }
 
+/* pandas reads true, false, 1 and 0 into a column of booleans, and nothing else. */
+static err *csv_bool(str v, double *to) {
+    bool yes = str_ieq(v, STR("true")) || str_eqz(v, "1");
+    if (!v.n) return csv_error("Bool column has NA values");
+    if (!yes && !str_ieq(v, STR("false")) && !str_eqz(v, "0"))
+        return csv_error("cannot safely convert passed user dtype of bool for object dtyped data");
+    *to = yes;
+    return NULL;
+}
+
 static err *csv_cell(struct csv_in *in, size_t row, size_t col, bool quoted) {
     const struct tab_column *c = &in->s->columns[col];
     str v = buf_view(&in->field);
+    if (c->type == TAB_BOOLEAN) return csv_bool(v, num_at(in->s, in->b, row, col));
     if (v.n == 0 && !quoted) return missing_cell(in->s, in->b, row, col);
     if (c->type == TAB_STRING) {
         /* The field's buffer is reused: strings are kept in the pool, behind those before. */
@@ -570,9 +581,9 @@ static err *csv_rows(struct csv_in *in) {
     size_t row = 0, most = count_lines(in->rest);
     TRY(set_size(in->s, in->b, most));
     while (in->rest.n) {
-        if (in->rest.p[0] == '\n') { /* blank lines are skipped, as pandas does */
-            in->rest = str_from(in->rest, 1);
-            continue;
+        if (in->rest.p[0] == '\n' || str_starts(in->rest, STR("\r\n"))) {
+            in->rest = str_from(in->rest, in->rest.p[0] == '\n' ? 1 : 2);
+            continue; /* blank lines are skipped, as pandas does */
         }
         bool end = false, quoted;
         size_t i = 0;
