@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(os.environ.get("BOATHOUSE_ROOT", Path(__file__).resolve().parents[2]))
 DRIVERS = Path(os.environ.get("BOATHOUSE_DRIVERS") or ROOT.parent / "shared/clients")
 # Steps of drive_sdk.py whose services the platform has.
-SDK_STEPS = ["me", "host_metadata_is_cached_or_repeated", "bad_token", "scim_pagination", "tokens", "dbfs", "serving"]
+SDK_STEPS = ["me", "host_metadata_is_cached_or_repeated", "bad_token", "scim_pagination", "tokens", "dbfs", "account_client",
+             "oauth_u2m_endpoints", "serving"]
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,12 @@ def test_mlflow(platform, served_model, mode):
 
 def test_sdk(platform, served_model):
     drive(platform, "drive_sdk.py", "--only", ",".join(SDK_STEPS))
+
+
+def test_sdk_over_tls(make_platform):
+    """The steps of identity and files once more, through the other door."""
+    p = make_platform(https=True).start()
+    p.http_port, plain = p.https_port, p.http_port
+    steps = [s for s in SDK_STEPS if s != "serving"]
+    drive(p, "drive_sdk.py", "--tls", "--ca", p.connect["SSL_CERT_FILE"], "--only", ",".join(steps))
+    p.http_port = plain
