@@ -397,3 +397,15 @@ def test_each_door_asks_for_rights(world):
     after = snapshot(world.b, ids)
     changed = {k: (before[k], after[k]) for k in before if before[k] != after[k] and "/token-management/" not in k}
     assert not changed, json.dumps(changed, indent=1)[:3000]
+
+
+def test_a_workspace_that_goes_takes_its_credentials(world):
+    """Tokens of a deleted workspace are refused at every door as soon as the call has returned."""
+    made = world.root.ok("POST", f"/api/2.0/accounts/{world.account}/workspaces", {"workspace_name": "brief"})["workspace_id"]
+    sp, call = member(world.root, made, "brief one")
+    assert call("GET", f"{SCIM}/Me").status_code == 200
+    world.root.ok("DELETE", f"/api/2.0/accounts/{world.account}/workspaces/{made}")
+    assert call("GET", f"{SCIM}/Me").status_code == 401
+    assert call("POST", "/serving-endpoints/same/invocations", {}).status_code == 401
+    named = world.root("GET", f"{SCIM}/Me", headers={"X-Databricks-Workspace-Id": str(made)})
+    assert named.status_code == 400 and "no workspace" in named.text
