@@ -27,10 +27,13 @@
 #include "rest/control.h"
 #include "rest/decode.h"
 #include "sys/clock.h"
+#include "sys/crash.h"
 #include "sys/rand.h"
 
 #define CONFIRM_LIMIT_US 2000000
 #define MAX_LIVE 20000u
+/* What a frame holds, less its head. */
+#define MAX_ANSWER (CHAN_MAX_PAYLOAD - (1u << 20))
 
 static void advance(struct req *r);
 static void finish(struct req *r, err *e);
@@ -187,11 +190,18 @@ static err *run_read(struct req *r, step_fn fn) {
 
 static void submit_write(struct req *r);
 
+/* For a crash report: what this thread works on, NULL for nothing. Taken back before the request
+ * changes hands, because its memory goes with it. */
+static void working_on(const struct req *r) {
+    crash_context_set(r ? r->request_id.p : NULL, r ? r->row->path : NULL);
+}
+
 /* On a worker: runs read and work steps until one needs another thread. */
 static void run_worker(void *arg, int worker) {
     (void)worker;
     struct req *r = arg;
     err *e = NULL;
+    working_on(r);
     if (!r->args && r->state == NULL && r->conn) {
         struct route_match *m = r->conn;
         r->conn = NULL;
@@ -204,17 +214,21 @@ static void run_worker(void *arg, int worker) {
         r->step++;
     }
     if (!e && !r->done && r->row->steps[r->step].lane == LANE_WRITE) {
+        working_on(NULL);
         submit_write(r);
         return;
     }
     if (!e && (r->done || r->row->steps[r->step].lane == LANE_END)) req_encode(r);
+    working_on(NULL);
     to_loop(r, e);
 }
 
 static err *write_job(store_tx *tx, void *arg) {
     struct req *r = arg;
     r->tx = tx;
+    working_on(r);
     err *e = r->row->steps[r->step].fn(r);
+    working_on(NULL);
     r->tx = NULL;
     return e;
 }
@@ -404,7 +418,9 @@ static void advance(struct req *r) {
             return; /* frame "taken" goes on */
         }
         r->step++;
+        working_on(r);
         r->failure = s->fn(r);
+        working_on(NULL);
         if (r->parked && !r->failure) return;
         if (r->parked) map_del(r->control->parked, map_key_u64(&r->park_number));
         r->parked = false;
@@ -468,6 +484,14 @@ static void finish(struct req *r, err *e) {
         close_fd(&r->reply_fd);
     }
     req_encode(r);
+    if (r->raw.n > MAX_ANSWER && r->reply_fd < 0) {
+        r->failure = err_hint(err_new(ERR_RESOURCE_EXHAUSTED, "The answer has %zu bytes, more than %u.",
+                                      r->raw.n, MAX_ANSWER),
+                              "Ask for smaller pages.");
+        r->raw_type = NULL;
+        r->reply_headers.n = 0;
+        req_encode(r);
+    }
     struct gateway_link *g = r->stream ? link_of(r) : NULL;
     if (g) {
         map_del(g->streams, map_key_u64(&r->stream));
@@ -513,7 +537,7 @@ static void on_request(struct gateway_link *g, struct chan_frame *f) {
     r->host = m.host;
     r->peer = m.peer;
     r->tls = m.tls;
-    r->request_id = m.request_id;
+    r->request_id = str_of(arena_strndup(r->a, m.request_id.p, m.request_id.n));
     r->headers = copy_pairs(r->a, m.headers);
     r->body = m.body;
     r->content_length = m.content_length;
