@@ -34,7 +34,7 @@ static void stop(err *e) {
 struct writer {
     struct mlflow_run run;
     struct mlflow_point p[10];
-    char id[33], keys[10][8];
+    char id[33], keys[10][16];
     int64_t step;
 };
 
