@@ -38,6 +38,7 @@ const char *msg_name(uint16_t type) {
     case MSG_WAKE: return "wake";
     case MSG_HOST_LEASE: return "host_lease";
     case MSG_HOST_STATE: return "host_state";
+    case MSG_TOKEN_USED: return "token_used";
     case MSG_STATS_ASK: return "stats_ask";
     case MSG_COURIER_ORDER: return "courier_order";
     case MSG_COURIER_RESULT: return "courier_result";
@@ -83,6 +84,7 @@ int msg_fds(uint16_t type) {
     case MSG_WAKE: return 0;
     case MSG_HOST_LEASE: return 0;
     case MSG_HOST_STATE: return 0;
+    case MSG_TOKEN_USED: return 0;
     case MSG_STATS_ASK: return 0;
     case MSG_COURIER_ORDER: return 1;
     case MSG_COURIER_RESULT: return 0;
@@ -559,6 +561,21 @@ bool msg_host_state_decode(arena *a, str payload, struct msg_host_state *ret) {
     ret->entity = wire_get_i64(&in);
     ret->state = wire_get_str(&in);
     ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_token_used_encode(const struct msg_token_used *m, buf *out) {
+    wire_put_i64(out, m->workspace);
+    wire_put_str(out, m->id);
+    wire_put_i64(out, m->time);
+}
+
+bool msg_token_used_decode(arena *a, str payload, struct msg_token_used *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->workspace = wire_get_i64(&in);
+    ret->id = wire_get_str(&in);
+    ret->time = wire_get_i64(&in);
     return in.ok && in.rest.n == 0;
 }
 

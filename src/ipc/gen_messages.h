@@ -49,6 +49,7 @@ enum msg_type {
     MSG_WAKE = 36, /* Gateway to control: an endpoint scaled to zero has a request waiting. */
     MSG_HOST_LEASE = 37, /* Control to gateway: this instance now belongs to an entity and its folders are mounted; json is the LEASE object of the runtime host. */
     MSG_HOST_STATE = 38, /* Gateway to control: what an instance said. state: ready, loaded, failed, log, gone, late. */
+    MSG_TOKEN_USED = 28, /* Gateway to control, at most once an hour for each token: it was used. */
     MSG_STATS_ASK = 39, /* Control to gateway: send gateway_stats with this stream. */
     MSG_COURIER_ORDER = 40, /* Control to courier: a signed order; fd is the body's socket where the verb moves bytes. */
     MSG_COURIER_RESULT = 41, /* Courier to control: outcome as JSON; code is an error name or empty. */
@@ -90,6 +91,7 @@ enum msg_type {
 #define MSG_TYPE_wake MSG_WAKE
 #define MSG_TYPE_host_lease MSG_HOST_LEASE
 #define MSG_TYPE_host_state MSG_HOST_STATE
+#define MSG_TYPE_token_used MSG_TOKEN_USED
 #define MSG_TYPE_stats_ask MSG_STATS_ASK
 #define MSG_TYPE_courier_order MSG_COURIER_ORDER
 #define MSG_TYPE_courier_result MSG_COURIER_RESULT
@@ -382,6 +384,15 @@ struct msg_host_state {
 void msg_host_state_encode(const struct msg_host_state *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_host_state_decode(arena *a, str payload, struct msg_host_state *ret) BH_CHECK;
+
+struct msg_token_used {
+    int64_t workspace;
+    str id;
+    int64_t time;
+};
+void msg_token_used_encode(const struct msg_token_used *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_token_used_decode(arena *a, str payload, struct msg_token_used *ret) BH_CHECK;
 
 struct msg_stats_ask {
     char none;

@@ -15,6 +15,7 @@
 
 #define MAX_AUTHORIZATION 8192u
 #define MAX_CACHED_JWTS 100000u
+#define NOTE_EVERY_US (3600ll * US_PER_S)
 
 void credential_hash(str token, unsigned char out[32]) {
     SHA256((const unsigned char *)token.p, token.n, out);
@@ -91,8 +92,9 @@ err *credential_check(struct facts *f, str authorization, int64_t now_us, struct
     if (t->expires_us && t->expires_us <= now_us) return refuse("The access token expired.");
     struct fact_principal *p = facts_principal(f, t->principal);
     if (!p || !p->active) return refuse("The principal of this token is not active.");
-    t->last_used_us = now_us;
-    *ret = (struct credential){p, t->workspace, kind, t->id, t->expires_us};
+    bool note = t->id[0] && now_us - t->last_used_us >= NOTE_EVERY_US;
+    if (note) t->last_used_us = now_us;
+    *ret = (struct credential){p, t->workspace, kind, t->id, t->expires_us, note};
     return NULL;
 }
 

@@ -15,6 +15,7 @@ struct credential {
     const char *kind;   /* "pat" or "oauth" */
     const char *id;     /* token id, for the audit; "" for OAuth */
     int64_t expires_us; /* 0: never */
+    bool note;          /* a personal access token whose use is to be noted: the first within an hour */
 };
 
 /* UNAUTHENTICATED with a message when missing, malformed, unknown, expired, of an inactive or

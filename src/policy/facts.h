@@ -38,7 +38,7 @@ enum principal_type { PRINCIPAL_USER = 1, PRINCIPAL_GROUP = 2, PRINCIPAL_SERVICE
 struct fact_token {
     int64_t principal, workspace, expires_us;
     char id[72];
-    int64_t last_used_us; /* set by authentication; control persists it */
+    int64_t last_used_us; /* noted last; control persists it (rest/used.c) */
 };
 
 struct fact_membership {

@@ -64,6 +64,8 @@ void control_on_gateway_frame(struct gateway_link *g, struct chan_frame *f);
 err *control_add_gateway(struct control *c, int fd, uint64_t instance) BH_CHECK;
 /* Applies a change made outside a request (start-up, schedulers) and sends it on; loop thread. */
 void control_fact(struct control *c, enum fact_kind kind, bool remove, str key, str value, int fd);
+/* A personal access token was used; its row says so soon. */
+void control_token_used(struct control *c, int64_t workspace, str id, int64_t time_us);
 /* The request parked under this number, or NULL when it is gone (its answer went out already). */
 struct req *control_parked(struct control *c, uint64_t number);
 /* Starts the heartbeat; call once. */

@@ -139,6 +139,7 @@ static err *authorize(struct req *r) {
     copy_subject(r, cred.principal);
     r->credential_kind = cred.kind;
     r->token_id = arena_strdup(r->a, cred.id);
+    if (cred.note) control_token_used(r->control, cred.workspace, str_of(cred.id), clock_now());
     /* A path of both scopes that names the account is the account's; the handler asks who may. */
     bool at_account = r->row->scope == SCOPE_ANY && strstr(r->row->path, "{account_id}");
     if (r->scope.workspace && r->row->scope != SCOPE_ACCOUNT && !at_account &&
@@ -595,6 +596,11 @@ void control_on_gateway_frame(struct gateway_link *g, struct chan_frame *f) {
         if (!g->synced && c->on_gateway_synced) c->on_gateway_synced(c);
         g->synced = true;
         release_waiting(c);
+        break;
+    }
+    case MSG_TOKEN_USED: {
+        struct msg_token_used m;
+        if (msg_token_used_decode(a, f->payload, &m)) control_token_used(c, m.workspace, m.id, m.time);
         break;
     }
     default:

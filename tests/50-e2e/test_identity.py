@@ -265,6 +265,20 @@ def test_revoked_is_refused_from_the_moment_the_call_returns(platform, sdk):
         assert doors_of(platform, t.token_value) == (401, 401)
 
 
+def test_last_use_is_noted(platform, sdk):
+    for path in (f"{SCIM}/Me", "/serving-endpoints/none/invocations"):
+        t = sdk.tokens.create(comment="to be used")
+        row = next(x for x in sdk.token_management.list() if x.token_id == t.token_info.token_id)
+        assert not row.last_used_day
+        platform.request("POST" if "inv" in path else "GET", path, token=t.token_value)
+        for _ in range(200):  # written soon, nobody waits for it
+            row = next(x for x in sdk.token_management.list() if x.token_id == t.token_info.token_id)
+            if row.last_used_day:
+                break
+            time.sleep(0.05)
+        assert row.last_used_day >= t.token_info.creation_time, path
+
+
 def test_token_management(platform, sdk, u):
     principal = sdk.service_principals.create(display_name=f"obo-{u}")
     t = sdk.token_management.create_obo_token(application_id=principal.application_id, comment="for it", lifetime_seconds=600)
