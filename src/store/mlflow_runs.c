@@ -166,20 +166,22 @@ err *mlflow_run_tag(store_tx *tx, arena *a, int64_t rid, str key, str *ret) {
 err *mlflow_run_put_param(store_tx *tx, arena *a, const struct mlflow_run *run, str key, str value,
                           str *ret_old) {
     *ret_old = STR_NONE;
-    TRY(sql_run(tx,
-                "INSERT INTO run_param (rid, key, value, eid) VALUES (?1, ?2, ?3, ?4)"
-                " ON CONFLICT (rid, key) DO NOTHING",
-                sql_i(run->rid), sql_t(key), sql_t(value), sql_i(run->eid)));
+    TRY(sql_run(
+        tx,
+        "INSERT INTO run_param (rid, key, value, eid, start_time) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (rid, key) DO NOTHING",
+        sql_i(run->rid), sql_t(key), sql_t(value), sql_i(run->eid), sql_i(run->start_time)));
     if (sql_changes(tx)) return NULL;
     return mlflow_run_param(tx, a, run->rid, key, ret_old);
 }
 
 err *mlflow_run_put_tag(store_tx *tx, const struct mlflow_run *run, str key, str value) {
-    return sql_run(tx,
-                   "INSERT INTO run_tag (rid, key, value, eid) VALUES (?1, ?2, ?3, ?4)"
-                   " ON CONFLICT (rid, key) DO UPDATE SET value = excluded.value"
-                   " WHERE value <> excluded.value",
-                   sql_i(run->rid), sql_t(key), sql_t(value), sql_i(run->eid));
+    return sql_run(
+        tx,
+        "INSERT INTO run_tag (rid, key, value, eid, start_time) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (rid, key) DO UPDATE SET value = excluded.value"
+        " WHERE value <> excluded.value",
+        sql_i(run->rid), sql_t(key), sql_t(value), sql_i(run->eid), sql_i(run->start_time));
 }
 
 err *mlflow_run_delete_tag(store_tx *tx, const struct mlflow_run *run, str key, bool *found) {

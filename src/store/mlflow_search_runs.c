@@ -5,15 +5,15 @@
  *   ids       a clause names them
  *   driver    the index of a parameter, tag, name or metric, when few rows (< DRIVER_MAX) satisfy
  *             that clause; of several clauses the one with the fewest
- *   metric    the order is by a metric: metric_find in order, hot runs first; those without a value
- *             only when the page is not full by then
- *   text      the order is by a parameter or tag: its index in order; those without a value
- * likewise time      the order is by start: run_by_time in order all       otherwise: every run of
- * the experiment
+ *   value     a parameter or tag has one value, and the order is by start: its index in order
+ *   text      the order is by a parameter or tag: its index in order, then runs without one
+ *   metric    the order is by a metric: hot runs, metric_find in order, then runs without a number
+ *   time      the order is by start: run_by_time in order
+ *   all       otherwise: every run of the experiment
  *
- * and all clauses are checked on each. "metric", "text" and "time" end when the page is full and
- * no later row can be kept. So a filter that few satisfy reads few rows through its driver, and one
- * that many satisfy fills the page soon.
+ * and all clauses are checked on each. "value", "text", "metric" and "time" end when the page is
+ * full and no later row can be kept. So a filter that few satisfy reads few rows through its
+ * driver, and one that many satisfy fills the page soon.
  */
 #include <math.h>
 #include <stdio.h>
@@ -190,6 +190,46 @@ static err *hot_runs(struct seeker *s) {
     return seek_all(s, q, false);
 }
 
+static bool newest_first(const struct mlq *q) {
+    return q->n_orders == 0 || (q->orders[0].entity == MLQ_ATTRIBUTE &&
+                                q->orders[0].attribute == MLQ_START && q->orders[0].descending);
+}
+
+/* Where a page goes on when its first key is a number. */
+static double from_after(struct seeker *s, double dflt) {
+    const struct topk_key *k = &s->top.after[0];
+    return s->top.after_set && k->kind == TOPK_NUMBER && !isnan(k->number) ? k->number : dflt;
+}
+
+/* However many runs have the value: the newest come first, and the page is soon full. */
+static err *by_value(struct seeker *s, const struct mlq_clause *c) {
+    sql *q;
+    str start = prefix_of(c->text);
+    double at = from_after(s, 9e18);
+    if (c->entity == MLQ_PARAM)
+        TRY(sql_open(&q, s->tx,
+                     "SELECT rid FROM run_param WHERE eid = ?1 AND key = ?2"
+                     " AND substr(value, 1, 64) = ?3 AND start_time <= ?4 ORDER BY start_time DESC",
+                     sql_i(s->eid), sql_t(c->key), sql_t(start), sql_f(at)));
+    else
+        TRY(sql_open(&q, s->tx,
+                     "SELECT rid FROM run_tag WHERE eid = ?1 AND key = ?2"
+                     " AND substr(value, 1, 64) = ?3 AND start_time <= ?4 ORDER BY start_time DESC",
+                     sql_i(s->eid), sql_t(c->key), sql_t(start), sql_f(at)));
+    return seek_all(s, q, true);
+}
+
+static err *in_order(struct seeker *s, bool *ret_done) {
+    const struct mlq *q = s->search->q;
+    for (size_t i = 0; i < q->n_clauses && newest_first(q); i++) {
+        const struct mlq_clause *c = &q->clauses[i];
+        if (c->op != MLQ_EQ || (c->entity != MLQ_PARAM && c->entity != MLQ_TAG)) continue;
+        *ret_done = true;
+        return by_value(s, c);
+    }
+    return NULL;
+}
+
 static err *by_driver(struct seeker *s, bool *ret_done) {
     const struct mlq *q = s->search->q;
     const struct mlq_clause *best = NULL;
@@ -202,7 +242,9 @@ static err *by_driver(struct seeker *s, bool *ret_done) {
         best = &q->clauses[i];
     }
     *ret_done = best != NULL;
-    if (!best) return NULL;
+    if (!best) return in_order(s, ret_done);
+    if (newest_first(q) && (best->entity == MLQ_PARAM || best->entity == MLQ_TAG))
+        return by_value(s, best);
     sql *rows;
     TRY(open_driver(s, best, DRIVER_MAX, &rows));
     TRY(seek_all(s, rows, false));
@@ -237,12 +279,6 @@ static err *by_ids(struct seeker *s, bool *ret_done) {
 }
 
 /* ---- orders ---- */
-
-/* Where a page goes on when its first key is a number. */
-static double from_after(struct seeker *s, double dflt) {
-    const struct topk_key *k = &s->top.after[0];
-    return s->top.after_set && k->kind == TOPK_NUMBER && !isnan(k->number) ? k->number : dflt;
-}
 
 static err *by_time(struct seeker *s, bool descending) {
     sql *q;
@@ -327,14 +363,17 @@ static err *without_text(struct seeker *s) {
     return e;
 }
 
-/* Can nothing that follows in the index be kept? The index knows the first 64 characters only, so
- * rows that share them with the last one kept may still come in any order. */
+/* Can nothing that follows in the index be kept? The index knows the first 64 characters only;
+ * among rows that share them the start decides, if they are the whole text and no other order
+ * stands between. */
 static bool text_done(struct seeker *s, bool descending) {
     if (s->top.n <= s->top.limit) return false;
-    const struct topk_key *last = &s->top.items[0].keys[0];
-    if (last->kind != TOPK_TEXT || s->keys[0].kind != TOPK_TEXT) return false;
-    int c = str_cmp(prefix_of(s->keys[0].text), prefix_of(last->text));
-    return descending ? c < 0 : c > 0;
+    const struct topk_key *last = s->top.items[0].keys, *here = s->keys;
+    if (last[0].kind != TOPK_TEXT || here[0].kind != TOPK_TEXT) return false;
+    int c = str_cmp(prefix_of(here[0].text), prefix_of(last[0].text));
+    if (c) return descending ? c < 0 : c > 0;
+    return s->search->q->n_orders == 1 && here[0].text.n < 64 &&
+           str_eq(here[0].text, last[0].text) && here[1].number < last[1].number;
 }
 
 static err *by_text(struct seeker *s, const struct mlq_order *order) {
@@ -343,11 +382,11 @@ static err *by_text(struct seeker *s, const struct mlq_order *order) {
     if (more) {
         sql *q;
         bool row = true;
-        char text[160];
+        char text[200];
         snprintf(
             text, sizeof(text),
             "SELECT rid FROM %s WHERE eid = ?1 AND key = ?2 AND substr(value, 1, 64) %s ?3"
-            " ORDER BY substr(value, 1, 64)%s",
+            " ORDER BY substr(value, 1, 64)%s, start_time DESC",
             order->entity == MLQ_PARAM ? "run_param" : "run_tag",
             order->descending && s->top.after_set ? "<=" : ">=", order->descending ? " DESC" : "");
         str from = s->top.after_set ? prefix_of(k->text) : STR("");

@@ -4,8 +4,8 @@
  *
  *   exp          (workspace, experiment) as one small number, eid, with which all indexes begin
  *   run          a run; rid is its row, and leads to all that belongs to it
- *   run_param, run_tag   one row each; *_find serve searches (the first 64 characters; the rest is
- *                compared afterwards)
+ *   run_param, run_tag   one row each; *_find serve searches (the first 64 characters, then the
+ *                run's start; the rest is compared afterwards)
  *   run_latest   the latest value of up to 64 metric keys per row, packed (mlflow_metrics.c)
  *   point_new    the latest of the history of metrics, one packed row per call, as they came
  *   point        the history before, packed by run
@@ -54,6 +54,20 @@ static const char runs[] =
     " step INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (rid, output, model_id)) WITHOUT ROWID;";
 
+/* Rows of one value in the order of their runs, so that a page ends early. */
+static const char find_in_order[] =
+    "ALTER TABLE run_param ADD COLUMN start_time INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE run_param SET start_time ="
+    " (SELECT start_time FROM run WHERE run.rid = run_param.rid);"
+    "DROP INDEX run_param_find;"
+    "CREATE INDEX run_param_find ON run_param"
+    " (eid, key, substr(value, 1, 64), start_time DESC, rid);"
+    "ALTER TABLE run_tag ADD COLUMN start_time INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE run_tag SET start_time = (SELECT start_time FROM run WHERE run.rid = run_tag.rid);"
+    "DROP INDEX run_tag_find;"
+    "CREATE INDEX run_tag_find ON run_tag"
+    " (eid, key, substr(value, 1, 64), start_time DESC, rid);";
+
 static const char models[] =
     "CREATE TABLE model (mid INTEGER PRIMARY KEY, workspace_id INTEGER NOT NULL,"
     " experiment_id INTEGER NOT NULL, eid INTEGER NOT NULL, model_id TEXT NOT NULL,"
@@ -96,5 +110,6 @@ const struct schema_step schema_mlflow[] = {
     {.what = "points as they come",
      .text = "CREATE TABLE point_new (n INTEGER PRIMARY KEY, rid INTEGER NOT NULL,"
              " data BLOB NOT NULL);"},
+    {.what = "parameters and tags in order", .text = find_in_order},
     {.what = NULL},
 };
