@@ -65,6 +65,7 @@ void direct_close(struct direct *d) {
     store_close(d->c.store);
     arena_free(kept);
     free(d->c.base_url);
+    settings_free(&d->c.settings);
     ok(files_remove_tree(d->dir, 1u << 20));
 }
 
