@@ -391,6 +391,21 @@ def test_crash_reports_are_capped(make_platform):
     assert not list((p.data / "run").iterdir()) and not list((p.data / "spool").iterdir())
 
 
+def test_crash_report(make_platform):
+    p = make_platform().start()
+    for signal_number, name in ((signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT")):
+        before = p.processes("control")[0]
+        before.send_signal(signal_number)
+        before.wait(20)
+        until(lambda: p.request("GET", ME).status_code == 200)
+        newest = p.request("GET", "/api/boathouse/crash-reports").json()["reports"][0]
+        assert newest["role"] == "control"
+        text = p.request("GET", "/api/boathouse/crash-reports/" + newest["name"]).json()["text"]
+        assert name in text and "#1 " in text and "Boathouse answers" in text and "crash end" in text
+        assert p.token not in text
+    p.check_log = lambda: None  # a sanitizer may have its say about the signal
+
+
 # ---- listeners, proxies, clock ----
 
 def test_ipv6_and_several_listeners(make_platform):
