@@ -20,7 +20,9 @@ struct entity_rt {
     struct tab_schema schema;
     uint32_t inflight;
     int64_t last_used;
-    bool waking;              /* control was asked for a host */
+    bool retired;             /* no longer served: what runs is finished, nothing new begins */
+    bool waking;              /* control was asked for a host, */
+    int64_t woken;            /* then */
     struct host *hosts;
     struct invocation *queue, **queue_tail;
     size_t queued;
@@ -32,7 +34,7 @@ struct entity_rt {
 /* The state of an entity, made on first use. */
 struct entity_rt *entity_get(struct gateway *g, int64_t id);
 /* The plan's fact came, changed (checked here) or went. */
-void entity_plan_changed(struct gateway *g, int64_t id);
+void entity_plan_changed(struct gateway *g, int64_t id, bool removed);
 void entity_count(struct entity_rt *e, int status, int64_t us);
 
 /* A request for an entity. Lives in its stream. */
@@ -55,8 +57,12 @@ struct invocation {
 
 void invoke_answer(struct invocation *v, int status, const char *type, str body);
 void invoke_error(struct invocation *v, err *e);
+/* Chooses an entity anew for a request that no host has begun. */
+void invoke_again(struct invocation *v);
 /* Hands the invocation to a host of its entity, or queues it until there is one. */
 void host_submit(struct invocation *v, struct fact_entity *e);
 /* The invocation gave up (client gone, deadline). */
 void host_cancel(struct invocation *v);
+/* The entity is no longer served (host.c). */
+void host_retire(struct entity_rt *e);
 #endif

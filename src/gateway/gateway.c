@@ -294,10 +294,21 @@ static err *begin(struct gateway *g, int fd) {
     return chan_new(g->l, fd, &ev, g, &g->supervisor);
 }
 
+/* Idle processes go; looked for ten times in the idle time, at most twice a second. */
+static void on_sweep(loop_timer *t) {
+    struct gateway *g = (struct gateway *)((char *)t - offsetof(struct gateway, sweep_timer));
+    host_sweep(g);
+    int64_t each = settings_int(&g->settings, SET_SERVING_SCALE_TO_ZERO) / 10;
+    if (each > 30000000) each = 30000000;
+    loop_timer_set(g->l, t, each < 500000 ? 500000 : each);
+}
+
 err *gateway_run(int supervisor_fd) {
     struct gateway *g = calloc(1, sizeof(*g));
     must(g != NULL);
     TRY(begin(g, supervisor_fd));
+    g->sweep_timer.on_time = on_sweep;
+    on_sweep(&g->sweep_timer);
     loop_run(g->l);
     return NULL; /* the process ends: the kernel frees what is left */
 }

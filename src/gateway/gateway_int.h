@@ -55,7 +55,7 @@ struct gateway {
     vec_of(struct proxied *) held;
     uint64_t next_id;
     char id_prefix[9];
-    loop_timer held_timer, stats_timer;
+    loop_timer held_timer, sweep_timer;
     bool synced, draining;
     int64_t last_heard;
     struct {
@@ -94,6 +94,8 @@ void host_add(struct gateway *g, str owner, uint64_t instance, int fd);
 void host_lease(struct gateway *g, uint64_t instance, int64_t entity, str json);
 /* Control is new: it hears again what every host is. */
 void host_retell(struct gateway *g);
+/* Lets idle hosts of entities that scale to zero go; from time to time. */
+void host_sweep(struct gateway *g);
 /* Counters of all entities as one JSON text. */
 void stats_write(struct gateway *g, buf *out);
 

@@ -9,6 +9,10 @@
  * An entity's requests wait in its queue until a host of it is idle. Control is asked for a host
  * (frame wake) when there are fewer than work and concurrency want. A host that is late is reported,
  * and control has it ended.
+ *
+ * An entity that is no longer served is retired (its plan's fact goes, after the endpoint's new fact
+ * came): what waits for it is routed again, what its hosts work on is finished, then they are let go;
+ * a host ends when its channel does. Idle hosts of entities that scale to zero are let go likewise.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,9 @@
 #include "sys/clock.h"
 
 enum { H_LEASE = 60, H_LOADED, H_FAILED, H_PREDICT, H_ANSWER, H_LOG, H_PING, H_PONG };
+/* A wake that led to nothing (the process could not be started) is repeated after this time. */
+#define WAKE_AGAIN_US 5000000
+
 enum host_phase { HOST_STARTING, HOST_WARM, HOST_LOADING, HOST_SERVING };
 
 struct host {
@@ -33,6 +40,8 @@ struct host {
     bool busy, reported_late;
     uint64_t stream;
 };
+
+static void let_go(struct host *h);
 
 static void tell(struct gateway *g, struct host *h, const char *state, str json) {
     if (!g->control) return;
@@ -67,6 +76,10 @@ static struct host *idle_host(struct entity_rt *e) {
 
 static void next_work(struct host *h) {
     struct entity_rt *e = h->rt;
+    if (e->retired && !h->busy) {
+        let_go(h);
+        return;
+    }
     if (!e->queue || h->busy || h->phase != HOST_SERVING || h->reported_late) return;
     struct invocation *v = e->queue;
     e->queue = v->next;
@@ -76,8 +89,10 @@ static void next_work(struct host *h) {
 }
 
 static void wake(struct gateway *g, struct entity_rt *e, int64_t endpoint) {
-    if (e->waking || !g->control) return;
+    int64_t now = clock_mono();
+    if ((e->waking && now - e->woken < WAKE_AGAIN_US) || !g->control || e->retired) return;
     e->waking = true;
+    e->woken = now;
     CHAN_SEND(g->control, wake, 0, -1, .endpoint = endpoint, .entity = e->id);
 }
 
@@ -181,7 +196,10 @@ static void on_frame(chan *c, struct chan_frame *f, void *arg) {
         break;
     case H_LOADED:
         h->phase = HOST_SERVING;
-        if (h->rt) h->rt->waking = false;
+        if (h->rt) {
+            h->rt->waking = false;
+            h->rt->last_used = clock_mono();
+        }
         tell(h->g, h, "loaded", f->payload);
         if (h->rt) next_work(h);
         break;
@@ -206,17 +224,16 @@ static void on_frame(chan *c, struct chan_frame *f, void *arg) {
     }
 }
 
-static void on_close(chan *c, const char *why, void *arg) {
-    struct host *h = arg;
+/* The host is no more; whoever it worked for hears it. */
+static void lose(struct host *h) {
     struct gateway *g = h->g;
     struct entity_rt *e = h->rt;
-    (void)why;
     tell(g, h, "gone", STR(""));
     unlink_host(h);
     struct invocation *v = h->current;
     uint64_t key = h->instance;
     map_del(g->hosts, map_key_u64(&key));
-    chan_free(c);
+    chan_free(h->ch);
     free(h);
     if (v) {
         v->host = NULL;
@@ -225,6 +242,52 @@ static void on_close(chan *c, const char *why, void *arg) {
                                 "server logs of the served entity."));
     }
     if (e && e->queue && !e->hosts) wake(g, e, e->queue->endpoint_id);
+}
+
+static void on_close(chan *c, const char *why, void *arg) {
+    (void)c;
+    (void)why;
+    lose(arg);
+}
+
+static void let_go(struct host *h) { lose(h); }
+
+void host_retire(struct entity_rt *e) {
+    e->retired = true;
+    struct invocation *waiting = e->queue;
+    e->queue = NULL;
+    e->queue_tail = &e->queue;
+    e->queued = 0;
+    for (struct host *h = e->hosts, *next; h; h = next) {
+        next = h->next;
+        if (!h->busy) let_go(h);
+    }
+    for (struct invocation *v = waiting, *next; v; v = next) {
+        next = v->next;
+        v->waiting = false;
+        invoke_again(v);
+    }
+}
+
+/* Entities that scale to zero hold no process after their idle time. */
+static void sweep_entity(struct gateway *g, const struct fact_entity *f, int64_t now) {
+    struct entity_rt *e = map_get(g->entities, str_n((const char *)&f->id, sizeof(f->id)));
+    if (!e || f->kind != 2 || !f->scale_to_zero || e->queue) return;
+    if (now - e->last_used < settings_int(&g->settings, SET_SERVING_SCALE_TO_ZERO)) return;
+    for (struct host *h = e->hosts, *next; h; h = next) {
+        next = h->next;
+        if (h->phase == HOST_SERVING && !h->busy) let_go(h);
+    }
+}
+
+void host_sweep(struct gateway *g) {
+    int64_t now = clock_mono();
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(g->facts->endpoints, &i, &k, &v);) {
+        struct fact_endpoint *ep = v;
+        for (size_t n = 0; n < ep->n_entities; n++) sweep_entity(g, &ep->entities[n], now);
+    }
 }
 
 void host_add(struct gateway *g, str owner, uint64_t instance, int fd) {

@@ -35,7 +35,7 @@ struct entity_rt *entity_get(struct gateway *g, int64_t id) {
     return e;
 }
 
-void entity_plan_changed(struct gateway *g, int64_t id) {
+void entity_plan_changed(struct gateway *g, int64_t id, bool removed) {
     struct fact_plan *f = facts_plan(g->facts, id);
     struct entity_rt *e = map_get(g->entities, str_n((const char *)&id, sizeof(id)));
     if (e) {
@@ -43,7 +43,10 @@ void entity_plan_changed(struct gateway *g, int64_t id) {
         arena_free(e->a);
         e->a = NULL;
     }
-    if (!f) return;
+    if (!f) {
+        if (e && removed) host_retire(e);
+        return;
+    }
     e = entity_get(g, id);
     const struct plan *p;
     err *bad = plan_check(str_n(f->base, f->size), &p);
@@ -73,7 +76,7 @@ void entity_count(struct entity_rt *e, int status, int64_t us) {
 void invoke_fact_changed(struct gateway *g, uint16_t kind, bool remove, str key) {
     int64_t id = 0;
     if (key.n >= 8) memcpy(&id, key.p, 8);
-    if (kind == FACT_PLAN) entity_plan_changed(g, id);
+    if (kind == FACT_PLAN) entity_plan_changed(g, id, remove);
     if (kind) return;
     /* A whole new table: look at every plan again. */
     (void)remove;
@@ -86,7 +89,7 @@ void invoke_fact_changed(struct gateway *g, uint16_t kind, bool remove, str key)
         e->a = NULL;
     }
     for (size_t i = 0; map_next(g->facts->plans, &i, &k, &v);)
-        entity_plan_changed(g, ((struct fact_plan *)v)->id);
+        entity_plan_changed(g, ((struct fact_plan *)v)->id, false);
 }
 
 /* ---- answers ---- */
@@ -350,7 +353,14 @@ void invoke_body_end(struct invocation *v) {
         if (bad) invoke_error(v, bad);
         return;
     }
-    v->deadline.on_time = on_deadline;
-    loop_timer_set(g->l, &v->deadline, settings_int(&g->settings, SET_SERVING_TIMEOUT));
+    if (!v->deadline.on_time) {
+        v->deadline.on_time = on_deadline;
+        loop_timer_set(g->l, &v->deadline, settings_int(&g->settings, SET_SERVING_TIMEOUT));
+    }
     host_submit(v, fe);
+}
+
+void invoke_again(struct invocation *v) {
+    v->rt = NULL;
+    invoke_body_end(v);
 }

@@ -255,15 +255,32 @@ static void spawn(struct deploy *d, const char *role, enum deploy_phase phase) {
               .memory_mb = (uint32_t)(settings_int(&c->settings, SET_IMPORTER_MEMORY) >> 20));
 }
 
+static err *drop_files(struct deploy *d) {
+    char path[PATH_MAX];
+    path_in(path, d, "");
+    return files_remove_tree(path, 100000);
+}
+
+/* A model without a plan. */
+static void load(struct deploy *d) {
+    d->phase = DEPLOY_LOAD;
+    if (d->up->early)
+        build(d, drop_files);
+    else
+        hosts_start(d->s, entity_of(d->s, d->entity, true), d);
+}
+
 /* What comes after a builder's job. */
 static void next_phase(struct deploy *d) {
     switch (d->phase) {
+    case DEPLOY_LOAD: /* an early import ends here */
+        deploy_done(d, NULL);
+        break;
     case DEPLOY_RESOLVE:
         if (d->native) {
             deploy_done(d, NULL);
         } else if (d->why_python) {
-            d->phase = DEPLOY_LOAD;
-            hosts_start(d->s, entity_of(d->s, d->entity, true), d);
+            load(d);
         } else {
             note(d, "Opening the model in the importer's sandbox.");
             spawn(d, "importer_python", DEPLOY_EXPORT);
@@ -274,16 +291,14 @@ static void next_phase(struct deploy *d) {
             note(d, "Exported; making and comparing the plan.");
             spawn(d, "importer", DEPLOY_IMPORT);
         } else {
-            d->phase = DEPLOY_LOAD;
-            hosts_start(d->s, entity_of(d->s, d->entity, true), d);
+            load(d);
         }
         break;
     case DEPLOY_IMPORT:
         if (d->native) {
             deploy_done(d, NULL);
         } else {
-            d->phase = DEPLOY_LOAD;
-            hosts_start(d->s, entity_of(d->s, d->entity, true), d);
+            load(d);
         }
         break;
     default:
@@ -292,9 +307,11 @@ static void next_phase(struct deploy *d) {
 }
 
 void deploy_begin(struct deploy *d) {
-    d->phase = DEPLOY_RESOLVE;
+    d->phase = DEPLOY_WAITS;
     d->plan_fd = d->py_fd = -1;
     d->began = clock_mono();
+    if (early_joins(d)) return; /* it begins when that import is over */
+    d->phase = DEPLOY_RESOLVE;
     build(d, resolve);
 }
 
@@ -418,7 +435,12 @@ void deploy_done(struct deploy *d, err *e) {
         note(d, "Failed: %s", err_msg(e));
     else
         note(d, "Ready (%s%s).", d->native ? "native plan" : "Python", d->cached ? ", cached" : "");
+    if (d->up->early) {
+        update_deploy_over(d);
+        return;
+    }
     struct sentity *se = entity_of(d->s, d->entity, true);
+    se->endpoint = d->endpoint;
     buf_clear(&se->build_log);
     buf_str(&se->build_log, buf_view(&d->log));
     update_deploy_over(d);

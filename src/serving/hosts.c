@@ -126,6 +126,10 @@ void hosts_state(struct serving *s, const struct msg_host_state *m) {
     struct shost *h = map_get(s->hosts, map_key_u64(&key));
     struct sentity *e = h ? entity_of(s, h->entity, false) : entity_of(s, m->entity, false);
     if (str_eqz(m->state, "loaded")) {
+        if (!e) { /* of an entity that went while control was away */
+            CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);
+            return;
+        }
         if (!h && m->entity && e) { /* control is new: the process is adopted */
             h = calloc(1, sizeof(*h));
             must(h != NULL);
@@ -161,13 +165,18 @@ void hosts_wake(struct serving *s, const struct msg_wake *m) {
     hosts_start(s, e, NULL);
 }
 
-void hosts_end_entity(struct serving *s, int64_t entity) {
+void hosts_end(struct serving *s, int64_t entity) {
     str k;
     void *v;
     for (size_t i = 0; map_next(s->hosts, &i, &k, &v);) {
         struct shost *h = v;
         if (h->entity == entity) CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = h->instance);
     }
+}
+
+void hosts_retire(struct serving *s, int64_t entity) {
+    uint64_t key = (uint64_t)entity;
+    control_fact(s->c, FACT_PLAN, true, map_key_u64(&key), STR(""), -1);
     struct sentity *e = map_del(s->entities, str_n((const char *)&entity, sizeof(entity)));
     if (!e) return;
     free(e->environment);

@@ -40,6 +40,10 @@ err *serving_load(struct control *c) BH_CHECK;
 /* Begins (or begins again) the update that endpoint.pending describes. `wait`: a parked request that
  * wants to hear of its end (park number, 0: none); it is resumed then or after 150 ms. */
 void serving_update(struct control *c, struct store_scope scope, int64_t endpoint, uint64_t wait);
+/* A version of a model is complete: its import begins now, so that an endpoint finds the plan. For a
+ * write handler's end (it takes r->state and r->after): it begins when the write is done. Failures are
+ * only logged. */
+void serving_import_early(struct req *r, struct store_scope scope, str name, str version);
 /* The endpoint is gone or stopped: its processes end. */
 void serving_end(struct control *c, int64_t endpoint, const int64_t *entities, size_t n);
 

@@ -13,7 +13,7 @@
 struct serving;
 struct update;
 
-enum deploy_phase { DEPLOY_RESOLVE, DEPLOY_EXPORT, DEPLOY_IMPORT, DEPLOY_LOAD, DEPLOY_READY, DEPLOY_FAILED };
+enum deploy_phase { DEPLOY_WAITS, DEPLOY_RESOLVE, DEPLOY_EXPORT, DEPLOY_IMPORT, DEPLOY_LOAD, DEPLOY_READY, DEPLOY_FAILED };
 
 /* One served entity on its way. Owned by its update; a thread has it during RESOLVE and between. */
 struct deploy {
@@ -47,7 +47,7 @@ struct update {
     uint64_t wait;
     loop_timer wait_timer;
     bool cancelled;
-    bool first;                /* the endpoint had no configuration before */
+    bool early;                /* of no endpoint: only fills the cache of plans (early.c) */
     arena *a;                  /* for the final write */
     err *failure;
     int64_t *old_entities;
@@ -75,6 +75,12 @@ struct sentity {
     int64_t last_wake;
 };
 
+/* A version whose import should begin. */
+struct early_ask {
+    struct store_scope scope;
+    char *name, *version;
+};
+
 struct serving {
     struct control *c;
     jobs *builders;
@@ -82,7 +88,8 @@ struct serving {
     map *entities;  /* id -> struct sentity */
     map *hosts;     /* instance -> struct shost */
     vec_of(uint64_t) stats_waiting;
-    loop_timer sweep;
+    struct update *early;                /* the import that runs before anyone asked, or NULL */
+    vec_of(struct early_ask) early_asks; /* those after it */
 };
 
 /* deploy.c */
@@ -100,10 +107,22 @@ void hosts_spawned(struct serving *s, const struct msg_spawned *m);
 void hosts_ended(struct serving *s, const struct msg_ended *m);
 void hosts_state(struct serving *s, const struct msg_host_state *m);
 void hosts_wake(struct serving *s, const struct msg_wake *m);
-void hosts_end_entity(struct serving *s, int64_t entity);
+/* Ends its processes at once. */
+void hosts_end(struct serving *s, int64_t entity);
+/* It is no longer served, and forgotten here. The gateways hear it after the endpoint's new fact, finish
+ * what they began and let its processes go. */
+void hosts_retire(struct serving *s, int64_t entity);
 void hosts_add_log(buf *log, str text);
 
 /* update.c */
 void update_deploy_over(struct deploy *d);
+void update_free(struct update *u);
+
+/* early.c */
+/* The one deploy of an early import is over. */
+void early_over(struct deploy *d);
+/* Whether the deploy's model is being imported just now; then it begins when that is over. */
+bool early_joins(struct deploy *d);
+void early_close(struct serving *s);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define WAIT_US 150000
 
-static void free_update(struct update *u) {
+void update_free(struct update *u) {
     struct update **at = &u->s->updates;
     while (*at && *at != u) at = &(*at)->next;
     if (*at) *at = u->next;
@@ -69,12 +69,14 @@ static err *write_outcome(store_tx *tx, void *arg) {
     struct ent_endpoint e;
     bool found;
     TRY(ent_endpoint_get(tx, u->scope, u->a, u->endpoint, &e, &found));
-    if (!found || e.pending_version != u->config_version) { /* deleted, or overtaken */
+    if (!found || e.pending_version != u->config_version ||
+        !str_eqz(e.config_update, "IN_PROGRESS")) { /* deleted, or overtaken */
         o->gone = true;
         return NULL;
     }
     for (size_t i = 0; i < u->n; i++) TRY(write_entity(tx, u, &u->d[i]));
     if (u->failure) {
+        /* The pending configuration stays to be looked at, with its entities' reasons. */
         e.config_update = STR("UPDATE_FAILED");
         e.message = str_cut(str_of(err_msg(u->failure)), 8000);
     } else {
@@ -84,9 +86,9 @@ static err *write_outcome(store_tx *tx, void *arg) {
         e.message = STR("");
         e.ready = true;
         e.stopped = false;
+        e.pending = STR("");
+        e.pending_version = 0;
     }
-    e.pending = STR("");
-    e.pending_version = 0;
     TRY(ent_endpoint_update(tx, u->scope, &e));
     store_tx_securable(tx, "serving-endpoint", e.id, e.name);
     if (u->failure) return NULL;
@@ -112,11 +114,7 @@ static void take_over(struct update *u, struct outcome *o) {
         control_fact(c, FACT_PLAN, false, map_key_u64(&key), STR(""), dup(d->plan_fd));
     }
     control_fact(c, FACT_ENDPOINT, false, o->key, o->value, -1);
-    for (size_t i = 0; i < u->n_old; i++) {
-        uint64_t key = (uint64_t)u->old_entities[i];
-        hosts_end_entity(u->s, u->old_entities[i]);
-        control_fact(c, FACT_PLAN, true, map_key_u64(&key), STR(""), -1);
-    }
+    for (size_t i = 0; i < u->n_old; i++) hosts_retire(u->s, u->old_entities[i]);
 }
 
 static void on_written(void *arg) {
@@ -128,12 +126,16 @@ static void on_written(void *arg) {
     } else if (!w->o.gone && !u->failure) {
         take_over(u, &w->o);
     }
-    if (w->o.gone || u->failure)
-        for (size_t i = 0; i < u->n; i++)
-            if (!u->d[i].native && w->o.gone) hosts_end_entity(u->s, u->d[i].entity);
+    /* What was loaded for nothing ends; why it failed stays to be read. */
+    for (size_t i = 0; i < u->n; i++) {
+        if (w->o.gone)
+            hosts_retire(u->s, u->d[i].entity);
+        else if (u->failure || w->e)
+            hosts_end(u->s, u->d[i].entity);
+    }
     wake_waiter(u);
     free(w);
-    free_update(u);
+    update_free(u);
 }
 
 static void write_done(void *arg, err *e, int64_t seq) {
@@ -161,6 +163,10 @@ static void settle(struct update *u) {
 
 void update_deploy_over(struct deploy *d) {
     struct update *u = d->up;
+    if (u->early) {
+        early_over(d);
+        return;
+    }
     if (d->phase == DEPLOY_FAILED && !u->failure)
         u->failure = err_new(ERR_INVALID_STATE, "%s", err_msg(d->e));
     if (--u->open == 0) settle(u);
@@ -226,6 +232,22 @@ static err *read_update(struct control *c, struct update *u) {
     return NULL;
 }
 
+/* Entities of the endpoint that have no row any more: failed, or served two configurations ago. */
+static void forget_others(struct update *u) {
+    str k;
+    void *v;
+    vec_of(int64_t) gone = {0};
+    for (size_t i = 0; map_next(u->s->entities, &i, &k, &v);) {
+        struct sentity *e = v;
+        bool keep = e->endpoint != u->endpoint;
+        for (size_t n = 0; !keep && n < u->n; n++) keep = u->d[n].entity == e->entity;
+        for (size_t n = 0; !keep && n < u->n_old; n++) keep = u->old_entities[n] == e->entity;
+        if (!keep) vec_push(&gone, e->entity);
+    }
+    for (size_t i = 0; i < gone.n; i++) hosts_retire(u->s, gone.p[i]);
+    vec_free(&gone);
+}
+
 void serving_update(struct control *c, struct store_scope scope, int64_t endpoint, uint64_t wait) {
     struct serving *s = c->serving;
     struct update *u = calloc(1, sizeof(*u));
@@ -244,24 +266,21 @@ void serving_update(struct control *c, struct store_scope scope, int64_t endpoin
             err_free(e);
         }
         wake_waiter(u);
-        free_update(u);
+        update_free(u);
         return;
     }
     if (wait) {
         u->wait_timer.on_time = on_wait;
         loop_timer_set(c->l, &u->wait_timer, WAIT_US);
     }
+    forget_others(u);
     u->open = u->n;
     for (size_t i = 0; i < u->n; i++) deploy_begin(&u->d[i]);
 }
 
 void serving_end(struct control *c, int64_t endpoint, const int64_t *entities, size_t n) {
     (void)endpoint;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = (uint64_t)entities[i];
-        hosts_end_entity(c->serving, entities[i]);
-        control_fact(c, FACT_PLAN, true, map_key_u64(&key), STR(""), -1);
-    }
+    for (size_t i = 0; i < n; i++) hosts_retire(c->serving, entities[i]);
 }
 
 /* ---- the start ---- */
@@ -303,7 +322,8 @@ static err *load_endpoint(struct control *c, store_tx *tx, arena *a, const struc
         TRY(serving_fact(tx, a, e, &key, &value));
         control_fact(c, FACT_ENDPOINT, false, key, value, -1);
     }
-    if (e->pending_version) serving_update(c, scope, e->id, 0);
+    if (e->pending_version && str_eqz(e->config_update, "IN_PROGRESS"))
+        serving_update(c, scope, e->id, 0);
     return NULL;
 }
 
@@ -437,6 +457,7 @@ err *serving_open(struct control *c) {
 void serving_close(struct control *c) {
     struct serving *s = c->serving;
     if (!s) return;
+    early_close(s);
     jobs_free(s->builders);
     s->builders = NULL;
 }

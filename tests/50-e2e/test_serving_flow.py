@@ -60,8 +60,8 @@ def log(platform, name, flavor, model, output, **more):
         return str(info.registered_model_version)
 
 
-def entity(name, version="1", **more):
-    return serving.ServedEntityInput(entity_name=name, entity_version=version, workload_size="Small",
+def entity(model, version="1", /, **more):
+    return serving.ServedEntityInput(entity_name=model, entity_version=version, workload_size="Small",
                                      scale_to_zero_enabled=True, **more)
 
 
@@ -93,7 +93,7 @@ def test_answers_equal_local_predictions(platform, sdk, u, kind):
     ask = sdk.serving_endpoints.query
     answer = ask(endpoint, dataframe_split=split(X))
     same(answer.predictions)
-    assert answer.served_model_name == f"{kind}_{u}-1"
+    assert answer.served_model_name == f"main-default-{kind}_{u}-1"
     same(ask(endpoint, dataframe_records=X.to_dict("records")).predictions)
     same(ask(endpoint, inputs={c: X[c].tolist() for c in X.columns}).predictions)
     same(ask(endpoint, instances=X[:4].to_dict("records")).predictions, slice(4))
@@ -182,7 +182,7 @@ def test_refusals_of_native_models(platform, sdk, u):
         answer = invoke(platform, endpoint, body)
         assert answer.status_code == 400 and text in answer.json()["message"], answer.text
     plain = platform.request("POST", f"/serving-endpoints/{endpoint}/invocations", headers={"Content-Type": "text/plain"}, data=b"1")
-    assert plain.status_code == 415 and plain.text.startswith("This predictor only supports the following content types:")
+    assert plain.status_code == 415 and plain.json()["message"].startswith("This predictor only supports the following content types:")
     missing = invoke(platform, endpoint, {"dataframe_records": [{"width": 1.0, "depth": None, "height": 2.0}]})
     assert missing.json()["predictions"] == predict(pd.DataFrame([[1.0, np.nan, 2.0]], columns=X.columns)).tolist()
     sdk.serving_endpoints.delete(endpoint)

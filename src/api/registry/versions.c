@@ -6,6 +6,7 @@
 #include "mlflow/access.h"
 #include "mlflow/location.h"
 #include "mlflow/registry.h"
+#include "serving/serving.h"
 
 struct found {
     struct reg_model m;
@@ -42,6 +43,8 @@ err *api_registry_create_version(struct req *r) {
     TRY(kv_from_list(r->a, arg(r, "tags"), "tags", &spec.tags));
     TRY(registry_open(r, arg_str(r, "name"), REGISTERED_MODELS_CAN_EDIT, &f.m));
     TRY(registry_version_create(r, &f.m, &spec, &f.v));
+    serving_import_early(r, r->scope, f.m.row.name,
+                         str_of(arena_printf(r->a, "%lld", (long long)f.v.row.version)));
     return answer(r, &f);
 }
 

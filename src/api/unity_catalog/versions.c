@@ -4,6 +4,7 @@
 #include "api/unity_catalog/answers.h"
 #include "catalog/name.h"
 #include "mlflow/filter.h"
+#include "serving/serving.h"
 
 struct found {
     struct caller c;
@@ -132,17 +133,24 @@ err *api_unity_catalog_mlflow_update_version(struct req *r) {
     return answer_mlflow(r, &f);
 }
 
+static err *finalize(struct req *r, struct found *f) {
+    TRY(models_version_finalize(&f->c, &f->v));
+    char *version = arena_printf(r->a, "%lld", (long long)f->v.row.version);
+    serving_import_early(r, r->scope, f->m.full_name, str_of(version));
+    return NULL;
+}
+
 err *api_unity_catalog_finalize_version(struct req *r) {
     struct found f;
     TRY(open_version(r, PRIV_CREATE_MODEL_VERSION, &f));
-    TRY(models_version_finalize(&f.c, &f.v));
+    TRY(finalize(r, &f));
     return answer(r, &f);
 }
 
 err *api_unity_catalog_mlflow_finalize_version(struct req *r) {
     struct found f;
     TRY(open_mlflow(r, PRIV_CREATE_MODEL_VERSION, &f));
-    TRY(models_version_finalize(&f.c, &f.v));
+    TRY(finalize(r, &f));
     return answer_mlflow(r, &f);
 }
 
