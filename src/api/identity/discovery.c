@@ -18,12 +18,29 @@ static str with(struct req *r, str base, const char *path) {
     return str_of(arena_printf(r->a, "%.*s%s", STR_ARG(base), path));
 }
 
+/* A client that learns a workspace here names it in every call, which its credential must then agree
+ * with. So it is told only where the host name says it, or where there is but one. */
+static int64_t only_workspace(struct req *r) {
+    map *all = r->control->facts->workspaces;
+    str host = r->host, k;
+    void *v;
+    ptrdiff_t colon = str_chr(host, ':', 0);
+    if (colon > 0) host = str_cut(host, (size_t)colon);
+    for (size_t i = 0; map_next(all, &i, &k, &v);) {
+        struct fact_workspace *w = v;
+        if (map_size(all) == 1 || (w->host[0] && str_ieq(host, str_of(w->host)))) return w->id;
+    }
+    return 0;
+}
+
 err *api_identity_discovery(struct req *r) {
+    int64_t workspace = only_workspace(r);
     str base = base_url(r);
     jmut *o = req_out(r);
     json_put_str(r->doc, o, "oidc_endpoint", with(r, base, "/oidc"));
     json_put_z(r->doc, o, "account_id", r->control->account_id);
-    json_put_z(r->doc, o, "workspace_id", arena_printf(r->a, "%lld", (long long)r->scope.workspace));
+    if (workspace)
+        json_put_z(r->doc, o, "workspace_id", arena_printf(r->a, "%lld", (long long)workspace));
     json_put_z(r->doc, o, "cloud", "AWS");
     json_put_z(r->doc, o, "host_type", "workspace");
     jmut *aud = json_put_arr(r->doc, o, "token_federation_default_oidc_audiences");
