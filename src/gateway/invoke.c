@@ -14,6 +14,7 @@
 #include "gateway/entity.h"
 #include "plan/scorer.h"
 #include "policy/credential.h"
+#include "policy/workspace.h"
 #include "sys/clock.h"
 #include "sys/rand.h"
 
@@ -152,20 +153,12 @@ static bool parse_path(str path, str *name, str *served) {
 
 static err *workspace_of(struct gateway *g, const struct http_request *req,
                          const struct credential *c, int64_t *ret) {
-    str named = http_header_of(req, "x-databricks-workspace-id");
-    if (!named.n) named = http_header_of(req, "x-databricks-org-id");
-    int64_t id = c->workspace;
-    if (named.n) {
-        if (!str_to_i64(named, &id) || !facts_workspace(g->facts, id))
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "There is no workspace '%.*s'.",
-                           STR_ARG(str_cut(named, 40)));
-        if (c->workspace && c->workspace != id)
-            return err_new(ERR_INVALID_PARAMETER_VALUE,
-                           "The credential is of workspace %lld, the request names %lld.",
-                           (long long)c->workspace, (long long)id);
-    }
-    *ret = id;
-    return NULL;
+    struct workspace_asked asked = {.workspace_id = http_header_of(req, "x-databricks-workspace-id"),
+                                    .org_id = http_header_of(req, "x-databricks-org-id"),
+                                    .query = req->query,
+                                    .host = req->host,
+                                    .bound = c->workspace};
+    return workspace_choose(g->facts, &asked, ret);
 }
 
 static err *not_there(void) {

@@ -267,6 +267,8 @@ err *identity_load_facts(struct control *c) {
     for (size_t i = 0; !e && i < signers.n; i++)
         control_fact(c, FACT_SIGNER, false, signers.p[i].kid, signers.p[i].public_pem, -1);
     control_fact(c, FACT_ACCOUNT, false, STR("terms"), STR("\x01"), -1);
+    uint64_t home = (uint64_t)c->default_workspace;
+    control_fact(c, FACT_ACCOUNT, false, STR("workspace"), map_key_u64(&home), -1);
     arena_free(a);
     store_read_end(tx);
     return e;

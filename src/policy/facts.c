@@ -97,6 +97,7 @@ void facts_clear(struct facts *f) {
     clear_map(f->jwts, free);
     clear_map(f->raw, free_raw);
     f->terms_accepted = false;
+    f->default_workspace = 0;
     f->number = 0;
 }
 
@@ -277,7 +278,10 @@ static void keep_raw(struct facts *f, uint16_t kind, bool remove, str key, str v
 err *facts_apply(struct facts *f, uint16_t kind, bool remove, str key, str value, int fd) {
     err *e = NULL;
     if (f->keep_raw) keep_raw(f, kind, remove, key, value, fd);
-    if (kind == FACT_ACCOUNT) {
+    if (kind == FACT_ACCOUNT && str_eqz(key, "workspace")) {
+        f->default_workspace = 0;
+        if (!remove && value.n == 8) memcpy(&f->default_workspace, value.p, 8);
+    } else if (kind == FACT_ACCOUNT) {
         f->terms_accepted = !remove && value.n && value.p[0];
     } else {
         struct kind_ops ops = ops_of(f, kind);

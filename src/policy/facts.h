@@ -14,7 +14,7 @@
  *   signer     key kid:     str public key PEM (OAuth access tokens, ES256)
  *   endpoint   key u64 workspace, then the name's bytes: see struct fact_endpoint
  *   plan       key u64 entity id; descriptor: sealed memfd with a model plan
- *   account    key "terms": bool accepted
+ *   account    key "terms": bool accepted; key "workspace": i64 the default workspace
  */
 #ifndef BH_POLICY_FACTS_H
 #define BH_POLICY_FACTS_H
@@ -107,6 +107,7 @@ struct facts {
     bool keep_raw;
     map *jwts; /* OAuth tokens verified before: SHA-256 -> struct fact_token */
     bool terms_accepted;
+    int64_t default_workspace;
     uint64_t number; /* of the last change applied */
 };
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "policy/credential.h"
+#include "policy/workspace.h"
 #include "rest/control.h"
 #include "rest/decode.h"
 #include "sys/clock.h"
@@ -65,59 +66,17 @@ void req_release(struct req *r) {
 
 /* ---- scope: which workspace ---- */
 
-static err *named_workspace(struct req *r, int64_t *ret) {
-    static const char *const names[] = {"x-databricks-workspace-id", "x-databricks-org-id"};
-    int64_t found = 0;
-    for (size_t i = 0; i <= ARRAY_LEN(names); i++) {
-        str v = i < ARRAY_LEN(names) ? req_header(r, names[i]) : STR_NONE;
-        if (i == ARRAY_LEN(names)) { /* ?o=<id> */
-            str rest = r->query, part;
-            while (str_split(&rest, '&', &part))
-                if (str_starts(part, STR("o="))) v = str_from(part, 2);
-        }
-        if (v.n == 0) continue;
-        int64_t id;
-        if (!str_to_i64(v, &id) || !facts_workspace(r->control->facts, id))
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "There is no workspace '%.*s'.",
-                           STR_ARG(str_cut(v, 40)));
-        if (found && found != id)
-            return err_new(ERR_INVALID_PARAMETER_VALUE,
-                           "The request names two workspaces, %lld and %lld.", (long long)found,
-                           (long long)id);
-        found = id;
-    }
-    str host = r->host, k;
-    ptrdiff_t colon = str_chr(host, ':', 0);
-    if (colon > 0) host = str_cut(host, (size_t)colon);
-    void *v;
-    for (size_t i = 0; map_next(r->control->facts->workspaces, &i, &k, &v);) {
-        struct fact_workspace *w = v;
-        if (!w->host[0] || !str_ieq(host, str_of(w->host))) continue;
-        if (found && found != w->id)
-            return err_new(ERR_INVALID_PARAMETER_VALUE,
-                           "The host name is of workspace %lld, the request names %lld.",
-                           (long long)w->id, (long long)found);
-        found = w->id;
-    }
-    *ret = found;
-    return NULL;
-}
-
 static err *choose_scope(struct req *r, const struct credential *cred) {
     if (r->row->scope == SCOPE_ACCOUNT) {
         r->scope.workspace = 0;
         return NULL;
     }
-    int64_t named = 0;
-    TRY(named_workspace(r, &named));
-    int64_t bound = cred ? cred->workspace : 0;
-    if (named && bound && named != bound)
-        return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE,
-                                "The credential is of workspace %lld, the request names %lld.",
-                                (long long)bound, (long long)named),
-                        "Use a token of that workspace.");
-    r->scope.workspace = named ? named : bound ? bound : r->control->default_workspace;
-    return NULL;
+    struct workspace_asked asked = {.workspace_id = req_header(r, "x-databricks-workspace-id"),
+                                    .org_id = req_header(r, "x-databricks-org-id"),
+                                    .query = r->query,
+                                    .host = r->host,
+                                    .bound = cred ? cred->workspace : 0};
+    return workspace_choose(r->control->facts, &asked, &r->scope.workspace);
 }
 
 static void copy_subject(struct req *r, const struct fact_principal *p) {
