@@ -102,7 +102,7 @@ def server(command, ready, log, env=None, limit_s=180):
 
 @contextlib.contextmanager
 def nginx(folder):
-    """The physical reference: `return 200` with a body of 60 bytes. Its URL."""
+    """The physical reference: `return 200` with a body of 60 bytes. (its URL, its process)"""
     port, folder = free_port(), Path(folder)
     (folder / "nginx.conf").write_text(f"""
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -113,8 +113,8 @@ http {{
   server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{{"predictions": [0.123456789012345], "n": 1, "filler": "12345"}}'; }} }}
 }}""")
     with server([shutil.which("nginx") or "/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"],
-                f"http://127.0.0.1:{port}/", folder / "nginx.out"):
-        yield f"http://127.0.0.1:{port}/"
+                f"http://127.0.0.1:{port}/", folder / "nginx.out") as p:
+        yield f"http://127.0.0.1:{port}/", p
 
 
 @contextlib.contextmanager
@@ -163,6 +163,19 @@ def wait_quiet(limit_s=60, share=0.05):
         now = busy()
         if now <= share or time.monotonic() > deadline:
             return now
+
+
+def cpu_seconds(pid):
+    """Processor time that a process and its descendants have used so far."""
+    import psutil
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(pid)
+        for p in [top, *top.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                t = p.cpu_times()
+                total += t.user + t.system
+    return total
 
 
 def median(values):
