@@ -259,7 +259,8 @@ def main(argv=None):
 
 
 def fail(out, line, code, reason):
-    reason = " ".join(str(reason).split())[:REASON_MOST]
+    # The addresses that XGBoost and LightGBM append say nothing to the model's owner.
+    reason = " ".join(str(reason).split()).split(" Stack trace:")[0][:REASON_MOST]
     text = json.dumps({"code": code, "reason": reason})
     os.write(line, text.encode() + b"\n")
     try:

@@ -98,6 +98,10 @@ static void wake(struct gateway *g, struct entity_rt *e, int64_t endpoint) {
 
 void host_submit(struct invocation *v, struct fact_entity *fe) {
     struct entity_rt *e = v->rt;
+    if (e->retired) { /* stopped or deleted in this moment */
+        invoke_error(v, err_new(ERR_TEMPORARILY_UNAVAILABLE, "The served entity has just ended."));
+        return;
+    }
     uint32_t most = fe->concurrency ? fe->concurrency : 4;
     struct host *h = idle_host(e);
     if (h) {

@@ -206,7 +206,7 @@ static err *read_failure(struct deploy *d) {
         note(d, "No data form: %.*s", STR_ARG(str_cut(why, 500)));
     } else {
         e = err_new(ERR_INVALID_STATE, "The model cannot be opened: %.*s",
-                    STR_ARG(why.n ? str_cut(why, 2000) : STR("its process ended; see the build logs.")));
+                    STR_ARG(why.n ? str_cut(why, 2000) : str_of(d->died)));
     }
     buf_free(&b);
     arena_free(a);
@@ -344,7 +344,11 @@ void deploy_ended(struct serving *s, const struct msg_ended *m) {
         if (m->code == 0 && m->signal == 0) {
             build(d, pack);
         } else {
-            if (m->signal) note(d, "The importer was ended by signal %u.", m->signal);
+            snprintf(d->died, sizeof(d->died),
+                     "the process that opened it ended without a word (%s %u); its file is damaged, or "
+                     "it needs more than importer.memory.",
+                     m->signal ? "signal" : "code", m->signal ? m->signal : m->code);
+            note(d, "%s", d->died);
             build(d, read_failure);
         }
     } else if (d->phase == DEPLOY_IMPORT && d->importer) {

@@ -30,6 +30,7 @@ struct deploy {
     uint64_t instance;
     int py_fd;                 /* importer_python's channel, kept open while it runs */
     chan *importer;
+    char died[192];            /* how the process that opened the model ended */
     err *e;                    /* why it failed */
     char *why_python;          /* why there is no native plan */
     buf log;                   /* build log */

@@ -86,7 +86,7 @@ def bad(own):
         model = type("Bad", (Misbehaving, mlflow.pyfunc.PythonModel), {})()
         with mlflow.start_run():
             mlflow.pyfunc.log_model(name="model", python_model=model, pip_requirements=["mlflow"], registered_model_name="main.default.bad",
-                                    signature=mlflow.models.infer_signature(X))
+                                    signature=mlflow.models.infer_signature(X, X.width))
     got = create(own, "bad", "main.default.bad")
     assert got.state.ready.value == "READY", got
     return "bad"

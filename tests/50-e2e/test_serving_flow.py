@@ -250,7 +250,8 @@ def test_rights_on_endpoints(platform, sdk, u):
     for level, asks, manages in (("CAN_VIEW", 403, False), ("CAN_QUERY", 200, False), ("CAN_MANAGE", 200, True)):
         sdk.permissions.set("serving-endpoints", made.id, access_control_list=[iam.AccessControlRequest(
             service_principal_name=principal, permission_level=iam.PermissionLevel(level))])
-        assert invoke(platform, endpoint, body, token=token).status_code == asks, level
+        answer = invoke(platform, endpoint, body, token=token)
+        assert answer.status_code == asks, (level, answer.text)
         assert endpoint in {e.name for e in theirs.serving_endpoints.list()}
         if not manages:
             with pytest.raises(errors.PermissionDenied):
