@@ -213,27 +213,36 @@ def test_updates_and_traffic(platform, sdk, u):
     sdk.serving_endpoints.delete(endpoint)
 
 
-def test_updates_lose_no_request(platform, sdk, u):
-    name, endpoint = f"main.default.swap_{u}", f"swap-{u}"
+@pytest.mark.parametrize("kind, times", [("native", 30), ("python", 6)])
+def test_updates_lose_no_request(platform, sdk, u, kind, times):
+    name, endpoint = f"main.default.swap_{kind}_{u}", f"swap-{kind}-{u}"
     flavor, model, predict = xgboost_model()
+    want = predict(X[:2]).tolist()
+    if kind == "python":
+        with platform.mlflow("databricks", registry="databricks-uc") as mlflow:
+            flavor, model, want = "pyfunc", python_model(mlflow), [{"width": w * 2.0} for w in X.width[:2]]
     for _ in range(2):
         log(platform, name, flavor, model, predict(X))
     create(sdk, endpoint, entity(name, "1", name="a"))
-    body, want = {"dataframe_split": split(X[:2]).as_dict()}, predict(X[:2]).tolist()
+    body = {"dataframe_split": split(X[:2]).as_dict()}
     done = []
 
     def load():
+        asked = 0
         while not done:
             answer = invoke(platform, endpoint, body)
             assert answer.status_code == 200, answer.text
             assert answer.json()["predictions"] == want
-        return True
+            asked += 1
+        return asked
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         loads = [pool.submit(load) for _ in range(2)]
-        for i in range(10):
-            sdk.serving_endpoints.update_config_and_wait(endpoint, served_entities=[entity(name, str(1 + i % 2), name="a")])
-        done.append(True)
-        assert all(f.result() for f in loads)
+        try:
+            for i in range(times):
+                sdk.serving_endpoints.update_config_and_wait(endpoint, served_entities=[entity(name, str(2 - i % 2), name="a")])
+        finally:
+            done.append(True)
+        assert all(f.result() > times for f in loads)
     sdk.serving_endpoints.delete(endpoint)
 
 
