@@ -30,7 +30,7 @@ endfunction()
 
 # bh_describe_test(<name> <label>... ): environment, time limit, labels.
 function(bh_describe_test name)
-  set(limit 600)
+  set(limit 1500)
   if("90-slow" IN_LIST ARGN)
     set(limit 7200)
   endif()

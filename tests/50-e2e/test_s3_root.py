@@ -141,8 +141,10 @@ def test_300_mb_in_bounded_memory(p, volume_path):
                       timeout=300) as got:
         assert got.status_code == 200
         assert sha256_of(got.raw) == (body.sha256(), body.size)
+    # A sanitizer keeps freed memory aside (ASan: 256 MB of quarantine a process): there only the release figure's order.
+    bound = 64 if os.environ.get("BH_FLAVOUR", "release") == "release" else 250
     for role in ("control", "gateway"):
-        assert peak_mb(platform, role) < 64, role
+        assert peak_mb(platform, role) < bound, role
     platform.sdk().files.delete(path)
 
 
