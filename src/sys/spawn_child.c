@@ -178,6 +178,8 @@ static void arrange_fds(struct spawn_child *c) {
         if (high[i] < 0) fail(c, STEP_FDS, errno, i);
         if (c->fds[i].as < 3) named[c->fds[i].as] = true;
     }
+    /* The low ones go now: under a small limit on open files the steps that follow must find room. */
+    must_be(c, STEP_FDS, syscall(SYS_close_range, 3u, HIGH_FD - 1u, 0u) == 0);
     must_be(c, STEP_FDS, syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) == 0);
     for (int i = 0; i < 3; i++)
         if (!named[i]) must_be(c, STEP_FDS, dup2(null, i) == i);

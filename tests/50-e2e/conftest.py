@@ -2,6 +2,7 @@
 """Fixtures of the end-to-end tests: a platform per test file, and fresh ones on demand."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,8 +44,7 @@ def pytest_sessionfinish(session, exitstatus):
             print(f"\nanswers that are not of their routes' shapes:\n{done.stdout}{done.stderr}")
             session.exitstatus = 1
     if not os.environ.get("BH_RECORDINGS"):
-        record.unlink(missing_ok=True)
-        record.parent.rmdir()
+        shutil.rmtree(record.parent, ignore_errors=True)  # a platform still ending may write beside us
 
 
 @pytest.fixture(scope="session")

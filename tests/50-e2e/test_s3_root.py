@@ -2,6 +2,7 @@
 """Artifacts and files through unmodified clients, with the storage root on S3 and on the local disk alike."""
 
 import io
+import os
 import socket
 import time
 import uuid
