@@ -159,8 +159,9 @@ static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
 
 uint64_t courier_ask(courier_client *c, struct order *o, int fd, const struct courier_call *call) {
     uint64_t number = atomic_fetch_add(&c->last, 1) + 1;
+    bool asked = c->ch != NULL; /* else it is over, and arg may be gone, before we return */
     ask_as(c, number, o, fd, call);
-    return number;
+    return asked ? number : 0;
 }
 
 void courier_confirm(courier_client *c, uint64_t number, bool ok, int64_t size) {
