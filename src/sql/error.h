@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The dialect's errors: class, SQLSTATE, text and place. tables/sql_errors.json has one row for each class
+ * (and subclass "CLASS.SUB"): name, sqlstate, message with <param> marks. gen/gen_sql_errors.py makes the
+ * table gen_sql_errors.c of it.
+ */
+#ifndef BH_SQL_ERROR_H
+#define BH_SQL_ERROR_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "sql/ast.h"
+
+/* sql_error("TABLE_OR_VIEW_NOT_FOUND", at, text, "relationName", "`t`", …, NULL): pairs of zero-terminated strings.
+ * `at` NULL: no place; `text` is the statement's (may be empty: then the place is given by sql_error_place later).
+ * The err has code ERR_SQL_ERROR, the full message, and the JSON detail of sql.h. An unknown class is a bug (must). */
+err *sql_error(const char *cls, const struct ast *at, str text, ...) BH_CHECK;
+/* Adds line, pos and the == SQL == block to an error made without the text. */
+err *sql_error_place(err *e, const struct ast *at, str text);
+/* An error text raised inside DuckDB by our functions or by error(): "[CLASS] {json params}" anywhere in the text
+ * becomes the dialect's error; DuckDB's own texts are mapped by a table (overflow, out of memory, conversion, …);
+ * anything else is INTERNAL_ERROR with the text. */
+err *sql_error_of_duckdb(const char *duckdb_message) BH_CHECK;
+/* The class of an error ("" if it is not one of ours), its SQLSTATE. */
+str sql_error_class(const err *e, arena *a);
+str sql_error_state(const err *e, arena *a);
+
+#endif
