@@ -8,6 +8,7 @@
     X(INVALID_PARAMETER_VALUE, 400, "A field of the request has a wrong type or value; the message names the field.") \
     X(MALFORMED_REQUEST, 400, "The body is not what the Content-Type says.") \
     X(BAD_REQUEST, 400, "The request cannot be understood.") \
+    X(SQL_ERROR, 400, "A statement of SQL cannot be done; the detail has the error class, the SQLSTATE and the place.") \
     X(INVALID_STATE, 400, "The object is not in a state in which this can be done.") \
     X(RESOURCE_ALREADY_EXISTS, 400, "An object with this name exists (MLflow and most 2.0 services).") \
     X(DIRECTORY_NOT_EMPTY, 400, "A directory that still holds something was to be deleted without recursive.") \
