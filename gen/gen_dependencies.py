@@ -7,12 +7,12 @@ import re
 from common import ROOT, Out, table
 
 KINDS = (
-    ("apt", "Debian 12 packages", "Installed in this version where Debian still offers it, else in its current one. cargo, of any version, is added "
-     "where there is none."),
-    ("crate", "Source packages of the Rust registry", "Fetched by cargo, verified by SHA-256, compiled by tools/setup."),
+    ("apt", "Debian 12 packages", "Installed in this version where Debian still offers it, else in its current one. cargo and npm, of any version, are "
+     "added where there is none."),
+    ("crate", "Source packages of the Rust registry", "Fetched by cargo, verified by SHA-256; tools/setup compiles what is a library."),
     ("sdist", "Source packages of PyPI", "Fetched by pip, verified by SHA-256, compiled by tools/setup."),
     ("wheel", "Programs of PyPI", "Fetched by pip, verified by SHA-256."),
-    ("npm", "Packages from npm", "Fetched by npm, verified by SHA-512."),
+    ("npm", "Packages from npm", "Fetched by npm, verified by SHA-256; no script of theirs is run."),
 )
 ENVIRONMENTS = (
     ("base", "`.deps/py/base`: mounted into the sandboxes of importer and runtime_host"),

