@@ -53,7 +53,9 @@ def check_table(path):
         return [f"{path}: {e}"]
     if not isinstance(table, dict) or not isinstance(table.get("doc"), str) or not table["doc"].strip():
         return [f"{path}: a table is an object with a \"doc\" that says what a row is"]
-    key, required = RULES.get(path.name, (("name",), ()))
+    # A function may have several signatures.
+    key, required = RULES.get(path.name, (("name", "args"), ("name", "returns", "emit")) if path.parent.name == "sql_functions"
+                              else (("name",), ()))
     required = tuple(required) + tuple(table.get("required", ()))
     lists = {k: v for k, v in table.items() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)}
     problems = [] if lists or any(isinstance(v, dict) for v in table.values()) else [f"{path}: holds no rows"]

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lists of rules, one for each func_rules*.c; a new file adds its list here and in sql_rule_lists (func.c). */
+#ifndef BH_SQL_FUNC_RULES_H
+#define BH_SQL_FUNC_RULES_H
+
+#include "sql/func.h"
+
+extern const struct sql_rule_list sql_rules_core; /* func_rules.c */
+extern const struct sql_rule_list sql_rules_agg;  /* func_rules_agg.c */
+
+#endif
