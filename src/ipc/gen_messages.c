@@ -46,6 +46,14 @@ const char *msg_name(uint16_t type) {
     case MSG_COURIER_KEY: return "courier_key";
     case MSG_IMPORT_ORDER: return "import_order";
     case MSG_IMPORT_RESULT: return "import_result";
+    case MSG_ENGINE_LEASE: return "engine_lease";
+    case MSG_ENGINE_SESSION: return "engine_session";
+    case MSG_ENGINE_EXEC: return "engine_exec";
+    case MSG_ENGINE_CANCEL: return "engine_cancel";
+    case MSG_ENGINE_STATE: return "engine_state";
+    case MSG_ENGINE_ASK: return "engine_ask";
+    case MSG_ENGINE_ANSWER: return "engine_answer";
+    case MSG_ENGINE_REPORT: return "engine_report";
     default: return "?";
     }
 }
@@ -92,6 +100,14 @@ int msg_fds(uint16_t type) {
     case MSG_COURIER_KEY: return 0;
     case MSG_IMPORT_ORDER: return 1;
     case MSG_IMPORT_RESULT: return 1;
+    case MSG_ENGINE_LEASE: return 0;
+    case MSG_ENGINE_SESSION: return 0;
+    case MSG_ENGINE_EXEC: return 1;
+    case MSG_ENGINE_CANCEL: return 0;
+    case MSG_ENGINE_STATE: return 0;
+    case MSG_ENGINE_ASK: return 0;
+    case MSG_ENGINE_ANSWER: return 1;
+    case MSG_ENGINE_REPORT: return 0;
     default: return -1;
     }
 }
@@ -667,6 +683,102 @@ bool msg_import_result_decode(arena *a, str payload, struct msg_import_result *r
     (void)a;
     ret->ok = wire_get_bool(&in);
     ret->reason = wire_get_str(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_lease_encode(const struct msg_engine_lease *m, buf *out) {
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_lease_decode(arena *a, str payload, struct msg_engine_lease *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_session_encode(const struct msg_engine_session *m, buf *out) {
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_session_decode(arena *a, str payload, struct msg_engine_session *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_exec_encode(const struct msg_engine_exec *m, buf *out) {
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_exec_decode(arena *a, str payload, struct msg_engine_exec *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_cancel_encode(const struct msg_engine_cancel *m, buf *out) {
+    wire_put_str(out, m->reason);
+}
+
+bool msg_engine_cancel_decode(arena *a, str payload, struct msg_engine_cancel *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->reason = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_state_encode(const struct msg_engine_state *m, buf *out) {
+    wire_put_str(out, m->state);
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_state_decode(arena *a, str payload, struct msg_engine_state *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->state = wire_get_str(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_ask_encode(const struct msg_engine_ask *m, buf *out) {
+    wire_put_u64(out, m->question);
+    wire_put_str(out, m->op);
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_ask_decode(arena *a, str payload, struct msg_engine_ask *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->question = wire_get_u64(&in);
+    ret->op = wire_get_str(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_answer_encode(const struct msg_engine_answer *m, buf *out) {
+    wire_put_u64(out, m->question);
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_answer_decode(arena *a, str payload, struct msg_engine_answer *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->question = wire_get_u64(&in);
+    ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_engine_report_encode(const struct msg_engine_report *m, buf *out) {
+    wire_put_str(out, m->json);
+}
+
+bool msg_engine_report_decode(arena *a, str payload, struct msg_engine_report *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
     ret->json = wire_get_str(&in);
     return in.ok && in.rest.n == 0;
 }

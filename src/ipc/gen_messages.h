@@ -57,6 +57,14 @@ enum msg_type {
     MSG_COURIER_KEY = 43, /* Control to courier, first frame of their channel: the key under which its orders are signed. */
     MSG_IMPORT_ORDER = 50, /* Control to importer: what to make of the files under the directory descriptor. */
     MSG_IMPORT_RESULT = 51, /* Importer to control: a sealed memfd with the plan, or why not. */
+    MSG_ENGINE_LEASE = 60, /* Control to engine, once: the process now belongs to a warehouse cluster and its folders are mounted. Answered with engine_report. */
+    MSG_ENGINE_SESSION = 61, /* Control to engine: opens or closes a SQL session. */
+    MSG_ENGINE_EXEC = 62, /* Control to engine: run a statement; the stream is its number, the descriptor the spool that its result goes to. */
+    MSG_ENGINE_CANCEL = 63, /* Control to engine: end the statement of this stream. */
+    MSG_ENGINE_STATE = 64, /* Engine to control: the statement of this stream runs, has further chunks, or has ended. */
+    MSG_ENGINE_ASK = 65, /* Engine to control: what the statement of this stream must know or have done. */
+    MSG_ENGINE_ANSWER = 66, /* Control to engine: the answer to a question of this statement; JSON with error if it failed; a descriptor where the op says so. */
+    MSG_ENGINE_REPORT = 67, /* Engine to control: it is ready for statements (after its lease), and what it holds. */
 };
 
 #define MSG_TYPE_hello MSG_HELLO
@@ -99,6 +107,14 @@ enum msg_type {
 #define MSG_TYPE_courier_key MSG_COURIER_KEY
 #define MSG_TYPE_import_order MSG_IMPORT_ORDER
 #define MSG_TYPE_import_result MSG_IMPORT_RESULT
+#define MSG_TYPE_engine_lease MSG_ENGINE_LEASE
+#define MSG_TYPE_engine_session MSG_ENGINE_SESSION
+#define MSG_TYPE_engine_exec MSG_ENGINE_EXEC
+#define MSG_TYPE_engine_cancel MSG_ENGINE_CANCEL
+#define MSG_TYPE_engine_state MSG_ENGINE_STATE
+#define MSG_TYPE_engine_ask MSG_ENGINE_ASK
+#define MSG_TYPE_engine_answer MSG_ENGINE_ANSWER
+#define MSG_TYPE_engine_report MSG_ENGINE_REPORT
 
 /* Name of a type, "?" if unknown. */
 const char *msg_name(uint16_t type);
@@ -449,5 +465,65 @@ struct msg_import_result {
 void msg_import_result_encode(const struct msg_import_result *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_import_result_decode(arena *a, str payload, struct msg_import_result *ret) BH_CHECK;
+
+struct msg_engine_lease {
+    str json;
+};
+void msg_engine_lease_encode(const struct msg_engine_lease *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_lease_decode(arena *a, str payload, struct msg_engine_lease *ret) BH_CHECK;
+
+struct msg_engine_session {
+    str json;
+};
+void msg_engine_session_encode(const struct msg_engine_session *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_session_decode(arena *a, str payload, struct msg_engine_session *ret) BH_CHECK;
+
+struct msg_engine_exec {
+    str json;
+};
+void msg_engine_exec_encode(const struct msg_engine_exec *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_exec_decode(arena *a, str payload, struct msg_engine_exec *ret) BH_CHECK;
+
+struct msg_engine_cancel {
+    str reason;
+};
+void msg_engine_cancel_encode(const struct msg_engine_cancel *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_cancel_decode(arena *a, str payload, struct msg_engine_cancel *ret) BH_CHECK;
+
+struct msg_engine_state {
+    str state;
+    str json;
+};
+void msg_engine_state_encode(const struct msg_engine_state *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_state_decode(arena *a, str payload, struct msg_engine_state *ret) BH_CHECK;
+
+struct msg_engine_ask {
+    uint64_t question;
+    str op;
+    str json;
+};
+void msg_engine_ask_encode(const struct msg_engine_ask *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_ask_decode(arena *a, str payload, struct msg_engine_ask *ret) BH_CHECK;
+
+struct msg_engine_answer {
+    uint64_t question;
+    str json;
+};
+void msg_engine_answer_encode(const struct msg_engine_answer *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_answer_decode(arena *a, str payload, struct msg_engine_answer *ret) BH_CHECK;
+
+struct msg_engine_report {
+    str json;
+};
+void msg_engine_report_encode(const struct msg_engine_report *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_report_decode(arena *a, str payload, struct msg_engine_report *ret) BH_CHECK;
 
 #endif

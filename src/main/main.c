@@ -60,21 +60,6 @@ int main_fail(err *e, int code) {
     return code;
 }
 
-bool main_option(int argc, char **argv, int *i, const char *name, const char **ret) {
-    str a = str_of(argv[*i]);
-    size_t n = strlen(name);
-    if (!str_starts(a, str_of(name))) return false;
-    if (a.n == n && *i + 1 < argc) {
-        *ret = argv[++*i];
-        return true;
-    }
-    if (a.n > n && a.p[n] == '=') {
-        *ret = a.p + n + 1;
-        return true;
-    }
-    return false;
-}
-
 static int usage(FILE *to) {
     fprintf(to, "usage: boathouse COMMAND [options]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(entries); i++)
