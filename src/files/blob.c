@@ -161,8 +161,7 @@ err *blob_put_open(struct req *r, int64_t announced, struct blob_put **ret) {
         struct order o = {.verb = ORDER_PUT, .key = str_of(p->key), .size = announced,
                           .max_size = r->take.max};
         struct courier_call call = {.on_done = on_done, .arg = w};
-        uint64_t order = courier_ask(b->client, &o, fds[1], &call);
-        if (order) w->order = order; /* 0: refused at once, and w is freed */
+        w->order = courier_ask(b->client, &o, fds[1], &call);
         close(fds[1]);
         r->take.fd = fds[0];
     }
@@ -230,7 +229,7 @@ err *blob_get_open(struct req *r, str key, int64_t offset, int64_t length, int s
     w->park = req_park(r);
     struct order o = {.verb = ORDER_GET, .key = key, .offset = offset, .length = length};
     struct courier_call call = {.on_head = on_head, .on_done = on_done, .arg = w};
-    (void)courier_ask(b->client, &o, fds[1], &call); /* w may be freed already */
+    w->order = courier_ask(b->client, &o, fds[1], &call);
     close(fds[1]);
     return NULL;
 }

@@ -33,10 +33,12 @@ struct chan {
     vec_of(int) in_fds;
     size_t in_fd_at;
     int depth; /* > 0 while inside a callback */
-    bool dead, closed, paused, was_high;
+    loop_timer later; /* what chan_send() found is told from here: a sender is never called back */
+    bool dead, closed, paused, was_high, broken;
 };
 
 static void on_event(loop_watch *w, int events);
+static void on_later(loop_timer *t);
 
 err *chan_new(loop *l, int fd, const struct chan_events *ev, void *arg, chan **ret) {
     int fl = fcntl(fd, F_GETFL);
@@ -49,6 +51,7 @@ err *chan_new(loop *l, int fd, const struct chan_events *ev, void *arg, chan **r
     c->ev = *ev;
     c->arg = arg;
     c->watch = (loop_watch){.on_event = on_event, .fd = fd};
+    c->later.on_time = on_later;
     err *e = loop_watch_add(l, &c->watch, LOOP_READ);
     if (e) {
         free(c);
@@ -70,6 +73,7 @@ static void release(chan *c) {
 }
 
 static void shut(chan *c) {
+    loop_timer_clear(c->l, &c->later);
     if (c->watch.fd < 0) return;
     loop_unwatch(c->l, &c->watch);
     close(c->watch.fd);
@@ -141,7 +145,7 @@ static ssize_t send_some(int sock, const char *p, size_t n, int fd, int flags) {
 
 /* Writes up to the next frame that carries a descriptor, then that frame with it, and so on. */
 static void flush(chan *c) {
-    while (c->watch.fd >= 0 && chan_backlog(c)) {
+    while (!c->broken && chan_backlog(c)) {
         size_t end = c->out.n;
         int fd = -1;
         if (c->out_fds.n) {
@@ -156,7 +160,8 @@ static void flush(chan *c) {
         ssize_t r = send_some(c->watch.fd, c->out.p + c->out_sent, end - c->out_sent, fd, 0);
         if (r < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-            fail(c, "write failed");
+            c->broken = true;
+            loop_timer_set(c->l, &c->later, 0);
             return;
         }
         if (fd >= 0) {
@@ -176,10 +181,7 @@ static void flush(chan *c) {
         c->out_sent = 0;
     }
     update_events(c);
-    if (c->was_high && chan_backlog(c) < LOW_MARK) {
-        c->was_high = false;
-        if (c->ev.on_drain) c->ev.on_drain(c, c->arg);
-    }
+    if (c->was_high && chan_backlog(c) < LOW_MARK) loop_timer_set(c->l, &c->later, 0);
 }
 
 static void put_header(buf *b, uint16_t type, uint64_t stream, size_t n, bool fd) {
@@ -192,7 +194,7 @@ static void put_header(buf *b, uint16_t type, uint64_t stream, size_t n, bool fd
 void chan_send(chan *c, uint16_t type, uint64_t stream, str payload, int fd) {
     must_magic(c, CHAN_MAGIC);
     must(payload.n <= CHAN_MAX_PAYLOAD);
-    if (c->watch.fd < 0) return;
+    if (c->watch.fd < 0 || c->broken) return;
     if (fd >= 0) {
         int dup = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         must(dup >= 0);
@@ -201,9 +203,7 @@ void chan_send(chan *c, uint16_t type, uint64_t stream, str payload, int fd) {
     put_header(&c->out, type, stream, payload.n, fd >= 0);
     buf_str(&c->out, payload);
     if (chan_backlog(c) > LOW_MARK) c->was_high = true;
-    enter(c);
     flush(c);
-    leave(c);
 }
 
 /* Reads once; returns bytes, 0 at end, -1 with errno. Descriptors go to in_fds. */
@@ -270,21 +270,39 @@ static void deliver(chan *c) {
     if (c->in.n == 0 && c->in.cap > 1024 * 1024) buf_free(&c->in);
 }
 
+/* Reads once and delivers; false if there was nothing. */
+static bool read_some(chan *c) {
+    ssize_t r = receive(c);
+    int os = errno;
+    if (r > 0) {
+        if (c->in_fds.n - c->in_fd_at > MAX_QUEUED_FDS)
+            fail(c, "too many descriptors");
+        else
+            deliver(c);
+    } else if (r == 0 || (os != EAGAIN && os != EWOULDBLOCK)) {
+        fail(c, r == 0 ? "closed" : "read failed");
+    }
+    return r > 0;
+}
+
 static void on_event(loop_watch *w, int events) {
     chan *c = (chan *)((char *)w - offsetof(chan, watch));
     enter(c);
     if (events & LOOP_WRITE) flush(c);
-    if (!c->dead && !c->closed && (events & (LOOP_READ | LOOP_HUP))) {
-        ssize_t r = receive(c);
-        int os = errno;
-        if (r > 0) {
-            if (c->in_fds.n - c->in_fd_at > MAX_QUEUED_FDS)
-                fail(c, "too many descriptors");
-            else
-                deliver(c);
-        } else if (r == 0 || (os != EAGAIN && os != EWOULDBLOCK)) {
-            fail(c, r == 0 ? "closed" : "read failed");
-        }
+    if (events & (LOOP_READ | LOOP_HUP)) read_some(c);
+    leave(c);
+}
+
+static void on_later(loop_timer *t) {
+    chan *c = (chan *)((char *)t - offsetof(chan, later));
+    enter(c);
+    if (c->broken) {
+        /* What the other side said before it went is still heard. */
+        while (!c->paused && !c->dead && !c->closed && read_some(c)) continue;
+        if (!c->dead) fail(c, "write failed");
+    } else if (c->was_high && chan_backlog(c) < LOW_MARK) {
+        c->was_high = false;
+        if (c->ev.on_drain) c->ev.on_drain(c, c->arg);
     }
     leave(c);
 }

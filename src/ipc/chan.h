@@ -52,7 +52,9 @@ void chan_pause(chan *c, bool pause);
 /* Other end's pid (SO_PEERCRED), 0 if unknown. */
 int chan_peer_pid(const chan *c);
 
-/* Queues a frame; fd is duplicated if >= 0 (the caller keeps its own). Payload is copied. */
+/* Queues a frame; fd is duplicated if >= 0 (the caller keeps its own). Payload is copied.
+ * Calls nobody back: on_close and on_drain come from the loop alone, so whoever sends still has what
+ * he had. A chan whose other side went swallows frames until on_close tells. */
 void chan_send(chan *c, uint16_t type, uint64_t stream, str payload, int fd);
 
 /* Encodes and queues: CHAN_SEND(c, http_thing, stream, fd, .field = …). */

@@ -32,6 +32,7 @@ struct courier_client {
     chan *ch;
     unsigned char key[ORDER_KEY_SIZE];
     map *asks;             /* number -> struct ask */
+    loop_timer refuse;     /* asked without a courier: told by the loop, never to the asking step */
     _Atomic uint64_t last; /* numbers are drawn by any thread */
     struct remote remote;
 };
@@ -94,6 +95,10 @@ static void fail_all(courier_client *c) {
     }
 }
 
+static void on_refuse(loop_timer *t) {
+    fail_all((courier_client *)((char *)t - offsetof(courier_client, refuse)));
+}
+
 static void on_close(chan *ch, const char *why, void *arg) {
     courier_client *c = arg;
     (void)why;
@@ -107,6 +112,7 @@ courier_client *courier_client_new(loop *l) {
     must(c != NULL);
     c->l = l;
     c->asks = map_new();
+    c->refuse.on_time = on_refuse;
     c->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c};
     return c;
 }
@@ -114,7 +120,9 @@ courier_client *courier_client_new(loop *l) {
 void courier_client_free(courier_client *c) {
     if (!c) return;
     chan_free(c->ch);
+    c->ch = NULL;
     fail_all(c);
+    loop_timer_clear(c->l, &c->refuse);
     map_free(c->asks);
     explicit_bzero(c->key, sizeof(c->key));
     free(c);
@@ -122,11 +130,10 @@ void courier_client_free(courier_client *c) {
 
 err *courier_client_connect(courier_client *c, int fd) {
     static const struct chan_events ev = {.on_frame = on_frame, .on_close = on_close};
-    if (c->ch) {
-        chan_free(c->ch);
-        c->ch = NULL;
-        fail_all(c);
-    }
+    chan_free(c->ch);
+    c->ch = NULL;
+    loop_timer_clear(c->l, &c->refuse);
+    fail_all(c); /* what the old one had, and what was asked while there was none */
     TRY(chan_new(c->l, fd, &ev, c, &c->ch));
     rand_bytes(c->key, sizeof(c->key));
     CHAN_SEND(c->ch, courier_key, 0, -1, .key = str_n((char *)c->key, sizeof(c->key)));
@@ -137,15 +144,14 @@ bool courier_client_connected(const courier_client *c) { return c->ch != NULL; }
 
 static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
                    const struct courier_call *call) {
-    if (!c->ch) {
-        call->on_done(call->arg, err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier is restarting"),
-                      NULL, NULL);
-        return;
-    }
     struct ask *k = calloc(1, sizeof(*k));
     must(k != NULL);
     *k = (struct ask){*call, o->verb == ORDER_GET};
     map_put(c->asks, map_key_u64(&number), k);
+    if (!c->ch) {
+        loop_timer_set(c->l, &c->refuse, 0);
+        return;
+    }
     buf json = {0}, token = {0};
     str verb = str_of(order_verb_name(o->verb));
     o->expires = clock_now() + LIFETIME_US;
@@ -159,9 +165,8 @@ static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
 
 uint64_t courier_ask(courier_client *c, struct order *o, int fd, const struct courier_call *call) {
     uint64_t number = atomic_fetch_add(&c->last, 1) + 1;
-    bool asked = c->ch != NULL; /* else it is over, and arg may be gone, before we return */
     ask_as(c, number, o, fd, call);
-    return asked ? number : 0;
+    return number;
 }
 
 void courier_confirm(courier_client *c, uint64_t number, bool ok, int64_t size) {
@@ -218,7 +223,7 @@ static void wait_send(void *arg) { /* loop thread */
     struct wait *w = arg;
     int fd = w->fd;
     struct courier_call call = {wait_head, wait_done, w};
-    ask_as(w->c, w->number, &w->o, fd, &call); /* w may be gone after this */
+    ask_as(w->c, w->number, &w->o, fd, &call);
     if (fd >= 0) close(fd);
 }
 

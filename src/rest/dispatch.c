@@ -325,8 +325,11 @@ void req_resume(struct req *r, err *e) {
     must(r->parked);
     map_del(r->control->parked, map_key_u64(&r->park_number));
     r->parked = false;
-    if (e) r->failure = e;
-    advance(r);
+    if (e) {
+        err_free(r->failure);
+        r->failure = e;
+    }
+    if (!r->stepping) advance(r); /* else advance() is below us and goes on itself */
 }
 
 /* On the loop: decides what comes next. */
@@ -379,8 +382,14 @@ static void advance(struct req *r) {
         }
         r->step++;
         working_on(r);
-        r->failure = s->fn(r);
+        r->stepping = true;
+        err *e = s->fn(r);
+        r->stepping = false;
         working_on(NULL);
+        if (e) {
+            err_free(r->failure);
+            r->failure = e;
+        }
         if (r->parked && !r->failure) return;
         if (r->parked) map_del(r->control->parked, map_key_u64(&r->park_number));
         r->parked = false;

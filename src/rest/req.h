@@ -123,7 +123,7 @@ struct req {
 
     /* Machinery */
     int step;
-    bool gone, done, parked, in_store;
+    bool gone, done, parked, stepping, in_store;
     uint64_t park_number;
     err *failure;
     struct req *next;
@@ -177,7 +177,8 @@ static inline void req_finish(struct req *r) { r->done = true; }
 /* The step returns NULL after this; the request then waits without a thread. The number finds it
  * again (control_parked), where the one who resumes cannot know whether it still waits. */
 uint64_t req_park(struct req *r);
-/* On the loop: goes on with the next step, or answers with e. */
+/* On the loop: goes on with the next step, or answers with e. From inside the step that parked it, the
+ * request goes on when that step returns. */
 void req_resume(struct req *r, err *e);
 
 /* ---- facts ---- */

@@ -102,6 +102,40 @@ static void test_rubbish(void **state) {
     loop_free(l);
 }
 
+/* Whoever sends to a side that went away is not called back while he sends: the loop tells, after what
+ * the other side had said. */
+static void test_gone(void **state) {
+    (void)state;
+    loop *l;
+    assert_null(loop_new(&l));
+    int fds[2];
+    assert_null(chan_pair(fds));
+    chan *b;
+    struct seen sb = {0};
+    assert_null(chan_new(l, fds[1], &EV, &sb, &b));
+    assert_null(chan_send_blocking(fds[0], MSG_HELLO, 7, STR("last words"), -1));
+    close(fds[0]);
+    for (int i = 0; i < 3; i++) chan_send(b, MSG_HELLO, 1, STR("to nobody"), -1);
+    assert_int_equal(sb.closed, 0);
+    assert_int_equal(sb.frames, 0);
+    for (int i = 0; i < 10 && !sb.closed; i++) loop_step(l, 1000);
+    assert_int_equal(sb.closed, 1);
+    assert_int_equal(sb.frames, 1);
+    assert_int_equal(sb.sum, 7);
+    chan_send(b, MSG_HELLO, 1, STR("to nobody"), -1);
+    chan_free(b);
+
+    /* Freed before the loop could tell: nothing is told. */
+    assert_null(chan_pair(fds));
+    assert_null(chan_new(l, fds[1], &EV, &sb, &b));
+    close(fds[0]);
+    chan_send(b, MSG_HELLO, 1, STR("to nobody"), -1);
+    chan_free(b);
+    for (int i = 0; i < 3; i++) loop_step(l, 1000);
+    assert_int_equal(sb.closed, 1);
+    loop_free(l);
+}
+
 static void test_codec(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -147,7 +181,8 @@ static void test_blocking(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames), cmocka_unit_test(test_rubbish), cmocka_unit_test(test_codec),
+        cmocka_unit_test(test_frames), cmocka_unit_test(test_rubbish), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_codec),
         cmocka_unit_test(test_blocking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,7 +359,7 @@ static void sources(void **state) {
              (long long)x.id);
     snprintf(spelled[2], 200, "models:/src/1");
     for (int i = 0; i < 3; i++) {
-        char args[400];
+        char args[700];
         snprintf(args, sizeof(args), "{'name':'thief','source':'%s'}", spelled[i]);
         r = direct_call2(&d, &bob, api_registry_resolve_source, api_registry_create_version, args);
         if (err_code_of(r->failure) != ERR_RESOURCE_DOES_NOT_EXIST)

@@ -351,6 +351,28 @@ static void test_reconnect(void **state) {
     close(fds[0]);
 }
 
+/* Asked while there is no courier: it fails, but never inside the asking call, whose caller still
+ * holds what the outcome may free. */
+static void test_nobody_there(void **state) {
+    (void)state;
+    loop *l;
+    suite_ok(loop_new(&l));
+    courier_client *c = courier_client_new(l);
+    struct outcome x = {.o = {.verb = ORDER_HEAD, .key = STR("x")}}, y = x;
+    assert_true(courier_ask(c, &x.o, -1, &(struct courier_call){on_head, on_done, &x}) > 0);
+    assert_int_equal(x.dones, 0);
+    for (int i = 0; i < 10 && !x.dones; i++) loop_step(l, 1000);
+    assert_int_equal(x.dones, 1);
+    assert_int_equal(x.code, ERR_TEMPORARILY_UNAVAILABLE);
+    assert_true(courier_ask(c, &y.o, -1, &(struct courier_call){on_head, on_done, &y}) > 0);
+    assert_int_equal(y.dones, 0);
+    courier_client_free(c); /* fails what is asked */
+    assert_int_equal(y.dones, 1);
+    for (int i = 0; i < 3; i++) loop_step(l, 1000);
+    assert_int_equal(y.dones, 1);
+    loop_free(l);
+}
+
 /* The role as the supervisor sees it: settings with secrets, a channel of control, work, an end. */
 static void *role(void *arg) {
     suite_ok(courier_run(*(int *)arg));
@@ -398,7 +420,8 @@ int main(void) {
 #define T(name) cmocka_unit_test(test_##name)
         T(objects),     T(ranges),    T(if_absent),    T(names),      T(listing),
         T(copy_delete), T(multipart), T(confirmation), T(head_first), T(tokens),
-        T(many),        T(reconnect), T(role),
+        T(many),        T(reconnect), T(nobody_there),
+        T(role),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -5,8 +5,6 @@ The same flow runs against the workspace registry (both transports) and against 
 dialect and the native one); what only one of them has is tested beside it.
 """
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,9 +30,8 @@ def log_model(mlflow, name=None):
 def registry(platform, u, request):
     """(mlflow, MlflowClient, kind, a free model name)"""
     transport, registry = KINDS[request.param]
-    with platform.mlflow(transport, registry=registry) as mlflow:
-        if request.param == "uc-native":
-            os.environ["MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY"] = "true"
+    native = {"MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY": "true"} if request.param == "uc-native" else {}
+    with platform.mlflow(transport, registry=registry, env=native) as mlflow:
         mlflow.set_experiment(f"/Shared/registry-{u}")
         uc, c = request.param.startswith("uc"), mlflow.MlflowClient()
         assert ("Native" in type(c._get_registry_client().store).__name__) == (request.param == "uc-native")

@@ -41,7 +41,9 @@ static uint64_t draw(uint64_t below) {
 
 static void begin(struct ledger *l, size_t k, const char *text) {
     l->open[k] = true;
-    snprintf(l->maybe[k], sizeof(l->maybe[k]), "%s", text);
+    size_t n = strnlen(text, sizeof(l->maybe[k]) - 1);
+    memmove(l->maybe[k], text, n);
+    l->maybe[k][n] = 0;
 }
 
 static void end(struct ledger *l, size_t k, bool ok) {

@@ -247,13 +247,16 @@ class Platform:
         return {**common, "MLFLOW_TRACKING_URI": self.url, "MLFLOW_TRACKING_TOKEN": token}
 
     @contextlib.contextmanager
-    def mlflow(self, transport="databricks", registry=None, token=None):
-        """The mlflow module, pointed at this platform while the block runs."""
+    def mlflow(self, transport="databricks", registry=None, token=None, env=None):
+        """The mlflow module, pointed at this platform while the block runs; env: further variables of its."""
         import mlflow
+        from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
         before = dict(os.environ)
         for name in [n for n in os.environ if n.startswith(("DATABRICKS_", "MLFLOW_"))]:
             del os.environ[name]
-        os.environ.update(self.mlflow_env(transport, token))
+        os.environ.update({**self.mlflow_env(transport, token), **(env or {})})
+        # It keeps one registry store per URI, whichever kind the environment asked for then.
+        ModelRegistryStoreRegistry._get_store_with_resolved_uri.cache_clear()
         mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
         mlflow.set_registry_uri(registry or os.environ["MLFLOW_TRACKING_URI"])
         try:

@@ -11,10 +11,10 @@
 
 err *uc_page_size(struct req *r, int64_t dflt, int64_t max, size_t *ret) {
     int64_t n = arg_i64(r, "max_results", 0);
-    if (n < 0 || n > max)
-        return err_new(ERR_INVALID_PARAMETER_VALUE,
-                       "max_results must be between 0 and %lld, not %lld.", (long long)max,
+    if (n < 0)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "max_results must not be negative, as %lld is.",
                        (long long)n);
+    if (n > max) n = max; /* clients ask for more than a page (MLflow: 10,000 versions) */
     *ret = (size_t)(n ? n : dflt);
     return NULL;
 }
