@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a table's log lies: a plain directory, or a prefix of an object store. Names are relative to the
+ * table's root ("_delta_log/00000000000000000000.json").
+ *
+ * put() never shows a half-written object, and with if_absent exactly one of several writers wins
+ * (ERR_ALREADY_EXISTS for the others): link() of a synced temporary file here, If-None-Match on S3.
+ */
+#ifndef BH_DELTA_FS_H
+#define BH_DELTA_FS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "sys/storage.h"
+
+#define DELTA_MAX_LOG_FILE (1024u * 1024u * 1024u)
+
+struct delta_entry {
+    str name;         /* the last part alone */
+    int64_t size;
+    int64_t mtime_ms;
+};
+
+struct delta_fs {
+    const struct delta_fs_ops *ops;
+    str root;         /* directory, or prefix of keys without a slash at its end */
+    storage *store;   /* object stores */
+};
+
+/* A plain directory. `root` is copied into the arena. */
+struct delta_fs delta_fs_dir(arena *a, str root);
+/* A prefix of an object store, which must outlive it. */
+struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix);
+
+/* The whole object, in the arena. ERR_NOT_FOUND. */
+err *delta_fs_read(const struct delta_fs *fs, arena *a, str name, str *ret) BH_CHECK;
+/* Files of a folder in byte order, those with names >= from (empty: all). A folder that is not there is
+ * empty. */
+err *delta_fs_list(const struct delta_fs *fs, arena *a, str dir, str from, struct delta_entry **ret,
+                   size_t *ret_n) BH_CHECK;
+/* Durable when it returns. */
+err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent) BH_CHECK;
+err *delta_fs_delete(const struct delta_fs *fs, str name) BH_CHECK;
+/* ERR_NOT_FOUND, else size and time. */
+err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) BH_CHECK;
+
+#endif
