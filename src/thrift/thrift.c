@@ -45,7 +45,7 @@ static err *take(struct reader *r, size_t n, uint64_t *ret) {
 }
 
 static err *take_str(struct reader *r, str *ret) {
-    uint64_t n;
+    uint64_t n = 0;
     TRY(take(r, 4, &n));
     if (n > r->in.n - r->at) return cut_off();
     *ret = str_n(r->in.p + r->at, n);
@@ -97,7 +97,7 @@ static err *skip_many(struct reader *r, uint64_t count, uint8_t w1, uint8_t w2) 
 }
 
 static err *skip_nested(struct reader *r, uint8_t wire) {
-    uint64_t a, b, n;
+    uint64_t a = 0, b = 0, n = 0;
     if (wire == W_STRUCT) {
         for (;;) {
             TRY(take(r, 1, &a));
@@ -115,7 +115,7 @@ static err *skip_nested(struct reader *r, uint8_t wire) {
 }
 
 static err *skip(struct reader *r, uint8_t wire) {
-    uint64_t v;
+    uint64_t v = 0;
     str s;
     switch (wire) {
     case W_BOOL:
@@ -147,7 +147,7 @@ static err *skip(struct reader *r, uint8_t wire) {
 static err *read_struct(struct reader *r, const struct thrift_struct *desc, char *to);
 
 static err *read_value(struct reader *r, uint8_t kind, const struct thrift_struct *sub, char *to) {
-    uint64_t v;
+    uint64_t v = 0;
     if (kind == TF_STR) return take_str(r, (str *)to);
     if (kind == TF_STRUCT) return read_struct(r, sub, to);
     TRY(take(r, least(wire_of[kind]), &v));
@@ -184,7 +184,7 @@ struct many {
 
 static err *read_many(struct reader *r, const struct thrift_field *f, struct many *to,
                       bool *ret_fits) {
-    uint64_t k = W_STR, v, n;
+    uint64_t k = W_STR, v = 0, n = 0;
     bool map = f->kind == TF_MAP;
     if (map) TRY(take(r, 1, &k));
     TRY(take(r, 1, &v));
@@ -233,7 +233,7 @@ static err *read_field(struct reader *r, const struct thrift_field *f, char *to)
 }
 
 static err *read_fields(struct reader *r, const struct thrift_struct *desc, char *to) {
-    uint64_t type, id;
+    uint64_t type = 0, id = 0;
     for (;;) {
         TRY(take(r, 1, &type));
         if (type == W_STOP) return NULL;
@@ -259,7 +259,7 @@ static err *read_struct(struct reader *r, const struct thrift_struct *desc, char
 
 err *thrift_read_head(str message, struct thrift_head *ret, size_t *ret_at) {
     struct reader r = {.in = message};
-    uint64_t v, seq;
+    uint64_t v = 0, seq = 0;
     str name;
     TRY(take(&r, 4, &v));
     uint64_t kind = v & 0xff;
@@ -276,7 +276,7 @@ err *thrift_read_head(str message, struct thrift_head *ret, size_t *ret_at) {
 err *thrift_read_wrapped(arena *a, str message, size_t at, int16_t id,
                          const struct thrift_struct *desc, void *ret) {
     struct reader r = {.a = a, .in = message, .at = at, .depth = 1};
-    uint64_t type, got;
+    uint64_t type = 0, got = 0;
     for (;;) {
         TRY(take(&r, 1, &type));
         if (type == W_STOP) return NULL;
