@@ -5,8 +5,8 @@
 
 #include "store/ent.h"
 
-#define ENT_COUNT 27
-#define ENT_FINGERPRINT "d95624d7e654ccaf579b70b583144988"
+#define ENT_COUNT 32
+#define ENT_FINGERPRINT "0f2e364327a94d8280ed6e07dd4ef29d"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1321,6 +1321,312 @@ static inline BH_CHECK err *ent_uc_model_version_by_version(store_tx *tx, struct
                                         struct ent_uc_model_version *ret, bool *found) {
     const struct ent_part parts[] = {{.i = model_id}, {.i = version}};
     return ent_by_key(tx, &ent_table_uc_model_version, 0, scope, a, parts, ret, found);
+}
+
+/* A table or view of a schema. */
+struct ent_uc_table {
+    ENT_HEAD;
+    int64_t schema_id;
+    str name;
+    str table_type;
+    str format; /* DELTA, PARQUET, CSV, JSON, TEXT; empty for views */
+    str location; /* URL of an external table; of a managed one its folder below the account's root, made of its id */
+    str uuid;
+    str columns; /* [{name,type_json,type_text,nullable,comment,partition_index,mask,metadata}] */
+    str constraints; /* primary and foreign keys; checks live in the table's log */
+    str properties; /* json */
+    str tags; /* of the table, and of columns */
+    str comment;
+    int64_t owner_id;
+    str row_filter; /* {function, columns} */
+    str view_text;
+    str view_catalog;
+    str view_schema;
+    int64_t dropped_at; /* us; 0: living. A dropped one has a name of its own (its id) and can come back */
+    str dropped_name;
+};
+struct ent_uc_table_rows {
+    struct ent_uc_table *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_UC_TABLE_SCHEMA_ID = 1,
+    ENT_UC_TABLE_NAME = 2,
+    ENT_UC_TABLE_TABLE_TYPE = 3,
+    ENT_UC_TABLE_FORMAT = 4,
+    ENT_UC_TABLE_LOCATION = 5,
+    ENT_UC_TABLE_UUID = 6,
+    ENT_UC_TABLE_COLUMNS = 7,
+    ENT_UC_TABLE_CONSTRAINTS = 8,
+    ENT_UC_TABLE_PROPERTIES = 9,
+    ENT_UC_TABLE_TAGS = 10,
+    ENT_UC_TABLE_COMMENT = 11,
+    ENT_UC_TABLE_OWNER_ID = 12,
+    ENT_UC_TABLE_ROW_FILTER = 13,
+    ENT_UC_TABLE_VIEW_TEXT = 14,
+    ENT_UC_TABLE_VIEW_CATALOG = 15,
+    ENT_UC_TABLE_VIEW_SCHEMA = 16,
+    ENT_UC_TABLE_DROPPED_AT = 17,
+    ENT_UC_TABLE_DROPPED_NAME = 18,
+};
+extern const struct ent_table ent_table_uc_table;
+static inline BH_CHECK err *ent_uc_table_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_uc_table *ret, bool *found) {
+    return ent_get(tx, &ent_table_uc_table, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_uc_table_insert(store_tx *tx, struct store_scope scope, struct ent_uc_table *row) {
+    return ent_insert(tx, &ent_table_uc_table, scope, row);
+}
+static inline BH_CHECK err *ent_uc_table_update(store_tx *tx, struct store_scope scope, struct ent_uc_table *row) {
+    return ent_update(tx, &ent_table_uc_table, scope, row);
+}
+static inline BH_CHECK err *ent_uc_table_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_uc_table, scope, id);
+}
+static inline BH_CHECK err *ent_uc_table_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_uc_table_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_uc_table, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_uc_table_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_uc_table, scope, q, ret);
+}
+static inline BH_CHECK err *ent_uc_table_by_name(store_tx *tx, struct store_scope scope, arena *a, int64_t schema_id, str name,
+                                        struct ent_uc_table *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = schema_id}, {.s = name}};
+    return ent_by_key(tx, &ent_table_uc_table, 0, scope, a, parts, ret, found);
+}
+
+/* A volume of a schema: files with names. */
+struct ent_uc_volume {
+    ENT_HEAD;
+    int64_t schema_id;
+    str name;
+    str volume_type;
+    str location;
+    str comment;
+    str tags; /* json */
+    int64_t owner_id;
+};
+struct ent_uc_volume_rows {
+    struct ent_uc_volume *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_UC_VOLUME_SCHEMA_ID = 1,
+    ENT_UC_VOLUME_NAME = 2,
+    ENT_UC_VOLUME_VOLUME_TYPE = 3,
+    ENT_UC_VOLUME_LOCATION = 4,
+    ENT_UC_VOLUME_COMMENT = 5,
+    ENT_UC_VOLUME_TAGS = 6,
+    ENT_UC_VOLUME_OWNER_ID = 7,
+};
+extern const struct ent_table ent_table_uc_volume;
+static inline BH_CHECK err *ent_uc_volume_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_uc_volume *ret, bool *found) {
+    return ent_get(tx, &ent_table_uc_volume, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_uc_volume_insert(store_tx *tx, struct store_scope scope, struct ent_uc_volume *row) {
+    return ent_insert(tx, &ent_table_uc_volume, scope, row);
+}
+static inline BH_CHECK err *ent_uc_volume_update(store_tx *tx, struct store_scope scope, struct ent_uc_volume *row) {
+    return ent_update(tx, &ent_table_uc_volume, scope, row);
+}
+static inline BH_CHECK err *ent_uc_volume_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_uc_volume, scope, id);
+}
+static inline BH_CHECK err *ent_uc_volume_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_uc_volume_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_uc_volume, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_uc_volume_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_uc_volume, scope, q, ret);
+}
+static inline BH_CHECK err *ent_uc_volume_by_name(store_tx *tx, struct store_scope scope, arena *a, int64_t schema_id, str name,
+                                        struct ent_uc_volume *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = schema_id}, {.s = name}};
+    return ent_by_key(tx, &ent_table_uc_volume, 0, scope, a, parts, ret, found);
+}
+
+/* A user's function of a schema. */
+struct ent_uc_function {
+    ENT_HEAD;
+    int64_t schema_id;
+    str name;
+    str language;
+    str params; /* [{name,type_json,default,comment}] */
+    str returns; /* the type's JSON; of a table function its columns */
+    bool is_table;
+    str body;
+    bool deterministic;
+    str comment;
+    str properties; /* json */
+    int64_t owner_id;
+};
+struct ent_uc_function_rows {
+    struct ent_uc_function *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_UC_FUNCTION_SCHEMA_ID = 1,
+    ENT_UC_FUNCTION_NAME = 2,
+    ENT_UC_FUNCTION_LANGUAGE = 3,
+    ENT_UC_FUNCTION_PARAMS = 4,
+    ENT_UC_FUNCTION_RETURNS = 5,
+    ENT_UC_FUNCTION_IS_TABLE = 6,
+    ENT_UC_FUNCTION_BODY = 7,
+    ENT_UC_FUNCTION_DETERMINISTIC = 8,
+    ENT_UC_FUNCTION_COMMENT = 9,
+    ENT_UC_FUNCTION_PROPERTIES = 10,
+    ENT_UC_FUNCTION_OWNER_ID = 11,
+};
+extern const struct ent_table ent_table_uc_function;
+static inline BH_CHECK err *ent_uc_function_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_uc_function *ret, bool *found) {
+    return ent_get(tx, &ent_table_uc_function, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_uc_function_insert(store_tx *tx, struct store_scope scope, struct ent_uc_function *row) {
+    return ent_insert(tx, &ent_table_uc_function, scope, row);
+}
+static inline BH_CHECK err *ent_uc_function_update(store_tx *tx, struct store_scope scope, struct ent_uc_function *row) {
+    return ent_update(tx, &ent_table_uc_function, scope, row);
+}
+static inline BH_CHECK err *ent_uc_function_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_uc_function, scope, id);
+}
+static inline BH_CHECK err *ent_uc_function_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_uc_function_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_uc_function, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_uc_function_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_uc_function, scope, q, ret);
+}
+static inline BH_CHECK err *ent_uc_function_by_name(store_tx *tx, struct store_scope scope, arena *a, int64_t schema_id, str name,
+                                        struct ent_uc_function *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = schema_id}, {.s = name}};
+    return ent_by_key(tx, &ent_table_uc_function, 0, scope, a, parts, ret, found);
+}
+
+/* With what a place of storage is reached. `local` is built in. */
+struct ent_storage_credential {
+    ENT_HEAD;
+    str name;
+    str kind; /* local, aws_iam_role, s3_keys */
+    str config; /* no secret */
+    str comment;
+    bool read_only;
+    int64_t owner_id;
+};
+struct ent_storage_credential_rows {
+    struct ent_storage_credential *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_STORAGE_CREDENTIAL_NAME = 1,
+    ENT_STORAGE_CREDENTIAL_KIND = 2,
+    ENT_STORAGE_CREDENTIAL_CONFIG = 3,
+    ENT_STORAGE_CREDENTIAL_COMMENT = 4,
+    ENT_STORAGE_CREDENTIAL_READ_ONLY = 5,
+    ENT_STORAGE_CREDENTIAL_OWNER_ID = 6,
+};
+extern const struct ent_table ent_table_storage_credential;
+static inline BH_CHECK err *ent_storage_credential_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_storage_credential *ret, bool *found) {
+    return ent_get(tx, &ent_table_storage_credential, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_storage_credential_insert(store_tx *tx, struct store_scope scope, struct ent_storage_credential *row) {
+    return ent_insert(tx, &ent_table_storage_credential, scope, row);
+}
+static inline BH_CHECK err *ent_storage_credential_update(store_tx *tx, struct store_scope scope, struct ent_storage_credential *row) {
+    return ent_update(tx, &ent_table_storage_credential, scope, row);
+}
+static inline BH_CHECK err *ent_storage_credential_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_storage_credential, scope, id);
+}
+static inline BH_CHECK err *ent_storage_credential_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_storage_credential_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_storage_credential, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_storage_credential_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_storage_credential, scope, q, ret);
+}
+static inline BH_CHECK err *ent_storage_credential_by_name(store_tx *tx, struct store_scope scope, arena *a, str name,
+                                        struct ent_storage_credential *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = name}};
+    return ent_by_key(tx, &ent_table_storage_credential, 0, scope, a, parts, ret, found);
+}
+
+/* A place of storage that was opened to the catalog. */
+struct ent_external_location {
+    ENT_HEAD;
+    str name;
+    str url;
+    int64_t credential_id;
+    str comment;
+    bool read_only;
+    int64_t owner_id;
+};
+struct ent_external_location_rows {
+    struct ent_external_location *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_EXTERNAL_LOCATION_NAME = 1,
+    ENT_EXTERNAL_LOCATION_URL = 2,
+    ENT_EXTERNAL_LOCATION_CREDENTIAL_ID = 3,
+    ENT_EXTERNAL_LOCATION_COMMENT = 4,
+    ENT_EXTERNAL_LOCATION_READ_ONLY = 5,
+    ENT_EXTERNAL_LOCATION_OWNER_ID = 6,
+};
+extern const struct ent_table ent_table_external_location;
+static inline BH_CHECK err *ent_external_location_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_external_location *ret, bool *found) {
+    return ent_get(tx, &ent_table_external_location, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_external_location_insert(store_tx *tx, struct store_scope scope, struct ent_external_location *row) {
+    return ent_insert(tx, &ent_table_external_location, scope, row);
+}
+static inline BH_CHECK err *ent_external_location_update(store_tx *tx, struct store_scope scope, struct ent_external_location *row) {
+    return ent_update(tx, &ent_table_external_location, scope, row);
+}
+static inline BH_CHECK err *ent_external_location_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_external_location, scope, id);
+}
+static inline BH_CHECK err *ent_external_location_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_external_location_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_external_location, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_external_location_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_external_location, scope, q, ret);
+}
+static inline BH_CHECK err *ent_external_location_by_name(store_tx *tx, struct store_scope scope, arena *a, str name,
+                                        struct ent_external_location *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = name}};
+    return ent_by_key(tx, &ent_table_external_location, 0, scope, a, parts, ret, found);
 }
 
 /* A privilege of a principal on a securable of the metastore. */
