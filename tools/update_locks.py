@@ -2,10 +2,15 @@
 """Remakes tools/py-*.lock and tools/py-licences.json from tools/py-*.in; run by hand to take newer packages.
 
 The client environment is resolved first and bounds the base environment, so that a package which
-both hold has one version: a model is logged by the one and loaded by the other.
+both hold has one version: a model is logged by the one and loaded by the other. The environments dbt,
+kernel and spark stand alone.
 
-    tools/setup && python3.11 tools/update_locks.py [--upgrade] && tools/setup
+    tools/setup && python3.11 tools/update_locks.py [--upgrade] && tools/setup --with spark
     python3.11 tools/update_locks.py --licences        after that set-up: reads what was installed
+
+tools/node/package-lock.json is remade by this command, in a copy of tools/node:
+
+    npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 """
 
 import argparse
@@ -19,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import setup_deps  # noqa: E402  (one place knows where uv and its settings are)
 
 ROOT = setup_deps.ROOT
+ALONE = ("dbt", "kernel", "spark")
+ALL = ("base", "client", *ALONE)
 # Said in the package's licence file only.
 KNOWN_LICENCES = {"huey": "MIT", "skops": "MIT"}
 HEAD = "# Made by tools/update_locks.py from {}; do not edit.\n"
@@ -62,8 +69,15 @@ def licence_of(metadata):
 
 
 def write_licences():
+    path = ROOT / "tools" / "py-licences.json"
+    before = json.loads(path.read_text())
     rows = {}
-    for name in ("base", "client"):
+    for name in ALL:
+        if not (ROOT / ".deps" / "py" / name).is_dir():  # an optional one that is not here keeps its rows
+            for package, row in before.items():
+                if name in row["in"]:
+                    rows.setdefault(package, {**row, "in": []})["in"].append(name)
+            continue
         for meta in (ROOT / ".deps" / "py" / name).glob("lib/python3*/site-packages/*.dist-info/METADATA"):
             text = meta.read_text(errors="replace")
             package = normal(re.search(r"^Name: (.*)$", text, re.M)[1].strip())
@@ -71,7 +85,7 @@ def write_licences():
                                             "licence": KNOWN_LICENCES.get(package) or licence_of(text), "in": []})
             row["in"].append(name)
     lines = [f'  "{k}": {json.dumps(rows[k], ensure_ascii=False)}' for k in sorted(rows)]
-    (ROOT / "tools" / "py-licences.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def main():
@@ -84,6 +98,8 @@ def main():
         return
     client = compile_lock("client", [], args.upgrade)
     compile_lock("base", [client], args.upgrade)
+    for name in ALONE:
+        compile_lock(name, [], args.upgrade)
 
 
 if __name__ == "__main__":
