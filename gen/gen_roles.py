@@ -20,9 +20,10 @@ for r in rows:
     c += "    {0, 0, false}};\n"
 c += "\nconst struct role_row role_rows[ROLE_COUNT] = {\n"
 for r in rows:
-    c += "    {%s, %s, %s, %s, %d, %s, %s, roots_%s, accepts_%s, %s},\n" % (
+    c += "    {%s, %s, %s, %s, %d, %s, %s, %s, %s, roots_%s, accepts_%s, %s},\n" % (
         cstr(r["name"]), cstr(r["sandbox"]), "true" if r["restart"] == "always" else "false", "true" if r["start"] else "false",
-        r["drain_ms"], cstr(r.get("peer")), cstr(r.get("python")), r["name"], r["name"], cstr(r["doc"]))
+        r["drain_ms"], cstr(r.get("peer")), cstr(r.get("python")), cstr(r.get("program")),
+        "true" if r.get("local_roots") else "false", r["name"], r["name"], cstr(r["doc"]))
 c += "};\n"
 out.c("src/supervisor/gen_roles.h", h)
 out.c("src/supervisor/gen_roles.c", c)

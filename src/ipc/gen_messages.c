@@ -246,6 +246,7 @@ void msg_lease_encode(const struct msg_lease *m, buf *out) {
     wire_put_u64(out, m->instance);
     wire_put_str(out, m->owner);
     wire_put_str(out, m->environment);
+    wire_put_u32(out, m->memory_mb);
 }
 
 bool msg_lease_decode(arena *a, str payload, struct msg_lease *ret) {
@@ -254,6 +255,7 @@ bool msg_lease_decode(arena *a, str payload, struct msg_lease *ret) {
     ret->instance = wire_get_u64(&in);
     ret->owner = wire_get_str(&in);
     ret->environment = wire_get_str(&in);
+    ret->memory_mb = wire_get_u32(&in);
     return in.ok && in.rest.n == 0;
 }
 

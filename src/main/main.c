@@ -41,10 +41,15 @@ const char *main_shipped(char *out, enum main_part part) {
         [MAIN_BASE_ENV] = {BH_DEPS_DIR "/py/base", "/usr/lib/boathouse/py/base"},
         [MAIN_PYTHON] = {BH_DEPS_DIR "/../python", "/usr/lib/boathouse/python"},
         [MAIN_UV] = {BH_DEPS_DIR "/bin/uv", "/usr/lib/boathouse/bin/uv"},
+        [MAIN_ENGINE] = {"", "/usr/bin/boathouse-engine"},
+        [MAIN_DUCKDB] = {BH_DEPS_DIR "/prefix/lib/libduckdb.so", "/usr/lib/boathouse/libduckdb.so"},
     };
     char exe[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
     exe[n > 0 ? n : 0] = 0;
+    char beside[PATH_MAX + 16];
+    snprintf(beside, sizeof(beside), "%s-engine", exe); /* built into the same folder */
+    if (part == MAIN_ENGINE && realpath(beside, out)) return out;
     int first = strncmp(exe, "/usr/", 5) == 0;
     for (int i = 0; i < 2; i++)
         if (realpath(places[part][first ^ i], out)) return out;

@@ -33,7 +33,7 @@ int cmd_errors(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What is shipped beside the program: in its checkout (made by tools/setup), or installed. */
-enum main_part { MAIN_BASE_ENV, MAIN_PYTHON, MAIN_UV };
+enum main_part { MAIN_BASE_ENV, MAIN_PYTHON, MAIN_UV, MAIN_ENGINE, MAIN_DUCKDB };
 /* Its real path in out[PATH_MAX], or NULL where it is missing. */
 const char *main_shipped(char *out, enum main_part part);
 

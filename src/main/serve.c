@@ -111,11 +111,43 @@ static err *check_version(const char *dir) {
 }
 
 static err *prepare_folder(const char *dir) {
-    static const char *const sub[] = {"store", "storage", "crash", "run", "tls", "models", "envs", "spool"};
+    static const char *const sub[] = {"store", "storage", "crash", "run", "tls", "models", "envs", "spool",
+                                      "tables", "spill"};
     TRY(make_dir(dir, "", 0755));
     TRY(lock_folder(dir));
     TRY(check_version(dir));
     for (size_t i = 0; i < ARRAY_LEN(sub); i++) TRY(make_dir(dir, sub[i], 0755));
+    return NULL;
+}
+
+static bool within(const char *path, const char *folder) {
+    size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && (path[n] == 0 || path[n] == '/' || n == 1);
+}
+
+/* storage.local_roots: folders that exist, and that neither hold the data folder nor lie in it. */
+static err *check_local_roots(const struct settings *set, const char *data) {
+    str rest = settings_str(set, SET_STORAGE_LOCAL_ROOTS), part;
+    int n = 0;
+    while (str_split(&rest, ',', &part)) {
+        char path[PATH_MAX], real[PATH_MAX];
+        struct stat st;
+        part = str_trim(part);
+        if (!part.n) continue;
+        snprintf(path, sizeof(path), "%.*s", STR_ARG(str_cut(part, sizeof(path) - 1)));
+        const char *why = NULL;
+        if (++n > 16)
+            why = "there may be at most 16";
+        else if (path[0] != '/')
+            why = "it is not an absolute path";
+        else if (!realpath(path, real) || stat(real, &st) != 0 || !S_ISDIR(st.st_mode))
+            why = "there is no such folder";
+        else if (within(real, data) || within(data, real))
+            why = "it must not hold the data folder or lie in it";
+        if (why)
+            return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "storage.local_roots: '%.200s': %s.", path, why),
+                            "List folders for external locations, separated by commas.");
+    }
     return NULL;
 }
 
@@ -183,7 +215,8 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     }
     log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, settings_log_level(&s->settings), fd);
     TRY(prepare_folder(dir));
-    static char base_env[PATH_MAX], python_dir[PATH_MAX], uv[PATH_MAX];
+    TRY(check_local_roots(&s->settings, dir));
+    static char base_env[PATH_MAX], python_dir[PATH_MAX], uv[PATH_MAX], engine[PATH_MAX], duckdb[PATH_MAX];
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
     if (env.n && !realpath(env.p, base_env))
         return err_hint(err_errno("cannot use %s", env.p), "Correct environments.python.");
@@ -201,6 +234,8 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
                                                      : main_shipped(base_env, MAIN_BASE_ENV),
                                    .python_dir = main_shipped(python_dir, MAIN_PYTHON),
                                    .uv = main_shipped(uv, MAIN_UV),
+                                   .engine = main_shipped(engine, MAIN_ENGINE),
+                                   .duckdb = main_shipped(duckdb, MAIN_DUCKDB),
                                    .master_key_fd = key_fd,
                                    .log_fd = fd,
                                    .on_ready = print_ready,

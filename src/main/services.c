@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "engine/link.h"
 #include "serving/serving.h"
 
 /* The status of the processes comes with the stream number of the request that asked. */
@@ -18,15 +19,24 @@ static void on_status(struct control *c, struct chan_frame *f) {
     arena_free(a);
 }
 
+/* Channels that the supervisor brokered to processes started for us. */
+static void on_peer(struct control *c, str role, str owner, uint64_t instance, int fd) {
+    if (!engine_pool_on_peer(c, role, instance, fd)) serving_on_peer(c, role, owner, instance, fd);
+}
+
 err *services_start(struct control *c) {
+    TRY(engine_pool_open(c));
     TRY(serving_open(c));
     c->on_supervisor = serving_on_supervisor;
     c->on_gateway = serving_on_gateway;
-    c->on_peer = serving_on_peer;
+    c->on_peer = on_peer;
     return serving_load(c);
 }
 
-void services_stop(struct control *c) { serving_close(c); }
+void services_stop(struct control *c) {
+    engine_pool_close(c);
+    serving_close(c);
+}
 
 void services_on_supervisor(struct control *c, struct chan_frame *f) {
     switch (f->type) {
@@ -36,7 +46,7 @@ void services_on_supervisor(struct control *c, struct chan_frame *f) {
     case MSG_SPAWNED:
     case MSG_LEASED:
     case MSG_ENDED:
-        if (c->on_supervisor) c->on_supervisor(c, f);
+        if (!engine_pool_on_supervisor(c, f) && c->on_supervisor) c->on_supervisor(c, f);
         break;
     default:
         log_error("frame refused", lf_z("type", msg_name(f->type)));

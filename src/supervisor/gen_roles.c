@@ -31,13 +31,19 @@ static const struct role_root roots_runtime_host[] = {
     {"/model", "models/{owner}/model", false},
     {"/env", "envs/{env}", false},
     {0, 0, false}};
+static const uint16_t accepts_engine[] = {0};
+static const struct role_root roots_engine[] = {
+    {"/data/tables", "tables/{env}", true},
+    {"/spill/own", "spill/{owner}", true},
+    {0, 0, false}};
 
 const struct role_row role_rows[ROLE_COUNT] = {
-    {"control", "control", true, true, 3000, NULL, NULL, roots_control, accepts_control, "Holds the stores, the master key, the policy engine and all schedulers."},
-    {"gateway", "gateway", true, true, 3000, NULL, NULL, roots_gateway, accepts_gateway, "Terminates TLS and HTTP, scores native models, moves bodies."},
-    {"courier", "courier", true, true, 2000, NULL, NULL, roots_courier, accepts_courier, "The only way out: object store, package index, external models."},
-    {"importer", "importer", false, false, 0, "control", NULL, roots_importer, accepts_importer, "Reads one untrusted model file in a data format and writes one model plan."},
-    {"importer_python", "importer_python", false, false, 0, "control", "boathouse_import", roots_importer_python, accepts_importer_python, "Opens one pickled model with its own library and writes the library's data form."},
-    {"env_builder", "env_builder", false, false, 0, "control", "boathouse_envs", roots_env_builder, accepts_env_builder, "Builds one Python environment from one lock file."},
-    {"runtime_host", "runtime_host", false, false, 2000, "gateway", "boathouse_runtime", roots_runtime_host, accepts_runtime_host, "Runs one served entity's Python model."},
+    {"control", "control", true, true, 3000, NULL, NULL, NULL, true, roots_control, accepts_control, "Holds the stores, the master key, the policy engine and all schedulers."},
+    {"gateway", "gateway", true, true, 3000, NULL, NULL, NULL, false, roots_gateway, accepts_gateway, "Terminates TLS and HTTP, scores native models, moves bodies."},
+    {"courier", "courier", true, true, 2000, NULL, NULL, NULL, false, roots_courier, accepts_courier, "The only way out: object store, package index, external models."},
+    {"importer", "importer", false, false, 0, "control", NULL, NULL, false, roots_importer, accepts_importer, "Reads one untrusted model file in a data format and writes one model plan."},
+    {"importer_python", "importer_python", false, false, 0, "control", "boathouse_import", NULL, false, roots_importer_python, accepts_importer_python, "Opens one pickled model with its own library and writes the library's data form."},
+    {"env_builder", "env_builder", false, false, 0, "control", "boathouse_envs", NULL, false, roots_env_builder, accepts_env_builder, "Builds one Python environment from one lock file."},
+    {"runtime_host", "runtime_host", false, false, 2000, "gateway", "boathouse_runtime", NULL, false, roots_runtime_host, accepts_runtime_host, "Runs one served entity's Python model."},
+    {"engine", "engine", false, false, 0, "control", NULL, "boathouse-engine", true, roots_engine, accepts_engine, "Runs the SQL statements of one warehouse cluster."},
 };

@@ -11,6 +11,7 @@ enum role_id {
     ROLE_IMPORTER_PYTHON,
     ROLE_ENV_BUILDER,
     ROLE_RUNTIME_HOST,
+    ROLE_ENGINE,
     ROLE_COUNT
 };
 

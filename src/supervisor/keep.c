@@ -65,6 +65,7 @@ static void sweep(struct supervisor *s, const char *name, const char *suffix) {
 void keep_sweep(struct supervisor *s) {
     sweep(s, "run", NULL);
     sweep(s, "spool", NULL);
+    sweep(s, "spill", NULL);
     sweep(s, "envs", ".building");
     cap_reports(s);
 }

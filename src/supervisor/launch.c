@@ -28,6 +28,10 @@
 
 #define ARGS_MAX 20
 #define UV_INSIDE "/uv"
+/* The program finds its library relative to itself (cmake/deps.cmake). */
+#define PROGRAM_INSIDE "/engine/bin/boathouse-engine"
+#define LIBRARY_INSIDE "/engine/lib/boathouse/libduckdb.so"
+#define LOCAL_ROOTS_MAX 16
 
 err *launch_level(struct supervisor *s) {
     str wanted = settings_str(s->o.settings, SET_SANDBOX_LEVEL);
@@ -82,10 +86,35 @@ static const char *fill(arena *a, const char *outside, str owner, str environmen
     return ret;
 }
 
+/* The folders of storage.local_roots as /ext/0, /ext/1 …: checked by `serve`. */
+static size_t local_roots(struct supervisor *s, arena *a, struct sandbox_mount *out) {
+    str rest = settings_str(s->o.settings, SET_STORAGE_LOCAL_ROOTS), part;
+    size_t n = 0;
+    while (n < LOCAL_ROOTS_MAX && str_split(&rest, ',', &part)) {
+        part = str_trim(part);
+        if (!part.n) continue;
+        out[n] = (struct sandbox_mount){.base = arena_strndup(a, part.p, part.n),
+                                        .inside = arena_printf(a, "/ext/%zu", n),
+                                        .writable = true,
+                                        .as_owner = true};
+        n++;
+    }
+    return n;
+}
+
+/* Whether the row's folders belong to an owner: then local roots come with them. */
+static bool leasable_row(const struct role_row *row) {
+    for (const struct role_root *r = row->roots; r->inside; r++)
+        if (strchr(r->outside, '{')) return true;
+    return false;
+}
+
 /* The row's roots; leasable: only those that name an owner or an environment. */
 static size_t roots_of(struct supervisor *s, const struct role_row *row, arena *a, str owner,
                        str environment, bool leasable, struct sandbox_mount *out) {
     size_t n = 0;
+    bool owned = leasable_row(row);
+    if (row->local_roots && (owned ? owner.n > 0 : !leasable)) n += local_roots(s, a, out);
     for (const struct role_root *r = row->roots; r->inside; r++) {
         if (leasable && !strchr(r->outside, '{')) continue;
         const char *path = fill(a, r->outside, owner, environment);
@@ -250,6 +279,19 @@ static err *plan_python(struct plan *p) {
     return NULL;
 }
 
+/* A program of ours beside boathouse, with its library. */
+static err *plan_program(struct plan *p) {
+    const struct supervisor_options *o = &p->s->o;
+    if (!o->engine || !o->duckdb)
+        return err_hint(err_new(ERR_INVALID_STATE, "The program %s or its libduckdb.so is not installed.", p->row->program),
+                        "Build the target boathouse-engine beside boathouse, or install the package.");
+    add_mount(p, o->engine, PROGRAM_INSIDE, true);
+    add_mount(p, o->duckdb, LIBRARY_INSIDE, true);
+    p->exe = place(p, PROGRAM_INSIDE);
+    plan_own(p);
+    return NULL;
+}
+
 /* ---- the three calls ---- */
 
 static err *run(struct plan *p, uint32_t memory_mb, int chan_fd, int words_fd, struct spawned *ret) {
@@ -257,6 +299,8 @@ static err *run(struct plan *p, uint32_t memory_mb, int chan_fd, int words_fd, s
     TRY(plan_fds(p, chan_fd, words_fd));
     if (p->row->python)
         TRY(plan_python(p));
+    else if (p->row->program)
+        TRY(plan_program(p));
     else
         plan_own(p);
     struct spawn_plan plan = {.row = sandbox_by_name(str_of(p->row->sandbox)),
@@ -300,11 +344,12 @@ err *launch(struct supervisor *s, const struct role_row *row, str owner, str env
     return NULL;
 }
 
-err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment) {
+err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment, uint32_t memory_mb) {
     arena *a = arena_new();
     struct sandbox_mount mounts[SANDBOX_MOUNTS_MAX];
     size_t n = roots_of(s, c->row, a, owner, environment, true, mounts);
     err *e = sandbox_lease(&c->process, mounts, n);
+    if (!e && memory_mb && c->process.group) e = cgroup_set_memory(c->process.group, (uint64_t)memory_mb << 20);
     arena_free(a);
     snprintf(c->owner, sizeof(c->owner), "%.*s", STR_ARG(owner));
     return e;

@@ -20,6 +20,8 @@ struct role_row {
     int drain_ms;
     const char *peer;   /* role that gets the other end of its channel, or NULL */
     const char *python; /* module run by the sandbox's Python instead of our program, or NULL */
+    const char *program; /* a program of ours other than boathouse, or NULL */
+    bool local_roots;    /* storage.local_roots are mounted as /ext/<n> */
     const struct role_root *roots;
     const uint16_t *accepts; /* 0 ends the list */
     const char *doc;

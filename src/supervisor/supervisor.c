@@ -304,7 +304,7 @@ static void on_lease(struct supervisor *s, struct child *control, uint64_t strea
     else if (!role_owner_ok(m->owner) || (m->environment.n && !role_owner_ok(m->environment)))
         e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner or environment is not an id");
     else
-        e = launch_lease(s, c, m->owner, m->environment);
+        e = launch_lease(s, c, m->owner, m->environment, m->memory_mb);
     if (!e) {
         c->leased = true;
     } else if (c && c->process.leased) {

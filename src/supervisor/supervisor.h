@@ -15,6 +15,8 @@ struct supervisor_options {
     const char *python_dir; /* folder of python/ (modules shipped into sandboxes), or NULL */
     const char *base_env;   /* base Python environment, or NULL */
     const char *uv;         /* the builder of environments, or NULL */
+    const char *engine;     /* the program boathouse-engine, or NULL */
+    const char *duckdb;     /* its libduckdb.so, or NULL */
     int master_key_fd;      /* memory file with a master key for control; -1: it lies in the data folder */
     int log_fd;             /* where log lines go */
     bool test_clock;

@@ -69,7 +69,7 @@ err *launch(struct supervisor *s, const struct role_row *row, str owner, str env
             uint32_t memory_mb, int chan_fd, struct child **ret) BH_CHECK;
 /* Mounts the owner's roots into a warm child. INVALID_STATE at level reduced. After an error the child
  * must be killed: half a lease is one, too. */
-err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment) BH_CHECK;
+err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment, uint32_t memory_mb) BH_CHECK;
 /* Kills a child and all it started. */
 void launch_kill(struct child *c);
 /* Sets s->level to what the settings ask and the machine can, or an error with the way out; makes

@@ -313,6 +313,8 @@ err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_p
     return NULL;
 }
 
+err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) { return limit(c, MEMORY, memory_bytes); }
+
 int cgroup_v2_fd(const cgroup *c) { return c->v2_fd; }
 
 err *cgroup_add(cgroup *c, int pid) {

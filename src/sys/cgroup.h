@@ -28,6 +28,8 @@ void cgroups_describe(const cgroups *g, buf *out);
 /* A child group. 0 = no limit. Limits that the machine has no controller for are left out. */
 err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_percent,
                 cgroup **ret) BH_CHECK;
+/* Changes the memory limit of a group in use. */
+err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) BH_CHECK;
 /* Descriptor of the version 2 folder for CLONE_INTO_CGROUP, or -1. */
 int cgroup_v2_fd(const cgroup *c);
 /* Moves a process in (version 1 part; it must not have forked yet). */

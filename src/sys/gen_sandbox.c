@@ -12,13 +12,14 @@ static const struct sandbox_rule confine_gateway[] = {
     {"/", SANDBOX_READ},
     {NULL, 0}};
 static const char *const ro_control[] = {"?/usr/share/zoneinfo", NULL};
-static const char *const dirs_control[] = {"/data", NULL};
+static const char *const dirs_control[] = {"/data", "/ext", NULL};
 static const struct sandbox_tmpfs tmpfs_control[] = {
     {"/tmp", 256, false},
     {NULL, 0, false}};
 static const struct sandbox_rule confine_control[] = {
     {"/", SANDBOX_READ},
     {"/data", SANDBOX_READ | SANDBOX_WRITE},
+    {"/ext", SANDBOX_READ | SANDBOX_WRITE},
     {"/tmp", SANDBOX_READ | SANDBOX_WRITE},
     {NULL, 0}};
 static const char *const ro_courier[] = {"?/etc/ssl", "?/etc/pki", "?/usr/share/ca-certificates", "?/usr/local/share/ca-certificates", "?/etc/resolv.conf", "?/etc/hosts", "?/etc/nsswitch.conf", "?/etc/gai.conf", "?/etc/services", NULL};
@@ -56,6 +57,18 @@ static const struct sandbox_tmpfs tmpfs_runtime_host[] = {
     {NULL, 0, false}};
 static const struct sandbox_rule rules_runtime_host[] = {
     {"/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC},
+    {NULL, 0}};
+static const char *const ro_engine[] = {"?/usr/share/zoneinfo", NULL};
+static const char *const dirs_engine[] = {"/data/tables", "/spill/own", "/ext", "/ext/0", "/ext/1", "/ext/2", "/ext/3", "/ext/4", "/ext/5", "/ext/6", "/ext/7", "/ext/8", "/ext/9", "/ext/10", "/ext/11", "/ext/12", "/ext/13", "/ext/14", "/ext/15", NULL};
+static const struct sandbox_tmpfs tmpfs_engine[] = {
+    {"/tmp", 64, false},
+    {NULL, 0, false}};
+static const struct sandbox_rule confine_engine[] = {
+    {"/", SANDBOX_READ},
+    {"/data", SANDBOX_READ | SANDBOX_WRITE},
+    {"/spill", SANDBOX_READ | SANDBOX_WRITE},
+    {"/ext", SANDBOX_READ | SANDBOX_WRITE},
+    {"/tmp", SANDBOX_READ | SANDBOX_WRITE},
     {NULL, 0}};
 
 const struct sandbox_row sandbox_rows[SANDBOX_COUNT] = {
@@ -310,6 +323,34 @@ const struct sandbox_row sandbox_rows[SANDBOX_COUNT] = {
         .rlimit_nofile = 4096,
         .rlimit_nproc = 128,
         .rlimit_fsize_mb = 4096,
+    },
+    {
+        .name = "engine",
+        .doc = "Runs one warehouse cluster's statements: DuckDB on the account's tables and the local roots, without any network. The rules name the folders above the mounts of a lease, because Landlock does not look at a covered mount point itself.",
+        .namespaces = SANDBOX_NS_USER | SANDBOX_NS_PID | SANDBOX_NS_MOUNT | SANDBOX_NS_NET | SANDBOX_NS_IPC | SANDBOX_NS_UTS | SANDBOX_NS_CGROUP,
+        .root = SANDBOX_ROOT_LIBS,
+        .init = false,
+        .loopback = false,
+        .ro = ro_engine,
+        .dirs = dirs_engine,
+        .tmpfs = tmpfs_engine,
+        .uid_rule = SANDBOX_UID_LEASE,
+        .uid_number = 0,
+        .caps = 0,
+        .filter = FILTER_DENY,
+        .confine_filter = FILTER_SERVER,
+        .rules = NULL,
+        .confine_rules = confine_engine,
+        .deny_tcp = SANDBOX_NO_BIND | SANDBOX_NO_CONNECT,
+        .confine_deny_tcp = SANDBOX_NO_BIND | SANDBOX_NO_CONNECT,
+        .memory_mb = 0,
+        .pids = 512,
+        .cpu_percent = 0,
+        .rlimit_as_mb = 0,
+        .rlimit_cpu_s = 0,
+        .rlimit_nofile = 65536,
+        .rlimit_nproc = 0,
+        .rlimit_fsize_mb = 0,
     },
 };
 

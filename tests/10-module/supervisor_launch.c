@@ -126,14 +126,14 @@ static void host_at(const char *level) {
     struct wire_in in = {payload, true};
     assert_true(str_eqz(wire_get_str(&in), "runtime_host"));
     assert_int_equal(frame(fd, a, &payload), MSG_READY);
-    err *e = launch_lease(&f.s, c, STR("o1"), STR(""));
+    err *e = launch_lease(&f.s, c, STR("o1"), STR(""), 0);
     if (is_reduced) {
         assert_non_null(e);
         assert_int_equal(err_code_of(e), ERR_INVALID_STATE);
         err_free(e);
     } else {
         good(e);
-        e = launch_lease(&f.s, c, STR("o2"), STR(""));
+        e = launch_lease(&f.s, c, STR("o2"), STR(""), 0);
         assert_non_null(e); /* never a second owner */
         err_free(e);
     }
