@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of C functions, one for each fn_<area>.c; named again in fn_tables.c. */
+#ifndef BH_ENGINE_WORKER_FN_INT_H
+#define BH_ENGINE_WORKER_FN_INT_H
+
+#include "engine/worker/fn.h"
+
+#include "engine/worker/zone.h"
+
+/* What several areas use. The zone named by argument i; NULL: the call has failed. */
+const struct zone *fn_zone(struct fn_call *c, size_t i);
+/* CAST_INVALID_INPUT of a string; target as in "INT". */
+void fn_bad_cast(struct fn_call *c, str value, const char *target);
+/* NUMERIC_VALUE_OUT_OF_RANGE of a decimal. */
+void fn_decimal_range(struct fn_call *c, str value, int precision, int scale);
+
+extern const struct fn_table fn_table_cast;      /* fn_cast.c: string to other types and back */
+
+#endif
