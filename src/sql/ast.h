@@ -14,7 +14,8 @@
  * AST_COMMAND whose text is the command's name ("create_schema"); sql_commands in parse_command.c lists
  * each with its slots.
  *
- * Depth is bounded by the parser (SQL_MAX_DEPTH), so recursive walks are safe. Nodes live in the arena
+ * Height is bounded by the parser (SQL_MAX_HEIGHT), so recursive walks are safe. Chains of AND and of OR are
+ * balanced trees, as Spark builds them; other chains (a + b + c, UNION) grow to the left. Nodes live in the arena
  * of the parse; nothing is changed after it, rewrites build new nodes.
  */
 #ifndef BH_SQL_AST_H
@@ -24,7 +25,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define SQL_MAX_DEPTH 400
+#define SQL_MAX_DEPTH 400   /* nesting of parentheses, queries, types */
+#define SQL_MAX_HEIGHT 1000 /* height of the tree, chains like a + b + c included */
 #define SQL_MAX_TEXT (16u * 1024u * 1024u)
 
 /*
@@ -38,7 +40,7 @@
  * Expressions
  *   LIT_NULL
  *   LIT_BOOL    AST_F_TRUE
- *   LIT_NUMBER  digits as written without suffix; suffix in `op`: 0, 'L','S','Y','F','D','B'(BD). No
+ *   LIT_NUMBER  digits as written without suffix, after "-" where a minus stands before the number (-1 is one literal); suffix in `op`: 0, 'L','S','Y','F','D','B'(BD). No
  *               suffix: no point and no exponent → int/bigint/decimal; a point → decimal; exponent → double
  *   LIT_STRING  value (escapes done, neighbours joined)
  *   LIT_BINARY  value in bytes (X'1F' → "\x1f")

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The dialect's errors: class, SQLSTATE, text and place. tables/sql_errors.json has one row for each class
- * (and subclass "CLASS.SUB"): name, sqlstate, message with <param> marks. gen/gen_sql_errors.py makes the
+ * (and subclass "CLASS.SUB"): name, sqlstate, message with <param> marks, form. gen/gen_sql_errors.py makes the
  * table gen_sql_errors.c of it.
+ *
+ * The form says how the place is written, as Spark does it:
+ *   parse     [CLASS] text SQLSTATE: 42601 (line 1, pos 7)\n\n== SQL ==\n<statement, ^^^ under the place>
+ *   analysis  [CLASS] text SQLSTATE: 42703; line 1 pos 7\n\n== SQL (line 1, position 8) ==\n<fragment's lines, ^ under it>
+ *   runtime   [CLASS] text SQLSTATE: 22012\n== SQL (line 1, position 8) ==\n<fragment's lines, ^ under it>
  */
 #ifndef BH_SQL_ERROR_H
 #define BH_SQL_ERROR_H
@@ -15,7 +20,9 @@
  * `at` NULL: no place; `text` is the statement's (may be empty: then the place is given by sql_error_place later).
  * The err has code ERR_SQL_ERROR, the full message, and the JSON detail of sql.h. An unknown class is a bug (must). */
 err *sql_error(const char *cls, const struct ast *at, str text, ...) BH_CHECK;
-/* Adds line, pos and the == SQL == block to an error made without the text. */
+/* The same from an array of n strings: name, value, name, value … */
+err *sql_error_list(const char *cls, const struct ast *at, str text, const char *const *pairs, size_t n) BH_CHECK;
+/* Adds line, pos and the == SQL == block to an error made without the text. An error that has a place keeps it. */
 err *sql_error_place(err *e, const struct ast *at, str text);
 /* An error text raised inside DuckDB by our functions or by error(): "[CLASS] {json params}" anywhere in the text
  * becomes the dialect's error; DuckDB's own texts are mapped by a table (overflow, out of memory, conversion, …);
@@ -24,5 +31,7 @@ err *sql_error_of_duckdb(const char *duckdb_message) BH_CHECK;
 /* The class of an error ("" if it is not one of ours), its SQLSTATE. */
 str sql_error_class(const err *e, arena *a);
 str sql_error_state(const err *e, arena *a);
+/* Is there a row for this class? For texts that come from outside. */
+bool sql_error_known(str cls);
 
 #endif

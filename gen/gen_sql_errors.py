@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tables/sql_errors.json -> src/sql/gen_sql_errors.c (rows sorted by name, for a binary search), docs/generated/sql_errors.md"""
+from common import Out, cstr, table
+
+FORMS = {"parse": "SQL_FORM_PARSE", "analysis": "SQL_FORM_ANALYSIS", "runtime": "SQL_FORM_RUNTIME"}
+
+rows = sorted(table("tables/sql_errors.json")["errors"], key=lambda r: r["name"])
+out = Out("gen_sql_errors.py", "tables/sql_errors.json")
+c = '#include "sql/error_int.h"\n\nconst struct sql_error_row sql_error_rows[] = {\n'
+for r in rows:
+    c += "    {%s, %s, %s,\n     %s},\n" % (cstr(r["name"]), cstr(r.get("sqlstate", "")), FORMS[r.get("form", "analysis")],
+                                          cstr(r["message"]))
+c += "};\nconst size_t sql_n_error_rows = ARRAY_LEN(sql_error_rows);\n"
+out.c("src/sql/gen_sql_errors.c", c)
+md = "# Error classes of SQL\n\nGenerated from tables/sql_errors.json.\n\n| class | SQLSTATE | message |\n|---|---|---|\n"
+for r in rows:
+    text = r["message"].replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
+    md += "| %s | %s | %s |\n" % (r["name"], r.get("sqlstate", ""), text)
+out.raw("docs/generated/sql_errors.md", md)
+out.finish()

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sql/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "sql/error_int.h"
+
+/* The whole statement is shown up to here; of a longer one only what surrounds the place. */
+#define SHOWN_TEXT (16u * 1024u)
+#define SHOWN_AROUND 200u
+/* Spark cuts a fragment's lines this far from the fragment. */
+#define FRAGMENT_AROUND 32u
+
+static const struct sql_error_row *find_row(str cls) {
+    size_t low = 0, high = sql_n_error_rows;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int c = str_cmp(cls, str_of(sql_error_rows[mid].name));
+        if (c == 0) return &sql_error_rows[mid];
+        if (c < 0) high = mid;
+        else low = mid + 1;
+    }
+    return NULL;
+}
+
+bool sql_error_known(str cls) { return find_row(cls) != NULL; }
+
+/* ---- text ---- */
+
+static const char *value_of(const char *const *pairs, size_t n, str name) {
+    for (size_t i = 0; i + 1 < n; i += 2)
+        if (str_eqz(name, pairs[i])) return pairs[i + 1] ? pairs[i + 1] : "null";
+    return NULL;
+}
+
+/* The row's message with parameters put in; a mark without a value stays as it is. */
+static void fill(const char *message, const char *const *pairs, size_t n, buf *out) {
+    for (const char *p = message; *p;) {
+        const char *close = *p == '<' ? strchr(p, '>') : NULL;
+        const char *value = close ? value_of(pairs, n, str_n(p + 1, (size_t)(close - p - 1))) : NULL;
+        if (value) {
+            buf_z(out, value);
+            p = close + 1;
+        } else buf_c(out, *p++);
+    }
+}
+
+static err *make(const struct sql_error_row *row, const char *const *pairs, size_t n) {
+    buf text = {0}, detail = {0};
+    buf_fmt(&text, "[%s] ", row->name);
+    fill(row->message, pairs, n, &text);
+    if (row->sqlstate[0]) buf_fmt(&text, " SQLSTATE: %s", row->sqlstate);
+    buf_fmt(&detail, "{\"class\":\"%s\",\"sqlState\":\"%s\",\"params\":{", row->name, row->sqlstate);
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        if (i) buf_c(&detail, ',');
+        buf_json_str(&detail, str_of(pairs[i]));
+        buf_c(&detail, ':');
+        buf_json_str(&detail, str_of(pairs[i + 1] ? pairs[i + 1] : "null"));
+    }
+    buf_z(&detail, "}}");
+    err *e = err_new(ERR_SQL_ERROR, "%.*s", (int)text.n, text.p);
+    e = err_detail(e, "%.*s", (int)detail.n, detail.p);
+    buf_free(&text);
+    buf_free(&detail);
+    return e;
+}
+
+err *sql_error_list(const char *cls, const struct ast *at, str text, const char *const *pairs, size_t n) {
+    const struct sql_error_row *row = find_row(str_of(cls));
+    must(row != NULL);
+    err *e = make(row, pairs, n);
+    return at && text.n ? sql_error_place(e, at, text) : e;
+}
+
+err *sql_error(const char *cls, const struct ast *at, str text, ...) {
+    const char *pairs[32];
+    size_t n = 0;
+    va_list ap;
+    va_start(ap, text);
+    for (const char *s; n < ARRAY_LEN(pairs) && (s = va_arg(ap, const char *)) != NULL;) pairs[n++] = s;
+    va_end(ap);
+    return sql_error_list(cls, at, text, pairs, n);
+}
+
+/* ---- place ---- */
+
+static size_t characters(str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static void repeat(buf *out, char c, size_t n) {
+    while (n--) buf_c(out, c);
+}
+
+struct place {
+    size_t start, stop;      /* bytes: first, and one behind the last */
+    size_t line, pos;        /* from 1, from 0 in characters */
+    size_t line_at, line_end; /* bytes of that line */
+};
+
+static struct place place_of(const struct ast *at, str text) {
+    struct place p = {.line = 1};
+    p.start = at->pos < text.n ? at->pos : text.n;
+    p.stop = at->end > p.start && at->end <= text.n ? at->end : p.start;
+    for (size_t i = 0; i < p.start; i++)
+        if (text.p[i] == '\n') {
+            p.line++;
+            p.line_at = i + 1;
+        }
+    p.pos = characters(str_n(text.p + p.line_at, p.start - p.line_at));
+    ptrdiff_t end = str_chr(text, '\n', p.start);
+    p.line_end = end < 0 ? text.n : (size_t)end;
+    return p;
+}
+
+/* The statement with ^^^ under the place, after as many dashes as characters stand before it. */
+static void show_parse(const struct place *p, str text, buf *out) {
+    buf_fmt(out, " (line %zu, pos %zu)\n\n== SQL ==\n", p->line, p->pos);
+    if (text.n > SHOWN_TEXT) {
+        size_t from = p->start - p->line_at > SHOWN_AROUND ? p->start - SHOWN_AROUND : p->line_at;
+        size_t to = p->line_end - p->start > SHOWN_AROUND ? p->start + SHOWN_AROUND : p->line_end;
+        while (from < p->start && ((unsigned char)text.p[from] & 0xc0) == 0x80) from++;
+        while (to > p->start && to < text.n && ((unsigned char)text.p[to] & 0xc0) == 0x80) to--;
+        buf_add(out, text.p + from, to - from);
+        buf_c(out, '\n');
+        repeat(out, '-', characters(str_n(text.p + from, p->start - from)));
+        buf_z(out, "^^^\n");
+        return;
+    }
+    buf_add(out, text.p, p->line_end);
+    buf_c(out, '\n');
+    repeat(out, '-', p->pos);
+    buf_z(out, "^^^\n");
+    if (p->line_end >= text.n) return;
+    str below = str_from(text, p->line_end + 1);
+    while (below.n && below.p[below.n - 1] == '\n') below.n--;
+    if (!below.n) return;
+    buf_str(out, below);
+    buf_c(out, '\n');
+}
+
+/* The lines that hold the fragment, cut FRAGMENT_AROUND characters left and right of it, with ^ under each of its characters. */
+static void show_fragment(const struct place *p, str text, buf *out) {
+    buf_fmt(out, "\n== SQL (line %zu, position %zu) ==\n", p->line, p->pos + 1);
+    size_t stop = p->stop > p->start ? p->stop : p->start + (p->start < text.n);
+    size_t from = p->start, left = 0;
+    while (from > p->line_at && left < FRAGMENT_AROUND) {
+        from--;
+        left += ((unsigned char)text.p[from] & 0xc0) != 0x80;
+    }
+    size_t to = stop, right = 0;
+    while (to < text.n && text.p[to] != '\n' && right < FRAGMENT_AROUND) {
+        right += ((unsigned char)text.p[to] & 0xc0) != 0x80;
+        to++;
+    }
+    while (to < text.n && ((unsigned char)text.p[to] & 0xc0) == 0x80) to++;
+    bool cut_left = from > p->line_at, cut_right = to < text.n && text.p[to] != '\n';
+    for (size_t at = from; at <= to;) {
+        ptrdiff_t nl = str_chr(str_cut(text, to), '\n', at);
+        size_t end = nl < 0 ? to : (size_t)nl;
+        size_t lead = at == from && cut_left ? 3 : 0;
+        repeat(out, '.', lead);
+        buf_add(out, text.p + at, end - at);
+        if (end == to && cut_right) buf_z(out, "...");
+        buf_c(out, '\n');
+        repeat(out, ' ', lead);
+        for (size_t i = at; i < end; i++)
+            if (((unsigned char)text.p[i] & 0xc0) != 0x80) buf_c(out, i >= p->start && i < stop ? '^' : ' ');
+        while (out->n && out->p[out->n - 1] == ' ') out->n--;
+        buf_c(out, '\n');
+        at = end + 1;
+    }
+}
+
+err *sql_error_place(err *e, const struct ast *at, str text) {
+    const char *detail = err_detail_of(e);
+    if (!e || !at || !text.n || err_code_of(e) != ERR_SQL_ERROR || !detail || strstr(detail, ",\"line\":")) return e;
+    arena *a = arena_new();
+    const struct sql_error_row *row = find_row(sql_error_class(e, a));
+    arena_free(a);
+    if (!row) return e;
+    struct place p = place_of(at, text);
+    buf message = {0}, more = {0};
+    buf_z(&message, err_msg(e));
+    if (row->form == SQL_FORM_PARSE) show_parse(&p, text, &message);
+    else {
+        if (row->form == SQL_FORM_ANALYSIS) buf_fmt(&message, "; line %zu pos %zu\n", p.line, p.pos);
+        show_fragment(&p, text, &message);
+    }
+    size_t start = characters(str_cut(text, p.start));
+    size_t length = characters(str_n(text.p + p.start, p.stop - p.start));
+    buf_add(&more, detail, strlen(detail) - 1);
+    buf_fmt(&more, ",\"line\":%zu,\"pos\":%zu,\"start\":%zu,\"stop\":%zu}", p.line, p.pos, start,
+            start + (length ? length - 1 : 0));
+    err *placed = err_new(ERR_SQL_ERROR, "%.*s", (int)message.n, message.p);
+    placed = err_detail(placed, "%.*s", (int)more.n, more.p);
+    buf_free(&message);
+    buf_free(&more);
+    err_free(e);
+    return placed;
+}
+
+/* ---- reading ---- */
+
+static str detail_field(const err *e, arena *a, const char *name) {
+    if (err_code_of(e) != ERR_SQL_ERROR || !err_detail_of(e)) return STR("");
+    jval *root = NULL;
+    err *bad = json_parse(a, str_of(err_detail_of(e)), false, &root);
+    if (bad) {
+        err_free(bad);
+        return STR("");
+    }
+    str value = json_get_str(root, name);
+    return value.p ? value : STR("");
+}
+
+str sql_error_class(const err *e, arena *a) { return detail_field(e, a, "class"); }
+str sql_error_state(const err *e, arena *a) { return detail_field(e, a, "sqlState"); }
+
+/* ---- from DuckDB ---- */
+
+/* What DuckDB's own errors mean to a user of the dialect. The first row whose text occurs wins. */
+static const struct {
+    const char *text, *cls, *param, *value;
+} duckdb_texts[] = {
+    {"Interrupted!", "OPERATION_CANCELED", NULL, NULL},
+    {"Overflow in addition", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow in subtraction", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow in multiplication", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow in division", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow in HUGEINT", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow in negation", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"Overflow on abs", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"is out of range for the destination type", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"More than one row returned by a subquery", "SCALAR_SUBQUERY_TOO_MANY_ROWS", NULL, NULL},
+    {"Map keys must be unique", "DUPLICATED_MAP_KEY", "key", "?"},
+    {"Map keys can not be NULL", "NULL_MAP_KEY", NULL, NULL},
+};
+
+/* "[CLASS] {params}" in a text: the error it names, NULL if none is there. */
+static err *from_mark(str text) {
+    for (ptrdiff_t at = str_chr(text, '[', 0); at >= 0; at = str_chr(text, '[', (size_t)at + 1)) {
+        ptrdiff_t close = str_chr(text, ']', (size_t)at);
+        if (close < 0) return NULL;
+        const struct sql_error_row *row = find_row(str_n(text.p + at + 1, (size_t)(close - at - 1)));
+        if (!row) continue;
+        str rest = str_trim(str_from(text, (size_t)close + 1));
+        arena *a = arena_new();
+        const char *pairs[32];
+        size_t n = 0;
+        /* DuckDB may add lines of its own behind ours. */
+        ptrdiff_t nl = rest.n && rest.p[0] == '{' ? str_chr(rest, '\n', 0) : -1;
+        jval *root = NULL;
+        err *bad = json_parse(a, nl < 0 ? rest : str_cut(rest, (size_t)nl), false, &root);
+        err_free(bad);
+        if (!bad && yyjson_is_obj(root)) {
+            size_t i, max;
+            jval *k, *v;
+            yyjson_obj_foreach(root, i, max, k, v) {
+                if (n + 2 > ARRAY_LEN(pairs)) break;
+                pairs[n++] = yyjson_get_str(k);
+                pairs[n++] = yyjson_is_str(v) ? yyjson_get_str(v) : "null";
+            }
+        }
+        err *e = make(row, pairs, n);
+        arena_free(a);
+        return e;
+    }
+    return NULL;
+}
+
+err *sql_error_of_duckdb(const char *duckdb_message) {
+    str text = str_of(duckdb_message ? duckdb_message : "");
+    err *e = from_mark(text);
+    if (e) return e;
+    for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
+        if (str_find(text, str_of(duckdb_texts[i].text)) >= 0)
+            return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param, duckdb_texts[i].value, NULL);
+    return sql_error("INTERNAL_ERROR", NULL, STR(""), "message", duckdb_message ? duckdb_message : "", NULL);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of error classes, shared by error.c and the generated rows. */
+#ifndef BH_SQL_ERROR_INT_H
+#define BH_SQL_ERROR_INT_H
+
+#include <stddef.h>
+
+#include "base/assert.h"
+
+enum sql_error_form { SQL_FORM_PARSE, SQL_FORM_ANALYSIS, SQL_FORM_RUNTIME };
+
+struct sql_error_row {
+    const char *name, *sqlstate;
+    enum sql_error_form form;
+    const char *message;
+};
+
+/* In strcmp order of names. */
+extern const struct sql_error_row sql_error_rows[];
+extern const size_t sql_n_error_rows;
+
+#endif

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queries: WITH, set operations, SELECT and its clauses, VALUES, the pipe syntax. */
+#include "sql/parse.h"
+
+/* ---- where a query begins ---- */
+
+/* Can the token after SELECT, VALUES, … follow it? Otherwise the word is a name. */
+static bool continues(const struct parser *p, uint32_t ahead) {
+    const struct sql_token *t = tok_at(p, ahead);
+    switch (t->kind) {
+    case T_WORD:
+    case T_QUOTED:
+    case T_STRING:
+    case T_DSTRING:
+    case T_NUMBER:
+    case T_HINT:
+    case '(':
+    case '*':
+    case '-':
+    case '+':
+    case '~':
+    case '!':
+    case '?':
+    case ':': return true;
+    default: return false;
+    }
+}
+
+static bool begins_query(const struct parser *p, uint32_t ahead) {
+    switch (word_at(p, ahead)) {
+    case W_SELECT:
+    case W_VALUES: return continues(p, ahead + 1);
+    case W_WITH: return at_identifier(p, ahead + 1, false);
+    case W_FROM: return at_identifier(p, ahead + 1, true) || kind_at(p, ahead + 1) == '(';
+    case W_TABLE: return at_identifier(p, ahead + 1, true);
+    default: return false;
+    }
+}
+
+/* What may follow a parenthesised query within a query. */
+static bool continues_query(const struct sql_token *t) {
+    if (t->kind == ')' || t->kind == T_PIPE || t->kind == T_END) return true;
+    if (t->kind != T_WORD) return false;
+    switch ((enum sql_word)t->word) {
+    case W_UNION:
+    case W_EXCEPT:
+    case W_MINUS:
+    case W_SETMINUS:
+    case W_INTERSECT:
+    case W_ORDER:
+    case W_SORT:
+    case W_CLUSTER:
+    case W_DISTRIBUTE:
+    case W_WINDOW:
+    case W_LIMIT:
+    case W_OFFSET: return true;
+    default: return false;
+    }
+}
+
+/* ((select 1) union select 2) is a query, ((select 1) + 1) is not: each parenthesis before the innermost must be followed by
+ * what goes on with a query. */
+bool at_query(const struct parser *p) {
+    uint32_t open = 0;
+    while (kind_at(p, open) == '(' && open < SQL_MAX_DEPTH) open++;
+    if (!begins_query(p, open)) return false;
+    for (uint32_t i = 0; i < open; i++) {
+        uint32_t close = tok_at(p, i)->match;
+        if (!close || !continues_query(&p->tok[close + 1])) return false;
+    }
+    return true;
+}
+
+/* ---- WITH ---- */
+
+static struct ast *parse_cte(struct parser *p) {
+    struct ast *n = node(p, AST_CTE);
+    n->text = parse_ident(p)->text;
+    if (at_kind(p, '(')) set(p, n, SLOT_NAMES, parse_ident_list(p));
+    if (accept_words(p, W_MAX, W_RECURSION)) {
+        expect_word(p, W_LEVEL);
+        set(p, n, SLOT_MAXDEPTH, parse_number(p, false));
+    }
+    (void)accept_word(p, W_AS);
+    expect(p, '(');
+    set(p, n, SLOT_QUERY, parse_query(p));
+    expect(p, ')');
+    return done(p, n);
+}
+
+/* Errors when a name is given twice. */
+static void check_cte_names(struct parser *p, const struct ast *list) {
+    for (uint32_t i = 1; i < list->n && !failed(p); i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (str_ieq(list->child[i]->text, list->child[j]->text)) {
+                str name = list->child[i]->text;
+                parse_error(p, list, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+                return;
+            }
+}
+
+struct ast *parse_with(struct parser *p, struct ast *owner) {
+    struct ast *list = node(p, AST_LIST);
+    expect_word(p, W_WITH);
+    if (at_word(p, W_RECURSIVE) && at_identifier(p, 1, false) && word_at(p, 1) != W_AS) {
+        advance(p);
+        owner->flags |= AST_F_RECURSIVE;
+    }
+    do add(p, list, parse_cte(p));
+    while (accept(p, ','));
+    check_cte_names(p, list);
+    set(p, owner, SLOT_WITH, done(p, list));
+    return list;
+}
+
+/* ---- SELECT ---- */
+
+void parse_hints(struct parser *p, struct ast *select) {
+    struct ast *list = NULL;
+    while (accept(p, T_HINT)) {
+        if (!list) list = node(p, AST_LIST);
+        do {
+            struct ast *hint = node(p, AST_CALL), *name = node(p, AST_NAME);
+            add(p, name, parse_ident(p));
+            set(p, hint, SLOT_NAME, done(p, name));
+            if (accept(p, '(')) {
+                if (!at_kind(p, ')')) {
+                    do add(p, hint, parse_primary(p));
+                    while (accept(p, ','));
+                }
+                expect(p, ')');
+            }
+            add(p, list, done(p, hint));
+            (void)accept(p, ',');
+        } while (at_identifier(p, 0, false));
+        expect(p, T_HINT_END);
+    }
+    set(p, select, SLOT_HINTS, list);
+}
+
+/* TRANSFORM(a, b) [ROW FORMAT …] USING 'script' [AS (c, d)] [ROW FORMAT …]: kept for the analyser to refuse by name. */
+static void parse_transform(struct parser *p, struct ast *select) {
+    struct ast *n = node(p, AST_CALL);
+    struct ast *name = node(p, AST_NAME);
+    add(p, name, parse_ident(p));
+    set(p, n, SLOT_NAME, name);
+    expect(p, '(');
+    do add(p, n, parse_named_expr(p));
+    while (accept(p, ','));
+    expect(p, ')');
+    while (!at_word(p, W_USING) && at_kind(p, T_WORD)) {
+        advance(p);
+        if (at_string(p, 0)) advance(p);
+    }
+    expect_word(p, W_USING);
+    add(p, n, parse_string(p));
+    if (accept_word(p, W_AS)) {
+        bool parens = accept(p, '(');
+        struct ast *cols = node(p, AST_LIST);
+        do {
+            struct ast *f = node(p, AST_FIELD_DEF);
+            f->text = parse_ident(p)->text;
+            if (at_identifier(p, 0, false) && parens) set(p, f, SLOT_TYPE, parse_type(p));
+            add(p, cols, done(p, f));
+        } while (accept(p, ','));
+        if (parens) expect(p, ')');
+        set(p, n, SLOT_COLUMNS, done(p, cols));
+    }
+    set(p, select, SLOT_TRANSFORM, done(p, n));
+}
+
+static struct ast *parse_items(struct parser *p) {
+    struct ast *list = node(p, AST_LIST);
+    do add(p, list, parse_named_expr(p));
+    while (accept(p, ','));
+    return done(p, list);
+}
+
+static struct ast *parse_grouping(struct parser *p);
+
+/* (a, b), a, or within GROUPING SETS another ROLLUP, CUBE, GROUPING SETS. */
+static struct ast *parse_grouping_set(struct parser *p, bool nested) {
+    enum sql_word w = word_at(p, 0);
+    if (nested && (w == W_GROUPING || w == W_ROLLUP || w == W_CUBE) && (kind_at(p, 1) == '(' || word_at(p, 1) == W_SETS))
+        return parse_grouping(p);
+    if (at_kind(p, '(') && tok_at(p, 0)->match) {
+        const struct sql_token *after = &p->tok[tok_at(p, 0)->match + 1];
+        if (after->kind == ',' || after->kind == ')') return parse_paren_exprs(p);
+    }
+    struct ast *list = node(p, AST_LIST);
+    add(p, list, parse_expr(p));
+    return done(p, list);
+}
+
+static struct ast *parse_grouping(struct parser *p) {
+    struct ast *n = node(p, AST_GROUPING);
+    bool sets = accept_words(p, W_GROUPING, W_SETS);
+    n->text = sets ? STR("sets") : lower_text(p, tok_text(p, tok_at(p, 0)));
+    if (!sets) advance(p);
+    if (!enter(p)) return n;
+    expect(p, '(');
+    do add(p, n, parse_grouping_set(p, sets));
+    while (accept(p, ','));
+    expect(p, ')');
+    leave(p);
+    return done(p, n);
+}
+
+/* GROUP BY a, b WITH ROLLUP: one GROUPING of the expressions; a, b GROUPING SETS (…): the sets say it all. */
+static void group_by_suffix(struct parser *p, struct ast *n) {
+    if (at_words(p, W_WITH, W_ROLLUP) || at_words(p, W_WITH, W_CUBE)) {
+        advance(p);
+        struct ast *g = node(p, AST_GROUPING);
+        g->text = at_word(p, W_ROLLUP) ? STR("rollup") : STR("cube");
+        advance(p);
+        for (uint32_t i = 0; i < n->n; i++) {
+            struct ast *one = ast_new(p->a, AST_LIST, n->child[i]->pos, n->child[i]->end);
+            add(p, one, n->child[i]);
+            add(p, g, one);
+        }
+        n->n = 0;
+        add(p, n, g);
+    } else if (at_words(p, W_GROUPING, W_SETS)) {
+        n->n = 0;
+        add(p, n, parse_grouping(p));
+    }
+}
+
+struct ast *parse_group_by(struct parser *p) {
+    struct ast *n = node(p, AST_GROUP);
+    if (at_word(p, W_ALL) && kind_at(p, 1) != '.' && kind_at(p, 1) != '(' && kind_at(p, 1) != ',') {
+        advance(p);
+        n->flags |= AST_F_ALL;
+        return done(p, n);
+    }
+    do {
+        enum sql_word w = word_at(p, 0);
+        bool grouping = (w == W_GROUPING && word_at(p, 1) == W_SETS) || ((w == W_ROLLUP || w == W_CUBE) && kind_at(p, 1) == '(');
+        add(p, n, grouping ? parse_grouping(p) : parse_expr(p));
+    } while (accept(p, ','));
+    group_by_suffix(p, n);
+    return done(p, n);
+}
+
+void parse_windows(struct parser *p, struct ast *owner) {
+    if (!at_word(p, W_WINDOW) || word_at(p, 2) != W_AS) return;
+    advance(p);
+    struct ast *list = ast_get(owner, SLOT_WINDOWS);
+    if (!list) list = node(p, AST_LIST);
+    do {
+        struct ast *n = node(p, AST_NAMED_WINDOW);
+        n->text = parse_ident(p)->text;
+        expect_word(p, W_AS);
+        set(p, n, SLOT_OVER, at_kind(p, '(') ? parse_window_spec(p) : parse_ident(p));
+        add(p, list, done(p, n));
+    } while (accept(p, ','));
+    set(p, owner, SLOT_WINDOWS, done(p, list));
+}
+
+/* WHERE … QUALIFY: what may follow FROM in any SELECT. */
+static void parse_select_clauses(struct parser *p, struct ast *n) {
+    if (accept_word(p, W_WHERE)) set(p, n, SLOT_WHERE, parse_expr(p));
+    if (accept_words(p, W_GROUP, W_BY)) set(p, n, SLOT_GROUP, parse_group_by(p));
+    if (accept_word(p, W_HAVING)) set(p, n, SLOT_HAVING, parse_expr(p));
+    parse_windows(p, n);
+    if (accept_word(p, W_QUALIFY)) set(p, n, SLOT_QUALIFY, parse_expr(p));
+    parse_windows(p, n);
+}
+
+static void parse_select_list(struct parser *p, struct ast *n) {
+    expect_word(p, W_SELECT);
+    parse_hints(p, n);
+    unsigned next = kind_at(p, 1);
+    bool name = next == ',' || next == T_END || next == ')' || next == ';' || next == '.';
+    if (at_word(p, W_TRANSFORM) && next == '(') {
+        uint32_t close = tok_at(p, 1)->match;
+        enum sql_word after = close ? (enum sql_word)p->tok[close + 1].word : W_OTHER;
+        if (after == W_USING || (after == W_ROW && p->tok[close + 2].word == W_FORMAT)) {
+            parse_transform(p, n);
+            return;
+        }
+    }
+    if (at_word(p, W_DISTINCT) && !name) {
+        advance(p);
+        n->flags |= AST_F_DISTINCT;
+    } else if (at_word(p, W_ALL) && !name) advance(p);
+    set(p, n, SLOT_ITEMS, parse_items(p));
+}
+
+static struct ast *parse_select(struct parser *p) {
+    struct ast *n = node(p, AST_SELECT);
+    parse_select_list(p, n);
+    if (at_word(p, W_FROM)) {
+        advance(p);
+        set(p, n, SLOT_FROM, parse_from_list(p));
+        parse_lateral_views(p, n);
+    }
+    parse_select_clauses(p, n);
+    return done(p, n);
+}
+
+/* FROM t SELECT a WHERE …; FROM t alone, which is all of t. */
+static struct ast *parse_from_first(struct parser *p) {
+    struct ast *n = node(p, AST_SELECT);
+    expect_word(p, W_FROM);
+    struct ast *from = parse_from_list(p);
+    parse_lateral_views(p, n);
+    if (at_word(p, W_SELECT)) {
+        parse_select_list(p, n);
+        set(p, n, SLOT_FROM, from);
+        parse_lateral_views(p, n);
+        parse_select_clauses(p, n);
+    } else {
+        struct ast *items = ast_new(p->a, AST_LIST, n->pos, n->pos);
+        add(p, items, ast_new(p->a, AST_STAR, n->pos, n->pos));
+        set(p, n, SLOT_ITEMS, items);
+        set(p, n, SLOT_FROM, from);
+    }
+    return done(p, n);
+}
+
+struct ast *parse_values(struct parser *p) {
+    struct ast *n = node(p, AST_VALUES);
+    expect_word(p, W_VALUES);
+    do add(p, n, parse_expr(p));
+    while (accept(p, ','));
+    return done(p, n);
+}
+
+/* ---- set operations and pipes ---- */
+
+static struct ast *parse_query_primary(struct parser *p) {
+    struct ast *n;
+    switch (word_at(p, 0)) {
+    case W_SELECT: return parse_select(p);
+    case W_VALUES:
+        n = parse_values(p);
+        parse_table_alias(p, n);
+        return n;
+    case W_FROM: return parse_from_first(p);
+    case W_TABLE:
+        n = node(p, AST_TABLE);
+        advance(p);
+        set(p, n, SLOT_NAME, parse_name(p));
+        return done(p, n);
+    default: break;
+    }
+    if (!at_kind(p, '(')) {
+        syntax_error(p);
+        return node(p, AST_VALUES);
+    }
+    advance(p);
+    n = parse_query(p);
+    expect(p, ')');
+    return n;
+}
+
+/* ALL, DISTINCT, BY NAME after the operator; the node has its left operand. */
+static void parse_setop_flags(struct parser *p, struct ast *n) {
+    if (accept_word(p, W_ALL)) n->flags |= AST_F_ALL;
+    else (void)accept_word(p, W_DISTINCT);
+    if (at_word(p, W_BY) && word_at(p, 1) == W_NAME) {
+        advance(p);
+        advance(p);
+        n->flags |= AST_F_BY_NAME;
+    }
+}
+
+static struct ast *parse_intersect(struct parser *p) {
+    uint32_t pos = tok_at(p, 0)->pos;
+    uint32_t outer = chain_begin(p);
+    struct ast *left = parse_query_primary(p);
+    while (accept_word(p, W_INTERSECT)) {
+        left = chain(p, AST_SETOP, left, pos);
+        left->text = STR("intersect");
+        parse_setop_flags(p, left);
+        add(p, left, parse_query_primary(p));
+        done(p, left);
+    }
+    chain_end(p, outer);
+    return left;
+}
+
+static bool at_setop(const struct parser *p) {
+    enum sql_word w = word_at(p, 0);
+    return w == W_UNION || w == W_EXCEPT || w == W_MINUS || w == W_SETMINUS;
+}
+
+static struct ast *parse_body(struct parser *p) {
+    uint32_t pos = tok_at(p, 0)->pos;
+    uint32_t outer = chain_begin(p);
+    struct ast *left = parse_intersect(p);
+    for (;;) {
+        if (at_setop(p)) {
+            left = chain(p, AST_SETOP, left, pos);
+            left->text = at_word(p, W_UNION) ? STR("union") : STR("except");
+            advance(p);
+            parse_setop_flags(p, left);
+            add(p, left, parse_intersect(p));
+        } else if (at_kind(p, T_PIPE)) {
+            left = chain(p, AST_PIPE, left, pos);
+            while (accept(p, T_PIPE)) add(p, left, parse_pipe_op(p));
+        } else break;
+        done(p, left);
+    }
+    chain_end(p, outer);
+    return left;
+}
+
+static void parse_organization(struct parser *p, struct ast *n) {
+    if (accept_words(p, W_ORDER, W_BY)) set(p, n, SLOT_ORDER, parse_sort_list(p));
+    if (accept_words(p, W_CLUSTER, W_BY)) set(p, n, SLOT_CLUSTERBY, parse_expr_list(p));
+    if (accept_words(p, W_DISTRIBUTE, W_BY)) set(p, n, SLOT_DISTRIBUTEBY, parse_expr_list(p));
+    if (accept_words(p, W_SORT, W_BY)) set(p, n, SLOT_SORTBY, parse_sort_list(p));
+    parse_windows(p, n);
+    if (accept_word(p, W_LIMIT)) {
+        if (at_word(p, W_ALL) && kind_at(p, 1) != '(' && kind_at(p, 1) != '.') advance(p);
+        else set(p, n, SLOT_LIMIT, parse_expr(p));
+    }
+    if (accept_word(p, W_OFFSET)) set(p, n, SLOT_OFFSET, parse_expr(p));
+    bool sorts = ast_get(n, SLOT_ORDER) != NULL, cluster = ast_get(n, SLOT_CLUSTERBY) != NULL,
+         spread = ast_get(n, SLOT_DISTRIBUTEBY) || ast_get(n, SLOT_SORTBY);
+    if (!failed(p) && sorts + cluster + spread > 1) {
+        done(p, n);
+        parse_error(p, n, "UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES", NULL);
+    }
+}
+
+struct ast *parse_query_rest(struct parser *p, struct ast *q) {
+    set(p, q, SLOT_BODY, parse_body(p));
+    parse_organization(p, q);
+    /* x ORDER BY y |> …: the ordered query is what the pipe reads. */
+    while (at_kind(p, T_PIPE)) {
+        done(p, q);
+        struct ast *outer = ast_new(p->a, AST_QUERY, q->pos, q->end), *pipe = chain(p, AST_PIPE, q, q->pos);
+        while (accept(p, T_PIPE)) add(p, pipe, parse_pipe_op(p));
+        set(p, outer, SLOT_BODY, done(p, pipe));
+        q = outer;
+        parse_organization(p, q);
+    }
+    return done(p, q);
+}
+
+struct ast *parse_query(struct parser *p) {
+    struct ast *q = node(p, AST_QUERY);
+    if (!enter(p)) {
+        set(p, q, SLOT_BODY, node(p, AST_VALUES));
+        return q;
+    }
+    if (at_word(p, W_WITH)) parse_with(p, q);
+    q = parse_query_rest(p, q);
+    leave(p);
+    return q;
+}
+
+/* ---- pipe operators ---- */
+
+static void pipe_set(struct parser *p, struct ast *n) {
+    do {
+        struct ast *a = node(p, AST_ASSIGN), *name = node(p, AST_NAME);
+        add(p, name, parse_ident(p));
+        while (accept(p, '.')) add(p, name, parse_ident(p));
+        add(p, a, done(p, name));
+        expect(p, '=');
+        add(p, a, parse_expr(p));
+        add(p, n, done(p, a));
+    } while (accept(p, ','));
+}
+
+static struct ast *pipe_setop(struct parser *p, struct ast *n) {
+    n->text = at_word(p, W_UNION) ? STR("union") : at_word(p, W_INTERSECT) ? STR("intersect") : STR("except");
+    advance(p);
+    parse_setop_flags(p, n);
+    set(p, n, SLOT_QUERY, parse_query_primary(p));
+    return done(p, n);
+}
+
+static struct ast *pipe_organization(struct parser *p, struct ast *n) {
+    uint32_t before = p->at;
+    n->text = at_word(p, W_LIMIT) || at_word(p, W_OFFSET) ? STR("limit") : STR("order");
+    parse_organization(p, n);
+    if (p->at == before) syntax_error(p);
+    return done(p, n);
+}
+
+struct ast *parse_pipe_op(struct parser *p) {
+    struct ast *n = node(p, AST_PIPE_OP);
+    enum sql_word w = word_at(p, 0);
+    n->text = lower_text(p, tok_text(p, tok_at(p, 0)));
+    if (w == W_UNION || w == W_EXCEPT || w == W_MINUS || w == W_SETMINUS || w == W_INTERSECT) return pipe_setop(p, n);
+    if (at_join(p)) {
+        n->text = STR("join");
+        set(p, n, SLOT_FROM, parse_join(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos)));
+        return done(p, n);
+    }
+    switch (w) {
+    case W_SELECT: parse_select_list(p, n); parse_windows(p, n); break;
+    case W_EXTEND:
+        advance(p);
+        set(p, n, SLOT_ITEMS, parse_items(p));
+        parse_windows(p, n);
+        break;
+    case W_SET:
+        advance(p);
+        pipe_set(p, n);
+        break;
+    case W_DROP:
+        advance(p);
+        do add(p, n, parse_ident(p));
+        while (accept(p, ','));
+        break;
+    case W_AS:
+        advance(p);
+        set(p, n, SLOT_ALIAS, parse_ident(p));
+        break;
+    case W_WHERE:
+        advance(p);
+        set(p, n, SLOT_WHERE, parse_expr(p));
+        break;
+    case W_AGGREGATE:
+        advance(p);
+        if (!at_word(p, W_GROUP) || word_at(p, 1) != W_BY) set(p, n, SLOT_ITEMS, parse_items(p));
+        if (accept_words(p, W_GROUP, W_BY)) {
+            struct ast *group = node(p, AST_GROUP);
+            do add(p, group, parse_named_expr(p));
+            while (accept(p, ','));
+            group_by_suffix(p, group);
+            set(p, n, SLOT_GROUP, done(p, group));
+        }
+        break;
+    case W_PIVOT: set(p, n, SLOT_FROM, parse_pivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos))); break;
+    case W_UNPIVOT: set(p, n, SLOT_FROM, parse_unpivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos))); break;
+    case W_TABLESAMPLE: set(p, n, SLOT_SAMPLE, parse_sample(p)); break;
+    case W_LATERAL: parse_lateral_views(p, n); n->text = STR("lateral"); break;
+    default: return pipe_organization(p, n);
+    }
+    return done(p, n);
+}
