@@ -69,9 +69,20 @@ const struct sql_type *sql_type_of(enum sql_type_kind kind);
 const struct sql_type *sql_decimal(arena *a, int precision, int scale);
 const struct sql_type *sql_array(arena *a, const struct sql_type *elem, bool nullable);
 const struct sql_type *sql_map(arena *a, const struct sql_type *key, const struct sql_type *value, bool nullable);
+/* The fields are not copied. */
+const struct sql_type *sql_struct(arena *a, const struct sql_field *fields, size_t n);
 const struct sql_type *sql_interval(arena *a, enum sql_unit from, enum sql_unit to);
 
 bool sql_type_eq(const struct sql_type *a, const struct sql_type *b);
+/* Do values of both lie in DuckDB alike (names of fields, nullability, lengths aside)? */
+bool sql_type_same_physical(const struct sql_type *a, const struct sql_type *b);
+/* "bigint", "long", … without parameters; false: no such type. */
+bool sql_type_kind_by_name(str name, enum sql_type_kind *ret);
+/* "day", "DAYS", …; false: no such unit. */
+bool sql_unit_by_name(str name, enum sql_unit *ret);
+/* decimal(args…), char(n), varchar(n), time(p); n may be 0. */
+err *sql_type_sized(arena *a, enum sql_type_kind kind, const int64_t *args, size_t n,
+                    const struct sql_type **ret) BH_CHECK;
 static inline bool sql_is_integral(const struct sql_type *t) { return t->kind >= TY_TINYINT && t->kind <= TY_BIGINT; }
 static inline bool sql_is_numeric(const struct sql_type *t) { return t->kind >= TY_TINYINT && t->kind <= TY_DECIMAL; }
 static inline bool sql_is_text(const struct sql_type *t) { return t->kind >= TY_STRING && t->kind <= TY_VARCHAR; }

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Expressions: names found in scopes, and the dispatch to the files of the other kinds.
+ *
+ * A name means, in this order: a lambda's parameter or a function's; a column of FROM; an alias earlier in the same
+ * select list; a column of an enclosing query; a session variable; a function that is written without parentheses.
+ */
+#include "sql/bind.h"
+
+#include <stdlib.h>
+
+/* ---- names in scopes ---- */
+
+static bool col_matches(const struct scol *c, struct ast *const *p, size_t k) {
+    if (!str_ieq(c->name, p[k]->text)) return false;
+    if (k == 0) return !c->hidden;
+    for (size_t i = 0; i < k; i++)
+        if (!str_ieq(c->qual[i], p[k - 1 - i]->text)) return false;
+    return true;
+}
+
+static err *ambiguous(struct binder *b, const struct ast *name, const struct scope *s, size_t k) {
+    buf *o = sql_buf(b->a);
+    buf_c(o, '[');
+    bool first = true;
+    for (size_t i = 0; i < s->n; i++) {
+        if (!col_matches(&s->cols[i], name->child, k)) continue;
+        if (!first) buf_z(o, ", ");
+        first = false;
+        for (size_t q = 3; q-- > 0;)
+            if (s->cols[i].qual[q].n) buf_fmt(o, "`%.*s`.", STR_ARG(s->cols[i].qual[q]));
+        buf_fmt(o, "`%.*s`", STR_ARG(s->cols[i].name));
+    }
+    buf_z(o, "]");
+    buf_c(o, 0);
+    return sql_error("AMBIGUOUS_REFERENCE", name, b->text, "name", ident_name(b, name).p, "referenceNames",
+                     o->p, NULL);
+}
+
+/* The column of this scope that the first parts name; *ret_used: how many parts. */
+static err *find_col(struct binder *b, struct scope *s, const struct ast *name, const struct scol **ret,
+                     size_t *ret_used) {
+    *ret = NULL;
+    size_t k = name->n - 1 > 3 ? 3 : name->n - 1;
+    for (;; k--) {
+        for (size_t i = 0; i < s->n; i++) {
+            if (!col_matches(&s->cols[i], name->child, k)) continue;
+            if (*ret && ((*ret)->rel != s->cols[i].rel || (*ret)->col != s->cols[i].col))
+                return ambiguous(b, name, s, k);
+            *ret = &s->cols[i];
+        }
+        if (*ret) {
+            *ret_used = k + 1;
+            return NULL;
+        }
+        if (k == 0) return NULL;
+    }
+}
+
+static void outer_add(struct binder *b, struct bx *sub, struct bx *x) {
+    struct bx **more = arena_array_of(b->a, struct bx *, sub->n_outers + 1);
+    if (sub->n_outers) memcpy(more, sub->outers, sub->n_outers * sizeof *more);
+    more[sub->n_outers++] = x;
+    sub->outers = more;
+}
+
+static str part_name(const struct ast *name, size_t i) { return name->child[i]->text; }
+
+static struct bx *col_node(struct binder *b, const struct scol *sc, str as, const struct ast *at) {
+    struct bx *x;
+    if (sc->x) {
+        x = arena_new_of(b->a, struct bx);
+        *x = *sc->x;
+        x->cap = as;
+        if (x->kind == BX_TMPL) x->cap = tmpl_text(b, as);
+    } else {
+        x = bx_col(b, sc->rel, sc->col, as);
+    }
+    x->ast = at;
+    return x;
+}
+
+static bool find_var(struct cx *c, str name, struct bx **ret) {
+    for (struct scope *s = c->s; s; s = s->outer)
+        for (struct lvar *v = s->vars; v; v = v->next) {
+            if (!str_ieq(v->name, name)) continue;
+            if (v->x) {
+                *ret = v->x;
+                return true;
+            }
+            struct bx *x = bx_new(c->b, BX_VAR, v->type);
+            x->id = v->var;
+            x->nullable = v->nullable;
+            x->cap = STR("namedlambdavariable()");
+            *ret = x;
+            return true;
+        }
+    return false;
+}
+
+static err *find_alias(struct cx *c, struct scope *s, const struct ast *name, struct bx **ret) {
+    *ret = NULL;
+    for (size_t i = 0; i < s->n_alias; i++) {
+        if (!str_ieq(s->alias[i], part_name(name, 0))) continue;
+        if (*ret && !bx_eq(*ret, s->alias_x[i]))
+            return sql_error("AMBIGUOUS_LATERAL_COLUMN_ALIAS", name, c->b->text, "name",
+                             ident_name(c->b, name).p, "n", "2", NULL);
+        *ret = s->alias_x[i];
+    }
+    if (*ret && s->lateral_alias) {
+        struct bx *x = bx_tmpl(c->b, (*ret)->type, STR("{0}"), STR(""), ret, 1);
+        x->cap = tmpl_text(c->b, sql_fmt(c->b->a, "lateralAliasReference(%.*s)", STR_ARG(part_name(name, 0))));
+        *ret = x;
+    }
+    return NULL;
+}
+
+static err *in_scope(struct cx *c, struct scope *s, const struct ast *name, struct bx **ret, size_t *used) {
+    const struct scol *sc;
+    *ret = NULL;
+    if (s->alias_first && !c->in_agg) {
+        TRY(find_alias(c, s, name, ret));
+        if (*ret) {
+            *used = 1;
+            return NULL;
+        }
+    }
+    TRY(find_col(c->b, s, name, &sc, used));
+    if (sc) {
+        *ret = col_node(c->b, sc, part_name(name, *used - 1), name);
+        return NULL;
+    }
+    if (!s->alias_first || c->in_agg) {
+        TRY(find_alias(c, s, name, ret));
+        *used = 1;
+    }
+    return NULL;
+}
+
+static int distance(str x, str y) {
+    int row[65];
+    size_t n = y.n > 64 ? 64 : y.n, m = x.n > 64 ? 64 : x.n;
+    for (size_t j = 0; j <= n; j++) row[j] = (int)j;
+    for (size_t i = 1; i <= m; i++) {
+        int diag = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= n; j++) {
+            int up = row[j], best = diag + ((x.p[i - 1] | 32) != (y.p[j - 1] | 32));
+            if (up + 1 < best) best = up + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diag = up;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+struct near {
+    int d;
+    size_t i;
+};
+static int nearer(const void *x, const void *y) {
+    const struct near *a = x, *b = y;
+    if (a->d != b->d) return a->d < b->d ? -1 : 1;
+    return a->i < b->i ? -1 : a->i > b->i;
+}
+
+static err *unresolved(struct cx *c, const struct ast *name) {
+    struct binder *b = c->b;
+    struct scope *s = c->s;
+    while (s && s->n == 0 && s->outer) s = s->outer;
+    buf *o = sql_buf(b->a);
+    size_t n = 0;
+    if (s && s->n) {
+        struct near *order = arena_array_of(b->a, struct near, s->n);
+        for (size_t i = 0; i < s->n; i++)
+            if (!s->cols[i].metadata) {
+                order[n].i = i;
+                order[n++].d = distance(part_name(name, name->n - 1), s->cols[i].name);
+            }
+        qsort(order, n, sizeof *order, nearer);
+        for (size_t i = 0; i < n && i < 5; i++) {
+            const struct scol *sc = &s->cols[order[i].i];
+            if (i) buf_z(o, ", ");
+            for (size_t q = 3; q-- > 0;)
+                if (sc->qual[q].n && name->n > 1) buf_fmt(o, "`%.*s`.", STR_ARG(sc->qual[q]));
+            buf_fmt(o, "`%.*s`", STR_ARG(sc->name));
+        }
+    }
+    buf_c(o, 0);
+    if (n == 0)
+        return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, b->text, "objectName",
+                         ident_name(b, name).p, NULL);
+    return sql_error("UNRESOLVED_COLUMN.WITH_SUGGESTION", name, b->text, "objectName", ident_name(b, name).p,
+                     "proposal", o->p, NULL);
+}
+
+static err *take_fields(struct cx *c, const struct ast *name, size_t used, struct bx **x) {
+    for (size_t i = used; i < name->n; i++) TRY(bind_field(c, *x, part_name(name, i), name, x));
+    return NULL;
+}
+
+static err *variable(struct cx *c, const struct ast *name, struct bx **ret) {
+    struct sql_variable v;
+    *ret = NULL;
+    if (!c->b->env->variable || !c->b->env->variable(c->b->env, name, &v)) return NULL;
+    struct bx *x = bx_tmpl(c->b, v.type, tmpl_text(c->b, arena_str(c->b->a, v.duckdb)),
+                           tmpl_text(c->b, part_name(name, name->n - 1)), NULL, 0);
+    x->nullable = true;
+    *ret = x;
+    return NULL;
+}
+
+static err *bare_function(struct cx *c, const struct ast *name, struct bx **ret) {
+    static const char *const bare[] = {"current_date", "current_timestamp", "localtimestamp", "current_user",
+                                       "user", "session_user", "current_time", "current_catalog",
+                                       "current_schema", "current_database", "now"};
+    *ret = NULL;
+    if (name->n != 1 || ast_has(name->child[0], AST_F_QUOTED)) return NULL;
+    for (size_t i = 0; i + 1 < ARRAY_LEN(bare); i++)
+        if (str_ieq(part_name(name, 0), str_of(bare[i]))) return bind_apply(c, bare[i], name, NULL, 0, ret);
+    if (str_ieq(part_name(name, 0), STR("grouping__id"))) return bind_apply(c, "grouping_id", name, NULL, 0, ret);
+    return NULL;
+}
+
+err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) {
+    const struct ast *name;
+    struct bx *x = NULL;
+    size_t used = 1;
+    TRY(bind_name(c, n->child[0], &name));
+    if (find_var(c, part_name(name, 0), &x)) {
+        *ret = x;
+        return take_fields(c, name, 1, ret);
+    }
+    for (struct scope *s = c->s; s; s = s->outer) {
+        TRY(in_scope(c, s, name, &x, &used));
+        if (!x) continue;
+        for (struct scope *up = c->s; up != s; up = up->outer)
+            if (up->sub && x->kind == BX_COL) outer_add(c->b, up->sub, x);
+        *ret = x;
+        return take_fields(c, name, used, ret);
+    }
+    TRY(variable(c, name, &x));
+    if (!x) TRY(bare_function(c, name, &x));
+    if (!x) return unresolved(c, name);
+    *ret = x;
+    return NULL;
+}
+
+/* IDENTIFIER('a.b') names what its constant says; further parts follow. */
+err *bind_name(struct cx *c, const struct ast *name, const struct ast **ret) {
+    if (name->kind == AST_NAME) {
+        *ret = name;
+        return NULL;
+    }
+    const struct sql_type *t;
+    str v;
+    TRY(sql_constant(c->b->env, ast_get(name, SLOT_EXPR), &t, &v));
+    struct ast *out = ast_new(c->b->a, AST_NAME, name->pos, name->end);
+    size_t i = 0;
+    while (v.p && i <= v.n) {
+        buf *part = sql_buf(c->b->a);
+        if (i < v.n && v.p[i] == '`') {
+            for (i++; i < v.n && !(v.p[i] == '`' && (i + 1 >= v.n || v.p[i + 1] != '`')); i++) {
+                if (v.p[i] == '`') i++;
+                buf_c(part, v.p[i]);
+            }
+            i++;
+        } else {
+            for (; i < v.n && v.p[i] != '.'; i++) buf_c(part, v.p[i]);
+        }
+        if (part->n == 0) break;
+        struct ast *id = ast_text(c->b->a, AST_IDENT, str_trim(sql_keep(c->b->a, part)));
+        id->pos = name->pos;
+        id->end = name->end;
+        ast_add(c->b->a, out, id);
+        if (i >= v.n) break;
+        i++;
+    }
+    for (uint32_t k = 0; k < name->n; k++) ast_add(c->b->a, out, name->child[k]);
+    if (out->n == 0)
+        return sql_error("NOT_A_CONSTANT_STRING.NULL", name, c->b->text, "name", "IDENTIFIER", "expr", "NULL", NULL);
+    *ret = out;
+    return NULL;
+}
+
+/* ---- fields ---- */
+
+static err *field_index(struct cx *c, const struct sql_type *t, str name, const struct ast *at, size_t *ret) {
+    size_t found = 0;
+    buf *o = sql_buf(c->b->a);
+    for (size_t i = 0; i < t->n; i++) {
+        buf_fmt(o, "%s`%.*s`", i ? ", " : "", STR_ARG(t->fields[i].name));
+        if (!str_ieq(t->fields[i].name, name)) continue;
+        *ret = i;
+        found++;
+    }
+    buf_c(o, 0);
+    if (found == 1) return NULL;
+    const char *q = arena_printf(c->b->a, "`%.*s`", STR_ARG(name));
+    if (found == 0) return sql_error("FIELD_NOT_FOUND", at, c->b->text, "fieldName", q, "fields", o->p, NULL);
+    return sql_error("AMBIGUOUS_REFERENCE_TO_FIELDS", at, c->b->text, "field", q, "count",
+                     arena_printf(c->b->a, "%zu", found), NULL);
+}
+
+err *bind_field(struct cx *c, struct bx *x, str name, const struct ast *at, struct bx **ret) {
+    struct binder *b = c->b;
+    const struct sql_type *t = x->type;
+    size_t i = 0;
+    str cap = sql_fmt(b->a, "{0}.%.*s", STR_ARG(tmpl_text(b, name)));
+    if (t->kind == TY_STRUCT) {
+        TRY(field_index(c, t, name, at, &i));
+        *ret = bx_tmpl(b, t->fields[i].type, sql_fmt(b->a, "struct_extract({0}, 'f%zu')", i), cap, &x, 1);
+        (*ret)->nullable = x->nullable || t->fields[i].nullable;
+        return NULL;
+    }
+    if (t->kind == TY_ARRAY && t->elem->kind == TY_STRUCT) {
+        TRY(field_index(c, t->elem, name, at, &i));
+        *ret = bx_tmpl(b, sql_array(b->a, t->elem->fields[i].type, true),
+                       sql_fmt(b->a, "list_transform({0}, lambda e{#}: struct_extract(e{#}, 'f%zu'))", i), cap, &x, 1);
+        return NULL;
+    }
+    if (t->kind == TY_MAP && sql_is_text(t->key)) {
+        struct bx *both[2] = {x, bx_string(b, name)};
+        *ret = bx_tmpl(b, t->elem, STR("{0}[{1}]"), STR("{0}[{1}]"), both, 2);
+        (*ret)->nullable = true;
+        return NULL;
+    }
+    return sql_error("INVALID_EXTRACT_BASE_FIELD_TYPE", at, b->text, "base",
+                     arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "other", type_name(b, t).p, NULL);
+}
+
+static err *bind_subscript(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *v[2];
+    TRY(bind_expr(c, n->child[0], &v[0]));
+    TRY(bind_expr(c, n->child[1], &v[1]));
+    const struct sql_type *t = v[0]->type;
+    if (t->kind == TY_ARRAY) {
+        if (!sql_is_integral(v[1]->type) && v[1]->type->kind != TY_VOID)
+            return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", n, b->text, "sqlExpr",
+                             arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, v[0]))), "paramIndex", "second",
+                             "requiredType", "\"INTEGRAL\"", "inputSql",
+                             arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, v[1]))), "inputType",
+                             type_name(b, v[1]->type).p, NULL);
+        v[1] = bx_cast(b, v[1], sql_type_of(TY_BIGINT));
+        *ret = bx_tmpl(b, t->elem,
+                       b->env->ansi
+                           ? STR("CASE WHEN {1} < 0 OR {1} >= len({0}) THEN error('[INVALID_ARRAY_INDEX] {{\"indexValue\":' "
+                                 "|| {1} || ',\"arraySize\":' || len({0}) || '}}') ELSE {0}[{1} + 1] END")
+                           : STR("CASE WHEN {1} >= 0 THEN {0}[{1} + 1] END"),
+                       STR("{0}[{1}]"), v, 2);
+        (*ret)->nullable = true;
+        return NULL;
+    }
+    if (t->kind == TY_MAP) {
+        const struct sql_type *k = sql_common_type(b->a, t->key, v[1]->type);
+        if (k) {
+            v[1] = bx_cast(b, bx_exact(b, v[1]), t->key);
+            *ret = bx_tmpl(b, t->elem, STR("{0}[{1}]"), STR("{0}[{1}]"), v, 2);
+            (*ret)->nullable = true;
+            return NULL;
+        }
+    }
+    if (t->kind == TY_STRUCT && v[1]->kind == BX_LIT && sql_is_text(v[1]->type))
+        return bind_field(c, v[0], v[1]->text, n, ret);
+    if (t->kind == TY_VARIANT && v[1]->kind == BX_LIT) {
+        struct ast *p = ast_new(b->a, AST_PATH, n->pos, n->end);
+        p->text = sql_is_text(v[1]->type) ? sql_fmt(b->a, "['%.*s']", STR_ARG(v[1]->text))
+                                          : sql_fmt(b->a, "[%.*s]", STR_ARG(v[1]->text));
+        ast_add(b->a, p, n->child[0]);
+        return bind_expr(c, p, ret);
+    }
+    return sql_error("INVALID_EXTRACT_BASE_FIELD_TYPE", n, b->text, "base",
+                     arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, v[0]))), "other", type_name(b, t).p, NULL);
+}
+
+/* v:a.b[0] of a variant, or of a JSON string. */
+static err *bind_path(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *v[2];
+    TRY(bind_expr(c, n->child[0], &v[0]));
+    str path = n->text;
+    bool bracket = path.n && path.p[0] == '[';
+    v[1] = bx_string(b, sql_fmt(b->a, bracket ? "$%.*s" : "$.%.*s", STR_ARG(path)));
+    str cap = sql_fmt(b->a, "{0}:%.*s", STR_ARG(tmpl_text(b, path)));
+    if (v[0]->type->kind == TY_VARIANT)
+        *ret = bx_tmpl(b, sql_type_of(TY_VARIANT), STR("bh_variant_path({0}, {1})"), cap, v, 2);
+    else if (sql_is_text(v[0]->type))
+        *ret = bx_tmpl(b, sql_type_of(TY_STRING), STR("bh_get_json_object({0}, {1})"), cap, v, 2);
+    else
+        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", n, b->text, "sqlExpr", "\":\"", "paramIndex",
+                         "first", "requiredType", "(\"VARIANT\" or \"STRING\")", "inputSql",
+                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, v[0]))), "inputType",
+                         type_name(b, v[0]->type).p, NULL);
+    (*ret)->nullable = true;
+    return NULL;
+}
+
+/* ---- the rest ---- */
+
+static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    const struct sql_type *to;
+    struct bx *x;
+    TRY(bind_expr(c, n->child[0], &x));
+    TRY(sql_type_of_ast(b->a, ast_get(n, SLOT_TYPE), &to));
+    bool try_it = ast_has(n, AST_F_TRY) || n->op == '?';
+    if (!sql_can_cast(x->type, to))
+        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr",
+                         arena_printf(b->a, "\"CAST(%.*s AS %s)\"", STR_ARG(caption_of(b, x)), type_name(b, to).p + 1),
+                         "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, NULL);
+    str t = type_name(b, to);
+    str cap = sql_fmt(b->a, "%s({0} AS %.*s)", try_it ? "TRY_CAST" : "CAST", (int)t.n - 2, t.p + 1);
+    const struct sql_type *shown = to->kind == TY_CHAR || to->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : to;
+    struct bx *y = NULL;
+    x = bx_exact(b, x);
+    if (x->kind == BX_LIT) {
+        /* Folded where that is exact; the caption still shows the cast. */
+        struct bx *f = bx_cast(b, x, shown);
+        if (f->kind == BX_LIT && f != x) {
+            y = f;
+            buf *o = sql_buf(b->a);
+            buf_fmt(o, "%s(", try_it ? "TRY_CAST" : "CAST");
+            caption(b, x, o);
+            buf_fmt(o, " AS %.*s)", (int)t.n - 2, t.p + 1);
+            y->cap = sql_keep(b->a, o);
+        }
+    }
+    if (!y) {
+        buf *o = sql_buf(b->a);
+        TRY(emit_cast_tmpl(b, x->type, shown, try_it || !b->env->ansi, o));
+        y = bx_tmpl(b, shown, sql_keep(b->a, o), cap, &x, 1);
+        if (try_it || x->type->kind == TY_VARIANT) y->nullable = true;
+    }
+    y->ast = n;
+    *ret = y;
+    return NULL;
+}
+
+static err *bind_collate(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *x;
+    TRY(bind_expr(c, n->child[0], &x));
+    if (!sql_is_text(x->type)) return unsupported(c->b, n, "COLLATE of a value that is no string");
+    struct sql_type *t = arena_new_of(c->b->a, struct sql_type);
+    *t = *sql_type_of(TY_STRING);
+    t->collation = str_ieq(n->text, STR("UTF8_BINARY")) ? STR_NONE : n->text;
+    *ret = bx_tmpl(c->b, t, STR("{0}"), sql_fmt(c->b->a, "collate({0}, %.*s)", STR_ARG(n->text)), &x, 1);
+    return NULL;
+}
+
+static err *bind_param(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct sql_env *e = c->b->env;
+    size_t seen = 0;
+    for (size_t i = 0; i < e->n_params; i++) {
+        const struct sql_param *p = &e->params[i];
+        if (n->text.n ? !str_ieq(p->name, n->text) : (p->name.n > 0 || seen++ != n->op)) continue;
+        struct bx *x = bx_string(c->b, p->value);
+        if (!p->value.p) {
+            *ret = bx_null(c->b, p->type);
+        } else if (sql_is_text(p->type)) {
+            *ret = x;
+        } else {
+            *ret = bx_cast(c->b, x, p->type);
+            if ((*ret)->kind == BX_TMPL) (*ret)->implicit = true;
+        }
+        return NULL;
+    }
+    return sql_error("UNBOUND_SQL_PARAMETER", n, c->b->text, "name",
+                     n->text.n ? arena_printf(c->b->a, "%.*s", STR_ARG(n->text))
+                               : arena_printf(c->b->a, "_%u", n->pos), NULL);
+}
+
+static err *bind_inner(struct cx *c, const struct ast *n, struct bx **ret) {
+    switch (n->kind) {
+    case AST_LIT_NULL:
+    case AST_LIT_BOOL:
+    case AST_LIT_NUMBER:
+    case AST_LIT_STRING:
+    case AST_LIT_BINARY:
+    case AST_LIT_TYPED: return bind_literal(c, n, ret);
+    case AST_INTERVAL: return bind_interval(c, n, ret);
+    case AST_PARAM: return bind_param(c, n, ret);
+    case AST_COLUMN: return bind_column(c, n, ret);
+    case AST_UNARY: return bind_unary(c, n, ret);
+    case AST_BINARY: return bind_binary(c, n, ret);
+    case AST_IN:
+        if (ast_get(n, SLOT_QUERY)) return bind_subquery(c, n, ret);
+        return bind_predicate(c, n, ret);
+    case AST_BETWEEN:
+    case AST_LIKE:
+    case AST_IS: return bind_predicate(c, n, ret);
+    case AST_EXISTS:
+    case AST_SUBQUERY: return bind_subquery(c, n, ret);
+    case AST_CASE: return bind_case(c, n, ret);
+    case AST_CAST: return bind_cast_node(c, n, ret);
+    case AST_CALL:
+    case AST_ROW: return bind_call(c, n, ret);
+    case AST_SUBSCRIPT: return bind_subscript(c, n, ret);
+    case AST_PATH: return bind_path(c, n, ret);
+    case AST_COLLATE: return bind_collate(c, n, ret);
+    case AST_ALIAS: return bind_expr(c, n->child[0], ret);
+    case AST_FIELD: {
+        struct bx *x;
+        TRY(bind_expr(c, n->child[0], &x));
+        return bind_field(c, x, n->text, n, ret);
+    }
+    case AST_STAR: return sql_error("INVALID_USAGE_OF_STAR_OR_REGEX", n, c->b->text, "elem", "'*'", "prettyName",
+                                    "expression", NULL);
+    default: return unsupported(c->b, n, ast_kind_name((enum ast_kind)n->kind));
+    }
+}
+
+err *bind_expr(struct cx *c, const struct ast *n, struct bx **ret) {
+    if (++c->b->nesting > 3 * SQL_MAX_DEPTH) {
+        c->b->nesting = 0;
+        return unsupported(c->b, n, "expressions nested this deep");
+    }
+    err *e = bind_inner(c, n, ret);
+    c->b->nesting--;
+    if (!e && !(*ret)->ast) (*ret)->ast = n;
+    return e;
+}
+
+err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx **ret) {
+    struct bx *x;
+    TRY(bind_expr(c, n, &x));
+    if (x->type->kind != TY_BOOLEAN && x->type->kind != TY_VOID && !sql_is_text(x->type))
+        return sql_error("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", n, c->b->text, "sqlExpr",
+                         arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, x))), "filter", what, "type",
+                         type_name(c->b, x->type).p, NULL);
+    *ret = bx_cast(c->b, x, sql_type_of(TY_BOOLEAN));
+    return NULL;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arithmetic of dates, timestamps and intervals. Constants are folded, so that filters on dates stay simple. */
+#include "sql/bind.h"
+#include "sql/text.h"
+
+#include <stdlib.h>
+
+static bool is_stamp(const struct sql_type *t) { return t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ; }
+static bool is_ym(const struct sql_type *t) { return t->kind == TY_INTERVAL_YM; }
+static bool is_dt(const struct sql_type *t) { return t->kind == TY_INTERVAL_DT; }
+static bool is_point(const struct sql_type *t) { return t->kind == TY_DATE || is_stamp(t); }
+
+static bool lit_int(const struct bx *x, int64_t *ret) {
+    return x->kind == BX_LIT && x->text.p && str_to_i64(x->text, ret);
+}
+
+static bool lit_date(const struct bx *x, int32_t *ret) {
+    return x->kind == BX_LIT && x->type->kind == TY_DATE && x->text.p && sql_read_date(x->text, ret);
+}
+
+static struct bx *date_lit(struct binder *b, int64_t days) {
+    int y, m, d;
+    sql_civil(days, &y, &m, &d);
+    if (y < 1 || y > 9999) return NULL;
+    return bx_lit(b, sql_type_of(TY_DATE), sql_fmt(b->a, "%04d-%02d-%02d", y, m, d));
+}
+
+static struct bx *add_months_lit(struct binder *b, int32_t days, int64_t months) {
+    static const int len[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int y, m, d;
+    sql_civil(days, &y, &m, &d);
+    int64_t at = (int64_t)y * 12 + m - 1 + months;
+    if (at < 12 || at >= 120000) return NULL;
+    y = (int)(at / 12);
+    m = (int)(at % 12) + 1;
+    int top = m == 2 && ((y % 4 == 0 && y % 100 != 0) || y % 400 == 0) ? 29 : len[m - 1];
+    return date_lit(b, sql_days(y, m, d < top ? d : top));
+}
+
+static struct bx *negated(struct binder *b, struct bx *x) {
+    int64_t v;
+    if (lit_int(x, &v) && v != INT64_MIN) {
+        struct bx *y = bx_lit(b, x->type, sql_fmt(b->a, "%lld", (long long)-v));
+        y->cap = x->cap;
+        return y;
+    }
+    return bx_tmpl1(b, x->type, "(-{0})", "{0}", x);
+}
+
+static err *date_days(struct binder *b, char op, struct bx *d, struct bx *n, struct bx **ret) {
+    int32_t day;
+    int64_t k;
+    n = bx_cast(b, n, sql_type_of(TY_INT));
+    struct bx *z = bx_tmpl2(b, sql_type_of(TY_DATE), op == '+' ? "({0} + {1})" : "({0} - {1})",
+                            op == '+' ? "date_add({0}, {1})" : "date_sub({0}, {1})", d, n);
+    if (lit_date(d, &day) && lit_int(n, &k)) {
+        struct bx *f = date_lit(b, op == '+' ? day + k : day - k);
+        if (f) {
+            f->cap = caption_of(b, z);
+            z = f;
+        }
+    }
+    *ret = z;
+    return NULL;
+}
+
+/* The shown operator is op; i has its sign already. */
+static err *date_interval(struct binder *b, char op, struct bx *d, struct bx *i, struct bx **ret) {
+    str cap = sql_fmt(b->a, "{0} %c {1}", op);
+    int32_t day;
+    int64_t v;
+    struct bx *both[2] = {d, i}, *f = NULL;
+    if (is_ym(i->type)) {
+        *ret = bx_tmpl(b, d->type, STR("bh_add_months({0}, {1})"), cap, both, 2);
+        if (lit_date(d, &day) && lit_int(i, &v)) f = add_months_lit(b, day, v);
+    } else {
+        *ret = bx_tmpl(b, d->type, STR("({0} + CAST({1} // 86400000000 AS INTEGER))"), cap, both, 2);
+        if (lit_date(d, &day) && lit_int(i, &v)) f = date_lit(b, day + v / 86400000000);
+    }
+    if (f) {
+        f->cap = caption_of(b, *ret);
+        *ret = f;
+    }
+    return NULL;
+}
+
+static err *point_interval(struct binder *b, char op, struct bx *p, struct bx *i, struct bx **ret) {
+    if (op == '-') i = i->type->kind == TY_INTERVAL
+                           ? bx_tmpl1(b, i->type, "{{'m': -{0}.m, 'd': -{0}.d, 'us': -{0}.us}}", "{0}", i)
+                           : negated(b, i);
+    bool day = is_dt(i->type) && i->type->to == UNIT_DAY;
+    if (p->type->kind == TY_DATE && (is_ym(i->type) || day)) return date_interval(b, op, p, i, ret);
+    if (p->type->kind == TY_DATE) p = bx_cast(b, p, sql_type_of(TY_TIMESTAMP));
+    struct bx *both[2] = {p, i};
+    bool ts = p->type->kind == TY_TIMESTAMP;
+    const char *what = is_ym(i->type) ? "add_months" : is_dt(i->type) ? "add_dt" : "add_interval";
+    *ret = bx_tmpl(b, p->type, sql_fmt(b->a, ts ? "bh_ts_%s({0}, {1}, {tz})" : "bh_ntz_%s({0}, {1})", what),
+                   sql_fmt(b->a, "{0} %c {1}", op), both, 2);
+    return NULL;
+}
+
+static err *difference(struct binder *b, struct bx *x, struct bx *y, struct bx **ret) {
+    if (x->type->kind == TY_DATE && y->type->kind == TY_DATE) {
+        *ret = bx_tmpl2(b, sql_interval(b->a, UNIT_DAY, UNIT_DAY), "(({0} - {1}) * 86400000000)", "({0} - {1})", x, y);
+        return NULL;
+    }
+    struct bx *v[2] = {x, y};
+    bx_unify(b, v, 2);
+    *ret = bx_tmpl(b, sql_type_of(TY_INTERVAL_DT), STR("(epoch_us({0}) - epoch_us({1}))"), STR("({0} - {1})"), v, 2);
+    return NULL;
+}
+
+static err *scale(struct binder *b, char op, struct bx *i, struct bx *n, bool swapped, bool nulls, struct bx **ret) {
+    if (sql_is_text(n->type)) n = bx_cast(b, n, sql_type_of(TY_DOUBLE));
+    bool whole = sql_is_integral(n->type);
+    const struct sql_type *t = is_ym(i->type) ? sql_type_of(TY_INTERVAL_YM) : sql_type_of(TY_INTERVAL_DT);
+    struct bx *v[2] = {i, n};
+    str tmpl;
+    if (op == '*' && whole)
+        tmpl = STR("CAST({0} * {1} AS {type})");
+    else if (op == '*')
+        tmpl = STR("CAST(round(CAST({0} AS DOUBLE) * CAST({1} AS DOUBLE)) AS {type})");
+    else if (nulls)
+        tmpl = STR("CAST(round(CAST({0} AS DOUBLE) / NULLIF(CAST({1} AS DOUBLE), 0)) AS {type})");
+    else
+        tmpl = STR("CASE WHEN {1} = 0 THEN error('[INTERVAL_DIVIDED_BY_ZERO] {{}}') ELSE "
+                   "CAST(round(CAST({0} AS DOUBLE) / CAST({1} AS DOUBLE)) AS {type}) END");
+    *ret = bx_tmpl(b, t, tmpl, swapped ? sql_fmt(b->a, "({1} %c {0})", op) : sql_fmt(b->a, "({0} %c {1})", op), v, 2);
+    return NULL;
+}
+
+static err *intervals(struct binder *b, char op, struct bx *x, struct bx *y, struct bx **ret) {
+    const struct sql_type *t = sql_common_type(b->a, x->type, y->type);
+    if (t->kind == TY_INTERVAL) {
+        const char *z = op == '+' ? "{{'m': {0}.m + {1}.m, 'd': {0}.d + {1}.d, 'us': {0}.us + {1}.us}}"
+                                  : "{{'m': {0}.m - {1}.m, 'd': {0}.d - {1}.d, 'us': {0}.us - {1}.us}}";
+        *ret = bx_tmpl2(b, t, z, op == '+' ? "({0} + {1})" : "({0} - {1})", x, y);
+        return NULL;
+    }
+    int64_t v, w;
+    struct bx *z = bx_tmpl2(b, t, op == '+' ? "({0} + {1})" : "({0} - {1})", op == '+' ? "({0} + {1})" : "({0} - {1})", x, y);
+    if (lit_int(x, &v) && lit_int(y, &w)) {
+        struct bx *f = bx_lit(b, t, sql_fmt(b->a, "%lld", (long long)(op == '+' ? v + w : v - w)));
+        f->cap = caption_of(b, z);
+        z = f;
+    }
+    *ret = z;
+    return NULL;
+}
+
+static bool is_any_interval(const struct sql_type *t) { return t->kind >= TY_INTERVAL_YM && t->kind <= TY_INTERVAL; }
+
+err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, const struct ast *at, bool try_it,
+                     struct bx **ret) {
+    const struct sql_type *l = x->type, *r = y->type;
+    bool nulls = try_it || !b->env->ansi;
+    (void)at;
+    *ret = NULL;
+    if (op == '+' || op == '-') {
+        if (is_any_interval(r) && sql_is_text(l)) {
+            x = bx_cast(b, x, sql_type_of(TY_TIMESTAMP));
+            l = x->type;
+        }
+        if (op == '+' && is_any_interval(l) && sql_is_text(r)) {
+            y = bx_cast(b, y, sql_type_of(TY_TIMESTAMP));
+            r = y->type;
+        }
+        if (is_point(l) && is_any_interval(r)) return point_interval(b, op, x, y, ret);
+        if (op == '+' && is_any_interval(l) && is_point(r)) return point_interval(b, op, y, x, ret);
+        if (l->kind == TY_TIME && is_dt(r)) {
+            *ret = bx_tmpl2(b, l, op == '+' ? "bh_time_add({0}, {1})" : "bh_time_add({0}, -({1}))",
+                            op == '+' ? "{0} + {1}" : "{0} - {1}", x, y);
+            return NULL;
+        }
+        if (l->kind == TY_TIME && r->kind == TY_TIME && op == '-') {
+            *ret = bx_tmpl2(b, sql_interval(b->a, UNIT_HOUR, UNIT_SECOND), "(epoch_us({0}) - epoch_us({1}))", "({0} - {1})", x, y);
+            return NULL;
+        }
+        if (l->kind == TY_DATE && (sql_is_integral(r) && r->kind <= TY_INT)) return date_days(b, op, x, y, ret);
+        if (op == '+' && r->kind == TY_DATE && (sql_is_integral(l) && l->kind <= TY_INT)) return date_days(b, op, y, x, ret);
+        if (op == '-' && is_point(l) && (is_point(r) || sql_is_text(r)))
+            return difference(b, x, is_point(r) ? y : bx_cast(b, y, l), ret);
+        if (op == '-' && sql_is_text(l) && is_point(r)) return difference(b, bx_cast(b, x, r), y, ret);
+        if (is_any_interval(l) && is_any_interval(r) && l->kind == r->kind) return intervals(b, op, x, y, ret);
+    }
+    bool num = sql_is_numeric(r) || sql_is_text(r);
+    if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, false, nulls, ret);
+    if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, true, nulls, ret);
+    return NULL;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Queries as DuckDB text. A block's expressions are written before its FROM, and FROM from right to left, so that what
+ * is written last knows which of its columns anybody wanted.
+ */
+#include "sql/bind.h"
+
+static void emit_from(struct binder *b, struct bfrom *f, buf *out);
+static void emit_body(struct binder *b, struct bq *q, const struct rcol *want, buf *out);
+
+static bool wanted(const struct rcol *want, size_t i, size_t n) { return !want || i >= n || want[i].used; }
+
+/* ---- from ---- */
+
+static void emit_scan(struct binder *b, struct rel *r, buf *out) {
+    bool *used = arena_array_of(b->a, bool, r->n + 1);
+    for (size_t i = 0; i < r->n; i++) used[i] = r->cols[i].used;
+    struct sql_scan_ask ask = {.rel = r->table, .from = r->from, .used = used, .row_ids = r->row_ids,
+                               .file_metadata = r->file_metadata, .prune = r->prune, .n_prune = r->n_prune};
+    err *e = b->env->scan(b->env, &ask, out);
+    if (e && !b->emit_error)
+        b->emit_error = e;
+    else
+        err_free(e);
+    buf_fmt(out, " AS t%u", r->id);
+    buf_str(out, r->sample);
+}
+
+static void emit_cte_ref(struct rel *r, buf *out) {
+    struct cte *c = r->cte;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->cols[i].used) c->cols[i].used = true;
+    c->referenced = true;
+    buf_fmt(out, "w%u AS t%u", c->id, r->id);
+    buf_str(out, r->sample);
+}
+
+/* The rows of a generator beside those that it was made from: one select that unnests. */
+static void emit_generated(struct binder *b, struct bfrom *f, buf *out) {
+    struct rel *r = f->rel;
+    buf *list = sql_buf(b->a), *head = sql_buf(b->a), *from = sql_buf(b->a);
+    r->open = true;
+    emit_expr(b, r->call, list);
+    for (size_t i = 0; i < f->n_inside; i++) {
+        struct rel *in = f->inside[i];
+        for (size_t j = 0; j < in->n; j++) {
+            if (!in->cols[j].used) continue;
+            struct bx col = {.kind = BX_COL, .rel = in, .col = j, .type = in->cols[j].type};
+            emit_expr(b, &col, head);
+            buf_fmt(head, " AS t%u_%zu, ", in->id, j);
+        }
+    }
+    buf_z(out, "(SELECT ");
+    buf_str(out, buf_view(head));
+    if (r->call->outer)
+        buf_fmt(out, "unnest(CASE WHEN len(%.*s) > 0 THEN %.*s ELSE [NULL] END) AS g", (int)list->n,
+                list->p, (int)list->n, list->p);
+    else
+        buf_fmt(out, "unnest(%.*s) AS g", (int)list->n, list->p);
+    if (f->left) {
+        emit_from(b, f->left, from);
+        buf_z(out, " FROM ");
+        buf_str(out, buf_view(from));
+    }
+    buf_fmt(out, ") AS t%u", r->id);
+    r->open = false;
+}
+
+static void emit_rel(struct binder *b, struct bfrom *f, buf *out) {
+    struct rel *r = f->rel;
+    switch (r->kind) {
+    case RK_SCAN: emit_scan(b, r, out); return;
+    case RK_CTE: emit_cte_ref(r, out); return;
+    case RK_QUERY:
+        if (r->lateral) buf_z(out, "LATERAL ");
+        buf_c(out, '(');
+        emit_body(b, r->query, r->cols, out);
+        buf_fmt(out, ") AS t%u", r->id);
+        buf_str(out, r->sample);
+        return;
+    default:
+        if (r->lateral) buf_z(out, "LATERAL ");
+        buf_c(out, '(');
+        emit_expr(b, r->call, out);
+        buf_fmt(out, ") AS t%u", r->id);
+        buf_str(out, r->sample);
+        return;
+    }
+}
+
+static void emit_join(struct binder *b, struct bfrom *f, buf *out) {
+    buf *l = sql_buf(b->a), *r = sql_buf(b->a), *on = sql_buf(b->a);
+    if (f->on) emit_expr(b, f->on, on);
+    emit_from(b, f->right, r);
+    emit_from(b, f->left, l);
+    buf_str(out, buf_view(l));
+    buf_fmt(out, " %s ", f->join);
+    bool group = f->right->kind == BF_JOIN;
+    if (group) buf_c(out, '(');
+    buf_str(out, buf_view(r));
+    if (group) buf_c(out, ')');
+    if (f->on) {
+        buf_z(out, " ON ");
+        buf_str(out, buf_view(on));
+    }
+}
+
+static void emit_from(struct binder *b, struct bfrom *f, buf *out) {
+    if (f->kind == BF_REL)
+        emit_rel(b, f, out);
+    else if (f->kind == BF_GEN)
+        emit_generated(b, f, out);
+    else
+        emit_join(b, f, out);
+}
+
+/* ---- select ---- */
+
+static void emit_sets(struct binder *b, struct bq *q, buf *out) {
+    buf_z(out, " GROUP BY GROUPING SETS (");
+    for (size_t s = 0; s < q->n_sets; s++) {
+        buf_z(out, s ? ", (" : "(");
+        bool first = true;
+        for (size_t k = 0; k < q->n_keys; k++) {
+            if (!(q->sets[s] >> k & 1)) continue;
+            if (!first) buf_z(out, ", ");
+            emit_expr(b, q->keys[k], out);
+            first = false;
+        }
+        buf_c(out, ')');
+    }
+    buf_c(out, ')');
+}
+
+static void emit_group(struct binder *b, struct bq *q, buf *out) {
+    if (q->has_sets) {
+        emit_sets(b, q, out);
+        return;
+    }
+    for (size_t k = 0; k < q->n_keys; k++) {
+        buf_z(out, k ? ", " : " GROUP BY ");
+        if (q->staged)
+            buf_fmt(out, "%zu", k + 1);
+        else
+            emit_expr(b, q->keys[k], out);
+    }
+}
+
+static void emit_tail_from(struct binder *b, struct bq *q, buf *out) {
+    buf *where = sql_buf(b->a), *from = sql_buf(b->a);
+    if (q->where) emit_expr(b, q->where, where);
+    if (q->from) emit_from(b, q->from, from);
+    if (q->from) {
+        buf_z(out, " FROM ");
+        buf_str(out, buf_view(from));
+    }
+    if (q->where) {
+        buf_z(out, " WHERE ");
+        buf_str(out, buf_view(where));
+    }
+}
+
+/* The inner select of a staged aggregation: keys and aggregates as columns. */
+static void emit_stage(struct binder *b, struct bq *q, buf *out) {
+    buf *head = sql_buf(b->a), *group = sql_buf(b->a);
+    for (size_t i = 0; i < q->n_keys; i++) {
+        if (i) buf_z(head, ", ");
+        emit_expr(b, q->keys[i], head);
+        buf_fmt(head, " AS c%zu", i);
+    }
+    for (size_t i = 0; i < q->n_aggs; i++) {
+        if (head->n) buf_z(head, ", ");
+        emit_expr(b, q->aggs[i], head);
+        buf_fmt(head, " AS c%zu", q->n_keys + i);
+    }
+    if (!head->n) buf_z(head, "1 AS c0");
+    emit_group(b, q, group);
+    buf_z(out, "SELECT ");
+    buf_str(out, buf_view(head));
+    emit_tail_from(b, q, out);
+    buf_str(out, buf_view(group));
+    /* A global aggregation without any aggregate still has one row. */
+    if (q->n_keys == 0 && q->n_aggs == 0) buf_z(out, " LIMIT 1");
+}
+
+static void emit_sort_key(struct binder *b, const struct bsort *o, buf *out) {
+    const struct sql_type *t = o->x->type;
+    if (sql_is_text(t) && t->collation.n) {
+        buf_z(out, "bh_collate_key(");
+        emit_expr(b, o->x, out);
+        buf_z(out, ", ");
+        sql_quote(out, t->collation);
+        buf_c(out, ')');
+        return;
+    }
+    /* A bare number would be a position. */
+    if (o->x->kind == BX_LIT) buf_c(out, '(');
+    emit_expr(b, o->x, out);
+    if (o->x->kind == BX_LIT) buf_z(out, " IS NULL)");
+}
+
+static void emit_query_order(struct binder *b, struct bq *q, const size_t *place, buf *out) {
+    for (size_t i = 0; i < q->n_order; i++) {
+        const struct bsort *o = &q->order[i];
+        buf_z(out, i ? ", " : " ORDER BY ");
+        bool coll = sql_is_text(o->x->type) && o->x->type->collation.n;
+        if (o->item >= 0 && place[o->item] && !coll)
+            buf_fmt(out, "%zu", place[o->item]);
+        else
+            emit_sort_key(b, o, out);
+        buf_fmt(out, "%s%s", o->desc ? " DESC" : " ASC", o->nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+}
+
+static void emit_limit(struct binder *b, struct bq *q, buf *out) {
+    if (q->limit) {
+        buf_z(out, " LIMIT ");
+        emit_expr(b, q->limit, out);
+    }
+    if (q->offset) {
+        buf_z(out, " OFFSET ");
+        emit_expr(b, q->offset, out);
+    }
+}
+
+static void emit_items(struct binder *b, struct bq *q, const struct rcol *want, size_t *place, buf *out) {
+    size_t count = 0;
+    for (size_t i = 0; i < q->n_items; i++) {
+        if (!q->distinct && !q->gen && i < q->n && !wanted(want, i, q->n)) continue;
+        if (count++) buf_z(out, ", ");
+        place[i] = count;
+        struct bx *x = q->items[i];
+        if (x->kind == BX_GEN) {
+            buf *l = sql_buf(b->a);
+            buf_str(l, STR(""));
+            emit_expr(b, x, l);
+            if (x->outer)
+                buf_fmt(out, "unnest(CASE WHEN len(%.*s) > 0 THEN %.*s ELSE [NULL] END)", (int)l->n, l->p,
+                        (int)l->n, l->p);
+            else
+                buf_fmt(out, "unnest(%.*s)", (int)l->n, l->p);
+        } else {
+            emit_expr(b, x, out);
+        }
+        buf_fmt(out, " AS c%zu", i);
+    }
+    if (!count) buf_z(out, "1 AS z");
+}
+
+static void emit_select(struct binder *b, struct bq *q, const struct rcol *want, buf *out) {
+    buf *head = sql_buf(b->a), *tail = sql_buf(b->a), *order = sql_buf(b->a);
+    size_t *place = arena_array_of(b->a, size_t, q->n_items + 1);
+    emit_items(b, q, want, place, head);
+    bool flat = q->aggregated && !q->staged;
+    if (flat) emit_group(b, q, tail);
+    if (q->having) {
+        buf_z(tail, flat ? " HAVING " : " WHERE ");
+        emit_expr(b, q->having, tail);
+    } else if (flat && q->n_keys == 0 && q->n_aggs == 0 && !q->has_sets) {
+        /* GROUP BY () without aggregates: one row. */
+        buf_z(tail, " HAVING count(*) >= 0");
+    }
+    if (q->qualify) {
+        buf_z(tail, " QUALIFY ");
+        emit_expr(b, q->qualify, tail);
+    }
+    emit_query_order(b, q, place, order);
+    emit_limit(b, q, order);
+    buf_z(out, q->distinct ? "SELECT DISTINCT " : "SELECT ");
+    buf_str(out, buf_view(head));
+    if (q->aggregated && q->staged) {
+        buf_z(out, " FROM (");
+        emit_stage(b, q, out);
+        buf_fmt(out, ") AS t%u", q->aggrel->id);
+    } else {
+        emit_tail_from(b, q, out);
+    }
+    buf_str(out, buf_view(tail));
+    buf_str(out, buf_view(order));
+}
+
+static void emit_values(struct binder *b, struct bq *q, buf *out) {
+    buf_z(out, "SELECT * FROM (VALUES ");
+    for (size_t i = 0; i < q->n_rows; i++) {
+        buf_z(out, i ? ", (" : "(");
+        for (size_t j = 0; j < q->n; j++) {
+            if (j) buf_z(out, ", ");
+            emit_expr(b, q->rows[i][j], out);
+        }
+        buf_c(out, ')');
+    }
+    buf_fmt(out, ") AS v(");
+    for (size_t j = 0; j < q->n; j++) buf_fmt(out, "%sc%zu", j ? ", " : "", j);
+    buf_c(out, ')');
+}
+
+/* ---- with ---- */
+
+static void emit_cte(struct binder *b, struct cte *c, buf *out) {
+    buf_fmt(out, "w%u", c->id);
+    if (!c->recursive) {
+        buf_z(out, " AS (");
+        emit_body(b, c->query, c->cols, out);
+        buf_c(out, ')');
+        return;
+    }
+    buf_c(out, '(');
+    for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%sc%zu", i ? ", " : "", i);
+    buf_z(out, ") AS ((");
+    emit_body(b, c->query, NULL, out);
+    buf_z(out, c->all ? ") UNION ALL (" : ") UNION (");
+    emit_body(b, c->step, NULL, out);
+    buf_z(out, "))");
+}
+
+/* Can columns be left out of it one by one? */
+static bool prunable(const struct bq *q) {
+    if (q->kind == BQ_SETOP)
+        return q->n_ctes == 0 && strcmp(q->op, "UNION ALL") == 0 && prunable(q->left) && prunable(q->right);
+    return q->kind == BQ_SELECT && !q->distinct && !q->gen;
+}
+
+static void emit_plain(struct binder *b, struct bq *q, const struct rcol *want, buf *out) {
+    if (q->kind == BQ_VALUES) {
+        emit_values(b, q, out);
+    } else if (q->kind == BQ_SETOP) {
+        const struct rcol *pass = prunable(q) ? want : NULL;
+        buf_c(out, '(');
+        emit_body(b, q->left, pass, out);
+        buf_fmt(out, ") %s (", q->op);
+        emit_body(b, q->right, pass, out);
+        buf_c(out, ')');
+    } else {
+        emit_select(b, q, want, out);
+    }
+}
+
+static void emit_body(struct binder *b, struct bq *q, const struct rcol *want, buf *out) {
+    if (q->n_ctes == 0) {
+        emit_plain(b, q, want, out);
+        return;
+    }
+    buf *body = sql_buf(b->a);
+    buf **texts = arena_array_of(b->a, buf *, q->n_ctes);
+    emit_plain(b, q, want, body);
+    for (size_t i = q->n_ctes; i-- > 0;) {
+        texts[i] = sql_buf(b->a);
+        if (q->ctes[i]->referenced) emit_cte(b, q->ctes[i], texts[i]);
+    }
+    bool first = true;
+    for (size_t i = 0; i < q->n_ctes; i++) {
+        if (!q->ctes[i]->referenced) continue;
+        buf_z(out, first ? (q->ctes_recursive ? "WITH RECURSIVE " : "WITH ") : ", ");
+        buf_str(out, buf_view(texts[i]));
+        first = false;
+    }
+    if (!first) buf_c(out, ' ');
+    buf_str(out, buf_view(body));
+}
+
+void emit_query(struct binder *b, struct bq *q, buf *out) { emit_body(b, q, NULL, out); }
