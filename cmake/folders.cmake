@@ -85,6 +85,11 @@ if(sources)
   target_link_libraries(bh_engine_worker PUBLIC bh_duckdb bh_nanoarrow bh_roaring bh_deps)
 endif()
 
+# Deletion vectors are Roaring bitmaps.
+if(TARGET bh_delta)
+  target_link_libraries(bh_delta PUBLIC bh_roaring)
+endif()
+
 # Scoring is the one place where the compiler's last few percent count.
 if(TARGET bh_plan AND BH_FLAVOUR STREQUAL "release")
   target_compile_options(bh_plan PRIVATE -O3)

@@ -55,6 +55,8 @@ err *delta_snapshot_update(const struct delta_fs *fs, const struct delta_parquet
 /* What `old` becomes by a commit of these actions, without reading anything. */
 err *delta_snapshot_apply(struct delta_snapshot *old, int64_t version, int64_t timestamp_ms, str text,
                           struct delta_snapshot **ret) BH_CHECK;
+/* Version 0 from a commit's text alone. */
+err *delta_snapshot_of_text(str text, struct delta_snapshot **ret) BH_CHECK;
 void delta_snapshot_hold(struct delta_snapshot *s);
 void delta_snapshot_drop(struct delta_snapshot *s); /* NULL is fine */
 

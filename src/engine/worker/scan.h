@@ -40,6 +40,7 @@ struct scan_ctx {
     struct scan_cache *cache;
     const struct scan_root *roots;
     size_t n_roots;
+    str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
     struct scan_state *state;     /* scan's own; begin with NULL */
 };
 void scan_ctx_end(struct scan_ctx *c);
@@ -73,7 +74,7 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) BH_CHECK;
 /* delta.`…`, parquet.`…`, csv.`…`, json.`…`, text.`…`, binaryFile.`…`: relation of FROM_TABLE with AST_F_PATH. */
 err *scan_direct(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct sql_relation **ret) BH_CHECK;
 /* VERSION or TIMESTAMP of a FROM_TABLE (constants) → which version. */
-err *scan_at_of(struct sql_env *e, const struct ast *from, struct scan_at *ret) BH_CHECK;
+err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct scan_at *ret) BH_CHECK;
 /* A relation over a table that is open: kind REL_TABLE, columns, scan. */
 struct sql_relation *scan_relation(struct scan_table *t);
 

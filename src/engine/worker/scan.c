@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/worker/scan.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/enc.h"
+#include "base/map.h"
+#include "delta/action.h"
+#include "engine/worker/scan_int.h"
+#include "sql/error.h"
+
+/* ---- text and small queries ---- */
+
+void scan_quote_ident(str name, buf *out) {
+    buf_c(out, '"');
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '"') buf_c(out, '"');
+        buf_c(out, name.p[i]);
+    }
+    buf_c(out, '"');
+}
+
+void scan_quote_text(str text, buf *out) {
+    buf_c(out, '\'');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\'') buf_c(out, '\'');
+        buf_c(out, text.p[i]);
+    }
+    buf_c(out, '\'');
+}
+
+static err *run(duckdb_connection con, str sql, duckdb_result *ret) {
+    char *z = malloc(sql.n + 1);
+    must(z);
+    memcpy(z, sql.p, sql.n);
+    z[sql.n] = '\0';
+    duckdb_state ok = duckdb_query(con, z, ret);
+    free(z);
+    if (ok == DuckDBSuccess) return NULL;
+    const char *why = duckdb_result_error(ret);
+    err *e = sql_error_of_duckdb(why ? why : "no error text");
+    duckdb_destroy_result(ret);
+    return e;
+}
+
+err *scan_exec(duckdb_connection con, str sql) {
+    duckdb_result r;
+    TRY(run(con, sql, &r));
+    duckdb_destroy_result(&r);
+    return NULL;
+}
+
+err *scan_query(duckdb_connection con, arena *a, str sql, struct scan_rows *ret) {
+    duckdb_result r;
+    TRY(run(con, sql, &r));
+    ret->cols = duckdb_column_count(&r);
+    ret->rows = 0;
+    size_t cap = 0;
+    ret->cell = NULL;
+    for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(r)); duckdb_destroy_data_chunk(&chunk)) {
+        size_t n = duckdb_data_chunk_get_size(chunk);
+        if (ret->rows + n > cap) {
+            cap = (ret->rows + n) * 2;
+            str *more = arena_array_of(a, str, cap * (ret->cols + 1));
+            if (ret->rows) memcpy(more, ret->cell, ret->rows * ret->cols * sizeof(str));
+            ret->cell = more;
+        }
+        for (size_t c = 0; c < ret->cols; c++) {
+            duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
+            duckdb_string_t *s = duckdb_vector_get_data(v);
+            uint64_t *valid = duckdb_vector_get_validity(v);
+            for (size_t i = 0; i < n; i++) {
+                str *to = &ret->cell[(ret->rows + i) * ret->cols + c];
+                *to = STR_NONE;
+                if (!valid || duckdb_validity_row_is_valid(valid, i))
+                    *to = arena_str(a, str_n(duckdb_string_t_data(&s[i]), duckdb_string_t_length(s[i])));
+            }
+        }
+        ret->rows += n;
+    }
+    duckdb_destroy_result(&r);
+    return NULL;
+}
+
+/* ---- the cache ---- */
+
+struct kept {
+    struct delta_snapshot *snap;
+    uint64_t used;
+};
+
+struct scan_cache {
+    pthread_mutex_t lock;
+    map *tables;            /* path → struct kept */
+    map *footers;           /* path → struct footer */
+    map *schemas;           /* schema's bytes → struct footer: equal schemas are kept once */
+    arena *a;               /* of footers */
+    size_t max_bytes, bytes;
+    uint64_t clock;
+};
+
+struct scan_cache *scan_cache_new(size_t max_bytes) {
+    struct scan_cache *c = calloc(1, sizeof(*c));
+    must(c);
+    pthread_mutex_init(&c->lock, NULL);
+    c->tables = map_new(), c->footers = map_new(), c->schemas = map_new();
+    c->a = arena_new();
+    c->max_bytes = max_bytes;
+    return c;
+}
+
+void scan_cache_free(struct scan_cache *c) {
+    if (!c) return;
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(c->tables, &i, &k, &v);) {
+        delta_snapshot_drop(((struct kept *)v)->snap);
+        free(v);
+    }
+    map_free(c->tables), map_free(c->footers), map_free(c->schemas);
+    arena_free(c->a);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static struct delta_snapshot *cache_get(struct scan_cache *c, str path) {
+    pthread_mutex_lock(&c->lock);
+    struct kept *k = map_get(c->tables, path);
+    struct delta_snapshot *s = k ? k->snap : NULL;
+    if (s) {
+        delta_snapshot_hold(s);
+        k->used = ++c->clock;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return s;
+}
+
+static void drop_oldest(struct scan_cache *c, struct kept *but) {
+    str k, oldest = STR_NONE;
+    void *v;
+    struct kept *old = NULL;
+    for (size_t i = 0; map_next(c->tables, &i, &k, &v);) {
+        struct kept *x = v;
+        if (x != but && (!old || x->used < old->used)) old = x, oldest = k;
+    }
+    if (!old) return;
+    c->bytes -= old->snap->bytes < c->bytes ? old->snap->bytes : c->bytes;
+    delta_snapshot_drop(old->snap);
+    map_del(c->tables, oldest);
+    free(old);
+}
+
+static void cache_put(struct scan_cache *c, str path, struct delta_snapshot *s) {
+    pthread_mutex_lock(&c->lock);
+    struct kept *k = map_get(c->tables, path);
+    if (!k) {
+        k = calloc(1, sizeof(*k));
+        must(k);
+        map_put(c->tables, path, k);
+    }
+    if (k->snap && k->snap->version > s->version && k->snap->timestamp_ms >= s->timestamp_ms) {
+        pthread_mutex_unlock(&c->lock);
+        return;
+    }
+    if (k->snap) {
+        c->bytes -= k->snap->bytes < c->bytes ? k->snap->bytes : c->bytes;
+        delta_snapshot_drop(k->snap);
+    }
+    delta_snapshot_hold(s);
+    k->snap = s;
+    k->used = ++c->clock;
+    c->bytes += s->bytes;
+    while (c->bytes > c->max_bytes && map_size(c->tables) > 1) drop_oldest(c, k);
+    pthread_mutex_unlock(&c->lock);
+}
+
+#define MAX_FOOTERS 400000
+
+static const struct footer *footer_keep(struct scan_cache *c, str path, const struct footer *f) {
+    pthread_mutex_lock(&c->lock);
+    if (map_size(c->footers) > MAX_FOOTERS) {
+        /* Footers that a running statement uses stay valid: the arena is only added to. */
+        map_free(c->footers);
+        c->footers = map_new();
+    }
+    struct footer *same = map_get(c->schemas, f->bytes);
+    if (!same) {
+        same = arena_new_of(c->a, struct footer);
+        /* Parsed once more into the cache's own arena: metadata of two fields is enough. */
+        buf b = {0};
+        buf_u8(&b, 0x29);
+        buf_str(&b, f->bytes);
+        buf_u8(&b, 0x16);
+        buf_u8(&b, 0);
+        buf_u8(&b, 0);
+        err *e = footer_parse(c->a, buf_view(&b), same);
+        buf_free(&b);
+        must(!e);
+        map_put(c->schemas, same->bytes, same);
+    }
+    map_put(c->footers, path, same);
+    pthread_mutex_unlock(&c->lock);
+    return same;
+}
+
+err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) {
+    pthread_mutex_lock(&c->cache->lock);
+    const struct footer *have = map_get(c->cache->footers, path);
+    pthread_mutex_unlock(&c->cache->lock);
+    if (have) {
+        *ret = have;
+        return NULL;
+    }
+    struct footer f;
+    arena *a = arena_new();
+    const char *z = arena_strndup(a, path.p, path.n);
+    err *e = footer_read(a, z, &f);
+    if (!e) *ret = footer_keep(c->cache, path, &f);
+    if (e) {
+        err *why = err_code_of(e) == ERR_NOT_FOUND
+                       ? delta_error("FAILED_READ_FILE.FILE_NOT_EXIST", "Encountered error while reading file %s. File does not exist. It is possible "
+                                     "the underlying files have been updated.", z)
+                       : delta_error("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "Encountered error while reading file %s. Could not read footer. "
+                                     "Please ensure that the file is in Parquet format.", z);
+        err_free(e);
+        e = why;
+    }
+    arena_free(a);
+    return e;
+}
+
+/* ---- paths ---- */
+
+static err *bad_path(arena *a, str url) {
+    return sql_error("PATH_NOT_FOUND", NULL, STR_NONE, "path", arena_strndup(a, url.p, url.n), NULL);
+}
+
+static bool has_dots(str s) {
+    str part;
+    while (str_split(&s, '/', &part))
+        if (str_eqz(part, "..") || str_eqz(part, ".")) return true;
+    return false;
+}
+
+/* No symbolic link between the root and the end of the path. What is not there is no link. */
+static bool has_link(arena *a, str root, str path) {
+    for (size_t i = root.n; i <= path.n; i++) {
+        if (i < path.n && path.p[i] != '/') continue;
+        struct stat st;
+        if (lstat(arena_strndup(a, path.p, i), &st)) return errno != ENOENT && errno != ENOTDIR;
+        if (S_ISLNK(st.st_mode)) return true;
+    }
+    return false;
+}
+
+static bool below(str path, str root) {
+    return str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/');
+}
+
+err *scan_path(struct scan_ctx *c, str url, str *ret) {
+    str u = url;
+    while (u.n > 1 && u.p[u.n - 1] == '/') u.n--;
+    if (str_starts(u, STR("dbfs:/Volumes/"))) u = str_from(u, 5);
+    if (str_starts(u, STR("file:/")) && !str_starts(u, STR("file://"))) u = str_of(arena_printf(c->a, "file://%.*s", STR_ARG(str_from(u, 5))));
+    if (has_dots(u) || memchr(u.p, 0, u.n)) return bad_path(c->a, url);
+    for (size_t i = 0; i < c->n_roots; i++) {
+        const struct scan_root *r = &c->roots[i];
+        str rest;
+        if (r->url.n && below(u, r->url))
+            rest = str_from(u, r->url.n);
+        else if (u.p[0] == '/' && str_starts(r->url, STR("file://")) && below(u, str_from(r->url, 7)))
+            rest = str_from(u, r->url.n - 7);
+        else
+            continue;
+        str path = str_of(arena_printf(c->a, "%.*s%.*s", STR_ARG(r->path), STR_ARG(rest)));
+        if (has_link(c->a, r->path, path)) return bad_path(c->a, url);
+        *ret = path;
+        return NULL;
+    }
+    return bad_path(c->a, url);
+}
+
+/* ---- tables ---- */
+
+struct delta_fs scan_fs(arena *a, str path) { return delta_fs_dir(a, path); }
+
+static err *checkpoint_rows(void *arg, arena *a, const struct delta_fs *fs, str name, str *ret) {
+    struct scan_ctx *c = arg;
+    buf b = {0};
+    buf_z(&b, "SELECT CAST(to_json(t) AS VARCHAR) FROM read_parquet(");
+    scan_quote_text(str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name))), &b);
+    buf_z(&b, ") t");
+    struct scan_rows rows;
+    err *e = scan_query(c->con, a, buf_view(&b), &rows);
+    buf_free(&b);
+    if (e) return e;
+    buf out = {0};
+    for (size_t i = 0; i < rows.rows; i++) buf_str(&out, rows.cell[i]), buf_c(&out, '\n');
+    *ret = arena_str(a, str_n(out.p ? out.p : "", out.n));
+    buf_free(&out);
+    return NULL;
+}
+
+struct delta_parquet scan_parquet(struct scan_ctx *c) { return (struct delta_parquet){c, checkpoint_rows}; }
+
+static void drop_snapshot(void *p) { delta_snapshot_drop(p); }
+
+static err *snapshot_of(struct scan_ctx *c, const struct delta_fs *fs, struct scan_at at, int64_t known, struct delta_snapshot **ret) {
+    struct delta_parquet pq = scan_parquet(c);
+    if (at.version >= 0 || at.timestamp_us != INT64_MIN) {
+        struct delta_snapshot *have = at.version >= 0 ? cache_get(c->cache, fs->root) : NULL;
+        if (have && have->version == at.version) {
+            *ret = have;
+            return NULL;
+        }
+        delta_snapshot_drop(have);
+        struct delta_at when = {at.version, at.timestamp_us == INT64_MIN ? INT64_MIN : at.timestamp_us / 1000};
+        return delta_snapshot_open(fs, &pq, when, ret);
+    }
+    struct delta_snapshot *have = cache_get(c->cache, fs->root);
+    if (have && known >= 0 && have->version == known) {
+        *ret = have;
+        return NULL;
+    }
+    err *e = have ? delta_snapshot_update(fs, &pq, have, ret) : delta_snapshot_open(fs, &pq, DELTA_LATEST, ret);
+    delta_snapshot_drop(have);
+    if (!e) cache_put(c->cache, fs->root, *ret);
+    return e;
+}
+
+static err *set_columns(arena *a, struct scan_table *t) {
+    jval *v;
+    const struct sql_type *schema;
+    TRY(json_parse(a, t->snap->metadata.schema, false, &v));
+    TRY(sql_type_read_json(a, v, &schema));
+    if (schema->kind != TY_STRUCT) return delta_error("DELTA_LOG_FILE_MALFORMED", "The table's schema is not a struct.");
+    t->cols = schema->fields, t->n = schema->n;
+    return NULL;
+}
+
+err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, int64_t known_version, struct scan_table **ret) {
+    struct scan_table *t = arena_new_of(c->a, struct scan_table);
+    struct delta_fs fs = scan_fs(c->a, path);
+    t->ctx = c;
+    t->path = fs.root, t->url = arena_str(c->a, url);
+    t->format = STR("delta");
+    t->pinned = at.version >= 0 || at.timestamp_us != INT64_MIN;
+    TRY(snapshot_of(c, &fs, at, known_version, &t->snap));
+    arena_on_free(c->a, drop_snapshot, t->snap);
+    TRY(set_columns(c->a, t));
+    *ret = t;
+    return NULL;
+}
+
+struct sql_relation *scan_relation(struct scan_table *t) {
+    struct sql_relation *r = arena_new_of(t->ctx->a, struct sql_relation);
+    r->kind = REL_TABLE;
+    r->cols = t->cols, r->n = t->n;
+    r->scan = t;
+    return r;
+}

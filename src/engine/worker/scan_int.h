@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What scan*.c, files.c and dml*.c share. */
+#ifndef BH_ENGINE_WORKER_SCAN_INT_H
+#define BH_ENGINE_WORKER_SCAN_INT_H
+
+#include "delta/fs.h"
+#include "engine/worker/footer.h"
+#include "engine/worker/scan.h"
+
+/* ---- state that emitted text refers to by number (scan_fn.c) ---- */
+
+struct roaring64_bitmap_s;
+
+/* Values of a group's files, by place in the list that read_parquet got. */
+struct scan_group_state {
+    size_t n_files, n_values;
+    const str *values;                    /* [file * n_values + k]; p NULL: NULL */
+    struct roaring64_bitmap_s **dead;     /* per file, or NULL */
+    const char **temporary;               /* files to remove at the end, or NULL: per file */
+};
+/* Freed by scan_ctx_end(). The bitmaps become its own. Returns the number. */
+uint64_t scan_state_add(struct scan_ctx *c, const struct scan_group_state *g);
+
+/* ---- helpers ---- */
+
+void scan_quote_ident(str name, buf *out);   /* "a""b" */
+void scan_quote_text(str text, buf *out);    /* 'a''b' */
+/* Runs what we made; rows of text, cells [row * cols + col], p NULL for NULL. Errors are the dialect's. */
+struct scan_rows {
+    size_t rows, cols;
+    str *cell;
+};
+err *scan_query(duckdb_connection con, arena *a, str sql, struct scan_rows *ret) BH_CHECK;
+err *scan_exec(duckdb_connection con, str sql) BH_CHECK;
+/* An error of the dialect with a class of tables/sql_errors.json that takes a message only. */
+struct delta_parquet scan_parquet(struct scan_ctx *c);
+struct delta_fs scan_fs(arena *a, str path);
+
+/* The footer of a data file, kept by the cache for good (paths are never written twice). Error
+ * FAILED_READ_FILE.FILE_NOT_EXIST, … */
+err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) BH_CHECK;
+
+/* A field's name in files and statistics under column mapping; its id (-1: none). */
+str scan_physical(arena *a, const struct sql_field *f);
+int32_t scan_field_id(arena *a, const struct sql_field *f);
+
+/* DuckDB text that turns `ref` (of what a file has: `node`, NULL if it has no such column) into the type's form. */
+struct scan_conv {
+    arena *a;
+    bool by_id;        /* column mapping mode id */
+    bool mapped;       /* any column mapping */
+    bool plain_variants; /* annotations are not seen by the reader (footer_copy_plain) */
+    bool no_null_variants; /* no NULL at the top level: what DuckDB takes for one is a variant's null */
+    int vars;          /* names of lambda variables so far */
+};
+void scan_convert(struct scan_conv *v, str ref, const struct footer_node *node, const struct sql_type *type, buf *out);
+/* The child of a group that a field is stored in, or NULL. */
+const struct footer_node *scan_find_node(struct scan_conv *v, const struct footer_node *group, const struct sql_field *f);
+/* The reverse, for writing: our form → names and forms of files. */
+void scan_unconvert(struct scan_conv *v, str ref, const struct sql_type *type, buf *out);
+
+/* One SELECT over given files of a table: the used columns, then hidden ones. */
+struct scan_files_ask {
+    const struct delta_file *const *files;
+    size_t n;
+    const bool *used;            /* per column of the table; NULL: all */
+    bool row_ids, file_metadata;
+    bool no_dv;                  /* also rows that are deleted */
+    bool invert_dv;              /* only rows that are deleted in `dv_of` and not … (change feed) */
+    const struct delta_dv *dead; /* per file instead of its own vector; storage 0: none */
+    str extra;                   /* further text of the select list, or empty */
+};
+err *scan_emit_files(struct scan_table *t, const struct scan_files_ask *ask, buf *out) BH_CHECK;
+
+#endif
