@@ -18,6 +18,10 @@ for o in t["objects"]:
 h += "\n/* Bits of a set of privileges. */\n"
 for i, p in enumerate(t["privileges"]):
     h += "#define PRIV_%s (1ull << %d) /* %s */\n" % (p["name"], i, p["doc"])
+on = sorted({o for p in t["privileges"] for o in p["on"]})
+for o in on:
+    bits = sum(1 << i for i, p in enumerate(t["privileges"]) if o in p["on"])
+    h += "#define PRIVS_ON_%s 0x%xull /* all that may be granted on one */\n" % (U(o), bits)
 h += "#define PRIV_COUNT %d\n\n#endif\n" % len(t["privileges"])
 c = '#include "policy/policy.h"\n\n'
 for o in t["objects"]:

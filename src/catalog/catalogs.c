@@ -191,7 +191,10 @@ static err *welcome(const struct caller *c, const struct securable *catalog) {
     TRY(ent_schema_by_name(c->tx, metastore_scope(c), c->a, catalog->id, STR("default"), &schema,
                            NULL));
     TRY(grants_change(c, SEC_CATALOG, catalog->id, everyone.id, PRIV_USE_CATALOG, 0));
-    return grants_change(c, SEC_SCHEMA, schema.id, everyone.id, PRIV_USE_SCHEMA | PRIV_CREATE_MODEL,
+    return grants_change(c, SEC_SCHEMA, schema.id, everyone.id,
+                         PRIV_USE_SCHEMA | PRIV_CREATE_MODEL | PRIV_CREATE_TABLE |
+                             PRIV_CREATE_VOLUME | PRIV_CREATE_FUNCTION |
+                             PRIV_CREATE_MATERIALIZED_VIEW,
                          0);
 }
 

@@ -30,7 +30,7 @@ err *catalogs_delete(const struct caller *c, const struct securable *s, bool for
 
 /* What a fresh metastore starts with: catalog `main` with schema `default`, owned by `owner`. The
  * account's group "account users", which everyone is in, gets what the published platform gives all
- * users on a workspace's own catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_MODEL on
+ * users on a workspace's own catalog: USE_CATALOG on main, USE_SCHEMA and CREATE_… on
  * main.default. Nothing is done where there is any catalog; call it at each start. */
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) BH_CHECK;
 /* The same as a write of its own, when control starts. */

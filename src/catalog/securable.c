@@ -4,33 +4,63 @@
 #include "catalog/grants.h"
 #include "catalog/name.h"
 
-const char *const securable_kind_names[SEC_KINDS] = {"metastore", "catalog", "schema",
-                                                     "registered_model"};
+/* What differs by kind. `type` is the name in tables/permissions.json ("on"), in the API in upper
+ * case; `reading` is the privilege that is named to whoever may know of it but not read it. */
+static const struct kind_row {
+    const char *type, *title, *what;
+    int parts;
+    uint64_t reading;
+} kinds[SEC_KINDS] = {
+    [SEC_METASTORE] = {"metastore", "Metastore", "metastore", 0, 0},
+    [SEC_CATALOG] = {"catalog", "Catalog", "catalog", 1, PRIV_USE_CATALOG},
+    [SEC_SCHEMA] = {"schema", "Schema", "schema", 2, PRIV_USE_SCHEMA},
+    [SEC_MODEL] = {"registered_model", "Registered model", "registered model", 3, PRIV_EXECUTE},
+    [SEC_TABLE] = {"table", "Table", "table", 3, PRIV_SELECT},
+    [SEC_VOLUME] = {"volume", "Volume", "volume", 3, PRIV_READ_VOLUME},
+    [SEC_FUNCTION] = {"function", "Function", "function", 3, PRIV_EXECUTE},
+    [SEC_LOCATION] = {"external_location", "External location", "external location", 1,
+                      PRIV_READ_FILES},
+    [SEC_CREDENTIAL] = {"storage_credential", "Storage credential", "storage credential", 1,
+                        PRIV_CREATE_EXTERNAL_LOCATION},
+};
 
-/* Names in tables/permissions.json ("on"). A registered model is a FUNCTION there and in the API. */
-static const char *const on_names[SEC_KINDS] = {"metastore", "catalog", "schema", "function"};
-static const char *const titles[SEC_KINDS] = {"Metastore", "Catalog", "Schema",
-                                              "Registered model"};
+const char *const securable_kind_names[SEC_KINDS] = {
+    "metastore", "catalog",  "schema",            "registered_model",  "table",
+    "volume",    "function", "external_location", "storage_credential"};
+
+const char *securable_type_name(enum securable_kind kind) {
+    static const char *const names[SEC_KINDS] = {
+        "METASTORE", "CATALOG",  "SCHEMA",            "REGISTERED_MODEL",  "TABLE",
+        "VOLUME",    "FUNCTION", "EXTERNAL_LOCATION", "STORAGE_CREDENTIAL"};
+    return names[kind];
+}
+
+int securable_parts(enum securable_kind kind) { return kinds[kind].parts; }
+
+const char *securable_title(const struct securable *s) {
+    if (s->kind == SEC_TABLE && s->table.view_text.n) return "View";
+    return kinds[s->kind].title;
+}
 
 int securable_kind_of(str type) {
     for (int i = 0; i < SEC_KINDS; i++)
-        if (str_ieq(type, str_of(securable_kind_names[i])) || str_ieq(type, str_of(on_names[i])))
-            return i;
+        if (str_ieq(type, str_of(kinds[i].type))) return i;
+    if (str_ieq(type, STR("database"))) return SEC_SCHEMA;
+    if (str_ieq(type, STR("view"))) return SEC_TABLE;
+    if (str_ieq(type, STR("credential"))) return SEC_CREDENTIAL;
     return -1;
 }
 
 uint64_t securable_grantable(enum securable_kind kind) {
-    uint64_t bits = 0;
-    for (int i = 0; i < PRIV_COUNT; i++) {
-        str rest = str_of(priv_rows[i].on), part;
-        while (str_split(&rest, ' ', &part))
-            if (str_eqz(part, on_names[kind])) bits |= 1ull << i;
-    }
-    return bits;
+    static const uint64_t on[SEC_KINDS] = {
+        PRIVS_ON_METASTORE, PRIVS_ON_CATALOG,  PRIVS_ON_SCHEMA,
+        PRIVS_ON_REGISTERED_MODEL, PRIVS_ON_TABLE,   PRIVS_ON_VOLUME,
+        PRIVS_ON_FUNCTION,  PRIVS_ON_EXTERNAL_LOCATION, PRIVS_ON_STORAGE_CREDENTIAL};
+    return on[kind];
 }
 
 err *securable_missing(enum securable_kind kind, str full_name) {
-    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "%s '%.*s' does not exist.", titles[kind],
+    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "%s '%.*s' does not exist.", kinds[kind].title,
                    STR_ARG(str_cut(full_name, 800)));
 }
 
@@ -43,7 +73,7 @@ static err *add_node(const struct caller *c, enum securable_kind kind, int64_t i
     *node = (struct policy_node){.owner = owner, .use = use};
     node->what = kind == SEC_METASTORE
                      ? "the metastore"
-                     : arena_printf(c->a, "%s '%.*s'", titles[kind], STR_ARG(full_name));
+                     : arena_printf(c->a, "%s '%.*s'", securable_title(s), STR_ARG(full_name));
     struct caller now = *c;
     now.tx = c->today;
     struct policy_entry *entries;
@@ -52,14 +82,70 @@ static err *add_node(const struct caller *c, enum securable_kind kind, int64_t i
     return NULL;
 }
 
+/* ---- rows ---- */
+
+/* A leaf's row into the union. */
+static err *leaf_get(const struct caller *c, store_tx *tx, enum securable_kind kind, int64_t id,
+                     struct securable *s, bool *found) {
+    struct store_scope scope = metastore_scope(c);
+    switch (kind) {
+    case SEC_MODEL: return ent_uc_model_get(tx, scope, c->a, id, &s->model, found);
+    case SEC_TABLE: return ent_uc_table_get(tx, scope, c->a, id, &s->table, found);
+    case SEC_VOLUME: return ent_uc_volume_get(tx, scope, c->a, id, &s->volume, found);
+    case SEC_FUNCTION: return ent_uc_function_get(tx, scope, c->a, id, &s->function, found);
+    case SEC_LOCATION: return ent_external_location_get(tx, scope, c->a, id, &s->location, found);
+    case SEC_CREDENTIAL:
+        return ent_storage_credential_get(tx, scope, c->a, id, &s->credential, found);
+    default: must(false); return NULL;
+    }
+}
+
+static err *leaf_by_name(const struct caller *c, enum securable_kind kind, int64_t schema, str name,
+                         struct securable *s, bool *found) {
+    struct store_scope scope = metastore_scope(c);
+    switch (kind) {
+    case SEC_MODEL:
+        return ent_uc_model_by_name(c->tx, scope, c->a, schema, name, &s->model, found);
+    case SEC_TABLE:
+        return ent_uc_table_by_name(c->tx, scope, c->a, schema, name, &s->table, found);
+    case SEC_VOLUME:
+        return ent_uc_volume_by_name(c->tx, scope, c->a, schema, name, &s->volume, found);
+    case SEC_FUNCTION:
+        return ent_uc_function_by_name(c->tx, scope, c->a, schema, name, &s->function, found);
+    case SEC_LOCATION:
+        return ent_external_location_by_name(c->tx, scope, c->a, name, &s->location, found);
+    case SEC_CREDENTIAL:
+        return ent_storage_credential_by_name(c->tx, scope, c->a, name, &s->credential, found);
+    default: must(false); return NULL;
+    }
+}
+
+struct head {
+    int64_t id, schema, owner;
+    str name;
+};
+#define HEAD(row) ((struct head){(row).id, (row).schema_id, (row).owner_id, (row).name})
+#define TOP_HEAD(row) ((struct head){(row).id, 0, (row).owner_id, (row).name})
+static struct head leaf_head(const struct securable *s) {
+    switch (s->kind) {
+    case SEC_MODEL: return HEAD(s->model);
+    case SEC_TABLE: return HEAD(s->table);
+    case SEC_VOLUME: return HEAD(s->volume);
+    case SEC_FUNCTION: return HEAD(s->function);
+    case SEC_LOCATION: return TOP_HEAD(s->location);
+    case SEC_CREDENTIAL: return TOP_HEAD(s->credential);
+    default: must(false); return (struct head){0};
+    }
+}
+
 /* Who owns today what was looked up in the past; a thing that is gone keeps its last owner. */
 static err *owner_today(const struct caller *c, enum securable_kind kind, int64_t id,
                         int64_t *owner) {
-    if (c->today == c->tx) return NULL;
+    if (c->today == c->tx || kind == SEC_METASTORE) return NULL;
     bool found;
     struct ent_catalog catalog;
     struct ent_schema schema;
-    struct ent_uc_model model;
+    struct securable leaf = {.kind = kind};
     switch (kind) {
     case SEC_CATALOG:
         TRY(ent_catalog_get(c->today, metastore_scope(c), c->a, id, &catalog, &found));
@@ -69,11 +155,10 @@ static err *owner_today(const struct caller *c, enum securable_kind kind, int64_
         TRY(ent_schema_get(c->today, metastore_scope(c), c->a, id, &schema, &found));
         if (found) *owner = schema.owner_id;
         return NULL;
-    case SEC_MODEL:
-        TRY(ent_uc_model_get(c->today, metastore_scope(c), c->a, id, &model, &found));
-        if (found) *owner = model.owner_id;
+    default:
+        TRY(leaf_get(c, c->today, kind, id, &leaf, &found));
+        if (found) *owner = leaf_head(&leaf).owner;
         return NULL;
-    default: return NULL;
     }
 }
 
@@ -110,25 +195,73 @@ err *securable_of_schema(const struct caller *c, const struct securable *catalog
     return NULL;
 }
 
+/* Makes a securable of the row that is in s already. up NULL: right below the metastore. */
+static err *finish_leaf(const struct caller *c, const struct securable *up, struct securable *s) {
+    struct head h = leaf_head(s);
+    s->id = h.id;
+    s->owner = h.owner;
+    s->n = 0;
+    s->full_name = h.name;
+    if (up) {
+        must(up->kind == SEC_SCHEMA);
+        s->catalog = up->catalog;
+        s->schema = up->schema;
+        s->full_name = name_join(c->a, up->catalog.name, up->schema.name, h.name);
+    }
+    TRY(owner_today(c, s->kind, s->id, &s->owner));
+    TRY(add_node(c, s->kind, s->id, s->owner, 0, s->full_name, s));
+    if (!up) return add_node(c, SEC_METASTORE, 0, 0, 0, STR(""), s);
+    copy_chain(up, s);
+    return NULL;
+}
+
 err *securable_of_model(const struct caller *c, const struct securable *schema,
                         const struct ent_uc_model *row, struct securable *ret) {
-    must(schema->kind == SEC_SCHEMA);
-    *ret = (struct securable){.kind = SEC_MODEL,
-                              .id = row->id,
-                              .owner = row->owner_id,
-                              .catalog = schema->catalog,
-                              .schema = schema->schema,
-                              .model = *row};
-    ret->full_name = name_join(c->a, schema->catalog.name, schema->schema.name, row->name);
-    TRY(owner_today(c, SEC_MODEL, row->id, &ret->owner));
-    TRY(add_node(c, SEC_MODEL, row->id, ret->owner, 0, ret->full_name, ret));
-    copy_chain(schema, ret);
-    return NULL;
+    *ret = (struct securable){.kind = SEC_MODEL, .model = *row};
+    return finish_leaf(c, schema, ret);
+}
+err *securable_of_table(const struct caller *c, const struct securable *schema,
+                        const struct ent_uc_table *row, struct securable *ret) {
+    *ret = (struct securable){.kind = SEC_TABLE, .table = *row};
+    return finish_leaf(c, schema, ret);
+}
+err *securable_of_volume(const struct caller *c, const struct securable *schema,
+                         const struct ent_uc_volume *row, struct securable *ret) {
+    *ret = (struct securable){.kind = SEC_VOLUME, .volume = *row};
+    return finish_leaf(c, schema, ret);
+}
+err *securable_of_function(const struct caller *c, const struct securable *schema,
+                           const struct ent_uc_function *row, struct securable *ret) {
+    *ret = (struct securable){.kind = SEC_FUNCTION, .function = *row};
+    return finish_leaf(c, schema, ret);
+}
+err *securable_of_location(const struct caller *c, const struct ent_external_location *row,
+                           struct securable *ret) {
+    *ret = (struct securable){.kind = SEC_LOCATION, .location = *row};
+    return finish_leaf(c, NULL, ret);
+}
+err *securable_of_credential(const struct caller *c, const struct ent_storage_credential *row,
+                             struct securable *ret) {
+    *ret = (struct securable){.kind = SEC_CREDENTIAL, .credential = *row};
+    return finish_leaf(c, NULL, ret);
+}
+
+/* ---- finding ---- */
+
+err *securable_below(const struct caller *c, const struct securable *up, enum securable_kind kind,
+                     str name, struct securable *ret, bool *found) {
+    if (kind == SEC_SCHEMA) {
+        struct ent_schema row;
+        TRY(ent_schema_by_name(c->tx, metastore_scope(c), c->a, up->id, name, &row, found));
+        return *found ? securable_of_schema(c, up, &row, ret) : NULL;
+    }
+    *ret = (struct securable){.kind = kind};
+    TRY(leaf_by_name(c, kind, up ? up->id : 0, name, ret, found));
+    return *found ? finish_leaf(c, up, ret) : NULL;
 }
 
 err *securable_find(const struct caller *c, enum securable_kind kind, str full_name,
                     struct securable *ret, bool *found) {
-    struct store_scope scope = metastore_scope(c);
     *found = false;
     if (kind == SEC_METASTORE) {
         *ret = (struct securable){.kind = kind, .full_name = STR("")};
@@ -136,53 +269,63 @@ err *securable_find(const struct caller *c, enum securable_kind kind, str full_n
         *found = true;
         return NULL;
     }
-    static const char *const what[SEC_KINDS] = {"", "catalog", "schema", "registered model"};
     str part[3];
-    TRY(name_split(c->a, full_name, (int)kind, what[kind], part));
-    bool hit;
-    struct ent_catalog catalog_row;
+    TRY(name_split(c->a, full_name, kinds[kind].parts, kinds[kind].what, part));
+    if (kind == SEC_LOCATION || kind == SEC_CREDENTIAL)
+        return securable_below(c, NULL, kind, part[0], ret, found);
+    struct ent_catalog row;
+    TRY(ent_catalog_by_name(c->tx, metastore_scope(c), c->a, part[0], &row, found));
+    if (!*found) return NULL;
+    if (kind == SEC_CATALOG) return securable_of_catalog(c, &row, ret);
     struct securable catalog, schema;
-    TRY(ent_catalog_by_name(c->tx, scope, c->a, part[0], &catalog_row, &hit));
-    if (!hit) return NULL;
-    TRY(securable_of_catalog(c, &catalog_row, kind == SEC_CATALOG ? ret : &catalog));
-    *found = kind == SEC_CATALOG;
-    if (*found) return NULL;
-    struct ent_schema schema_row;
-    TRY(ent_schema_by_name(c->tx, scope, c->a, catalog_row.id, part[1], &schema_row, &hit));
-    if (!hit) return NULL;
-    TRY(securable_of_schema(c, &catalog, &schema_row, kind == SEC_SCHEMA ? ret : &schema));
-    *found = kind == SEC_SCHEMA;
-    if (*found) return NULL;
-    struct ent_uc_model model_row;
-    TRY(ent_uc_model_by_name(c->tx, scope, c->a, schema_row.id, part[2], &model_row, &hit));
-    if (!hit) return NULL;
-    TRY(securable_of_model(c, &schema, &model_row, ret));
-    *found = true;
-    return NULL;
+    TRY(securable_of_catalog(c, &row, &catalog));
+    TRY(securable_below(c, &catalog, SEC_SCHEMA, part[1], kind == SEC_SCHEMA ? ret : &schema,
+                        found));
+    if (!*found || kind == SEC_SCHEMA) return NULL;
+    return securable_below(c, &schema, kind, part[2], ret, found);
+}
+
+static err *schema_by_id(const struct caller *c, int64_t id, struct securable *ret, bool *found) {
+    struct ent_schema row;
+    struct ent_catalog catalog_row;
+    struct securable catalog;
+    TRY(ent_schema_get(c->tx, metastore_scope(c), c->a, id, &row, found));
+    if (!*found) return NULL;
+    TRY(ent_catalog_get(c->tx, metastore_scope(c), c->a, row.catalog_id, &catalog_row, NULL));
+    TRY(securable_of_catalog(c, &catalog_row, &catalog));
+    return securable_of_schema(c, &catalog, &row, ret);
+}
+
+err *securable_by_id(const struct caller *c, enum securable_kind kind, int64_t id,
+                     struct securable *ret, bool *found) {
+    if (kind == SEC_SCHEMA) return schema_by_id(c, id, ret, found);
+    *ret = (struct securable){.kind = kind};
+    TRY(leaf_get(c, c->tx, kind, id, ret, found));
+    if (!*found) return NULL;
+    if (kinds[kind].parts == 1) return finish_leaf(c, NULL, ret);
+    struct securable schema;
+    TRY(schema_by_id(c, leaf_head(ret).schema, &schema, found));
+    return *found ? finish_leaf(c, &schema, ret) : NULL;
 }
 
 err *securable_model(const struct caller *c, int64_t id, struct securable *ret, bool *found) {
-    struct store_scope scope = metastore_scope(c);
-    struct ent_uc_model model;
-    struct ent_schema schema_row;
-    struct ent_catalog catalog_row;
-    struct securable catalog, schema;
-    TRY(ent_uc_model_get(c->tx, scope, c->a, id, &model, found));
-    if (!*found) return NULL;
-    TRY(ent_schema_get(c->tx, scope, c->a, model.schema_id, &schema_row, NULL));
-    TRY(ent_catalog_get(c->tx, scope, c->a, schema_row.catalog_id, &catalog_row, NULL));
-    TRY(securable_of_catalog(c, &catalog_row, &catalog));
-    TRY(securable_of_schema(c, &catalog, &schema_row, &schema));
-    return securable_of_model(c, &schema, &model, ret);
+    return securable_by_id(c, SEC_MODEL, id, ret, found);
+}
+
+err *securable_up(const struct caller *c, const struct securable *s, enum securable_kind kind,
+                  struct securable *ret) {
+    struct securable catalog;
+    TRY(securable_of_catalog(c, &s->catalog, kind == SEC_CATALOG ? ret : &catalog));
+    if (kind == SEC_CATALOG) return NULL;
+    must(kind == SEC_SCHEMA);
+    return securable_of_schema(c, &catalog, &s->schema, ret);
 }
 
 /* ---- decisions ---- */
 
 /* What, held on a securable of this kind (there or inherited), makes it known. */
 static uint64_t telling(enum securable_kind kind) {
-    uint64_t through = kind == SEC_MODEL    ? PRIV_USE_CATALOG | PRIV_USE_SCHEMA
-                       : kind == SEC_SCHEMA ? PRIV_USE_CATALOG
-                                            : 0;
+    uint64_t through = kind == SEC_SCHEMA ? PRIV_USE_CATALOG : 0;
     return ((securable_grantable(kind) & ~through) | PRIV_BROWSE) & ~PRIV_ALL_PRIVILEGES;
 }
 
@@ -218,6 +361,14 @@ bool securable_allows(const struct caller *c, const struct securable *s, uint64_
     return policy_privilege(c->who, need, s->chain, s->n).allow;
 }
 
+bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t need,
+                     const char **ret_privilege, const char **ret_on) {
+    struct policy_verdict v = policy_privilege(c->who, need, s->chain, s->n);
+    *ret_privilege = v.missing ? v.missing : "a privilege";
+    *ret_on = v.missing_on ? v.missing_on : "it";
+    return !v.allow;
+}
+
 err *securable_need(const struct caller *c, const struct securable *s, uint64_t need) {
     struct policy_verdict v = policy_privilege(c->who, need, s->chain, s->n);
     if (v.allow) return NULL;
@@ -228,11 +379,10 @@ err *securable_need(const struct caller *c, const struct securable *s, uint64_t 
 
 err *securable_open(const struct caller *c, enum securable_kind kind, str full_name, uint64_t need,
                     struct securable *ret) {
-    static const uint64_t reading[SEC_KINDS] = {0, PRIV_USE_CATALOG, PRIV_USE_SCHEMA, PRIV_EXECUTE};
     bool found;
     TRY(securable_find(c, kind, full_name, ret, &found));
     /* One sentence, with the name as the caller wrote it, for "never was" and "not for you". */
     if (!found || !securable_visible(c, ret)) return securable_missing(kind, full_name);
     if (need) return securable_need(c, ret, need);
-    return securable_readable(c, ret) ? NULL : securable_need(c, ret, reading[kind]);
+    return securable_readable(c, ret) ? NULL : securable_need(c, ret, kinds[kind].reading);
 }

@@ -3,7 +3,8 @@
  * Securables of the account's metastore: what a full name names, who owns it, who was granted what
  * on it and above it, and the decision from that.
  *
- *   metastore (account) → catalog → schema → registered model
+ *   metastore (account) → catalog → schema → registered model, table or view, volume, function
+ *                       → external location, storage credential
  *
  * Every decision goes through policy_privilege() (policy/policy.h). Three outcomes:
  *   allowed     the caller holds one of the privileges asked, and USE on everything above
@@ -20,9 +21,20 @@
 #include "store/gen_entities.h"
 #include "store/store.h"
 
-enum securable_kind { SEC_METASTORE, SEC_CATALOG, SEC_SCHEMA, SEC_MODEL, SEC_KINDS };
+enum securable_kind {
+    SEC_METASTORE,
+    SEC_CATALOG,
+    SEC_SCHEMA,
+    SEC_MODEL,
+    SEC_TABLE, /* and views */
+    SEC_VOLUME,
+    SEC_FUNCTION,
+    SEC_LOCATION,
+    SEC_CREDENTIAL,
+    SEC_KINDS
+};
 
-/* "metastore", "catalog", "schema", "registered_model": as grants keep it. */
+/* "metastore", "catalog", "schema", "registered_model", "table", …: as grants keep it. */
 extern const char *const securable_kind_names[SEC_KINDS];
 
 #define SECURABLE_DEPTH 4
@@ -34,7 +46,14 @@ struct securable {
     str full_name; /* as first spelled */
     struct ent_catalog catalog; /* set from the top down to its own kind */
     struct ent_schema schema;
-    struct ent_uc_model model;
+    union { /* by kind */
+        struct ent_uc_model model;
+        struct ent_uc_table table;
+        struct ent_uc_volume volume;
+        struct ent_uc_function function;
+        struct ent_external_location location;
+        struct ent_storage_credential credential;
+    };
     struct policy_node chain[SECURABLE_DEPTH]; /* [0] itself, then outwards */
     size_t n;
 };
@@ -69,7 +88,23 @@ err *securable_of_schema(const struct caller *c, const struct securable *catalog
                          const struct ent_schema *row, struct securable *ret) BH_CHECK;
 err *securable_of_model(const struct caller *c, const struct securable *schema,
                         const struct ent_uc_model *row, struct securable *ret) BH_CHECK;
+err *securable_of_table(const struct caller *c, const struct securable *schema,
+                        const struct ent_uc_table *row, struct securable *ret) BH_CHECK;
+err *securable_of_volume(const struct caller *c, const struct securable *schema,
+                         const struct ent_uc_volume *row, struct securable *ret) BH_CHECK;
+err *securable_of_function(const struct caller *c, const struct securable *schema,
+                           const struct ent_uc_function *row, struct securable *ret) BH_CHECK;
+err *securable_of_location(const struct caller *c, const struct ent_external_location *row,
+                           struct securable *ret) BH_CHECK;
+err *securable_of_credential(const struct caller *c, const struct ent_storage_credential *row,
+                             struct securable *ret) BH_CHECK;
 
+/* One level down: a schema of a catalog, a leaf (model, table, …) of a schema, by the name alone. */
+err *securable_below(const struct caller *c, const struct securable *up, enum securable_kind kind,
+                     str name, struct securable *ret, bool *found) BH_CHECK;
+/* Schema, or anything in one, by the id of its row. */
+err *securable_by_id(const struct caller *c, enum securable_kind kind, int64_t id,
+                     struct securable *ret, bool *found) BH_CHECK;
 /* A model by the id of its row. */
 err *securable_model(const struct caller *c, int64_t id, struct securable *ret, bool *found)
     BH_CHECK;
@@ -91,6 +126,20 @@ bool securable_allows(const struct caller *c, const struct securable *s, uint64_
 /* Finds and decides in one step: the usual opening of a handler. need 0: metadata. */
 err *securable_open(const struct caller *c, enum securable_kind kind, str full_name, uint64_t need,
                     struct securable *ret) BH_CHECK;
+
+/* What the decision says is missing: the name of a privilege and "Table 'a.b.c'". False: nothing is.
+ * need as in securable_need(). */
+bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t need,
+                     const char **ret_privilege, const char **ret_on);
+/* "Catalog", "Table", "External location": for messages. Views are "View". */
+const char *securable_title(const struct securable *s);
+/* The API's name of the kind: "CATALOG", "TABLE", … */
+const char *securable_type_name(enum securable_kind kind);
+/* How many parts a name of this kind has: 0..3. */
+int securable_parts(enum securable_kind kind);
+/* The schema's (or catalog's) own securable from one below it: nothing is read but grants. */
+err *securable_up(const struct caller *c, const struct securable *s, enum securable_kind kind,
+                  struct securable *ret) BH_CHECK;
 
 /* Kind by the type in a path ("catalog", "SCHEMA", "function", "registered_model"), or -1. */
 int securable_kind_of(str type);

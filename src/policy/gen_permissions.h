@@ -50,7 +50,34 @@ enum perm_level_directories {
 #define PRIV_APPLY_TAG (1ull << 7) /* Set and remove tags. */
 #define PRIV_BROWSE (1ull << 8) /* See metadata without USE. */
 #define PRIV_MANAGE (1ull << 9) /* Grant, transfer, rename, drop. */
-#define PRIV_ALL_PRIVILEGES (1ull << 10) /* Every privilege that applies, but MANAGE. */
-#define PRIV_COUNT 11
+#define PRIV_ALL_PRIVILEGES (1ull << 10) /* Every privilege that applies, but MANAGE and EXTERNAL_USE. */
+#define PRIV_SELECT (1ull << 11) /* Read rows of a table or view. */
+#define PRIV_MODIFY (1ull << 12) /* Insert, update, delete rows of a table. */
+#define PRIV_CREATE_TABLE (1ull << 13) /* Create tables and views. */
+#define PRIV_CREATE_MATERIALIZED_VIEW (1ull << 14) /* Create materialized views. */
+#define PRIV_CREATE_FUNCTION (1ull << 15) /* Create functions. */
+#define PRIV_CREATE_VOLUME (1ull << 16) /* Create volumes. */
+#define PRIV_READ_VOLUME (1ull << 17) /* Read and list the files of a volume. */
+#define PRIV_WRITE_VOLUME (1ull << 18) /* Write and remove files of a volume. */
+#define PRIV_REFRESH (1ull << 19) /* Refresh a materialized view. */
+#define PRIV_EXTERNAL_USE_SCHEMA (1ull << 20) /* Get temporary credentials for the tables inside. */
+#define PRIV_READ_FILES (1ull << 21) /* Read files of an external location by their paths. */
+#define PRIV_WRITE_FILES (1ull << 22) /* Write files of an external location by their paths. */
+#define PRIV_CREATE_EXTERNAL_TABLE (1ull << 23) /* Create external tables in an external location. */
+#define PRIV_CREATE_EXTERNAL_VOLUME (1ull << 24) /* Create external volumes in an external location. */
+#define PRIV_CREATE_MANAGED_STORAGE (1ull << 25) /* Let a catalog or schema keep its managed tables in an external location. */
+#define PRIV_EXTERNAL_USE_LOCATION (1ull << 26) /* Get temporary credentials for paths of an external location. */
+#define PRIV_CREATE_EXTERNAL_LOCATION (1ull << 27) /* Create external locations. */
+#define PRIV_CREATE_STORAGE_CREDENTIAL (1ull << 28) /* Create storage credentials. */
+#define PRIVS_ON_CATALOG 0x1ffff7ull /* all that may be granted on one */
+#define PRIVS_ON_EXTERNAL_LOCATION 0x7e00700ull /* all that may be granted on one */
+#define PRIVS_ON_FUNCTION 0x6c4ull /* all that may be granted on one */
+#define PRIVS_ON_METASTORE 0x18000408ull /* all that may be granted on one */
+#define PRIVS_ON_REGISTERED_MODEL 0x6c4ull /* all that may be granted on one */
+#define PRIVS_ON_SCHEMA 0x1ffee6ull /* all that may be granted on one */
+#define PRIVS_ON_STORAGE_CREDENTIAL 0x8e00600ull /* all that may be granted on one */
+#define PRIVS_ON_TABLE 0x81e80ull /* all that may be granted on one */
+#define PRIVS_ON_VOLUME 0x60680ull /* all that may be granted on one */
+#define PRIV_COUNT 29
 
 #endif

@@ -57,6 +57,13 @@ struct policy_verdict policy_level(const struct policy_subject *s, int type, uin
     return v;
 }
 
+/* What ALL_PRIVILEGES does not give: it must be granted by its name. */
+#define NOT_IN_ALL (PRIV_MANAGE | PRIV_EXTERNAL_USE_SCHEMA | PRIV_EXTERNAL_USE_LOCATION)
+/* What metastore admins hold everywhere. */
+#define OF_METASTORE_ADMIN                                                                         \
+    (PRIV_MANAGE | PRIV_CREATE_CATALOG | PRIV_CREATE_EXTERNAL_LOCATION |                           \
+     PRIV_CREATE_STORAGE_CREDENTIAL)
+
 /* Privileges that count on chain[at]: its own entries and those of everything above. */
 static uint64_t privileges_at(const struct policy_subject *s, const struct policy_node *chain,
                               size_t at, size_t n) {
@@ -66,7 +73,7 @@ static uint64_t privileges_at(const struct policy_subject *s, const struct polic
         for (size_t k = 0; k < chain[i].n; k++)
             if (is_subject(s, chain[i].entries[k].principal)) has |= chain[i].entries[k].right;
     }
-    if (has & PRIV_ALL_PRIVILEGES) has |= ~PRIV_MANAGE;
+    if (has & PRIV_ALL_PRIVILEGES) has |= ~NOT_IN_ALL;
     return has;
 }
 
@@ -81,7 +88,7 @@ struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t 
     struct policy_verdict v = {.via = s->id};
     if (!s->active) return v;
     uint64_t here = n ? privileges_at(s, chain, 0, n) : 0;
-    if (s->metastore_admin) here |= need & (PRIV_MANAGE | PRIV_CREATE_CATALOG);
+    if (s->metastore_admin) here |= need & OF_METASTORE_ADMIN;
     v.visible = here != 0;
     for (size_t i = n; i > 1; i--) {
         const struct policy_node *up = &chain[i - 1];

@@ -9,15 +9,26 @@
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
 
+/* Registered models are functions in the API: the name says which of both is meant. */
+static err *open_function(const struct caller *c, str name, struct securable *s) {
+    bool found;
+    TRY(securable_find(c, SEC_FUNCTION, name, s, &found));
+    if (found) return securable_open(c, SEC_FUNCTION, name, 0, s);
+    TRY(securable_find(c, SEC_MODEL, name, s, &found));
+    return securable_open(c, found ? SEC_MODEL : SEC_FUNCTION, name, 0, s);
+}
+
 static err *open_securable(struct req *r, struct caller *c, struct securable *s) {
     str type = arg_str(r, "securable_type"), name = arg_str(r, "full_name");
     int kind = securable_kind_of(type);
     if (kind < 0)
         return err_new(ERR_INVALID_PARAMETER_VALUE,
-                       "'%.*s' is not a securable type; here are catalog, schema, "
-                       "registered_model (or function) and metastore.",
+                       "'%.*s' is not a securable type; here are catalog, schema, table, volume, "
+                       "function, registered_model, external_location, storage_credential and "
+                       "metastore.",
                        STR_ARG(str_cut(type, 64)));
     *c = uc_caller(r);
+    if (kind == SEC_FUNCTION) return open_function(c, name, s);
     if (kind != SEC_METASTORE) return securable_open(c, (enum securable_kind)kind, name, 0, s);
     if (!str_eqz(name, uc_metastore(r)))
         return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Metastore '%.*s' does not exist.",
@@ -121,15 +132,16 @@ struct level {
 
 static size_t levels_of(struct req *r, const struct securable *s, struct level out[4]) {
     size_t n = 0;
-    if (s->kind == SEC_MODEL) out[n++] = (struct level){SEC_MODEL, s->id, s->full_name};
-    if (s->kind >= SEC_SCHEMA) {
+    bool in_schema = securable_parts(s->kind) == 3, below = securable_parts(s->kind) > 1;
+    if (in_schema || s->kind > SEC_SCHEMA) out[n++] = (struct level){s->kind, s->id, s->full_name};
+    if (below) {
         str name = s->kind == SEC_SCHEMA ? s->full_name
                                          : str_of(arena_printf(r->a, "%.*s.%.*s",
                                                                STR_ARG(s->catalog.name),
                                                                STR_ARG(s->schema.name)));
         out[n++] = (struct level){SEC_SCHEMA, s->schema.id, name};
     }
-    if (s->kind >= SEC_CATALOG)
+    if (below || s->kind == SEC_CATALOG)
         out[n++] = (struct level){SEC_CATALOG, s->catalog.id, s->catalog.name};
     out[n++] = (struct level){SEC_METASTORE, 0, str_of(uc_metastore(r))};
     return n;
@@ -154,7 +166,6 @@ static jmut *assignment_of(struct req *r, map *seen, jmut *arr, int64_t principa
 
 static err *effective(struct req *r, const struct caller *c, const struct securable *s,
                       int64_t only, map *seen) {
-    static const char *const types[] = {"METASTORE", "CATALOG", "SCHEMA", "FUNCTION"};
     struct level levels[4];
     size_t n_levels = levels_of(r, s, levels);
     jmut *out = req_out(r), *arr = json_put_arr(r->doc, out, "privilege_assignments");
@@ -171,7 +182,8 @@ static err *effective(struct req *r, const struct caller *c, const struct secura
                 jmut *o = json_add_obj(r->doc, list);
                 json_put_z(r->doc, o, "privilege", priv_rows[b].name);
                 if (!k) continue;
-                json_put_z(r->doc, o, "inherited_from_type", types[levels[k].kind]);
+                json_put_z(r->doc, o, "inherited_from_type",
+                           securable_type_name(levels[k].kind));
                 json_put_str(r->doc, o, "inherited_from_name", levels[k].name);
             }
         }

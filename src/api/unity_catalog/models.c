@@ -198,7 +198,8 @@ static err *read_changes(struct req *r, struct kv *add, const str **remove, size
 }
 
 static err *check_tagged_kind(struct req *r) {
-    if (securable_kind_of(arg_str(r, "securable_type")) == SEC_MODEL) return NULL;
+    int kind = securable_kind_of(arg_str(r, "securable_type"));
+    if (kind == SEC_MODEL || kind == SEC_FUNCTION) return NULL;
     return err_new(ERR_INVALID_PARAMETER_VALUE,
                    "Tags are kept on registered models (securable type FUNCTION), not on '%.*s'.",
                    STR_ARG(str_cut(arg_str(r, "securable_type"), 64)));
