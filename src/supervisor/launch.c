@@ -209,7 +209,7 @@ static err *plan_fds(struct plan *p, int chan_fd, int words_fd) {
 static void plan_own(struct plan *p) {
     static const char *const forms[] = {"json", "human"};
     const struct settings *set = p->s->o.settings;
-    add_arg(p, "boathouse");
+    add_arg(p, p->row->program ? p->row->program : "boathouse");
     add_arg(p, arena_printf(p->a, "role:%s", p->row->name));
     if (p->row == &role_rows[ROLE_CONTROL]) {
         add_arg(p, "--data");

@@ -10,7 +10,7 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"disk.crash_reports", SETTING_INT, "100", 1ll, 10000ll, true, false, NULL, NULL, "Crash reports kept; the oldest go first."},
     {"egress.allow", SETTING_LIST, "", 0ll, 0ll, true, false, NULL, NULL, "host:port entries that the courier may reach although they are loopback, link-local or private to this machine."},
     {"engine.max_threads", SETTING_INT, "0", 0ll, 1024ll, true, false, NULL, NULL, "Most threads of one engine; 0: the machine's processors."},
-    {"engine.warm", SETTING_INT, "0", 0ll, 16ll, true, false, NULL, NULL, "SQL engine processes kept started that have had no owner."},
+    {"engine.warm", SETTING_INT, "1", 0ll, 16ll, true, false, NULL, NULL, "SQL engine processes kept started that have had no owner."},
     {"environments.allow_sdist", SETTING_BOOL, "false", 0ll, 0ll, true, false, NULL, NULL, "Let model environments build source packages; runs their build code in the env_builder's sandbox."},
     {"environments.index_url", SETTING_STRING, "", 0ll, 0ll, true, false, NULL, NULL, "Package index for model environments; empty: what uv is configured to use. 'off' refuses to build any."},
     {"environments.python", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "Folder of the base Python environment; empty: the one that the set-up made."},

@@ -147,7 +147,7 @@ static void to_dt(struct fn_call *c) {
 }
 static void to_interval(struct fn_call *c) {
     struct fn_interval v;
-    if (parse_interval(fn_str(c, 0), &v)) fn_ret_interval(c, v);
+    if (parse_interval_text(fn_str(c, 0), &v)) fn_ret_interval(c, v);
     else bad(c, "INTERVAL");
 }
 

@@ -30,6 +30,6 @@ bool parse_time(str s, int64_t *ret_us);
 bool parse_ym(str s, int from, int to, int32_t *ret_months);
 bool parse_dt(str s, int from, int to, int64_t *ret_us);
 /* "1 year 2 days", "interval -3 hours 4.5 seconds": the calendar interval's text. */
-bool parse_interval(str s, struct fn_interval *ret);
+bool parse_interval_text(str s, struct fn_interval *ret);
 
 #endif

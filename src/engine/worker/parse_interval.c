@@ -153,7 +153,7 @@ static bool add_part(struct fn_interval *v, int kind, int64_t us, int64_t n, int
     }
 }
 
-bool parse_interval(str s, struct fn_interval *ret) {
+bool parse_interval_text(str s, struct fn_interval *ret) {
     struct fn_interval v = {0};
     s = parse_trim(s);
     if (word(&s, "interval")) {

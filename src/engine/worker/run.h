@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One statement on its thread: what run*.c share. */
+#ifndef BH_ENGINE_WORKER_RUN_H
+#define BH_ENGINE_WORKER_RUN_H
+
+#include "engine/worker/result.h"
+#include "engine/worker/scan.h"
+#include "engine/worker/worker.h"
+#include "engine/worker/zone.h"
+#include "sql/sql.h"
+
+#define RUN_MAX_IMMEDIATE 16 /* EXECUTE IMMEDIATE within EXECUTE IMMEDIATE */
+
+/* Relations whose rows came with control's answer (information_schema). */
+struct run_rows {
+    const struct sql_relation *rel;
+    jval *rows;
+    struct run_rows *next;
+};
+
+struct run {
+    struct statement *st;
+    arena *a;
+    str text;                 /* of the statement that runs (EXECUTE IMMEDIATE: of the inner one) */
+    struct sql_env env;
+    struct scan_ctx scan;
+    const struct zone *zone;
+    str zone_name;
+    duckdb_connection con;    /* NULL until run_connection() */
+    bool keep_connections;    /* they hold nothing of this statement */
+    struct run_rows *rows;
+    int immediate;            /* depth of EXECUTE IMMEDIATE */
+
+    /* what the last state tells */
+    struct result res;
+    const struct sql_column *cols;
+    size_t n_cols;
+    bool has_result, schema_sent;
+    buf chunks;               /* new ones, as JSON */
+    int64_t sent_at;
+    const char *type;         /* "SELECT" … */
+    int64_t modified_rows;
+    bool is_dml;
+    str dml_metrics, staging; /* JSON objects or empty */
+    bool session_changed;
+    int64_t compiled_us, ended_us;
+};
+
+/* run.c */
+/* Parses and carries out r->text. */
+err *run_text(struct run *r) BH_CHECK;
+err *run_statement(struct run *r, struct ast *s) BH_CHECK;
+
+/* run_query.c */
+void run_env(struct run *r);
+err *run_connection(struct run *r) BH_CHECK;
+/* Runs the compiled query; its rows are the statement's result. */
+err *run_compiled(struct run *r, const struct sql_compiled *c) BH_CHECK;
+/* Runs it and keeps at most max rows as DuckDB's texts (p NULL: NULL), row after row. */
+err *run_capture(struct run *r, const struct sql_compiled *c, size_t max, str **ret, size_t *ret_rows) BH_CHECK;
+/* Compiles and runs `SELECT items`, of expressions without a FROM; one row. */
+err *run_values(struct run *r, struct ast *const *exprs, size_t n, struct sql_compiled *ret_compiled, str **ret) BH_CHECK;
+/* Rows that are here already: texts in row order (p NULL: NULL), of columns that are string, boolean, integral,
+ * double, or timestamp (microseconds). */
+err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str *cells, size_t rows) BH_CHECK;
+void run_end(struct run *r);
+
+/* run_session.c: statements that the session itself carries out; *ret_taken false: not one of them. */
+err *run_session(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
+/* The session's zone name and zone; UTC where the setting is missing. */
+void run_zone(struct run *r);
+
+/* run_command.c: asks control to do it and shows what it answers. */
+err *run_command(struct run *r, const struct ast *s) BH_CHECK;
+/* A node as JSON (README: "Slots as JSON"). */
+err *run_node_json(struct run *r, const struct ast *n, buf *out) BH_CHECK;
+/* The parts of a NAME or NAME_EXPR. */
+err *run_name(struct run *r, const struct ast *name, str **ret, size_t *ret_n) BH_CHECK;
+
+static inline str run_source(const struct run *r, const struct ast *n) {
+    uint32_t end = n->end < r->text.n ? n->end : (uint32_t)r->text.n;
+    return n->pos < end ? str_n(r->text.p + n->pos, end - n->pos) : STR("");
+}
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Statements that the catalog carries out: their slots as JSON to control (README, "Slots as JSON"), its rows to the
+ * client. Views and functions are compiled first, so that control learns their columns and that they are right.
+ */
+#include <stdlib.h>
+
+#include "engine/worker/run.h"
+#include "sql/error.h"
+
+static err *put_node(struct run *r, const struct ast *n, buf *out, int depth);
+
+/* ---- names ---- */
+
+/* IDENTIFIER(expr): the text of the constant, read as a name. */
+static err *name_of_text(struct run *r, str text, str **ret, size_t *ret_n) {
+    struct ast *e = NULL;
+    TRY(sql_parse_expr(r->a, text, &e));
+    const struct ast *name = ast_is(e, AST_COLUMN) && e->n ? e->child[0] : NULL;
+    if (!ast_is(name, AST_NAME))
+        return sql_error("PARSE_SYNTAX_ERROR", NULL, r->text, "error", arena_printf(r->a, "'%.*s'", STR_ARG(text)), "hint", "", NULL);
+    return run_name(r, name, ret, ret_n);
+}
+
+err *run_name(struct run *r, const struct ast *name, str **ret, size_t *ret_n) {
+    if (ast_is(name, AST_NAME_EXPR)) {
+        const struct sql_type *t = NULL;
+        str text = STR_NONE, *parts;
+        size_t n;
+        TRY(sql_constant(&r->env, ast_get(name, SLOT_EXPR), &t, &text));
+        TRY(name_of_text(r, text, &parts, &n));
+        str *all = arena_array_of(r->a, str, n + name->n + 1);
+        for (size_t i = 0; i < n; i++) all[i] = parts[i];
+        for (uint32_t i = 0; i < name->n; i++) all[n++] = name->child[i]->text;
+        *ret = all;
+        *ret_n = n;
+        return NULL;
+    }
+    if (ast_is(name, AST_IDENT)) {
+        *ret = arena_new_of(r->a, str);
+        **ret = name->text;
+        *ret_n = 1;
+        return NULL;
+    }
+    if (!ast_is(name, AST_NAME) || !name->n) return err_new(ERR_INTERNAL_ERROR, "a statement has no name where it needs one");
+    *ret = arena_array_of(r->a, str, name->n);
+    for (uint32_t i = 0; i < name->n; i++) (*ret)[i] = name->child[i]->text;
+    *ret_n = name->n;
+    return NULL;
+}
+
+static err *put_name(struct run *r, const struct ast *n, buf *out) {
+    str *parts;
+    size_t k;
+    TRY(run_name(r, n, &parts, &k));
+    buf_c(out, '[');
+    for (size_t i = 0; i < k; i++) {
+        if (i) buf_c(out, ',');
+        buf_json_str(out, parts[i]);
+    }
+    buf_c(out, ']');
+    return NULL;
+}
+
+/* ---- nodes ---- */
+
+static void put_lower(buf *out, const char *name) {
+    for (; *name; name++) buf_c(out, *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name);
+}
+
+static void put_sql(struct run *r, const struct ast *n, buf *out) {
+    buf_z(out, "{\"sql\":");
+    buf_json_str(out, run_source(r, n));
+    buf_c(out, '}');
+}
+
+static err *put_type(struct run *r, const struct ast *n, buf *out) {
+    const struct sql_type *t = NULL;
+    TRY(sql_type_of_ast(r->a, n, &t));
+    buf text = {0}, json = {0};
+    sql_type_write(t, &text);
+    sql_type_write_json(t, &json);
+    buf_z(out, "\"type\":");
+    buf_json_str(out, buf_view(&text));
+    buf_z(out, ",\"type_json\":");
+    buf_json_str(out, buf_view(&json));
+    buf_free(&text);
+    buf_free(&json);
+    return NULL;
+}
+
+static void put_flags(const struct ast *n, buf *out) {
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } rows[] = {{AST_F_NOT, "not"}, {AST_F_TRUE, "true"}, {AST_F_ALL, "all"}, {AST_F_DISTINCT, "distinct"}, {AST_F_DESC, "desc"},
+                {AST_F_REPLACE, "replace"}, {AST_F_IF_NOT_EXISTS, "if_not_exists"}, {AST_F_IF_EXISTS, "if_exists"},
+                {AST_F_TEMP, "temp"}, {AST_F_GLOBAL, "global"}, {AST_F_EXTERNAL, "external"}, {AST_F_OVERWRITE, "overwrite"},
+                {AST_F_NOT_NULL, "not_null"}, {AST_F_FIRST, "first"}, {AST_F_CASCADE, "cascade"}, {AST_F_EXTENDED, "extended"},
+                {AST_F_MATERIALIZED, "materialized"}, {AST_F_STREAM, "stream"}, {AST_F_BY_NAME, "by_name"}, {AST_F_NULLS, "nulls"},
+                {AST_F_EVOLVE, "evolve"}, {AST_F_JSON, "json"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (n->flags & rows[i].flag) buf_fmt(out, ",\"%s\":true", rows[i].name);
+}
+
+/* {"text":…, flags, "op":…, slots, "children":[…]}; the opening brace and a first member are the caller's. */
+static err *put_members(struct run *r, const struct ast *n, buf *out, int depth) {
+    put_flags(n, out);
+    if (n->op > ' ' && n->op < 127) buf_fmt(out, ",\"op\":\"%c\"", (char)n->op);
+    for (uint32_t i = 0; i < n->n_slots; i++) {
+        if (n->slot[i].slot == SLOT_TYPE && ast_is(n->slot[i].node, AST_TYPE)) {
+            buf_c(out, ',');
+            TRY(put_type(r, n->slot[i].node, out));
+            continue;
+        }
+        buf_z(out, ",\"");
+        put_lower(out, ast_slot_name((enum ast_slot)n->slot[i].slot));
+        buf_z(out, "\":");
+        TRY(put_node(r, n->slot[i].node, out, depth + 1));
+    }
+    if (!n->n) return NULL;
+    buf_z(out, ",\"children\":[");
+    for (uint32_t i = 0; i < n->n; i++) {
+        if (i) buf_c(out, ',');
+        TRY(put_node(r, n->child[i], out, depth + 1));
+    }
+    buf_c(out, ']');
+    return NULL;
+}
+
+static err *put_list(struct run *r, const struct ast *n, buf *out, int depth) {
+    buf_c(out, '[');
+    for (uint32_t i = 0; i < n->n; i++) {
+        if (i) buf_c(out, ',');
+        TRY(put_node(r, n->child[i], out, depth + 1));
+    }
+    buf_c(out, ']');
+    return NULL;
+}
+
+static err *put_constant(struct run *r, const struct ast *n, buf *out) {
+    const struct sql_type *t = NULL;
+    str v = STR_NONE;
+    TRY(sql_constant(&r->env, n, &t, &v));
+    if (v.p)
+        buf_json_str(out, v);
+    else
+        buf_z(out, "null");
+    return NULL;
+}
+
+static err *put_node(struct run *r, const struct ast *n, buf *out, int depth) {
+    if (!n) {
+        buf_z(out, "null");
+        return NULL;
+    }
+    if (depth > 60) return err_new(ERR_SQL_ERROR, "[FAILED_TO_PARSE_TOO_COMPLEX] The statement is nested too deeply. SQLSTATE: 54001");
+    switch (n->kind) {
+    case AST_NAME:
+    case AST_NAME_EXPR: return put_name(r, n, out);
+    case AST_IDENT:
+    case AST_LIT_STRING:
+    case AST_LIT_NUMBER: buf_json_str(out, n->text); return NULL;
+    case AST_LIT_BOOL: buf_z(out, ast_has(n, AST_F_TRUE) ? "true" : "false"); return NULL;
+    case AST_LIT_NULL: buf_z(out, "null"); return NULL;
+    case AST_PARAM: return put_constant(r, n, out);
+    case AST_LIST: return put_list(r, n, out, depth);
+    case AST_TYPE:
+        buf_c(out, '{');
+        TRY(put_type(r, n, out));
+        buf_c(out, '}');
+        return NULL;
+    case AST_PROPERTY:
+        buf_z(out, "{\"key\":");
+        buf_json_str(out, n->text);
+        buf_z(out, ",\"value\":");
+        TRY(put_node(r, n->n ? n->child[0] : NULL, out, depth + 1));
+        buf_c(out, '}');
+        return NULL;
+    case AST_COLUMN_DEF:
+    case AST_FIELD_DEF:
+    case AST_CONSTRAINT:
+    case AST_PARTVAL:
+        buf_z(out, "{\"name\":");
+        buf_json_str(out, n->text);
+        TRY(put_members(r, n, out, depth));
+        buf_c(out, '}');
+        return NULL;
+    case AST_COLUMN:
+        if (n->n && n->child[0]->kind == AST_NAME) return put_name(r, n->child[0], out);
+        break;
+    case AST_COMMAND:
+        buf_z(out, "{\"command\":");
+        buf_json_str(out, n->text);
+        TRY(put_members(r, n, out, depth));
+        buf_c(out, '}');
+        return NULL;
+    default: break;
+    }
+    put_sql(r, n, out); /* expressions and queries: their own text */
+    return NULL;
+}
+
+err *run_node_json(struct run *r, const struct ast *n, buf *out) { return put_node(r, n, out, 0); }
+
+/* ---- answers ---- */
+
+static str cell_of(struct run *r, jval *v) {
+    if (!v || yyjson_is_null(v)) return STR_NONE;
+    if (yyjson_is_str(v)) return json_str(v).p ? json_str(v) : STR("");
+    size_t n = 0;
+    char *text = yyjson_val_write(v, 0, &n);
+    str s = text ? arena_str(r->a, str_n(text, n)) : STR_NONE;
+    free(text);
+    return s;
+}
+
+static err *show_rows(struct run *r, jval *columns, jval *rows) {
+    size_t n = yyjson_arr_size(columns), count = yyjson_arr_size(rows), i, k, m;
+    struct sql_column *cols = arena_array_of(r->a, struct sql_column, n + 1);
+    str *cells = arena_array_of(r->a, str, n * count + 1);
+    jval *v, *row;
+    yyjson_arr_foreach(columns, i, m, v) {
+        cols[i] = (struct sql_column){.name = json_get_str(v, "name"), .type = sql_type_of(TY_STRING),
+                                      .nullable = !yyjson_is_false(json_get(v, "nullable")), .comment = json_get_str(v, "comment")};
+        if (json_get_str(v, "type").n) TRY(sql_type_parse(r->a, json_get_str(v, "type"), &cols[i].type));
+    }
+    yyjson_arr_foreach(rows, k, m, row)
+        for (size_t c = 0; c < n; c++) cells[k * n + c] = cell_of(r, yyjson_arr_get(row, c));
+    return run_table(r, cols, n, cells, count);
+}
+
+/* {columns, rows} are shown; {modified_rows, is_dml, staging, session} are told. */
+static err *take_answer(struct run *r, jval *o) {
+    jval *staging = json_get(o, "staging"), *session = json_get(o, "session");
+    int64_t n;
+    if (json_i64(json_get(o, "modified_rows"), &n)) {
+        r->modified_rows = n;
+        r->is_dml = true;
+    }
+    if (yyjson_is_obj(staging)) {
+        size_t size = 0;
+        char *text = yyjson_val_write(staging, 0, &size);
+        if (text) r->staging = arena_str(r->a, str_n(text, size));
+        free(text);
+    }
+    if (yyjson_is_obj(session)) {
+        session_use(r->st->s, json_get_str(session, "catalog"), json_get_str(session, "schema"));
+        r->session_changed = true;
+    }
+    jval *columns = json_get(o, "columns");
+    return yyjson_arr_size(columns) ? show_rows(r, columns, json_get(o, "rows")) : NULL;
+}
+
+/* ---- what is compiled first ---- */
+
+static void put_columns(const struct sql_compiled *c, buf *out) {
+    buf_z(out, ",\"result\":[");
+    for (size_t i = 0; i < c->n; i++) {
+        buf text = {0}, json = {0};
+        sql_type_write(c->cols[i].type, &text);
+        sql_type_write_json(c->cols[i].type, &json);
+        buf_z(out, i ? ",{\"name\":" : "{\"name\":");
+        buf_json_str(out, c->cols[i].name);
+        buf_z(out, ",\"type\":");
+        buf_json_str(out, buf_view(&text));
+        buf_z(out, ",\"type_json\":");
+        buf_json_str(out, buf_view(&json));
+        buf_fmt(out, ",\"nullable\":%s", c->cols[i].nullable ? "true" : "false");
+        buf_z(out, ",\"comment\":");
+        buf_json_str(out, c->cols[i].comment);
+        buf_c(out, '}');
+        buf_free(&text);
+        buf_free(&json);
+    }
+    buf_c(out, ']');
+}
+
+/* CREATE and ALTER VIEW … AS: the query's columns go with it. */
+static err *put_view(struct run *r, const struct ast *s, buf *out) {
+    struct sql_compiled c;
+    const struct ast *query = ast_get(s, SLOT_QUERY);
+    if (!query) return NULL;
+    TRY(sql_compile(&r->env, query, &c));
+    put_columns(&c, out);
+    return NULL;
+}
+
+static err *put_statement(struct run *r, const struct ast *s, buf *out) {
+    const char *name = s->kind == AST_S_CREATE_VIEW       ? "create_view"
+                       : s->kind == AST_S_CREATE_FUNCTION ? "create_function"
+                       : s->kind == AST_S_CREATE_TABLE    ? "create_table"
+                                                          : NULL;
+    buf_z(out, "{\"command\":");
+    if (name)
+        buf_json_str(out, str_of(name));
+    else
+        buf_json_str(out, s->text);
+    buf_z(out, ",\"current_catalog\":");
+    buf_json_str(out, r->env.catalog);
+    buf_z(out, ",\"current_schema\":");
+    buf_json_str(out, r->env.schema);
+    buf_z(out, ",\"statement\":");
+    buf_json_str(out, r->text);
+    if (name) {
+        buf_z(out, ",\"text\":");
+        buf_json_str(out, s->text);
+    }
+    TRY(put_members(r, s, out, 0));
+    if (s->kind == AST_S_CREATE_VIEW || (s->kind == AST_COMMAND && str_eqz(s->text, "alter_view"))) TRY(put_view(r, s, out));
+    buf_c(out, '}');
+    return NULL;
+}
+
+err *run_command(struct run *r, const struct ast *s) {
+    if (s->kind != AST_COMMAND && s->kind != AST_S_CREATE_VIEW && s->kind != AST_S_CREATE_FUNCTION && s->kind != AST_S_CREATE_TABLE)
+        return sql_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", s, r->text, NULL);
+    buf j = {0};
+    jval *o = NULL;
+    err *e = put_statement(r, s, &j);
+    if (!e && j.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "the statement is too large");
+    if (!e) e = statement_ask(r->st, r->a, STR("command"), buf_view(&j), &o, NULL);
+    buf_free(&j);
+    return e ? e : take_answer(r, o);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the analyser asks of the world (struct sql_env), answered from the session, from control and from the tables'
+ * files. All names of a query go to control in one question.
+ */
+#include <stdlib.h>
+
+#include "engine/worker/run.h"
+#include "sql/error.h"
+#include "sys/clock.h"
+
+static struct run *run_of(struct sql_env *e) { return e->arg; }
+
+/* ---- settings and variables ---- */
+
+/* The statement's own settings come before the session's. */
+static bool env_setting(struct sql_env *e, str name, str *ret) {
+    struct run *r = run_of(e);
+    size_t i, n;
+    jval *k, *v;
+    yyjson_obj_foreach(json_get(r->st->order, "conf"), i, n, k, v) if (str_ieq(json_str(k), name)) {
+        *ret = json_str(v);
+        return true;
+    }
+    return session_get(r->st->s, r->a, name, ret);
+}
+
+static bool env_variable(struct sql_env *e, const struct ast *name, struct sql_variable *ret) {
+    struct run *r = run_of(e);
+    struct session_variable v;
+    if (!ast_is(name, AST_NAME) || !name->n || name->n > 3) return false;
+    /* session.x and system.session.x are the same */
+    if (name->n == 2 && !str_ieq(name->child[0]->text, STR("session"))) return false;
+    if (name->n == 3 && !(str_ieq(name->child[0]->text, STR("system")) && str_ieq(name->child[1]->text, STR("session")))) return false;
+    if (!session_get_variable(r->st->s, r->a, name->child[name->n - 1]->text, &v)) return false;
+    const struct sql_type *t = NULL;
+    err *bad = sql_type_parse(r->a, str_of(v.type), &t);
+    if (bad) {
+        err_free(bad);
+        return false;
+    }
+    *ret = (struct sql_variable){str_of(v.name), t, str_of(v.duckdb)};
+    return true;
+}
+
+static bool env_in_group(struct sql_env *e, str group, bool account) {
+    struct run *r = run_of(e);
+    buf j = {0};
+    buf_z(&j, "{\"group\":");
+    buf_json_str(&j, group);
+    buf_fmt(&j, ",\"account\":%s}", account ? "true" : "false");
+    jval *o = NULL;
+    err *bad = statement_ask(r->st, r->a, STR("in_group"), buf_view(&j), &o, NULL);
+    buf_free(&j);
+    bool in = !bad && yyjson_get_bool(json_get(o, "member"));
+    err_free(bad); /* not a member, as far as can be known */
+    return in;
+}
+
+/* ---- relations ---- */
+
+static err *read_columns(struct run *r, jval *list, struct sql_relation *rel, bool masks) {
+    size_t i, n;
+    jval *v;
+    size_t count = yyjson_arr_size(list);
+    struct sql_field *cols = arena_array_of(r->a, struct sql_field, count);
+    str *mask = arena_array_of(r->a, str, count);
+    bool any = false;
+    yyjson_arr_foreach(list, i, n, v) {
+        jval *t = json_get(v, "type_json"), *parsed = t;
+        /* the type's JSON as a value, or as its text */
+        if (yyjson_is_str(t) && json_str(t).n && (json_str(t).p[0] == '{' || json_str(t).p[0] == '"'))
+            TRY(json_parse(r->a, json_str(t), false, &parsed));
+        cols[i].name = json_get_str(v, "name");
+        TRY(sql_type_read_json(r->a, parsed, &cols[i].type));
+        cols[i].nullable = !yyjson_is_false(json_get(v, "nullable"));
+        cols[i].comment = json_get_str(v, "comment");
+        mask[i] = json_get_str(v, "mask");
+        any |= mask[i].n > 0;
+    }
+    if (!rel->n) {
+        rel->cols = cols;
+        rel->n = count;
+    }
+    if (!any || !masks) return NULL;
+    str *by_column = arena_array_of(r->a, str, rel->n); /* the snapshot's order may be another */
+    for (size_t k = 0; k < rel->n; k++)
+        for (size_t c = 0; c < count; c++)
+            if (str_ieq(rel->cols[k].name, cols[c].name)) by_column[k] = mask[c];
+    rel->masks = by_column;
+    return NULL;
+}
+
+static err *open_table(struct run *r, jval *v, const struct ast *from, struct sql_relation **ret) {
+    jval *t = json_get(v, "table");
+    str format = json_get_str(t, "format");
+    struct scan_table *table = NULL;
+    if (format.n && !str_ieq(format, STR("delta"))) { /* files of another format: as if named by their path */
+        struct ast *path = ast_new(r->a, AST_FROM_TABLE, 0, 0);
+        str parts[2] = {format, json_get_str(t, "url").n ? json_get_str(t, "url") : json_get_str(t, "location")};
+        ast_set(r->a, path, SLOT_NAME, ast_name(r->a, parts, 2));
+        ast_set(r->a, path, SLOT_OPTIONS, NULL);
+        path->flags |= AST_F_PATH;
+        return scan_direct(&r->scan, &r->env, path, ret);
+    }
+    struct scan_at at = {-1, INT64_MIN};
+    int64_t known = -1;
+    if (from) TRY(scan_at_of(&r->scan, &r->env, from, &at));
+    (void)json_i64(json_get(t, "version"), &known);
+    TRY(scan_table_open(&r->scan, json_get_str(t, "location"), json_get_str(t, "url"), at, known, &table));
+    *ret = scan_relation(table);
+    return NULL;
+}
+
+static err *read_relation(struct run *r, jval *v, const struct ast *from, struct sql_relation **ret) {
+    str kind = json_get_str(v, "kind");
+    struct sql_relation *rel = NULL;
+    if (str_eqz(kind, "table"))
+        TRY(open_table(r, v, from, &rel));
+    else
+        rel = arena_new_of(r->a, struct sql_relation);
+    rel->catalog = json_get_str(v, "catalog");
+    rel->schema = json_get_str(v, "schema");
+    rel->name = json_get_str(v, "name");
+    rel->row_filter = json_get_str(v, "row_filter");
+    TRY(read_columns(r, json_get(v, "columns"), rel, true));
+    if (str_eqz(kind, "view")) {
+        jval *w = json_get(v, "view");
+        rel->kind = REL_VIEW;
+        rel->view_text = json_get_str(w, "text");
+        rel->view_catalog = json_get_str(w, "catalog");
+        rel->view_schema = json_get_str(w, "schema");
+    } else if (str_eqz(kind, "rows")) {
+        struct run_rows *here = arena_new_of(r->a, struct run_rows);
+        rel->kind = REL_TABLE;
+        *here = (struct run_rows){rel, json_get(v, "rows"), r->rows};
+        r->rows = here;
+    }
+    *ret = rel;
+    return NULL;
+}
+
+/* A temporary view by x, session.x, or global_temp.x; NULL if there is none. */
+static struct sql_relation *temp_view(struct run *r, const struct ast *name) {
+    struct temp_view v;
+    if (!ast_is(name, AST_NAME) || name->n < 1 || name->n > 2) return NULL;
+    bool global = name->n == 2 && str_ieq(name->child[0]->text, STR("global_temp"));
+    if (name->n == 2 && !global && !str_ieq(name->child[0]->text, STR("session"))) return NULL;
+    if (!session_get_view(r->st->s, r->a, name->child[name->n - 1]->text, global, &v)) return NULL;
+    struct sql_relation *rel = arena_new_of(r->a, struct sql_relation);
+    *rel = (struct sql_relation){.kind = REL_TEMP_VIEW, .name = str_of(v.name), .view_text = str_of(v.text),
+                                 .view_catalog = str_of(v.catalog), .view_schema = str_of(v.schema)};
+    return rel;
+}
+
+static err *ask_names(struct run *r, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels,
+                      const bool *done) {
+    buf j = {0};
+    buf_z(&j, "{\"catalog\":");
+    buf_json_str(&j, r->env.catalog);
+    buf_z(&j, ",\"schema\":");
+    buf_json_str(&j, r->env.schema);
+    buf_z(&j, ",\"names\":[");
+    bool any = false;
+    err *e = NULL;
+    for (size_t i = 0; !e && i < n; i++) {
+        if (done[i]) continue;
+        buf_z(&j, any ? ",{\"for\":\"select\",\"parts\":" : "{\"for\":\"select\",\"parts\":");
+        any = true;
+        e = run_node_json(r, names[i], &j);
+        buf_c(&j, '}');
+    }
+    buf_z(&j, "]}");
+    jval *o = NULL;
+    if (!e && any) e = statement_ask(r->st, r->a, STR("resolve"), buf_view(&j), &o, NULL);
+    buf_free(&j);
+    if (e || !any) return e;
+    jval *list = json_get(o, "relations");
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (done[i]) continue;
+        jval *v = yyjson_arr_get(list, k++);
+        if (yyjson_is_obj(v)) TRY(read_relation(r, v, froms ? froms[i] : NULL, &rels[i]));
+    }
+    return NULL;
+}
+
+static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels) {
+    struct run *r = run_of(e);
+    bool *done = arena_array_of(r->a, bool, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct ast *from = froms ? froms[i] : NULL;
+        rels[i] = NULL;
+        if (ast_has(from, AST_F_PATH)) {
+            TRY(scan_direct(&r->scan, e, from, &rels[i]));
+            done[i] = true;
+        } else if ((rels[i] = temp_view(r, names[i]))) {
+            done[i] = true;
+        }
+    }
+    return ask_names(r, names, froms, n, rels, done);
+}
+
+/* ---- functions ---- */
+
+static err *read_function(struct run *r, jval *o, const struct sql_function_def **ret) {
+    struct sql_function_def *f = arena_new_of(r->a, struct sql_function_def);
+    jval *list = json_get(o, "params"), *v;
+    struct sql_field *params = arena_array_of(r->a, struct sql_field, yyjson_arr_size(list));
+    size_t i, n;
+    yyjson_arr_foreach(list, i, n, v) {
+        params[i].name = json_get_str(v, "name");
+        params[i].nullable = true;
+        params[i].metadata = json_get_str(v, "default");
+        TRY(sql_type_parse(r->a, json_get_str(v, "type"), &params[i].type));
+    }
+    *f = (struct sql_function_def){.catalog = json_get_str(o, "catalog"), .schema = json_get_str(o, "schema"),
+                                   .name = json_get_str(o, "name"), .params = params, .n = yyjson_arr_size(list),
+                                   .is_table = yyjson_get_bool(json_get(o, "table")), .body = json_get_str(o, "body")};
+    TRY(sql_type_parse(r->a, json_get_str(o, "returns"), &f->returns));
+    *ret = f;
+    return NULL;
+}
+
+static err *env_function(struct sql_env *e, const struct ast *name, const struct sql_function_def **ret) {
+    struct run *r = run_of(e);
+    buf j = {0};
+    *ret = NULL;
+    buf_z(&j, "{\"catalog\":");
+    buf_json_str(&j, e->catalog);
+    buf_z(&j, ",\"schema\":");
+    buf_json_str(&j, e->schema);
+    buf_z(&j, ",\"parts\":");
+    err *bad = run_node_json(r, name, &j);
+    buf_c(&j, '}');
+    jval *o = NULL;
+    if (!bad) bad = statement_ask(r->st, r->a, STR("function"), buf_view(&j), &o, NULL);
+    buf_free(&j);
+    if (bad) return bad;
+    jval *f = json_get(o, "function");
+    return yyjson_is_obj(f) ? read_function(r, f, ret) : NULL;
+}
+
+/* ---- scans ---- */
+
+static void put_quoted(buf *out, char quote, str s) {
+    buf_c(out, quote);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == quote) buf_c(out, quote);
+        buf_c(out, s.p[i]);
+    }
+    buf_c(out, quote);
+}
+
+static void put_cell(jval *v, const struct sql_type *t, buf *out) {
+    buf type = {0};
+    sql_type_write_duckdb(t, &type);
+    if (!v || yyjson_is_null(v)) {
+        buf_fmt(out, "CAST(NULL AS %.*s)", STR_ARG(buf_view(&type)));
+    } else {
+        size_t n = 0;
+        char *text = yyjson_is_str(v) ? NULL : yyjson_val_write(v, 0, &n);
+        bool instant = (t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ) && yyjson_is_int(v);
+        buf_z(out, instant ? (t->kind == TY_TIMESTAMP ? "make_timestamptz(" : "make_timestamp(") : "CAST(");
+        if (instant)
+            buf_add(out, text, n);
+        else
+            put_quoted(out, '\'', text ? str_n(text, n) : json_str(v));
+        if (!instant) buf_fmt(out, " AS %.*s", STR_ARG(buf_view(&type)));
+        buf_c(out, ')');
+        free(text);
+    }
+    buf_free(&type);
+}
+
+/* Rows that came with the relation, as a list of values. */
+static err *emit_rows(const struct sql_scan_ask *ask, jval *rows, buf *out) {
+    const struct sql_relation *rel = ask->rel;
+    size_t i, n, used = 0;
+    jval *row;
+    buf names = {0};
+    for (size_t c = 0; c < rel->n; c++)
+        if (ask->used[c]) {
+            if (used++) buf_c(&names, ',');
+            put_quoted(&names, '"', rel->cols[c].name);
+        }
+    if (!used) buf_z(&names, "_bh_none");
+    buf_z(out, "(SELECT * FROM (VALUES ");
+    size_t count = yyjson_arr_size(rows);
+    for (size_t k = 0; k < (count ? 1 : 0); k++)
+        yyjson_arr_foreach(rows, i, n, row) {
+            buf_z(out, i ? ",(" : "(");
+            size_t at = 0;
+            for (size_t c = 0; c < rel->n; c++) {
+                if (!ask->used[c]) continue;
+                if (at++) buf_c(out, ',');
+                put_cell(yyjson_arr_get(row, c), rel->cols[c].type, out);
+            }
+            if (!used) buf_c(out, '0');
+            buf_c(out, ')');
+        }
+    if (!count) { /* no row, but the columns' types */
+        size_t at = 0;
+        buf_c(out, '(');
+        for (size_t c = 0; c < rel->n; c++) {
+            if (!ask->used[c]) continue;
+            if (at++) buf_c(out, ',');
+            put_cell(NULL, rel->cols[c].type, out);
+        }
+        if (!used) buf_c(out, '0');
+        buf_c(out, ')');
+    }
+    buf_z(out, ") AS v(");
+    buf_str(out, buf_view(&names));
+    buf_z(out, count ? "))" : ") WHERE false)");
+    buf_free(&names);
+    return NULL;
+}
+
+static err *env_scan(struct sql_env *e, const struct sql_scan_ask *ask, buf *out) {
+    struct run *r = run_of(e);
+    for (struct run_rows *x = r->rows; x; x = x->next)
+        if (x->rel == ask->rel) return emit_rows(ask, x->rows, out);
+    TRY(run_connection(r)); /* scans look into files */
+    return scan_emit(e, ask, out);
+}
+
+static err *env_files(struct sql_env *e, const struct ast *call, struct sql_relation **ret) {
+    return scan_files(&run_of(e)->scan, e, call, ret);
+}
+
+/* ---- the environment ---- */
+
+err *run_connection(struct run *r) {
+    if (!r->con) TRY(statement_connect(r->st, 0, r->zone_name, &r->con));
+    return NULL;
+}
+
+static const struct sql_param *read_params(struct run *r, size_t *ret_n) {
+    jval *list = json_get(r->st->order, "params"), *v;
+    size_t i, n;
+    struct sql_param *p = arena_array_of(r->a, struct sql_param, yyjson_arr_size(list));
+    yyjson_arr_foreach(list, i, n, v) {
+        str type = json_get_str(v, "type");
+        p[i] = (struct sql_param){.name = json_get_str(v, "name"), .type = sql_type_of(TY_STRING), .value = json_str(json_get(v, "value"))};
+        if (str_ieq(type, STR("VOID")) || str_ieq(type, STR("NULL"))) {
+            p[i].type = sql_type_of(TY_VOID);
+            p[i].value = STR_NONE;
+        } else if (type.n) {
+            const struct sql_type *t = NULL;
+            err *bad = sql_type_parse(r->a, type, &t);
+            if (!bad) p[i].type = t;
+            err_free(bad); /* a type that we do not know is read as text */
+        }
+    }
+    *ret_n = yyjson_arr_size(list);
+    return p;
+}
+
+void run_env(struct run *r) {
+    struct session *s = r->st->s;
+    int64_t now = 0;
+    str ansi = STR_NONE;
+    if (!json_i64(json_get(r->st->order, "now_us"), &now) || !now) now = clock_now();
+    r->env = (struct sql_env){.arg = r, .a = r->a, .user = arena_str(r->a, str_of(s->user)), .ansi = true, .now_us = now,
+                              .resolve = env_resolve, .function = env_function, .variable = env_variable, .setting = env_setting,
+                              .scan = env_scan, .files = env_files, .in_group = env_in_group};
+    pthread_mutex_lock(&s->lock);
+    r->env.catalog = arena_str(r->a, str_of(s->catalog));
+    r->env.schema = arena_str(r->a, str_of(s->schema));
+    pthread_mutex_unlock(&s->lock);
+    if (env_setting(&r->env, STR("ansi_mode"), &ansi) || env_setting(&r->env, STR("spark.sql.ansi.enabled"), &ansi))
+        r->env.ansi = !str_ieq(ansi, STR("false"));
+    r->env.params = read_params(r, &r->env.n_params);
+    run_zone(r);
+    r->scan = (struct scan_ctx){.a = r->a, .cache = r->st->w->cache, .roots = r->st->w->roots, .n_roots = r->st->w->n_roots};
+    err *e = statement_connect(r->st, 1, r->zone_name, &r->scan.con);
+    err_free(e); /* scans say that they have no connection */
+}
+
+void run_end(struct run *r) {
+    scan_ctx_end(&r->scan);
+    statement_disconnect(r->st, 0, r->keep_connections);
+    statement_disconnect(r->st, 1, r->keep_connections);
+}
+
+err *run_values(struct run *r, struct ast *const *exprs, size_t n, struct sql_compiled *ret_compiled, str **ret) {
+    struct ast *query = ast_new(r->a, AST_QUERY, 0, 0), *select = ast_new(r->a, AST_SELECT, 0, 0), *items = ast_new(r->a, AST_LIST, 0, 0);
+    for (size_t i = 0; i < n; i++) ast_add(r->a, items, exprs[i]);
+    ast_set(r->a, select, SLOT_ITEMS, items);
+    ast_set(r->a, query, SLOT_BODY, select);
+    size_t rows = 0;
+    TRY(sql_compile(&r->env, query, ret_compiled));
+    TRY(run_capture(r, ret_compiled, 1, ret, &rows));
+    return rows == 1 ? NULL : err_new(ERR_INTERNAL_ERROR, "expressions gave %zu rows", rows);
+}

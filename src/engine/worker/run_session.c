@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Statements that a session carries out by itself: SET, RESET, USE, variables, temporary views, EXPLAIN,
+ * DESCRIBE QUERY, EXECUTE IMMEDIATE.
+ */
+#include <stdlib.h>
+
+#include "engine/worker/run.h"
+#include "sql/error.h"
+#include "sys/clock.h"
+
+static struct sql_column text_column(const char *name, bool nullable) {
+    return (struct sql_column){.name = str_of(name), .type = sql_type_of(TY_STRING), .nullable = nullable};
+}
+
+static const char *z(struct run *r, str s) { return arena_strndup(r->a, s.p ? s.p : "", s.n); }
+
+/* ---- SET, RESET ---- */
+
+/* Names that mean the same as another. */
+static str setting_name(str key) {
+    if (str_ieq(key, STR("spark.sql.session.timeZone"))) return STR("timezone");
+    if (str_ieq(key, STR("spark.sql.ansi.enabled"))) return STR("ansi_mode");
+    return key;
+}
+
+void run_zone(struct run *r) {
+    str name = STR_NONE;
+    if (!r->env.setting(&r->env, STR("timezone"), &name) && !r->env.setting(&r->env, STR("spark.sql.session.timeZone"), &name))
+        name = STR("UTC");
+    r->zone = zone_get(name);
+    if (!r->zone) { /* one that SET would have refused */
+        r->zone = zone_utc();
+        name = STR("UTC");
+    }
+    r->zone_name = r->env.time_zone = arena_str(r->a, name);
+}
+
+/* '…' or "…" around the value goes. */
+static str unquoted(str v) {
+    v = str_trim(v);
+    if (v.n >= 2 && (v.p[0] == '\'' || v.p[0] == '"') && v.p[v.n - 1] == v.p[0]) return str_n(v.p + 1, v.n - 2);
+    return v;
+}
+
+/* SET TIME ZONE INTERVAL '10' HOUR: an offset. */
+static str zone_of_interval(struct run *r, str v) {
+    int64_t n = 0;
+    ptrdiff_t q = str_chr(v, '\'', 0);
+    bool number = str_starts(v, STR("INTERVAL")) || str_starts(v, STR("interval"));
+    if (!number) return v;
+    str digits = q >= 0 ? str_from(v, (size_t)q + 1) : str_trim(str_from(v, 8));
+    size_t k = digits.n && (digits.p[0] == '-' || digits.p[0] == '+');
+    while (k < digits.n && digits.p[k] >= '0' && digits.p[k] <= '9') k++;
+    if (!str_to_i64(str_n(digits.p + (digits.n && digits.p[0] == '+'), k - (digits.n && digits.p[0] == '+')), &n) || n < -18 || n > 18) return v;
+    return str_of(arena_printf(r->a, "%c%02d:00", n < 0 ? '-' : '+', (int)(n < 0 ? -n : n)));
+}
+
+static err *check_setting(struct run *r, str key, str *value) {
+    if (str_ieq(key, STR("timezone"))) {
+        *value = zone_of_interval(r, *value);
+        if (str_ieq(*value, STR("LOCAL"))) *value = STR("UTC");
+        if (!zone_get(*value))
+            return sql_error("INVALID_CONF_VALUE.TIME_ZONE", NULL, r->text, "confName", "spark.sql.session.timeZone", "confValue",
+                             z(r, *value), NULL);
+    }
+    if (str_ieq(key, STR("ansi_mode")) && !str_ieq(*value, STR("true")) && !str_ieq(*value, STR("false")))
+        return sql_error("INVALID_CONF_VALUE.TYPE_MISMATCH", NULL, r->text, "confName", "ansi_mode", "confValue", z(r, *value),
+                         "confType", "boolean", NULL);
+    return NULL;
+}
+
+static err *show_settings(struct run *r, bool verbose) {
+    struct sql_column *cols = arena_array_of(r->a, struct sql_column, 4);
+    const char *const names[] = {"key", "value", "meaning", "Since version"};
+    size_t n = verbose ? 4 : 2;
+    for (size_t i = 0; i < n; i++) cols[i] = text_column(names[i], false);
+    struct session *s = r->st->s;
+    pthread_mutex_lock(&s->lock);
+    size_t rows = s->conf.n;
+    str *cells = arena_array_of(r->a, str, rows * n + 1);
+    for (size_t i = 0; i < rows; i++) {
+        cells[i * n] = arena_str(r->a, str_of(s->conf.p[i].name));
+        cells[i * n + 1] = arena_str(r->a, str_of(s->conf.p[i].value));
+        if (verbose) cells[i * n + 2] = cells[i * n + 3] = STR("");
+    }
+    pthread_mutex_unlock(&s->lock);
+    return run_table(r, cols, n, cells, rows);
+}
+
+static err *run_set(struct run *r, const struct ast *s) {
+    str key = setting_name(s->text);
+    const struct ast *value = ast_get(s, SLOT_VALUE);
+    if (!key.n) return show_settings(r, ast_has(s, AST_F_ALL));
+    struct sql_column *cols = arena_array_of(r->a, struct sql_column, 2);
+    str *cells = arena_array_of(r->a, str, 2);
+    cols[0] = text_column("key", false);
+    cols[1] = text_column("value", false);
+    cells[0] = s->text;
+    if (value) {
+        str v = unquoted(value->text);
+        TRY(check_setting(r, key, &v));
+        session_set(r->st->s, key, v);
+        r->session_changed = true;
+        cells[1] = v;
+        if (str_ieq(key, STR("timezone"))) cells[0] = STR("spark.sql.session.timeZone");
+    } else if (!r->env.setting(&r->env, key, &cells[1])) {
+        cells[1] = str_ieq(key, STR("timezone")) ? STR("UTC") : str_ieq(key, STR("ansi_mode")) ? STR("true") : STR("<undefined>");
+    }
+    return run_table(r, cols, 2, cells, 1);
+}
+
+static err *run_reset(struct run *r, const struct ast *s) {
+    if (s->text.n) {
+        (void)session_unset(r->st->s, setting_name(s->text));
+    } else {
+        struct session *x = r->st->s;
+        pthread_mutex_lock(&x->lock);
+        for (size_t i = 0; i < x->conf.n; i++) {
+            free(x->conf.p[i].name);
+            free(x->conf.p[i].value);
+        }
+        x->conf.n = 0;
+        pthread_mutex_unlock(&x->lock);
+    }
+    r->session_changed = true;
+    return NULL;
+}
+
+/* ---- USE: control knows whether it is there and may be used ---- */
+
+static err *run_use(struct run *r, const struct ast *s) {
+    buf j = {0};
+    buf_fmt(&j, "{\"command\":\"use\",\"kind\":\"%.*s\",\"catalog\":", STR_ARG(s->text));
+    buf_json_str(&j, r->env.catalog);
+    buf_z(&j, ",\"schema\":");
+    buf_json_str(&j, r->env.schema);
+    buf_z(&j, ",\"name\":");
+    err *e = run_node_json(r, ast_get(s, SLOT_NAME), &j);
+    buf_c(&j, '}');
+    jval *o = NULL;
+    if (!e) e = statement_ask(r->st, r->a, STR("command"), buf_view(&j), &o, NULL);
+    buf_free(&j);
+    if (e) return e;
+    session_use(r->st->s, json_get_str(o, "catalog"), json_get_str(o, "schema"));
+    r->session_changed = true;
+    return NULL;
+}
+
+/* ---- variables ---- */
+
+/* Text of DuckDB that yields the value again. */
+static str literal_of(struct run *r, const struct sql_type *t, str text) {
+    buf b = {0}, type = {0};
+    sql_type_write_duckdb(t, &type);
+    buf_z(&b, "CAST(");
+    if (!text.p) {
+        buf_z(&b, "NULL");
+    } else {
+        buf_c(&b, '\'');
+        for (size_t i = 0; i < text.n; i++) {
+            if (text.p[i] == '\'') buf_c(&b, '\'');
+            buf_c(&b, text.p[i]);
+        }
+        buf_c(&b, '\'');
+    }
+    buf_fmt(&b, " AS %.*s)", STR_ARG(buf_view(&type)));
+    str s = arena_str(r->a, buf_view(&b));
+    buf_free(&b);
+    buf_free(&type);
+    return s;
+}
+
+static str type_text(struct run *r, const struct sql_type *t) {
+    buf b = {0};
+    sql_type_write(t, &b);
+    str s = arena_str(r->a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
+static struct ast *cast_of(struct run *r, struct ast *expr, struct ast *type) {
+    struct ast *c = ast_new(r->a, AST_CAST, expr->pos, expr->end);
+    ast_add(r->a, c, expr);
+    ast_set(r->a, c, SLOT_TYPE, type);
+    return c;
+}
+
+static err *run_declare(struct run *r, const struct ast *s) {
+    struct ast *names = ast_get(s, SLOT_NAMES), *name = ast_get(s, SLOT_NAME), *type = ast_get(s, SLOT_TYPE);
+    struct ast *value = ast_get(s, SLOT_DEFAULT);
+    struct sql_compiled c;
+    str *out;
+    if (!value) value = ast_new(r->a, AST_LIT_NULL, s->pos, s->end);
+    struct ast *expr = type ? cast_of(r, value, type) : value;
+    TRY(run_values(r, &expr, 1, &c, &out));
+    size_t n = names ? names->n : 1;
+    for (size_t i = 0; i < n; i++) {
+        str *parts;
+        size_t k;
+        struct session_variable old;
+        TRY(run_name(r, names ? names->child[i] : name, &parts, &k));
+        if (!ast_has(s, AST_F_REPLACE) && session_get_variable(r->st->s, r->a, parts[k - 1], &old))
+            return sql_error("VARIABLE_ALREADY_EXISTS", names ? names->child[i] : name, r->text, "variableName",
+                             arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[k - 1])), NULL);
+        session_put_variable(r->st->s, parts[k - 1], type_text(r, c.cols[0].type), literal_of(r, c.cols[0].type, out[0]));
+    }
+    return NULL;
+}
+
+/* Assigns texts of another type: through the variable's own. */
+static err *assign(struct run *r, const struct ast *name, const struct sql_type *from, str text) {
+    struct session_variable v;
+    str *parts;
+    size_t k;
+    const struct sql_type *to;
+    TRY(run_name(r, name, &parts, &k));
+    if (!session_get_variable(r->st->s, r->a, parts[k - 1], &v))
+        return sql_error("UNRESOLVED_VARIABLE", name, r->text, "variableName", arena_printf(r->a, "`%.*s`", STR_ARG(parts[k - 1])),
+                         "searchPath", "`system`.`session`", NULL);
+    TRY(sql_type_parse(r->a, str_of(v.type), &to));
+    if (!text.p || sql_type_eq(from, to)) {
+        session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, text));
+        return NULL;
+    }
+    struct sql_compiled c; /* CAST(value AS the variable's type), by the dialect's rules */
+    str *out;
+    struct ast *lit = ast_text(r->a, AST_LIT_STRING, text), *type = NULL;
+    struct sql_type const *ignored = NULL;
+    struct ast *expr = NULL;
+    TRY(sql_parse_expr(r->a, str_of(arena_printf(r->a, "CAST(NULL AS %s)", v.type)), &expr));
+    type = ast_get(expr, SLOT_TYPE);
+    (void)ignored;
+    struct ast *cast = cast_of(r, lit, type);
+    TRY(run_values(r, &cast, 1, &c, &out));
+    session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, out[0]));
+    return NULL;
+}
+
+static err *run_set_variables(struct run *r, const struct ast *s) {
+    struct ast *names = ast_get(s, SLOT_NAMES), *query = ast_get(s, SLOT_QUERY);
+    struct sql_compiled c;
+    str *out;
+    size_t rows = 0;
+    if (names) {
+        TRY(sql_compile(&r->env, query, &c));
+        if (c.n != names->n)
+            return sql_error("ASSIGNMENT_ARITY_MISMATCH", names, r->text, "numTarget", arena_printf(r->a, "%u", names->n), "numExpr",
+                             arena_printf(r->a, "%zu", c.n), NULL);
+        TRY(run_capture(r, &c, 2, &out, &rows));
+        if (rows > 1) return sql_error("ROW_SUBQUERY_TOO_MANY_ROWS", NULL, r->text, NULL);
+        for (size_t i = 0; i < names->n; i++) TRY(assign(r, names->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
+        return NULL;
+    }
+    struct ast **exprs = arena_array_of(r->a, struct ast *, s->n + 1);
+    for (uint32_t i = 0; i < s->n; i++) {
+        exprs[i] = s->child[i]->child[1];
+        if (exprs[i]->kind == AST_DEFAULT) exprs[i] = ast_new(r->a, AST_LIT_NULL, exprs[i]->pos, exprs[i]->end);
+    }
+    TRY(run_values(r, exprs, s->n, &c, &out)); /* all before the first is assigned */
+    for (uint32_t i = 0; i < s->n; i++) TRY(assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
+    return NULL;
+}
+
+/* ---- temporary views ---- */
+
+static err *run_temp_view(struct run *r, const struct ast *s) {
+    str *parts, text = s->text;
+    size_t n;
+    struct sql_compiled c;
+    struct temp_view old;
+    const struct ast *name = ast_get(s, SLOT_NAME), *cols = ast_get(s, SLOT_COLUMNS);
+    bool global = ast_has(s, AST_F_GLOBAL);
+    TRY(run_name(r, name, &parts, &n));
+    bool exists = session_get_view(r->st->s, r->a, parts[n - 1], global, &old);
+    if (exists && ast_has(s, AST_F_IF_NOT_EXISTS)) return NULL;
+    if (exists && !ast_has(s, AST_F_REPLACE))
+        return sql_error("TEMP_TABLE_OR_VIEW_ALREADY_EXISTS", name, r->text, "relationName",
+                         arena_printf(r->a, "`%.*s`", STR_ARG(parts[n - 1])), NULL);
+    TRY(sql_compile(&r->env, ast_get(s, SLOT_QUERY), &c));
+    if (cols) {
+        if (cols->n != c.n)
+            return sql_error(cols->n < c.n ? "CREATE_VIEW_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS"
+                                           : "CREATE_VIEW_COLUMN_ARITY_MISMATCH.NOT_ENOUGH_DATA_COLUMNS",
+                             name, r->text, "viewName", arena_printf(r->a, "`%.*s`", STR_ARG(parts[n - 1])), "viewColumns", "",
+                             "dataColumns", "", NULL);
+        buf b = {0};
+        buf_fmt(&b, "SELECT * FROM (%.*s) AS __view(", STR_ARG(text));
+        for (uint32_t i = 0; i < cols->n; i++) {
+            if (i) buf_c(&b, ',');
+            buf_c(&b, '`');
+            for (size_t k = 0; k < cols->child[i]->text.n; k++) {
+                if (cols->child[i]->text.p[k] == '`') buf_c(&b, '`');
+                buf_c(&b, cols->child[i]->text.p[k]);
+            }
+            buf_c(&b, '`');
+        }
+        buf_c(&b, ')');
+        text = arena_str(r->a, buf_view(&b));
+        buf_free(&b);
+    }
+    session_put_view(r->st->s, parts[n - 1], global, text, r->env.catalog, r->env.schema);
+    return NULL;
+}
+
+/* DROP VIEW, DROP TABLE of a temporary view; not taken: the catalog's. */
+static err *run_drop(struct run *r, const struct ast *s, bool *ret_taken) {
+    str *parts;
+    size_t n;
+    const struct ast *name = ast_get(s, SLOT_NAME);
+    if (!name) return NULL;
+    TRY(run_name(r, name, &parts, &n));
+    if (str_eqz(s->text, "drop_variable")) {
+        *ret_taken = true;
+        if (session_drop_variable(r->st->s, parts[n - 1]) || ast_has(s, AST_F_IF_EXISTS)) return NULL;
+        return sql_error("VARIABLE_NOT_FOUND", name, r->text, "variableName",
+                         arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[n - 1])), NULL);
+    }
+    if (n == 1 && session_drop_view(r->st->s, parts[0])) *ret_taken = true;
+    return NULL;
+}
+
+/* ---- EXPLAIN, DESCRIBE QUERY ---- */
+
+static err *run_describe(struct run *r, const struct ast *s) {
+    struct sql_compiled c;
+    TRY(sql_compile(&r->env, ast_get(s, SLOT_QUERY), &c));
+    struct sql_column *cols = arena_array_of(r->a, struct sql_column, 3);
+    cols[0] = text_column("col_name", false);
+    cols[1] = text_column("data_type", false);
+    cols[2] = text_column("comment", true);
+    str *cells = arena_array_of(r->a, str, 3 * c.n + 1);
+    for (size_t i = 0; i < c.n; i++) {
+        cells[3 * i] = c.cols[i].name;
+        cells[3 * i + 1] = type_text(r, c.cols[i].type);
+        cells[3 * i + 2] = c.cols[i].comment.n ? c.cols[i].comment : STR_NONE;
+    }
+    return run_table(r, cols, 3, cells, c.n);
+}
+
+static err *explain_query(struct run *r, const struct ast *query, buf *out) {
+    struct sql_compiled c;
+    TRY(sql_compile(&r->env, query, &c));
+    TRY(run_connection(r));
+    duckdb_result q;
+    char *text = arena_printf(r->a, "EXPLAIN %.*s", STR_ARG(c.duckdb));
+    TRY(duck_run(r->con, text, &q));
+    buf_z(out, "== Physical Plan ==\n");
+    duckdb_data_chunk chunk;
+    idx_t last = duckdb_column_count(&q) - 1;
+    while ((chunk = duckdb_fetch_chunk(q))) {
+        duckdb_string_t *s = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, last));
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++)
+            buf_add(out, duckdb_string_t_data(&s[i]), duckdb_string_t_length(s[i]));
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    duckdb_destroy_result(&q);
+    return NULL;
+}
+
+/* An error in the statement is what its plan says, as Spark does. */
+static err *run_explain(struct run *r, const struct ast *s) {
+    buf plan = {0};
+    const struct ast *inner = s->n ? s->child[0] : NULL;
+    err *e = ast_is(inner, AST_S_QUERY) ? explain_query(r, inner, &plan) : NULL;
+    if (e) {
+        buf_clear(&plan);
+        buf_fmt(&plan, "Error occurred during query planning: \n%s", err_msg(e));
+        err_free(e);
+    } else if (!plan.n) {
+        buf_fmt(&plan, "== Physical Plan ==\nExecute %.*s", STR_ARG(inner ? run_source(r, inner) : STR("")));
+    }
+    struct sql_column *cols = arena_array_of(r->a, struct sql_column, 1);
+    str *cells = arena_array_of(r->a, str, 1);
+    cols[0] = text_column("plan", false);
+    cells[0] = arena_str(r->a, buf_view(&plan));
+    buf_free(&plan);
+    return run_table(r, cols, 1, cells, 1);
+}
+
+/* ---- EXECUTE IMMEDIATE ---- */
+
+static err *immediate_params(struct run *r, const struct ast *using_) {
+    size_t n = using_ ? using_->n : 0;
+    struct sql_param *p = arena_array_of(r->a, struct sql_param, n + 1);
+    struct ast **exprs = arena_array_of(r->a, struct ast *, n + 1);
+    struct sql_compiled c;
+    str *out;
+    for (size_t i = 0; i < n; i++) {
+        struct ast *x = using_->child[i];
+        p[i].name = x->kind == AST_ALIAS ? x->text : STR("");
+        exprs[i] = x->kind == AST_ALIAS ? x->child[0] : x;
+    }
+    if (n) TRY(run_values(r, exprs, n, &c, &out));
+    for (size_t i = 0; i < n; i++) {
+        p[i].type = c.cols[i].type;
+        p[i].value = out[i];
+    }
+    r->env.params = p;
+    r->env.n_params = n;
+    return NULL;
+}
+
+static err *run_into(struct run *r, const struct ast *into, struct ast *inner) {
+    struct sql_compiled c;
+    str *out;
+    size_t rows = 0;
+    if (inner->kind != AST_S_QUERY) return sql_error("INVALID_STATEMENT_FOR_EXECUTE_INTO", into, r->text, "sqlString", z(r, r->text), NULL);
+    TRY(sql_compile(&r->env, inner, &c));
+    if (c.n != into->n)
+        return sql_error("ASSIGNMENT_ARITY_MISMATCH", NULL, r->text, "numTarget", arena_printf(r->a, "%u", into->n), "numExpr",
+                         arena_printf(r->a, "%zu", c.n), NULL);
+    TRY(run_capture(r, &c, 2, &out, &rows));
+    if (rows > 1) return sql_error("ROW_SUBQUERY_TOO_MANY_ROWS", NULL, r->text, NULL);
+    for (size_t i = 0; i < into->n; i++) TRY(assign(r, into->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
+    return NULL;
+}
+
+static err *run_immediate(struct run *r, const struct ast *s) {
+    struct ast *expr = ast_get(s, SLOT_EXPR);
+    const struct ast *into = ast_get(s, SLOT_INTO);
+    struct sql_compiled c;
+    str *out;
+    struct ast **list;
+    size_t n;
+    if (++r->immediate > RUN_MAX_IMMEDIATE) return err_new(ERR_SQL_ERROR, "[RECURSION_LEVEL_LIMIT_EXCEEDED] EXECUTE IMMEDIATE is nested too deeply. SQLSTATE: 42836");
+    TRY(run_values(r, &expr, 1, &c, &out));
+    if (!out[0].p) return sql_error("NULL_QUERY_STRING_EXECUTE_IMMEDIATE", expr, r->text, "varName", z(r, run_source(r, expr)), NULL);
+    TRY(immediate_params(r, ast_get(s, SLOT_USING)));
+    r->text = out[0];
+    if (!into) return run_text(r);
+    TRY(sql_parse(r->a, r->text, &list, &n));
+    if (n != 1) return err_new(ERR_SQL_ERROR, "[PARSE_SYNTAX_ERROR] EXECUTE IMMEDIATE takes one statement. SQLSTATE: 42601");
+    return run_into(r, into, list[0]);
+}
+
+/* ---- by kind ---- */
+
+err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
+    *ret_taken = true;
+    switch (s->kind) {
+    case AST_S_SET: return run_set(r, s);
+    case AST_S_RESET: return run_reset(r, s);
+    case AST_S_USE: return run_use(r, s);
+    case AST_S_DECLARE: return run_declare(r, s);
+    case AST_S_SET_VAR: return run_set_variables(r, s);
+    case AST_S_DESCRIBE_QUERY: return run_describe(r, s);
+    case AST_S_EXPLAIN: return run_explain(r, s);
+    case AST_S_EXECUTE_IMMEDIATE: return run_immediate(r, s);
+    case AST_S_CREATE_VIEW:
+        if (ast_has(s, AST_F_TEMP) || ast_has(s, AST_F_GLOBAL)) return run_temp_view(r, s);
+        break;
+    case AST_COMMAND:
+        *ret_taken = false;
+        if (str_eqz(s->text, "drop_view") || str_eqz(s->text, "drop_table") || str_eqz(s->text, "drop_variable"))
+            return run_drop(r, s, ret_taken);
+        return NULL;
+    default: break;
+    }
+    *ret_taken = false;
+    return NULL;
+}
