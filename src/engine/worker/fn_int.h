@@ -14,6 +14,14 @@ void fn_bad_cast(struct fn_call *c, str value, const char *target);
 /* NUMERIC_VALUE_OUT_OF_RANGE of a decimal. */
 void fn_decimal_range(struct fn_call *c, str value, int precision, int scale);
 
-extern const struct fn_table fn_table_cast;      /* fn_cast.c: string to other types and back */
+extern const struct fn_table fn_table_cast;    /* strings to other types and back */
+extern const struct fn_table fn_table_text;    /* parts of strings, padding, searching */
+extern const struct fn_table fn_table_text2;   /* case, encodings, checks, masks */
+extern const struct fn_table fn_table_regex;
+extern const struct fn_table fn_table_decimal;
+extern const struct fn_table fn_table_number;
+extern const struct fn_table fn_table_hash;
+extern const struct fn_table fn_table_crypto;
+extern const struct fn_table fn_table_url;
 
 #endif
