@@ -206,8 +206,18 @@ static size_t word(const struct lexer *l) {
     return n;
 }
 
+/* $$ … $$: bodies of functions and metric views, without escapes. */
+static bool dollar_string(struct lexer *l) {
+    if (peek(l, 0) != '$' || peek(l, 1) != '$') return false;
+    ptrdiff_t close = str_find(str_from(l->in, l->at + 2), STR("$$"));
+    if (close < 0) return false;
+    emit(l, T_STRING, (size_t)close + 4)->raw = 2;
+    return true;
+}
+
 static bool string_or_name(struct lexer *l) {
     unsigned char c = peek(l, 0), d = peek(l, 1);
+    if (c == '$') return dollar_string(l);
     bool raw = (c == 'r' || c == 'R') && (d == '\'' || d == '"');
     if (!raw && c != '\'' && c != '"' && c != '`') return false;
     size_t n = quoted(l, raw, !raw && c != '`', !raw);
@@ -346,8 +356,8 @@ static size_t escape(str s, size_t at, buf *out) {
 }
 
 str sql_token_string(arena *a, str text, const struct sql_token *t) {
-    size_t skip_front = t->raw ? 2 : 1;
-    str s = str_n(text.p + t->pos + skip_front, t->end - t->pos - skip_front - 1);
+    size_t front = t->raw ? 2 : 1, back = t->raw == 2 ? 2 : 1;
+    str s = str_n(text.p + t->pos + front, t->end - t->pos - front - back);
     char quote = text.p[t->end - 1];
     bool plain = t->raw || (!memchr(s.p, '\\', s.n) && !memchr(s.p, quote, s.n));
     if (plain) return s;

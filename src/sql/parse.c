@@ -43,22 +43,9 @@ bool accept_text(struct parser *p, const char *upper) {
     return true;
 }
 
-static const char *kind_text(unsigned kind) {
-    static const struct {
-        unsigned kind;
-        const char *text;
-    } names[] = {{'(', "'('"}, {')', "')'"}, {',', "','"}, {'.', "'.'"}, {'[', "'['"}, {']', "']'"},
-                 {'=', "EQ"},  {'<', "'<'"}, {'>', "'>'"}, {':', "':'"}, {T_FAT, "'=>'"}, {T_HINT_END, "'*/'"}};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (names[i].kind == kind) return names[i].text;
-    return "";
-}
-
 void expect(struct parser *p, unsigned kind) {
     if (accept(p, kind)) return;
-    /* As ANTLR recovers: what follows would fit if the missing token stood here. Only closing parentheses are worth it. */
-    if (kind == ')' && !at_kind(p, T_END) && kind_text(kind)[0]) syntax_error(p);
-    else syntax_error(p);
+    syntax_error(p);
 }
 
 void expect_word(struct parser *p, enum sql_word w) {
@@ -271,7 +258,31 @@ bool at_bare_alias(const struct parser *p, bool strict) {
     }
 }
 
+/* IDENTIFIER('a'), IDENTIFIER('`a b`') in the place of a name: the name itself. */
+static struct ast *literal_ident(struct parser *p) {
+    struct ast *n = node(p, AST_IDENT);
+    advance(p);
+    advance(p);
+    str s = str_trim(parse_string(p)->text);
+    expect(p, ')');
+    done(p, n);
+    n->flags = AST_F_QUOTED;
+    n->text = s;
+    if (s.n >= 2 && s.p[0] == '`' && s.p[s.n - 1] == '`') {
+        struct sql_token t = {.kind = T_QUOTED, .end = (uint32_t)s.n};
+        n->text = sql_token_name(p->a, s, &t);
+    } else if (str_chr(s, '.', 0) >= 0 && !failed(p))
+        parse_error(p, n, "IDENTIFIER_TOO_MANY_NAME_PARTS", "identifier", arena_printf(p->a, "`%.*s`", STR_ARG(str_cut(s, 200))),
+                    "limit", "1", NULL);
+    return n;
+}
+
+static bool at_literal_ident(const struct parser *p) {
+    return at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(' && at_string(p, 2) && tok_at(p, 1)->match == p->at + 3;
+}
+
 struct ast *parse_ident(struct parser *p) {
+    if (at_literal_ident(p)) return literal_ident(p);
     struct ast *n = node(p, AST_IDENT);
     if (!at_identifier(p, 0, false)) {
         syntax_error(p);
@@ -282,7 +293,6 @@ struct ast *parse_ident(struct parser *p) {
     n->text = sql_token_name(p->a, p->text, t);
     if (t->kind == T_QUOTED) {
         n->flags = AST_F_QUOTED;
-        if (!n->text.n) parse_error(p, n, "PARSE_SYNTAX_ERROR", "error", "'``'", "hint", "", NULL);
     }
     advance(p);
     return n;
@@ -352,7 +362,8 @@ struct ast *parse_string(struct parser *p) {
 
 void parse_table_alias(struct parser *p, struct ast *item) {
     bool as = accept_word(p, W_AS);
-    if (as ? at_identifier(p, 0, true) : at_bare_alias(p, true)) {
+    if (as && at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
+    else if (as ? at_identifier(p, 0, true) : at_bare_alias(p, true)) {
         set(p, item, SLOT_ALIAS, parse_ident(p));
         if (at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
     } else if (as) syntax_error(p);

@@ -34,6 +34,7 @@ struct parser {
     struct parse_fail fail;
     bool in_script; /* END, ELSE … end a statement's list */
     bool in_dml;    /* DEFAULT is a value */
+    bool in_copy;   /* FROM may have a 'path' */
 };
 
 /* ---- tokens ---- */
@@ -166,12 +167,17 @@ struct ast *parse_statement(struct parser *p);
 struct ast *parse_dml(struct parser *p);         /* INSERT, UPDATE, DELETE, MERGE; NULL if none begins here */
 struct ast *parse_with_statement(struct parser *p); /* WITH … then a query or INSERT */
 struct ast *parse_create(struct parser *p);      /* CREATE TABLE, VIEW, FUNCTION; NULL if none of these begins here */
+struct ast *parse_session(struct parser *p);     /* SET, RESET, USE, DECLARE, EXECUTE IMMEDIATE; NULL if none begins here */
 struct ast *parse_command(struct parser *p);     /* by the table of commands; NULL if none begins here */
 struct ast *parse_script(struct parser *p);      /* BEGIN … END */
 struct ast *parse_column_defs(struct parser *p); /* a INT, b STRING … (without parentheses) → LIST */
 struct ast *parse_column_def(struct parser *p);
 struct ast *parse_properties(struct parser *p);  /* (k = v, …) → LIST of PROPERTY */
 struct ast *parse_property_keys(struct parser *p);
+str parse_property_key(struct parser *p);
+struct ast *parse_mask(struct parser *p);
+struct ast *parse_row_filter(struct parser *p);
+struct ast *parse_cluster(struct parser *p);
 struct ast *parse_constraint(struct parser *p);
 struct ast *parse_assignments(struct parser *p);
 struct ast *parse_partition_spec(struct parser *p); /* (a = 1, b) → LIST of PARTVAL */

@@ -523,6 +523,11 @@ static struct ast *parse_word(struct parser *p) {
         advance(p);
         return n;
     case W_CASE: return parse_case(p);
+    case W_DEFAULT:
+        if (!p->in_dml || !alone) break;
+        n = node(p, AST_DEFAULT);
+        advance(p);
+        return n;
     case W_INTERVAL: n = parse_interval(p); break;
     case W_CURRENT_DATE:
     case W_CURRENT_TIMESTAMP:

@@ -127,6 +127,16 @@ static struct ast *parse_from_named(struct parser *p) {
         advance(p);
         parens = accept(p, '(');
     }
+    if (p->in_copy && at_string(p, 0)) {
+        struct ast *path = node(p, AST_FROM_TABLE), *file = node(p, AST_NAME), *part = node(p, AST_IDENT);
+        part->text = parse_string(p)->text;
+        part->flags = AST_F_QUOTED;
+        add(p, file, part);
+        set(p, path, SLOT_NAME, file);
+        path->flags |= AST_F_PATH;
+        parse_item_tail(p, path);
+        return done(p, path);
+    }
     if (!at_identifier(p, 0, true)) syntax_error(p);
     struct ast *name = parse_name(p);
     if (at_kind(p, '(') && !stream) return parse_from_call(p, pos, name);

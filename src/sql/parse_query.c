@@ -243,7 +243,7 @@ struct ast *parse_group_by(struct parser *p) {
 }
 
 void parse_windows(struct parser *p, struct ast *owner) {
-    if (!at_word(p, W_WINDOW) || word_at(p, 2) != W_AS) return;
+    if (!at_word(p, W_WINDOW) || (word_at(p, 2) != W_AS && word_at(p, 1) != W_IDENTIFIER)) return;
     advance(p);
     struct ast *list = ast_get(owner, SLOT_WINDOWS);
     if (!list) list = node(p, AST_LIST);
