@@ -237,6 +237,7 @@ bool at_bare_alias(const struct parser *p, bool strict) {
     case W_MINUS:
     case W_SETMINUS:
     case W_JOIN:
+    case W_FOR:
     case W_ON:
     case W_USING: return last;
     case W_WINDOW: return last || word_at(p, 2) != W_AS;

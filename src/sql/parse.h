@@ -156,6 +156,8 @@ struct ast *parse_unpivot(struct parser *p, struct ast *input);
 struct ast *parse_sample(struct parser *p);
 struct ast *parse_join(struct parser *p, struct ast *left);
 bool at_join(const struct parser *p);
+/* |>, or | where a pipe operator follows. */
+bool at_pipe(const struct parser *p);
 struct ast *parse_pipe_op(struct parser *p);
 void parse_hints(struct parser *p, struct ast *select);
 struct ast *parse_table_arg(struct parser *p);

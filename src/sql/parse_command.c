@@ -125,9 +125,9 @@ const struct sql_command_row sql_commands[] = {
     {"describe_policy", "DESC|DESCRIBE POLICY <ident:NAME> ON <securable>"},
     {"describe_history", "DESC|DESCRIBE HISTORY [ TABLE ] <target:NAME> [ LIMIT <number:LIMIT> ]"},
     {"describe_detail", "DESC|DESCRIBE DETAIL [ TABLE ] <target:NAME>"},
-    {"describe_query", "DESC|DESCRIBE [ QUERY ] <describedquery>"},
     {"describe_table", "DESC|DESCRIBE TABLE EXTENDED|FORMATTED +EXTENDED <target:NAME> [ PARTITION <parts:PARTITION> ] [ AS JSON +JSON ] [ <name:COLUMN> ] [ AS JSON +JSON ]"},
     {"describe_table", "DESC|DESCRIBE TABLE <target:NAME> [ PARTITION <parts:PARTITION> ] [ AS JSON +JSON ] [ <name:COLUMN> ] [ AS JSON +JSON ]"},
+    {"describe_query", "DESC|DESCRIBE [ QUERY ] <describedquery>"},
     {"describe_table", "DESC|DESCRIBE EXTENDED|FORMATTED +EXTENDED <target:NAME> [ PARTITION <parts:PARTITION> ] [ AS JSON +JSON ] [ <name:COLUMN> ] [ AS JSON +JSON ]"},
     {"describe_table", "DESC|DESCRIBE <target:NAME> [ PARTITION <parts:PARTITION> ] [ AS JSON +JSON ] [ <name:COLUMN> ] [ AS JSON +JSON ]"},
 

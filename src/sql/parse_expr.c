@@ -222,7 +222,9 @@ static unsigned operator_at(const struct parser *p, str *ret_text, uint32_t *ret
         IS(1, ">");
     case T_GE: IS(1, ">=");
     case T_NSEQ: IS(1, "<=>");
-    case '|': IS(2, "|");
+    case '|':
+        if (at_pipe(p)) return 0;
+        IS(2, "|");
     case '^': IS(3, "^");
     case '&': IS(4, "&");
     case T_SHL: IS(5, "<<");

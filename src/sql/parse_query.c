@@ -166,6 +166,10 @@ static void parse_transform(struct parser *p, struct ast *select) {
         if (parens) expect(p, ')');
         set(p, n, SLOT_COLUMNS, done(p, cols));
     }
+    while (at_words(p, W_ROW, W_FORMAT) || (at_kind(p, T_WORD) && at_string(p, 1)) || text_at(p, 0, "FIELDS") || text_at(p, 0, "LINES") ||
+           text_at(p, 0, "TERMINATED") || text_at(p, 0, "DELIMITED") || text_at(p, 0, "DEFINED") || at_words(p, W_BY, W_OTHER) ||
+           (at_word(p, W_NULL) && text_at(p, 1, "DEFINED")))
+        p->at += at_string(p, 1) || at_words(p, W_ROW, W_FORMAT) ? 2 : 1;
     set(p, select, SLOT_TRANSFORM, done(p, n));
 }
 
@@ -386,6 +390,42 @@ static bool at_setop(const struct parser *p) {
     return w == W_UNION || w == W_EXCEPT || w == W_MINUS || w == W_SETMINUS;
 }
 
+bool at_pipe(const struct parser *p) {
+    if (at_kind(p, T_PIPE)) return true;
+    if (!at_kind(p, '|')) return false;
+    const struct sql_token *after = tok_at(p, 2);
+    bool follows = after->kind == T_WORD || after->kind == T_QUOTED || after->kind == T_NUMBER || after->kind == '(' ||
+                   after->kind == '*' || after->kind == T_STRING;
+    switch (word_at(p, 1)) {
+    case W_SELECT:
+    case W_EXTEND:
+    case W_SET:
+    case W_DROP:
+    case W_AS:
+    case W_WHERE:
+    case W_AGGREGATE:
+    case W_LIMIT:
+    case W_PIVOT:
+    case W_UNPIVOT:
+    case W_TABLESAMPLE:
+    case W_JOIN:
+    case W_UNION:
+    case W_INTERSECT: return follows;
+    case W_ORDER:
+    case W_CLUSTER:
+    case W_SORT:
+    case W_DISTRIBUTE: return after->word == W_BY;
+    default: return false;
+    }
+}
+
+static void parse_pipe_ops(struct parser *p, struct ast *pipe) {
+    while (at_pipe(p)) {
+        advance(p);
+        add(p, pipe, parse_pipe_op(p));
+    }
+}
+
 static struct ast *parse_body(struct parser *p) {
     uint32_t pos = tok_at(p, 0)->pos;
     uint32_t outer = chain_begin(p);
@@ -397,9 +437,9 @@ static struct ast *parse_body(struct parser *p) {
             advance(p);
             parse_setop_flags(p, left);
             add(p, left, parse_intersect(p));
-        } else if (at_kind(p, T_PIPE)) {
+        } else if (at_pipe(p)) {
             left = chain(p, AST_PIPE, left, pos);
-            while (accept(p, T_PIPE)) add(p, left, parse_pipe_op(p));
+            parse_pipe_ops(p, left);
         } else break;
         done(p, left);
     }
@@ -430,10 +470,10 @@ struct ast *parse_query_rest(struct parser *p, struct ast *q) {
     set(p, q, SLOT_BODY, parse_body(p));
     parse_organization(p, q);
     /* x ORDER BY y |> …: the ordered query is what the pipe reads. */
-    while (at_kind(p, T_PIPE)) {
+    while (at_pipe(p)) {
         done(p, q);
         struct ast *outer = ast_new(p->a, AST_QUERY, q->pos, q->end), *pipe = chain(p, AST_PIPE, q, q->pos);
-        while (accept(p, T_PIPE)) add(p, pipe, parse_pipe_op(p));
+        parse_pipe_ops(p, pipe);
         set(p, outer, SLOT_BODY, done(p, pipe));
         q = outer;
         parse_organization(p, q);
@@ -494,7 +534,11 @@ struct ast *parse_pipe_op(struct parser *p) {
         return done(p, n);
     }
     switch (w) {
-    case W_SELECT: parse_select_list(p, n); parse_windows(p, n); break;
+    case W_SELECT:
+        parse_select_list(p, n);
+        if (accept_words(p, W_GROUP, W_BY)) set(p, n, SLOT_GROUP, parse_group_by(p));
+        parse_windows(p, n);
+        break;
     case W_EXTEND:
         advance(p);
         set(p, n, SLOT_ITEMS, parse_items(p));
@@ -506,7 +550,7 @@ struct ast *parse_pipe_op(struct parser *p) {
         break;
     case W_DROP:
         advance(p);
-        do add(p, n, parse_ident(p));
+        do add(p, n, kind_at(p, 1) == '.' ? parse_name(p) : parse_ident(p));
         while (accept(p, ','));
         break;
     case W_AS:
