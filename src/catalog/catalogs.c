@@ -5,7 +5,10 @@
 
 #include "catalog/grants.h"
 #include "catalog/name.h"
+#include "catalog/functions.h"
 #include "catalog/models.h"
+#include "catalog/tables.h"
+#include "catalog/volumes.h"
 
 char *catalog_uuid(arena *a, int64_t id) {
     uint64_t v = (uint64_t)id;
@@ -140,7 +143,56 @@ static err *too_much(const struct securable *s) {
                    STR_ARG(s->full_name), DELETE_MAX);
 }
 
-static err *delete_schema(const struct caller *c, const struct securable *s, bool force) {
+/* The leaves of one kind in a schema. */
+static err *delete_tables(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_uc_table_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_TABLE_SCHEMA_ID, .i = s->id}},
+                               .order = ENT_UC_TABLE_NAME,
+                               .limit = DELETE_MAX};
+    TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    if (rows.n && !force) return not_empty(s, "tables");
+    if (rows.more) return too_much(s);
+    for (size_t i = 0; i < rows.n; i++) {
+        struct securable t;
+        TRY(securable_of_table(c, s, &rows.p[i], &t));
+        TRY(tables_drop(c, &t, false));
+    }
+    return NULL;
+}
+
+static err *delete_volumes(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_uc_volume_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_VOLUME_SCHEMA_ID, .i = s->id}},
+                               .order = ENT_UC_VOLUME_NAME,
+                               .limit = DELETE_MAX};
+    TRY(ent_uc_volume_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    if (rows.n && !force) return not_empty(s, "volumes");
+    if (rows.more) return too_much(s);
+    for (size_t i = 0; i < rows.n; i++) {
+        struct securable v;
+        TRY(securable_of_volume(c, s, &rows.p[i], &v));
+        TRY(volumes_delete(c, &v));
+    }
+    return NULL;
+}
+
+static err *delete_functions(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_uc_function_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_FUNCTION_SCHEMA_ID, .i = s->id}},
+                               .order = ENT_UC_FUNCTION_NAME,
+                               .limit = DELETE_MAX};
+    TRY(ent_uc_function_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    if (rows.n && !force) return not_empty(s, "functions");
+    if (rows.more) return too_much(s);
+    for (size_t i = 0; i < rows.n; i++) {
+        struct securable f;
+        TRY(securable_of_function(c, s, &rows.p[i], &f));
+        TRY(functions_delete(c, &f));
+    }
+    return NULL;
+}
+
+static err *delete_models(const struct caller *c, const struct securable *s, bool force) {
     struct ent_uc_model_rows models;
     TRY(models_of(c, s->id, &models));
     if (models.n && !force) return not_empty(s, "registered models");
@@ -150,6 +202,14 @@ static err *delete_schema(const struct caller *c, const struct securable *s, boo
         TRY(securable_of_model(c, s, &models.p[i], &m));
         TRY(models_delete(c, &m));
     }
+    return NULL;
+}
+
+static err *delete_schema(const struct caller *c, const struct securable *s, bool force) {
+    TRY(delete_models(c, s, force));
+    TRY(delete_tables(c, s, force));
+    TRY(delete_volumes(c, s, force));
+    TRY(delete_functions(c, s, force));
     TRY(grants_drop(c, SEC_SCHEMA, s->id));
     return ent_schema_delete(c->tx, metastore_scope(c), s->id);
 }

@@ -58,6 +58,8 @@ struct securable {
     size_t n;
 };
 
+struct engine_root;
+
 /* Who asks, and where to look. today: what rights are read from, which is tx itself but
  * for a tx that looks at the past. */
 struct caller {
@@ -70,6 +72,10 @@ struct caller {
     /* Removes a folder of the account's tree of files with all in it; src/files lies to the right of
      * us. NULL: nothing is done. */
     err *(*drop_files)(const struct caller *c, str folder);
+    /* Where bytes may lie (engine/link.h): managed tables first, then the local roots. */
+    const struct engine_root *roots;
+    size_t n_roots;
+    str tables_url; /* the folder of managed tables as people know it: file:///… */
 };
 
 /* The scope of everything in the metastore: the account. */

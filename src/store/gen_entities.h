@@ -6,7 +6,7 @@
 #include "store/ent.h"
 
 #define ENT_COUNT 32
-#define ENT_FINGERPRINT "0f2e364327a94d8280ed6e07dd4ef29d"
+#define ENT_FINGERPRINT "7f07cc25c9711f2d16b66eca6776e0b4"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1096,6 +1096,7 @@ struct ent_catalog {
     str isolation_mode;
     str properties; /* json */
     str options; /* json */
+    str tags; /* json */
 };
 struct ent_catalog_rows {
     struct ent_catalog *p;
@@ -1111,6 +1112,7 @@ enum {
     ENT_CATALOG_ISOLATION_MODE = 6,
     ENT_CATALOG_PROPERTIES = 7,
     ENT_CATALOG_OPTIONS = 8,
+    ENT_CATALOG_TAGS = 9,
 };
 extern const struct ent_table ent_table_catalog;
 static inline BH_CHECK err *ent_catalog_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
@@ -1152,6 +1154,7 @@ struct ent_schema {
     int64_t owner_id;
     str storage_root;
     str properties; /* json */
+    str tags; /* json */
 };
 struct ent_schema_rows {
     struct ent_schema *p;
@@ -1165,6 +1168,7 @@ enum {
     ENT_SCHEMA_OWNER_ID = 4,
     ENT_SCHEMA_STORAGE_ROOT = 5,
     ENT_SCHEMA_PROPERTIES = 6,
+    ENT_SCHEMA_TAGS = 7,
 };
 extern const struct ent_table ent_table_schema;
 static inline BH_CHECK err *ent_schema_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,

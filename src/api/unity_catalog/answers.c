@@ -4,6 +4,7 @@
 #include "api/files/files_int.h"
 #include "base/time.h"
 #include "catalog/aliases.h"
+#include "engine/link.h"
 #include "files/tree.h"
 #include "identity/identity.h"
 
@@ -21,7 +22,7 @@ static err *drop_files(const struct caller *c, str folder) {
 }
 
 struct caller uc_caller(struct req *r) {
-    return (struct caller){.tx = r->tx,
+    struct caller c = {.tx = r->tx,
                            .today = store_tx_today(r->tx),
                            .scope = r->scope,
                            .a = r->a,
@@ -29,6 +30,11 @@ struct caller uc_caller(struct req *r) {
                            .name = r->principal_name,
                            .arg = r,
                            .drop_files = drop_files};
+    if (r->control->engines) c.n_roots = engine_roots(r->control, &c.roots);
+    if (r->control->host_data)
+        c.tables_url = str_of(arena_printf(r->a, "file://%s/tables/%s", r->control->host_data,
+                                           r->control->account_id));
+    return c;
 }
 
 const char *uc_metastore(struct req *r) { return metastore_id(r->a, r->control->account_id); }
