@@ -28,7 +28,8 @@ for o in t["objects"]:
     c += "static const char *const levels_%s[] = {%s, 0};\n" % (U(o["type"]).lower(), ", ".join(cstr(l) for l in o["levels"]))
 c += "\nconst struct perm_row perm_rows[PERM_TYPE_COUNT] = {\n"
 for o in t["objects"]:
-    c += "    {%s, %s, levels_%s, %d, %s},\n" % (cstr(o["type"]), cstr(o["object_type"]), U(o["type"]).lower(), len(o["levels"]), cstr(o["doc"]))
+    c += "    {%s, %s, %s, %s, levels_%s, %d, %s},\n" % (
+        cstr(o["type"]), cstr(o["object_type"]), cstr(o.get("prefix", "")), cstr(o.get("owner")), U(o["type"]).lower(), len(o["levels"]), cstr(o["doc"]))
 c += "};\n\nconst struct priv_row priv_rows[PRIV_COUNT] = {\n"
 for p in t["privileges"]:
     c += "    {%s, %s, %s},\n" % (cstr(p["name"]), cstr(" ".join(p["on"])), cstr(p["doc"]))

@@ -5,15 +5,17 @@
 static const char *const levels_serving_endpoints[] = {"CAN_VIEW", "CAN_QUERY", "CAN_MANAGE", 0};
 static const char *const levels_experiments[] = {"CAN_READ", "CAN_EDIT", "CAN_MANAGE", 0};
 static const char *const levels_registered_models[] = {"CAN_READ", "CAN_EDIT", "CAN_MANAGE_STAGING_VERSIONS", "CAN_MANAGE_PRODUCTION_VERSIONS", "CAN_MANAGE", 0};
+static const char *const levels_warehouses[] = {"CAN_VIEW", "CAN_USE", "CAN_MONITOR", "CAN_MANAGE", 0};
 static const char *const levels_authorization[] = {"CAN_USE", 0};
 static const char *const levels_directories[] = {"CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE", 0};
 
 const struct perm_row perm_rows[PERM_TYPE_COUNT] = {
-    {"serving-endpoints", "serving-endpoint", levels_serving_endpoints, 3, "A serving endpoint, by id."},
-    {"experiments", "mlflowExperiment", levels_experiments, 3, "An MLflow experiment, by id."},
-    {"registered-models", "registered-model", levels_registered_models, 5, "A workspace registered model, by id; 'root' covers all."},
-    {"authorization", "tokens", levels_authorization, 1, "authorization/tokens: who may create personal access tokens."},
-    {"directories", "directory", levels_directories, 4, "A workspace or Files directory."},
+    {"serving-endpoints", "serving-endpoint", "", NULL, levels_serving_endpoints, 3, "A serving endpoint, by id."},
+    {"experiments", "mlflowExperiment", "", NULL, levels_experiments, 3, "An MLflow experiment, by id."},
+    {"registered-models", "registered-model", "", NULL, levels_registered_models, 5, "A workspace registered model, by id; 'root' covers all."},
+    {"warehouses", "warehouses", "sql/", "IS_OWNER", levels_warehouses, 4, "A SQL warehouse, by id; its owner is shown as IS_OWNER."},
+    {"authorization", "tokens", "", NULL, levels_authorization, 1, "authorization/tokens: who may create personal access tokens."},
+    {"directories", "directory", "", NULL, levels_directories, 4, "A workspace or Files directory."},
 };
 
 const struct priv_row priv_rows[PRIV_COUNT] = {

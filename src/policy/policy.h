@@ -20,6 +20,8 @@
 struct perm_row {
     const char *type;        /* as in /api/2.0/permissions/{type}/{id} */
     const char *object_type; /* as in answers */
+    const char *prefix;      /* of object ids in answers: "/<prefix><type>/<id>" */
+    const char *owner;       /* level that an owner is shown with, or NULL: the highest */
     const char *const *levels;
     int n_levels;
     const char *doc;

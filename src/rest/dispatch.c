@@ -445,9 +445,20 @@ static void log_failure(struct req *r, const err *e) {
               lf_str("id", r->request_id), lf_err(e));
 }
 
+static void finish_internal(struct req *r, err *e) {
+    if (!e) req_encode(r);
+    r->on_answer(r, e);
+    err_free(e);
+    req_release(r);
+}
+
 static void finish(struct req *r, err *e) {
+    if (e) log_failure(r, e);
+    if (r->on_answer) {
+        finish_internal(r, e);
+        return;
+    }
     if (e) {
-        log_failure(r, e);
         r->failure = e;
         r->raw_type = NULL;
         close_fd(&r->reply_fd);

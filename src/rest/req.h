@@ -72,6 +72,12 @@ struct req_fact {
 struct control; /* rest/control.h */
 struct later;
 
+/* Of which statement an engine's question is (statements/asks.h). Texts live in the request. */
+struct req_ask {
+    str op, statement, session, warehouse;
+    str catalog, schema; /* the session's current ones */
+};
+
 struct req {
     arena *a;
     struct control *control;
@@ -119,6 +125,10 @@ struct req {
     vec_of(struct req_fact) facts;
     void (*after)(struct req *); /* on the loop, after commit, before the answer */
     void *state;                 /* a service's own, across steps */
+    const struct req_ask *ask;   /* NULL for requests of clients */
+    /* Internal requests: gets the answer on the loop instead of a gateway (e NULL: r->raw or r->reply_fd; e stays
+     * the caller's); the request ends when it returns. */
+    void (*on_answer)(struct req *r, const err *e);
     struct later *drops;         /* blobs to delete after the commit (src/api/files) */
 
     /* Machinery */

@@ -657,6 +657,121 @@ const struct ent_table ent_table_endpoint = {
     .prune = "DELETE FROM \"endpoint_past\" WHERE rowid IN (SELECT rowid FROM \"endpoint_past\" WHERE to_seq <= ?1 LIMIT ?2)",
 };
 
+static const struct ent_column columns_warehouse[] = {
+    {"uid", ENT_TEXT, offsetof(struct ent_warehouse, uid), .null = 0, .fold = 0, .nfc = 0, .name_like = 1, .indexed = 1,
+     .max = 16u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"name", ENT_TEXT, offsetof(struct ent_warehouse, name), .null = 0, .fold = 0, .nfc = 1, .name_like = 1, .indexed = 1,
+     .max = 99u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"owner_id", ENT_INT, offsetof(struct ent_warehouse, owner_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"creator", ENT_TEXT, offsetof(struct ent_warehouse, creator), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 255u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"cluster_size", ENT_TEXT, offsetof(struct ent_warehouse, cluster_size), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 16u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"min_clusters", ENT_INT, offsetof(struct ent_warehouse, min_clusters), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"max_clusters", ENT_INT, offsetof(struct ent_warehouse, max_clusters), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"auto_stop_mins", ENT_INT, offsetof(struct ent_warehouse, auto_stop_mins), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"warehouse_type", ENT_TEXT, offsetof(struct ent_warehouse, warehouse_type), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1024u, .allow = NULL, .forbid = NULL, .values = "CLASSIC|PRO"},
+    {"serverless", ENT_BOOL, offsetof(struct ent_warehouse, serverless), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"photon", ENT_BOOL, offsetof(struct ent_warehouse, photon), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"spot_policy", ENT_TEXT, offsetof(struct ent_warehouse, spot_policy), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 64u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"statement_timeout", ENT_INT, offsetof(struct ent_warehouse, statement_timeout), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"channel", ENT_JSON, offsetof(struct ent_warehouse, channel), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"tags", ENT_JSON, offsetof(struct ent_warehouse, tags), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"extra", ENT_JSON, offsetof(struct ent_warehouse, extra), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_warehouse[] = {
+    {"uid", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uid\" = ?3",
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uid\" = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uid\" = ?3 AND from_seq <= ?4 AND to_seq > ?4"},
+    {"name", 1, {1},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"name\" = ?3",
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"name\" = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"name\" = ?3 AND from_seq <= ?4 AND to_seq > ?4"},
+};
+static const struct ent_index indexes_warehouse[] = {
+    {"ix_warehouse_id", "CREATE UNIQUE INDEX ix_warehouse_id ON \"warehouse\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_warehouse_k_uid", "CREATE UNIQUE INDEX ix_warehouse_k_uid ON \"warehouse\" (\"account_id\", \"workspace_id\", \"uid\")"},
+    {"ix_warehouse_k_name", "CREATE UNIQUE INDEX ix_warehouse_k_name ON \"warehouse\" (\"account_id\", \"workspace_id\", \"name\")"},
+    {"ix_warehouse_past_id", "CREATE INDEX ix_warehouse_past_id ON \"warehouse_past\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_warehouse_past_k_uid", "CREATE INDEX ix_warehouse_past_k_uid ON \"warehouse_past\" (\"account_id\", \"workspace_id\", \"uid\")"},
+    {"ix_warehouse_past_k_name", "CREATE INDEX ix_warehouse_past_k_name ON \"warehouse_past\" (\"account_id\", \"workspace_id\", \"name\")"},
+    {"ix_warehouse_past_to", "CREATE INDEX ix_warehouse_past_to ON \"warehouse_past\" (\"to_seq\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_warehouse = {
+    .name = "warehouse", .number = 14, .size = sizeof(struct ent_warehouse), .scope = ENT_WORKSPACE, .erased = 0,
+    .limit = 1000, .limit_setting = "sql.max_warehouses",
+    .cols = columns_warehouse, .n_cols = ARRAY_LEN(columns_warehouse), .keys = keys_warehouse, .n_keys = 2, .indexes = indexes_warehouse,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\"",
+    .create = "CREATE TABLE \"warehouse\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"uid\" TEXT NOT NULL DEFAULT '', \"name\" TEXT NOT NULL DEFAULT '', \"owner_id\" INTEGER NOT NULL DEFAULT 0, \"creator\" TEXT NOT NULL DEFAULT '', \"cluster_size\" TEXT NOT NULL DEFAULT '', \"min_clusters\" INTEGER NOT NULL DEFAULT 0, \"max_clusters\" INTEGER NOT NULL DEFAULT 0, \"auto_stop_mins\" INTEGER NOT NULL DEFAULT 0, \"warehouse_type\" TEXT NOT NULL DEFAULT '', \"serverless\" INTEGER NOT NULL DEFAULT 0, \"photon\" INTEGER NOT NULL DEFAULT 0, \"spot_policy\" TEXT NOT NULL DEFAULT '', \"statement_timeout\" INTEGER NOT NULL DEFAULT 0, \"channel\" TEXT NOT NULL DEFAULT '', \"tags\" TEXT NOT NULL DEFAULT '', \"extra\" TEXT NOT NULL DEFAULT '')",
+    .create_past = "CREATE TABLE \"warehouse_past\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"uid\" TEXT NOT NULL DEFAULT '', \"name\" TEXT NOT NULL DEFAULT '', \"owner_id\" INTEGER NOT NULL DEFAULT 0, \"creator\" TEXT NOT NULL DEFAULT '', \"cluster_size\" TEXT NOT NULL DEFAULT '', \"min_clusters\" INTEGER NOT NULL DEFAULT 0, \"max_clusters\" INTEGER NOT NULL DEFAULT 0, \"auto_stop_mins\" INTEGER NOT NULL DEFAULT 0, \"warehouse_type\" TEXT NOT NULL DEFAULT '', \"serverless\" INTEGER NOT NULL DEFAULT 0, \"photon\" INTEGER NOT NULL DEFAULT 0, \"spot_policy\" TEXT NOT NULL DEFAULT '', \"statement_timeout\" INTEGER NOT NULL DEFAULT 0, \"channel\" TEXT NOT NULL DEFAULT '', \"tags\" TEXT NOT NULL DEFAULT '', \"extra\" TEXT NOT NULL DEFAULT '', to_seq INTEGER NOT NULL)",
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\" FROM \"warehouse_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 AND to_seq > ?4",
+    .insert = "INSERT INTO \"warehouse\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+    .update = "UPDATE \"warehouse\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"uid\" = ?9, \"name\" = ?10, \"owner_id\" = ?11, \"creator\" = ?12, \"cluster_size\" = ?13, \"min_clusters\" = ?14, \"max_clusters\" = ?15, \"auto_stop_mins\" = ?16, \"warehouse_type\" = ?17, \"serverless\" = ?18, \"photon\" = ?19, \"spot_policy\" = ?20, \"statement_timeout\" = ?21, \"channel\" = ?22, \"tags\" = ?23, \"extra\" = ?24 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = "INSERT INTO \"warehouse_past\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\", to_seq) SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uid\", \"name\", \"owner_id\", \"creator\", \"cluster_size\", \"min_clusters\", \"max_clusters\", \"auto_stop_mins\", \"warehouse_type\", \"serverless\", \"photon\", \"spot_policy\", \"statement_timeout\", \"channel\", \"tags\", \"extra\", ?4 FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq < ?4",
+    .del = "DELETE FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"warehouse\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = "DELETE FROM \"warehouse_past\" WHERE rowid IN (SELECT rowid FROM \"warehouse_past\" WHERE to_seq <= ?1 LIMIT ?2)",
+};
+
+static const struct ent_column columns_warehouse_config[] = {
+    {"one", ENT_INT, offsetof(struct ent_warehouse_config, one), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"security_policy", ENT_TEXT, offsetof(struct ent_warehouse_config, security_policy), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 64u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"data_access", ENT_JSON, offsetof(struct ent_warehouse_config, data_access), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"parameters", ENT_JSON, offsetof(struct ent_warehouse_config, parameters), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"types", ENT_JSON, offsetof(struct ent_warehouse_config, types), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"extra", ENT_JSON, offsetof(struct ent_warehouse_config, extra), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_warehouse_config[] = {
+    {"one", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"one\" = ?3",
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"one\" = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"one\" = ?3 AND from_seq <= ?4 AND to_seq > ?4"},
+};
+static const struct ent_index indexes_warehouse_config[] = {
+    {"ix_warehouse_config_id", "CREATE UNIQUE INDEX ix_warehouse_config_id ON \"warehouse_config\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_warehouse_config_k_one", "CREATE UNIQUE INDEX ix_warehouse_config_k_one ON \"warehouse_config\" (\"account_id\", \"workspace_id\", \"one\")"},
+    {"ix_warehouse_config_past_id", "CREATE INDEX ix_warehouse_config_past_id ON \"warehouse_config_past\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_warehouse_config_past_k_one", "CREATE INDEX ix_warehouse_config_past_k_one ON \"warehouse_config_past\" (\"account_id\", \"workspace_id\", \"one\")"},
+    {"ix_warehouse_config_past_to", "CREATE INDEX ix_warehouse_config_past_to ON \"warehouse_config_past\" (\"to_seq\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_warehouse_config = {
+    .name = "warehouse_config", .number = 15, .size = sizeof(struct ent_warehouse_config), .scope = ENT_WORKSPACE, .erased = 0,
+    .limit = 0, .limit_setting = NULL,
+    .cols = columns_warehouse_config, .n_cols = ARRAY_LEN(columns_warehouse_config), .keys = keys_warehouse_config, .n_keys = 1, .indexes = indexes_warehouse_config,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\"",
+    .create = "CREATE TABLE \"warehouse_config\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"one\" INTEGER NOT NULL DEFAULT 0, \"security_policy\" TEXT NOT NULL DEFAULT '', \"data_access\" TEXT NOT NULL DEFAULT '', \"parameters\" TEXT NOT NULL DEFAULT '', \"types\" TEXT NOT NULL DEFAULT '', \"extra\" TEXT NOT NULL DEFAULT '')",
+    .create_past = "CREATE TABLE \"warehouse_config_past\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"one\" INTEGER NOT NULL DEFAULT 0, \"security_policy\" TEXT NOT NULL DEFAULT '', \"data_access\" TEXT NOT NULL DEFAULT '', \"parameters\" TEXT NOT NULL DEFAULT '', \"types\" TEXT NOT NULL DEFAULT '', \"extra\" TEXT NOT NULL DEFAULT '', to_seq INTEGER NOT NULL)",
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\" FROM \"warehouse_config_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 AND to_seq > ?4",
+    .insert = "INSERT INTO \"warehouse_config\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    .update = "UPDATE \"warehouse_config\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"one\" = ?9, \"security_policy\" = ?10, \"data_access\" = ?11, \"parameters\" = ?12, \"types\" = ?13, \"extra\" = ?14 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = "INSERT INTO \"warehouse_config_past\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\", to_seq) SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"one\", \"security_policy\", \"data_access\", \"parameters\", \"types\", \"extra\", ?4 FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq < ?4",
+    .del = "DELETE FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"warehouse_config\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = "DELETE FROM \"warehouse_config_past\" WHERE rowid IN (SELECT rowid FROM \"warehouse_config_past\" WHERE to_seq <= ?1 LIMIT ?2)",
+};
+
 static const struct ent_column columns_served_version[] = {
     {"endpoint_id", ENT_INT, offsetof(struct ent_served_version, endpoint_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
      .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
@@ -702,7 +817,7 @@ static const struct ent_index indexes_served_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_served_version = {
-    .name = "served_version", .number = 14, .size = sizeof(struct ent_served_version), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "served_version", .number = 16, .size = sizeof(struct ent_served_version), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_served_version, .n_cols = ARRAY_LEN(columns_served_version), .keys = keys_served_version, .n_keys = 1, .indexes = indexes_served_version,
     .removed = "",
@@ -749,7 +864,7 @@ static const struct ent_index indexes_experiment[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_experiment = {
-    .name = "experiment", .number = 15, .size = sizeof(struct ent_experiment), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "experiment", .number = 17, .size = sizeof(struct ent_experiment), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 1000000, .limit_setting = NULL,
     .cols = columns_experiment, .n_cols = ARRAY_LEN(columns_experiment), .keys = keys_experiment, .n_keys = 1, .indexes = indexes_experiment,
     .removed = "",
@@ -795,7 +910,7 @@ static const struct ent_index indexes_registered_model[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_registered_model = {
-    .name = "registered_model", .number = 16, .size = sizeof(struct ent_registered_model), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "registered_model", .number = 18, .size = sizeof(struct ent_registered_model), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_registered_model, .n_cols = ARRAY_LEN(columns_registered_model), .keys = keys_registered_model, .n_keys = 1, .indexes = indexes_registered_model,
     .removed = "",
@@ -857,7 +972,7 @@ static const struct ent_index indexes_model_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_model_version = {
-    .name = "model_version", .number = 17, .size = sizeof(struct ent_model_version), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "model_version", .number = 19, .size = sizeof(struct ent_model_version), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_model_version, .n_cols = ARRAY_LEN(columns_model_version), .keys = keys_model_version, .n_keys = 1, .indexes = indexes_model_version,
     .removed = "",
@@ -896,7 +1011,7 @@ static const struct ent_index indexes_model_alias[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_model_alias = {
-    .name = "model_alias", .number = 18, .size = sizeof(struct ent_model_alias), .scope = ENT_ANY, .erased = 0,
+    .name = "model_alias", .number = 20, .size = sizeof(struct ent_model_alias), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_model_alias, .n_cols = ARRAY_LEN(columns_model_alias), .keys = keys_model_alias, .n_keys = 1, .indexes = indexes_model_alias,
     .removed = "",
@@ -948,7 +1063,7 @@ static const struct ent_index indexes_catalog[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_catalog = {
-    .name = "catalog", .number = 19, .size = sizeof(struct ent_catalog), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "catalog", .number = 21, .size = sizeof(struct ent_catalog), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_catalog, .n_cols = ARRAY_LEN(columns_catalog), .keys = keys_catalog, .n_keys = 1, .indexes = indexes_catalog,
     .removed = "",
@@ -996,7 +1111,7 @@ static const struct ent_index indexes_schema[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_schema = {
-    .name = "schema", .number = 20, .size = sizeof(struct ent_schema), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "schema", .number = 22, .size = sizeof(struct ent_schema), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 10000, .limit_setting = NULL,
     .cols = columns_schema, .n_cols = ARRAY_LEN(columns_schema), .keys = keys_schema, .n_keys = 1, .indexes = indexes_schema,
     .removed = "",
@@ -1046,7 +1161,7 @@ static const struct ent_index indexes_uc_model[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_model = {
-    .name = "uc_model", .number = 21, .size = sizeof(struct ent_uc_model), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_model", .number = 23, .size = sizeof(struct ent_uc_model), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_model, .n_cols = ARRAY_LEN(columns_uc_model), .keys = keys_uc_model, .n_keys = 1, .indexes = indexes_uc_model,
     .removed = "",
@@ -1106,7 +1221,7 @@ static const struct ent_index indexes_uc_model_version[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_model_version = {
-    .name = "uc_model_version", .number = 22, .size = sizeof(struct ent_uc_model_version), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_model_version", .number = 24, .size = sizeof(struct ent_uc_model_version), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_uc_model_version, .n_cols = ARRAY_LEN(columns_uc_model_version), .keys = keys_uc_model_version, .n_keys = 1, .indexes = indexes_uc_model_version,
     .removed = "",
@@ -1178,7 +1293,7 @@ static const struct ent_index indexes_uc_table[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_table = {
-    .name = "uc_table", .number = 23, .size = sizeof(struct ent_uc_table), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_table", .number = 25, .size = sizeof(struct ent_uc_table), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000000, .limit_setting = NULL,
     .cols = columns_uc_table, .n_cols = ARRAY_LEN(columns_uc_table), .keys = keys_uc_table, .n_keys = 1, .indexes = indexes_uc_table,
     .removed = "",
@@ -1226,7 +1341,7 @@ static const struct ent_index indexes_uc_volume[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_volume = {
-    .name = "uc_volume", .number = 24, .size = sizeof(struct ent_uc_volume), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_volume", .number = 26, .size = sizeof(struct ent_uc_volume), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_volume, .n_cols = ARRAY_LEN(columns_uc_volume), .keys = keys_uc_volume, .n_keys = 1, .indexes = indexes_uc_volume,
     .removed = "",
@@ -1282,7 +1397,7 @@ static const struct ent_index indexes_uc_function[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_function = {
-    .name = "uc_function", .number = 25, .size = sizeof(struct ent_uc_function), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_function", .number = 27, .size = sizeof(struct ent_uc_function), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_function, .n_cols = ARRAY_LEN(columns_uc_function), .keys = keys_uc_function, .n_keys = 1, .indexes = indexes_uc_function,
     .removed = "",
@@ -1328,7 +1443,7 @@ static const struct ent_index indexes_storage_credential[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_storage_credential = {
-    .name = "storage_credential", .number = 26, .size = sizeof(struct ent_storage_credential), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "storage_credential", .number = 28, .size = sizeof(struct ent_storage_credential), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_storage_credential, .n_cols = ARRAY_LEN(columns_storage_credential), .keys = keys_storage_credential, .n_keys = 1, .indexes = indexes_storage_credential,
     .removed = "",
@@ -1374,7 +1489,7 @@ static const struct ent_index indexes_external_location[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_external_location = {
-    .name = "external_location", .number = 27, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "external_location", .number = 29, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_external_location, .n_cols = ARRAY_LEN(columns_external_location), .keys = keys_external_location, .n_keys = 1, .indexes = indexes_external_location,
     .removed = "",
@@ -1416,7 +1531,7 @@ static const struct ent_index indexes_grant[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_grant = {
-    .name = "grant", .number = 28, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "grant", .number = 30, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_grant, .n_cols = ARRAY_LEN(columns_grant), .keys = keys_grant, .n_keys = 1, .indexes = indexes_grant,
     .removed = "",
@@ -1466,7 +1581,7 @@ static const struct ent_index indexes_dbfs_file[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_dbfs_file = {
-    .name = "dbfs_file", .number = 29, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "dbfs_file", .number = 31, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_dbfs_file, .n_cols = ARRAY_LEN(columns_dbfs_file), .keys = keys_dbfs_file, .n_keys = 1, .indexes = indexes_dbfs_file,
     .removed = "",
@@ -1522,7 +1637,7 @@ static const struct ent_index indexes_file_object[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_file_object = {
-    .name = "file_object", .number = 30, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
+    .name = "file_object", .number = 32, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_file_object, .n_cols = ARRAY_LEN(columns_file_object), .keys = keys_file_object, .n_keys = 1, .indexes = indexes_file_object,
     .removed = "",
@@ -1574,7 +1689,7 @@ static const struct ent_index indexes_upload[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_upload = {
-    .name = "upload", .number = 31, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
+    .name = "upload", .number = 33, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_upload, .n_cols = ARRAY_LEN(columns_upload), .keys = keys_upload, .n_keys = 1, .indexes = indexes_upload,
     .removed = "",
@@ -1606,6 +1721,8 @@ const struct ent_table *const ent_tables[ENT_COUNT] = {
     &ent_table_acl,
     &ent_table_setting_kv,
     &ent_table_endpoint,
+    &ent_table_warehouse,
+    &ent_table_warehouse_config,
     &ent_table_served_version,
     &ent_table_experiment,
     &ent_table_registered_model,

@@ -5,8 +5,8 @@
 
 #include "store/ent.h"
 
-#define ENT_COUNT 32
-#define ENT_FINGERPRINT "7f07cc25c9711f2d16b66eca6776e0b4"
+#define ENT_COUNT 34
+#define ENT_FINGERPRINT "2684488e8c6ebf1d3ae6214deb6855a2"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -789,6 +789,139 @@ static inline BH_CHECK err *ent_endpoint_by_name(store_tx *tx, struct store_scop
                                         struct ent_endpoint *ret, bool *found) {
     const struct ent_part parts[] = {{.s = name}};
     return ent_by_key(tx, &ent_table_endpoint, 0, scope, a, parts, ret, found);
+}
+
+/* A SQL warehouse. Whether it runs is no part of it: that lives in src/statements. */
+struct ent_warehouse {
+    ENT_HEAD;
+    str uid; /* as clients name it: 16 hex digits */
+    str name;
+    int64_t owner_id;
+    str creator; /* name of whoever made it */
+    str cluster_size;
+    int64_t min_clusters;
+    int64_t max_clusters;
+    int64_t auto_stop_mins; /* 0: never */
+    str warehouse_type;
+    bool serverless;
+    bool photon;
+    str spot_policy;
+    int64_t statement_timeout; /* seconds; 0: the setting's */
+    str channel; /* json */
+    str tags; /* json */
+    str extra; /* fields that are kept and given back */
+};
+struct ent_warehouse_rows {
+    struct ent_warehouse *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_WAREHOUSE_UID = 1,
+    ENT_WAREHOUSE_NAME = 2,
+    ENT_WAREHOUSE_OWNER_ID = 3,
+    ENT_WAREHOUSE_CREATOR = 4,
+    ENT_WAREHOUSE_CLUSTER_SIZE = 5,
+    ENT_WAREHOUSE_MIN_CLUSTERS = 6,
+    ENT_WAREHOUSE_MAX_CLUSTERS = 7,
+    ENT_WAREHOUSE_AUTO_STOP_MINS = 8,
+    ENT_WAREHOUSE_WAREHOUSE_TYPE = 9,
+    ENT_WAREHOUSE_SERVERLESS = 10,
+    ENT_WAREHOUSE_PHOTON = 11,
+    ENT_WAREHOUSE_SPOT_POLICY = 12,
+    ENT_WAREHOUSE_STATEMENT_TIMEOUT = 13,
+    ENT_WAREHOUSE_CHANNEL = 14,
+    ENT_WAREHOUSE_TAGS = 15,
+    ENT_WAREHOUSE_EXTRA = 16,
+};
+extern const struct ent_table ent_table_warehouse;
+static inline BH_CHECK err *ent_warehouse_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_warehouse *ret, bool *found) {
+    return ent_get(tx, &ent_table_warehouse, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_warehouse_insert(store_tx *tx, struct store_scope scope, struct ent_warehouse *row) {
+    return ent_insert(tx, &ent_table_warehouse, scope, row);
+}
+static inline BH_CHECK err *ent_warehouse_update(store_tx *tx, struct store_scope scope, struct ent_warehouse *row) {
+    return ent_update(tx, &ent_table_warehouse, scope, row);
+}
+static inline BH_CHECK err *ent_warehouse_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_warehouse, scope, id);
+}
+static inline BH_CHECK err *ent_warehouse_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_warehouse_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_warehouse, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_warehouse_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_warehouse, scope, q, ret);
+}
+static inline BH_CHECK err *ent_warehouse_by_uid(store_tx *tx, struct store_scope scope, arena *a, str uid,
+                                        struct ent_warehouse *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = uid}};
+    return ent_by_key(tx, &ent_table_warehouse, 0, scope, a, parts, ret, found);
+}
+static inline BH_CHECK err *ent_warehouse_by_name(store_tx *tx, struct store_scope scope, arena *a, str name,
+                                        struct ent_warehouse *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = name}};
+    return ent_by_key(tx, &ent_table_warehouse, 1, scope, a, parts, ret, found);
+}
+
+/* What holds for all SQL warehouses of a workspace; made with its first warehouse. */
+struct ent_warehouse_config {
+    ENT_HEAD;
+    int64_t one; /* 1: there is one row */
+    str security_policy;
+    str data_access; /* pairs of Spark settings, also of an external Hive metastore */
+    str parameters; /* SQL settings of every session */
+    str types; /* enabled_warehouse_types as given */
+    str extra; /* fields that are kept and given back */
+};
+struct ent_warehouse_config_rows {
+    struct ent_warehouse_config *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_WAREHOUSE_CONFIG_ONE = 1,
+    ENT_WAREHOUSE_CONFIG_SECURITY_POLICY = 2,
+    ENT_WAREHOUSE_CONFIG_DATA_ACCESS = 3,
+    ENT_WAREHOUSE_CONFIG_PARAMETERS = 4,
+    ENT_WAREHOUSE_CONFIG_TYPES = 5,
+    ENT_WAREHOUSE_CONFIG_EXTRA = 6,
+};
+extern const struct ent_table ent_table_warehouse_config;
+static inline BH_CHECK err *ent_warehouse_config_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_warehouse_config *ret, bool *found) {
+    return ent_get(tx, &ent_table_warehouse_config, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_warehouse_config_insert(store_tx *tx, struct store_scope scope, struct ent_warehouse_config *row) {
+    return ent_insert(tx, &ent_table_warehouse_config, scope, row);
+}
+static inline BH_CHECK err *ent_warehouse_config_update(store_tx *tx, struct store_scope scope, struct ent_warehouse_config *row) {
+    return ent_update(tx, &ent_table_warehouse_config, scope, row);
+}
+static inline BH_CHECK err *ent_warehouse_config_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_warehouse_config, scope, id);
+}
+static inline BH_CHECK err *ent_warehouse_config_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_warehouse_config_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_warehouse_config, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_warehouse_config_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_warehouse_config, scope, q, ret);
+}
+static inline BH_CHECK err *ent_warehouse_config_by_one(store_tx *tx, struct store_scope scope, arena *a, int64_t one,
+                                        struct ent_warehouse_config *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = one}};
+    return ent_by_key(tx, &ent_table_warehouse_config, 0, scope, a, parts, ret, found);
 }
 
 /* One served entity of one configuration of an endpoint. */
