@@ -219,6 +219,35 @@
 #pragma weak api_serving_logs_find
 #pragma weak api_serving_logs
 #pragma weak api_serving_build_logs
+#pragma weak api_sql_wh_create
+#pragma weak api_sql_wh_started
+#pragma weak api_sql_wh_list_find
+#pragma weak api_sql_wh_list
+#pragma weak api_sql_wh_get_find
+#pragma weak api_sql_wh_get
+#pragma weak api_sql_wh_edit
+#pragma weak api_sql_wh_delete
+#pragma weak api_sql_wh_start
+#pragma weak api_sql_wh_stop
+#pragma weak api_sql_config_get
+#pragma weak api_sql_config_set
+#pragma weak api_sql_ses_create
+#pragma weak api_sql_ses_delete
+#pragma weak api_sql_st_execute
+#pragma weak api_sql_st_show
+#pragma weak api_sql_st_show_long
+#pragma weak api_sql_st_find
+#pragma weak api_sql_st_past
+#pragma weak api_sql_st_cancel
+#pragma weak api_sql_st_cancel_past
+#pragma weak api_sql_st_close
+#pragma weak api_sql_st_chunk
+#pragma weak api_sql_st_chunk_long
+#pragma weak api_sql_st_link
+#pragma weak api_sql_hist_settle
+#pragma weak api_sql_hist_list
+#pragma weak api_sql_flags
+#pragma weak api_sql_telemetry
 #pragma weak api_unity_catalog_create_catalog
 #pragma weak api_unity_catalog_list_catalogs
 #pragma weak api_unity_catalog_get_catalog
@@ -1766,13 +1795,303 @@ static const struct schema_field fields_261[] = {
 static const struct schema schema_261 = {fields_261, 1};
 
 static const struct schema_field fields_262[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"dbsql_version", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_262 = {fields_262, 2};
+
+static const struct schema_field fields_263[] = {
+    {"custom_tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_263 = {fields_263, 1};
+
+static const struct schema_field fields_264[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
+    {"min_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"max_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"auto_stop_mins", SCHEMA_INT64, false, NULL, NULL},
+    {"creator_name", SCHEMA_STRING, false, NULL, NULL},
+    {"warehouse_type", SCHEMA_ENUM, false, "CLASSIC|PRO|TYPE_UNSPECIFIED", NULL},
+    {"enable_serverless_compute", SCHEMA_BOOL, false, NULL, NULL},
+    {"enable_photon", SCHEMA_BOOL, false, NULL, NULL},
+    {"spot_instance_policy", SCHEMA_ENUM, false, "COST_OPTIMIZED|RELIABILITY_OPTIMIZED|POLICY_UNSPECIFIED", NULL},
+    {"statement_timeout", SCHEMA_INT64, false, NULL, NULL},
+    {"channel", SCHEMA_OBJECT, false, NULL, &schema_262},
+    {"tags", SCHEMA_OBJECT, false, NULL, &schema_263},
+    {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
+    {"customer_version_label", SCHEMA_STRING, false, NULL, NULL},
+    {"max_dbu", SCHEMA_INT64, false, NULL, NULL},
+    {"reyden_cluster_size_multiplier", SCHEMA_DOUBLE, false, NULL, NULL}};
+static const struct schema schema_264 = {fields_264, 17};
+
+static const struct schema_field fields_265[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_265 = {fields_265, 1};
+
+static const struct schema_field fields_266[] = {
+    {"page_size", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"run_as_user_id", SCHEMA_INT64, false, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_266 = {fields_266, 4};
+
+static const struct schema_field fields_267[] = {
+    {"hostname", SCHEMA_STRING, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"port", SCHEMA_INT64, false, NULL, NULL},
+    {"protocol", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_267 = {fields_267, 4};
+
+static const struct schema_field fields_268[] = {
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
+    {"min_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"max_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"auto_stop_mins", SCHEMA_INT64, false, NULL, NULL},
+    {"creator_name", SCHEMA_STRING, false, NULL, NULL},
+    {"warehouse_type", SCHEMA_STRING, false, NULL, NULL},
+    {"enable_serverless_compute", SCHEMA_BOOL, false, NULL, NULL},
+    {"enable_photon", SCHEMA_BOOL, false, NULL, NULL},
+    {"spot_instance_policy", SCHEMA_STRING, false, NULL, NULL},
+    {"state", SCHEMA_STRING, false, NULL, NULL},
+    {"num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"num_active_sessions", SCHEMA_INT64, false, NULL, NULL},
+    {"jdbc_url", SCHEMA_STRING, false, NULL, NULL},
+    {"odbc_params", SCHEMA_OBJECT, false, NULL, &schema_267},
+    {"health", SCHEMA_OBJECT, false, NULL, NULL},
+    {"tags", SCHEMA_OBJECT, false, NULL, NULL},
+    {"channel", SCHEMA_OBJECT, false, NULL, NULL},
+    {"statement_timeout", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_268 = {fields_268, 20};
+
+static const struct schema_field fields_269[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_268}};
+static const struct schema schema_269 = {fields_269, 1};
+
+static const struct schema_field fields_270[] = {
+    {"warehouses", SCHEMA_LIST, false, NULL, &schema_269},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_270 = {fields_270, 2};
+
+static const struct schema_field fields_271[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
+    {"min_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"max_num_clusters", SCHEMA_INT64, false, NULL, NULL},
+    {"auto_stop_mins", SCHEMA_INT64, false, NULL, NULL},
+    {"creator_name", SCHEMA_STRING, false, NULL, NULL},
+    {"warehouse_type", SCHEMA_ENUM, false, "CLASSIC|PRO|TYPE_UNSPECIFIED", NULL},
+    {"enable_serverless_compute", SCHEMA_BOOL, false, NULL, NULL},
+    {"enable_photon", SCHEMA_BOOL, false, NULL, NULL},
+    {"spot_instance_policy", SCHEMA_ENUM, false, "COST_OPTIMIZED|RELIABILITY_OPTIMIZED|POLICY_UNSPECIFIED", NULL},
+    {"statement_timeout", SCHEMA_INT64, false, NULL, NULL},
+    {"channel", SCHEMA_OBJECT, false, NULL, &schema_262},
+    {"tags", SCHEMA_OBJECT, false, NULL, &schema_263},
+    {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
+    {"customer_version_label", SCHEMA_STRING, false, NULL, NULL},
+    {"max_dbu", SCHEMA_INT64, false, NULL, NULL},
+    {"reyden_cluster_size_multiplier", SCHEMA_DOUBLE, false, NULL, NULL}};
+static const struct schema schema_271 = {fields_271, 17};
+
+static const struct schema_field fields_272[] = {
+    {"configuration_pairs", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_272 = {fields_272, 1};
+
+static const struct schema_field fields_273[] = {
+    {"warehouse_type", SCHEMA_STRING, false, NULL, NULL},
+    {"enabled", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_273 = {fields_273, 2};
+
+static const struct schema_field fields_274[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_273}};
+static const struct schema schema_274 = {fields_274, 1};
+
+static const struct schema_field fields_275[] = {
+    {"channel", SCHEMA_OBJECT, false, NULL, NULL},
+    {"config_param", SCHEMA_OBJECT, false, NULL, &schema_272},
+    {"data_access_config", SCHEMA_LIST, false, NULL, &schema_83},
+    {"enable_serverless_compute", SCHEMA_BOOL, false, NULL, NULL},
+    {"enabled_warehouse_types", SCHEMA_LIST, false, NULL, &schema_274},
+    {"global_param", SCHEMA_OBJECT, false, NULL, &schema_272},
+    {"google_service_account", SCHEMA_STRING, false, NULL, NULL},
+    {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
+    {"security_policy", SCHEMA_ENUM, false, "DATA_ACCESS_CONTROL|NONE|PASSTHROUGH", NULL},
+    {"sql_configuration_parameters", SCHEMA_OBJECT, false, NULL, &schema_272}};
+static const struct schema schema_275 = {fields_275, 10};
+
+static const struct schema_field fields_276[] = {
+    {"", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_276 = {fields_276, 1};
+
+static const struct schema_field fields_277[] = {
+    {"warehouse_id", SCHEMA_STRING, true, NULL, NULL},
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"session_confs", SCHEMA_MAP, false, NULL, &schema_276},
+    {"execution_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_277 = {fields_277, 5};
+
+static const struct schema_field fields_278[] = {
+    {"session_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_278 = {fields_278, 1};
+
+static const struct schema_field fields_279[] = {
+    {"warehouse_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_279 = {fields_279, 1};
+
+static const struct schema_field fields_280[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"value", SCHEMA_ANY, false, NULL, NULL},
+    {"type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_280 = {fields_280, 3};
+
+static const struct schema_field fields_281[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_280}};
+static const struct schema schema_281 = {fields_281, 1};
+
+static const struct schema_field fields_282[] = {
+    {"statement", SCHEMA_STRING, true, NULL, NULL},
+    {"warehouse_id", SCHEMA_STRING, false, NULL, NULL},
+    {"session_id", SCHEMA_STRING, false, NULL, NULL},
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_281},
+    {"disposition", SCHEMA_ENUM, false, "INLINE|EXTERNAL_LINKS|INLINE_OR_EXTERNAL_LINKS", NULL},
+    {"format", SCHEMA_ENUM, false, "JSON_ARRAY|ARROW_STREAM|CSV", NULL},
+    {"result_compression", SCHEMA_ENUM, false, "NONE|LZ4_FRAME", NULL},
+    {"wait_timeout", SCHEMA_STRING, false, NULL, NULL},
+    {"on_wait_timeout", SCHEMA_ENUM, false, "CONTINUE|CANCEL", NULL},
+    {"row_limit", SCHEMA_INT64, false, NULL, NULL},
+    {"byte_limit", SCHEMA_INT64, false, NULL, NULL},
+    {"query_tags", SCHEMA_LIST, false, NULL, &schema_83}};
+static const struct schema schema_282 = {fields_282, 14};
+
+static const struct schema_field fields_283[] = {
+    {"error_code", SCHEMA_STRING, false, NULL, NULL},
+    {"message", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_283 = {fields_283, 2};
+
+static const struct schema_field fields_284[] = {
+    {"state", SCHEMA_STRING, false, NULL, NULL},
+    {"error", SCHEMA_OBJECT, false, NULL, &schema_283},
+    {"sql_state", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_284 = {fields_284, 3};
+
+static const struct schema_field fields_285[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"position", SCHEMA_INT64, false, NULL, NULL},
+    {"type_name", SCHEMA_STRING, false, NULL, NULL},
+    {"type_text", SCHEMA_STRING, false, NULL, NULL},
+    {"type_precision", SCHEMA_INT64, false, NULL, NULL},
+    {"type_scale", SCHEMA_INT64, false, NULL, NULL},
+    {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_285 = {fields_285, 7};
+
+static const struct schema_field fields_286[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_285}};
+static const struct schema schema_286 = {fields_286, 1};
+
+static const struct schema_field fields_287[] = {
+    {"column_count", SCHEMA_INT64, false, NULL, NULL},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_286}};
+static const struct schema schema_287 = {fields_287, 2};
+
+static const struct schema_field fields_288[] = {
+    {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
+    {"row_offset", SCHEMA_INT64, false, NULL, NULL},
+    {"row_count", SCHEMA_INT64, false, NULL, NULL},
+    {"byte_count", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_288 = {fields_288, 4};
+
+static const struct schema_field fields_289[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_288}};
+static const struct schema schema_289 = {fields_289, 1};
+
+static const struct schema_field fields_290[] = {
+    {"format", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_OBJECT, false, NULL, &schema_287},
+    {"total_chunk_count", SCHEMA_INT64, false, NULL, NULL},
+    {"chunks", SCHEMA_LIST, false, NULL, &schema_289},
+    {"total_row_count", SCHEMA_INT64, false, NULL, NULL},
+    {"total_byte_count", SCHEMA_INT64, false, NULL, NULL},
+    {"truncated", SCHEMA_BOOL, false, NULL, NULL},
+    {"result_compression", SCHEMA_STRING, false, NULL, NULL},
+    {"is_volume_operation", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_290 = {fields_290, 9};
+
+static const struct schema_field fields_291[] = {
+    {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
+    {"row_offset", SCHEMA_INT64, false, NULL, NULL},
+    {"row_count", SCHEMA_INT64, false, NULL, NULL},
+    {"byte_count", SCHEMA_INT64, false, NULL, NULL},
+    {"external_link", SCHEMA_STRING, false, NULL, NULL},
+    {"expiration", SCHEMA_STRING, false, NULL, NULL},
+    {"next_chunk_index", SCHEMA_INT64, false, NULL, NULL},
+    {"next_chunk_internal_link", SCHEMA_STRING, false, NULL, NULL},
+    {"http_headers", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_291 = {fields_291, 9};
+
+static const struct schema_field fields_292[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_291}};
+static const struct schema schema_292 = {fields_292, 1};
+
+static const struct schema_field fields_293[] = {
+    {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
+    {"row_offset", SCHEMA_INT64, false, NULL, NULL},
+    {"row_count", SCHEMA_INT64, false, NULL, NULL},
+    {"byte_count", SCHEMA_INT64, false, NULL, NULL},
+    {"data_array", SCHEMA_LIST, false, NULL, &schema_276},
+    {"external_links", SCHEMA_LIST, false, NULL, &schema_292},
+    {"attachment", SCHEMA_STRING, false, NULL, NULL},
+    {"next_chunk_index", SCHEMA_INT64, false, NULL, NULL},
+    {"next_chunk_internal_link", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_293 = {fields_293, 9};
+
+static const struct schema_field fields_294[] = {
+    {"statement_id", SCHEMA_STRING, false, NULL, NULL},
+    {"status", SCHEMA_OBJECT, false, NULL, &schema_284},
+    {"manifest", SCHEMA_OBJECT, false, NULL, &schema_290},
+    {"result", SCHEMA_OBJECT, false, NULL, &schema_293}};
+static const struct schema schema_294 = {fields_294, 4};
+
+static const struct schema_field fields_295[] = {
+    {"filter_by", SCHEMA_OBJECT, false, NULL, NULL},
+    {"include_metrics", SCHEMA_BOOL, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_295 = {fields_295, 4};
+
+static const struct schema_field fields_296[] = {
+    {"res", SCHEMA_LIST, false, NULL, &schema_12},
+    {"has_next_page", SCHEMA_BOOL, false, NULL, NULL},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_296 = {fields_296, 3};
+
+static const struct schema_field fields_297[] = {
+    {"flags", SCHEMA_LIST, false, NULL, &schema_12},
+    {"ttl_seconds", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_297 = {fields_297, 2};
+
+static const struct schema_field fields_298[] = {
+    {"protoLogs", SCHEMA_LIST, false, NULL, &schema_276},
+    {"items", SCHEMA_LIST, false, NULL, &schema_276}};
+static const struct schema schema_298 = {fields_298, 2};
+
+static const struct schema_field fields_299[] = {
+    {"errors", SCHEMA_LIST, false, NULL, &schema_276},
+    {"numSuccess", SCHEMA_INT64, false, NULL, NULL},
+    {"numProtoSuccess", SCHEMA_INT64, false, NULL, NULL},
+    {"numRealtimeSuccess", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_299 = {fields_299, 4};
+
+static const struct schema_field fields_300[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_262 = {fields_262, 4};
+static const struct schema schema_300 = {fields_300, 4};
 
-static const struct schema_field fields_263[] = {
+static const struct schema_field fields_301[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -1789,51 +2108,51 @@ static const struct schema_field fields_263[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_263 = {fields_263, 16};
+static const struct schema schema_301 = {fields_301, 16};
 
-static const struct schema_field fields_264[] = {
+static const struct schema_field fields_302[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_264 = {fields_264, 3};
+static const struct schema schema_302 = {fields_302, 3};
 
-static const struct schema_field fields_265[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_263}};
-static const struct schema schema_265 = {fields_265, 1};
+static const struct schema_field fields_303[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_301}};
+static const struct schema schema_303 = {fields_303, 1};
 
-static const struct schema_field fields_266[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_265},
+static const struct schema_field fields_304[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_303},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_266 = {fields_266, 2};
+static const struct schema schema_304 = {fields_304, 2};
 
-static const struct schema_field fields_267[] = {
+static const struct schema_field fields_305[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_267 = {fields_267, 2};
+static const struct schema schema_305 = {fields_305, 2};
 
-static const struct schema_field fields_268[] = {
+static const struct schema_field fields_306[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_268 = {fields_268, 6};
+static const struct schema schema_306 = {fields_306, 6};
 
-static const struct schema_field fields_269[] = {
+static const struct schema_field fields_307[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_269 = {fields_269, 2};
+static const struct schema schema_307 = {fields_307, 2};
 
-static const struct schema_field fields_270[] = {
+static const struct schema_field fields_308[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_270 = {fields_270, 5};
+static const struct schema schema_308 = {fields_308, 5};
 
-static const struct schema_field fields_271[] = {
+static const struct schema_field fields_309[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -1849,43 +2168,43 @@ static const struct schema_field fields_271[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_271 = {fields_271, 15};
+static const struct schema schema_309 = {fields_309, 15};
 
-static const struct schema_field fields_272[] = {
+static const struct schema_field fields_310[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_272 = {fields_272, 4};
+static const struct schema schema_310 = {fields_310, 4};
 
-static const struct schema_field fields_273[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_271}};
-static const struct schema schema_273 = {fields_273, 1};
+static const struct schema_field fields_311[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_309}};
+static const struct schema schema_311 = {fields_311, 1};
 
-static const struct schema_field fields_274[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_273},
+static const struct schema_field fields_312[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_311},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_274 = {fields_274, 2};
+static const struct schema schema_312 = {fields_312, 2};
 
-static const struct schema_field fields_275[] = {
+static const struct schema_field fields_313[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_275 = {fields_275, 2};
+static const struct schema schema_313 = {fields_313, 2};
 
-static const struct schema_field fields_276[] = {
+static const struct schema_field fields_314[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
-static const struct schema schema_276 = {fields_276, 5};
+static const struct schema schema_314 = {fields_314, 5};
 
-static const struct schema_field fields_277[] = {
+static const struct schema_field fields_315[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_277 = {fields_277, 2};
+static const struct schema schema_315 = {fields_315, 2};
 
-static const struct schema_field fields_278[] = {
+static const struct schema_field fields_316[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -1893,28 +2212,28 @@ static const struct schema_field fields_278[] = {
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_278 = {fields_278, 7};
+static const struct schema schema_316 = {fields_316, 7};
 
-static const struct schema_field fields_279[] = {
+static const struct schema_field fields_317[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_279 = {fields_279, 6};
+static const struct schema schema_317 = {fields_317, 6};
 
-static const struct schema_field fields_280[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_279}};
-static const struct schema schema_280 = {fields_280, 1};
+static const struct schema_field fields_318[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_317}};
+static const struct schema schema_318 = {fields_318, 1};
 
-static const struct schema_field fields_281[] = {
+static const struct schema_field fields_319[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_280},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_318},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -1925,57 +2244,57 @@ static const struct schema_field fields_281[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_281 = {fields_281, 16};
+static const struct schema schema_319 = {fields_319, 16};
 
-static const struct schema_field fields_282[] = {
+static const struct schema_field fields_320[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_282 = {fields_282, 5};
+static const struct schema schema_320 = {fields_320, 5};
 
-static const struct schema_field fields_283[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_281}};
-static const struct schema schema_283 = {fields_283, 1};
+static const struct schema_field fields_321[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_319}};
+static const struct schema schema_321 = {fields_321, 1};
 
-static const struct schema_field fields_284[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_283},
+static const struct schema_field fields_322[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_321},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_284 = {fields_284, 2};
+static const struct schema schema_322 = {fields_322, 2};
 
-static const struct schema_field fields_285[] = {
+static const struct schema_field fields_323[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_285 = {fields_285, 3};
+static const struct schema schema_323 = {fields_323, 3};
 
-static const struct schema_field fields_286[] = {
+static const struct schema_field fields_324[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_286 = {fields_286, 5};
+static const struct schema schema_324 = {fields_324, 5};
 
-static const struct schema_field fields_287[] = {
+static const struct schema_field fields_325[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_287 = {fields_287, 3};
+static const struct schema schema_325 = {fields_325, 3};
 
-static const struct schema_field fields_288[] = {
+static const struct schema_field fields_326[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_288 = {fields_288, 2};
+static const struct schema schema_326 = {fields_326, 2};
 
-static const struct schema_field fields_289[] = {
+static const struct schema_field fields_327[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_289 = {fields_289, 3};
+static const struct schema schema_327 = {fields_327, 3};
 
-static const struct schema_field fields_290[] = {
+static const struct schema_field fields_328[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -1986,7 +2305,7 @@ static const struct schema_field fields_290[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_280},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_318},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
@@ -1996,9 +2315,9 @@ static const struct schema_field fields_290[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_290 = {fields_290, 20};
+static const struct schema schema_328 = {fields_328, 20};
 
-static const struct schema_field fields_291[] = {
+static const struct schema_field fields_329[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -2011,136 +2330,136 @@ static const struct schema_field fields_291[] = {
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_291 = {fields_291, 12};
+static const struct schema schema_329 = {fields_329, 12};
 
-static const struct schema_field fields_292[] = {
+static const struct schema_field fields_330[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_292 = {fields_292, 4};
+static const struct schema schema_330 = {fields_330, 4};
 
-static const struct schema_field fields_293[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_290}};
-static const struct schema schema_293 = {fields_293, 1};
+static const struct schema_field fields_331[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_328}};
+static const struct schema schema_331 = {fields_331, 1};
 
-static const struct schema_field fields_294[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_293},
+static const struct schema_field fields_332[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_331},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_294 = {fields_294, 2};
+static const struct schema schema_332 = {fields_332, 2};
 
-static const struct schema_field fields_295[] = {
+static const struct schema_field fields_333[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_295 = {fields_295, 4};
+static const struct schema schema_333 = {fields_333, 4};
 
-static const struct schema_field fields_296[] = {
+static const struct schema_field fields_334[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_296 = {fields_296, 3};
+static const struct schema schema_334 = {fields_334, 3};
 
-static const struct schema_field fields_297[] = {
+static const struct schema_field fields_335[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_297 = {fields_297, 2};
+static const struct schema schema_335 = {fields_335, 2};
 
-static const struct schema_field fields_298[] = {
+static const struct schema_field fields_336[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_298 = {fields_298, 5};
+static const struct schema schema_336 = {fields_336, 5};
 
-static const struct schema_field fields_299[] = {
+static const struct schema_field fields_337[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_299 = {fields_299, 2};
+static const struct schema schema_337 = {fields_337, 2};
 
-static const struct schema_field fields_300[] = {
+static const struct schema_field fields_338[] = {
     {"add_tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_300 = {fields_300, 2};
+static const struct schema schema_338 = {fields_338, 2};
 
-static const struct schema_field fields_301[] = {
+static const struct schema_field fields_339[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_300}};
-static const struct schema schema_301 = {fields_301, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_338}};
+static const struct schema schema_339 = {fields_339, 3};
 
-static const struct schema_field fields_302[] = {
+static const struct schema_field fields_340[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_300}};
-static const struct schema schema_302 = {fields_302, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_338}};
+static const struct schema schema_340 = {fields_340, 4};
 
-static const struct schema_field fields_303[] = {
+static const struct schema_field fields_341[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_303 = {fields_303, 5};
+static const struct schema schema_341 = {fields_341, 5};
 
-static const struct schema_field fields_304[] = {
+static const struct schema_field fields_342[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_304 = {fields_304, 2};
+static const struct schema schema_342 = {fields_342, 2};
 
-static const struct schema_field fields_305[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_304}};
-static const struct schema schema_305 = {fields_305, 1};
+static const struct schema_field fields_343[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_342}};
+static const struct schema schema_343 = {fields_343, 1};
 
-static const struct schema_field fields_306[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_305},
+static const struct schema_field fields_344[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_343},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_306 = {fields_306, 2};
+static const struct schema schema_344 = {fields_344, 2};
 
-static const struct schema_field fields_307[] = {
+static const struct schema_field fields_345[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_26},
     {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_307 = {fields_307, 3};
+static const struct schema schema_345 = {fields_345, 3};
 
-static const struct schema_field fields_308[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_307}};
-static const struct schema schema_308 = {fields_308, 1};
+static const struct schema_field fields_346[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_345}};
+static const struct schema schema_346 = {fields_346, 1};
 
-static const struct schema_field fields_309[] = {
+static const struct schema_field fields_347[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_308}};
-static const struct schema schema_309 = {fields_309, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_346}};
+static const struct schema schema_347 = {fields_347, 3};
 
-static const struct schema_field fields_310[] = {
+static const struct schema_field fields_348[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_310 = {fields_310, 3};
+static const struct schema schema_348 = {fields_348, 3};
 
-static const struct schema_field fields_311[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_310}};
-static const struct schema schema_311 = {fields_311, 1};
+static const struct schema_field fields_349[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_348}};
+static const struct schema schema_349 = {fields_349, 1};
 
-static const struct schema_field fields_312[] = {
+static const struct schema_field fields_350[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_311}};
-static const struct schema schema_312 = {fields_312, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_349}};
+static const struct schema schema_350 = {fields_350, 2};
 
-static const struct schema_field fields_313[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_312}};
-static const struct schema schema_313 = {fields_313, 1};
+static const struct schema_field fields_351[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_350}};
+static const struct schema schema_351 = {fields_351, 1};
 
-static const struct schema_field fields_314[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_313},
+static const struct schema_field fields_352[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_351},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_314 = {fields_314, 2};
+static const struct schema schema_352 = {fields_352, 2};
 
-static const struct schema_field fields_315[] = {
+static const struct schema_field fields_353[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2153,34 +2472,30 @@ static const struct schema_field fields_315[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_315 = {fields_315, 12};
+static const struct schema schema_353 = {fields_353, 12};
 
-static const struct schema_field fields_316[] = {
+static const struct schema_field fields_354[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_316 = {fields_316, 3};
+static const struct schema schema_354 = {fields_354, 3};
 
-static const struct schema_field fields_317[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_315}};
-static const struct schema schema_317 = {fields_317, 1};
+static const struct schema_field fields_355[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_353}};
+static const struct schema schema_355 = {fields_355, 1};
 
-static const struct schema_field fields_318[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_317}};
-static const struct schema schema_318 = {fields_318, 1};
+static const struct schema_field fields_356[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_355}};
+static const struct schema schema_356 = {fields_356, 1};
 
-static const struct schema_field fields_319[] = {
-    {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_319 = {fields_319, 1};
-
-static const struct schema_field fields_320[] = {
+static const struct schema_field fields_357[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_320 = {fields_320, 4};
+static const struct schema schema_357 = {fields_357, 4};
 
-static const struct schema_field fields_321[] = {
+static const struct schema_field fields_358[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2188,29 +2503,29 @@ static const struct schema_field fields_321[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_321 = {fields_321, 7};
+static const struct schema schema_358 = {fields_358, 7};
 
-static const struct schema_field fields_322[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_321}};
-static const struct schema schema_322 = {fields_322, 1};
+static const struct schema_field fields_359[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_358}};
+static const struct schema schema_359 = {fields_359, 1};
 
-static const struct schema_field fields_323[] = {
+static const struct schema_field fields_360[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_323 = {fields_323, 4};
+static const struct schema schema_360 = {fields_360, 4};
 
-static const struct schema_field fields_324[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_321}};
-static const struct schema schema_324 = {fields_324, 1};
+static const struct schema_field fields_361[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_358}};
+static const struct schema schema_361 = {fields_361, 1};
 
-static const struct schema_field fields_325[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_324},
+static const struct schema_field fields_362[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_361},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_325 = {fields_325, 2};
+static const struct schema schema_362 = {fields_362, 2};
 
-static const struct schema_field fields_326[] = {
+static const struct schema_field fields_363[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2226,17 +2541,17 @@ static const struct schema_field fields_326[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_326 = {fields_326, 15};
+static const struct schema schema_363 = {fields_363, 15};
 
-static const struct schema_field fields_327[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_326}};
-static const struct schema schema_327 = {fields_327, 1};
+static const struct schema_field fields_364[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_363}};
+static const struct schema schema_364 = {fields_364, 1};
 
-static const struct schema_field fields_328[] = {
+static const struct schema_field fields_365[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_328 = {fields_328, 1};
+static const struct schema schema_365 = {fields_365, 1};
 
-static const struct schema_field fields_329[] = {
+static const struct schema_field fields_366[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -2246,49 +2561,49 @@ static const struct schema_field fields_329[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_329 = {fields_329, 9};
+static const struct schema schema_366 = {fields_366, 9};
 
-static const struct schema_field fields_330[] = {
+static const struct schema_field fields_367[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_330 = {fields_330, 3};
+static const struct schema schema_367 = {fields_367, 3};
 
-static const struct schema_field fields_331[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_326}};
-static const struct schema schema_331 = {fields_331, 1};
+static const struct schema_field fields_368[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_363}};
+static const struct schema schema_368 = {fields_368, 1};
 
-static const struct schema_field fields_332[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_331},
+static const struct schema_field fields_369[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_368},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_332 = {fields_332, 2};
+static const struct schema schema_369 = {fields_369, 2};
 
-static const struct schema_field fields_333[] = {
+static const struct schema_field fields_370[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_333 = {fields_333, 3};
+static const struct schema schema_370 = {fields_370, 3};
 
-static const struct schema_field fields_334[] = {
+static const struct schema_field fields_371[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_334 = {fields_334, 1};
+static const struct schema schema_371 = {fields_371, 1};
 
-static const struct schema_field fields_335[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_334}};
-static const struct schema schema_335 = {fields_335, 1};
+static const struct schema_field fields_372[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_371}};
+static const struct schema schema_372 = {fields_372, 1};
 
-static const struct schema_field fields_336[] = {
+static const struct schema_field fields_373[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_336 = {fields_336, 4};
+static const struct schema schema_373 = {fields_373, 4};
 
-static const struct schema_field fields_337[] = {
+static const struct schema_field fields_374[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_337 = {fields_337, 3};
+static const struct schema schema_374 = {fields_374, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -3179,13 +3494,25 @@ const struct route_row route_rows[] = {
     {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_203,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
+    {"permissions", "get", "GET", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_203,
+     {{LANE_READ, api_permissions_get}}, "permissions.get",
+     "Who may do what with an object, inherited permissions too."},
     {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+     {{LANE_WRITE, api_permissions_set}}, "permissions.set",
+     "Replace the direct permissions of an object."},
+    {"permissions", "set", "PUT", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
     {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+     {{LANE_WRITE, api_permissions_update}}, "permissions.update",
+     "Add to or change the direct permissions of an object."},
     {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_209,
+     {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
+     "The levels that this type of object has."},
+    {"permissions", "levels", "GET", "/api/2.0/permissions/sql/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_209,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
     {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
@@ -3470,124 +3797,217 @@ const struct route_row route_rows[] = {
     {"serving", "build_logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, &schema_260,
      {{LANE_READ, api_serving_logs_find}, {LANE_LOOP, api_serving_build_logs}}, "serving_endpoints.build_logs",
      "How a served entity was made ready, or why not."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, &schema_263,
+    {"sql", "wh_create", "POST", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
+     {{LANE_WRITE, api_sql_wh_create}, {LANE_LOOP, api_sql_wh_started}}, "warehouses.create",
+     "Create a SQL warehouse and start it; for admins of the workspace."},
+    {"sql", "wh_create", "POST", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
+     {{LANE_WRITE, api_sql_wh_create}, {LANE_LOOP, api_sql_wh_started}}, "warehouses.create",
+     "Create a SQL warehouse and start it; for admins of the workspace."},
+    {"sql", "wh_list", "GET", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_270,
+     {{LANE_READ, api_sql_wh_list_find}, {LANE_LOOP, api_sql_wh_list}}, "warehouses.list",
+     "SQL warehouses that the caller may see, oldest first; default and maximum page 1000."},
+    {"sql", "wh_list", "GET", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_270,
+     {{LANE_READ, api_sql_wh_list_find}, {LANE_LOOP, api_sql_wh_list}}, "warehouses.list",
+     "SQL warehouses that the caller may see, oldest first; default and maximum page 1000."},
+    {"sql", "wh_get", "GET", "/api/2.0/sql/warehouses/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_268,
+     {{LANE_READ, api_sql_wh_get_find}, {LANE_LOOP, api_sql_wh_get}}, "warehouses.get",
+     "One SQL warehouse with its state."},
+    {"sql", "wh_get", "GET", "/api/2.0/sql/endpoints/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_268,
+     {{LANE_READ, api_sql_wh_get_find}, {LANE_LOOP, api_sql_wh_get}}, "warehouses.get",
+     "One SQL warehouse with its state."},
+    {"sql", "wh_edit", "POST", "/api/2.0/sql/warehouses/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, NULL,
+     {{LANE_WRITE, api_sql_wh_edit}}, "warehouses.edit",
+     "Change the given fields of a SQL warehouse; another size replaces its clusters once their statements have ended."},
+    {"sql", "wh_edit", "POST", "/api/2.0/sql/endpoints/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, NULL,
+     {{LANE_WRITE, api_sql_wh_edit}}, "warehouses.edit",
+     "Change the given fields of a SQL warehouse; another size replaces its clusters once their statements have ended."},
+    {"sql", "wh_delete", "DELETE", "/api/2.0/sql/warehouses/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_sql_wh_delete}}, "warehouses.delete",
+     "Delete a SQL warehouse; what runs on it fails."},
+    {"sql", "wh_delete", "DELETE", "/api/2.0/sql/endpoints/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WRITE, api_sql_wh_delete}}, "warehouses.delete",
+     "Delete a SQL warehouse; what runs on it fails."},
+    {"sql", "wh_start", "POST", "/api/2.0/sql/warehouses/{id}/start", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_wh_start}}, "warehouses.start",
+     "Start a stopped SQL warehouse; takes CAN_USE."},
+    {"sql", "wh_start", "POST", "/api/2.0/sql/endpoints/{id}/start", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_wh_start}}, "warehouses.start",
+     "Start a stopped SQL warehouse; takes CAN_USE."},
+    {"sql", "wh_stop", "POST", "/api/2.0/sql/warehouses/{id}/stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_wh_stop}}, "warehouses.stop",
+     "Stop a SQL warehouse; what runs on it fails."},
+    {"sql", "wh_stop", "POST", "/api/2.0/sql/endpoints/{id}/stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_wh_stop}}, "warehouses.stop",
+     "Stop a SQL warehouse; what runs on it fails."},
+    {"sql", "config_get", "GET", "/api/2.0/sql/config/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_275,
+     {{LANE_READ, api_sql_config_get}}, "warehouses.get_workspace_warehouse_config",
+     "What holds for all SQL warehouses of the workspace."},
+    {"sql", "config_get", "GET", "/api/2.0/sql/config/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_275,
+     {{LANE_READ, api_sql_config_get}}, "warehouses.get_workspace_warehouse_config",
+     "What holds for all SQL warehouses of the workspace."},
+    {"sql", "config_set", "PUT", "/api/2.0/sql/config/warehouses", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
+     {{LANE_WRITE, api_sql_config_set}}, "warehouses.set_workspace_warehouse_config",
+     "Change what holds for all SQL warehouses of the workspace."},
+    {"sql", "config_set", "PUT", "/api/2.0/sql/config/endpoints", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
+     {{LANE_WRITE, api_sql_config_set}}, "warehouses.set_workspace_warehouse_config",
+     "Change what holds for all SQL warehouses of the workspace."},
+    {"sql", "ses_create", "POST", "/api/2.0/sql/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
+     {{LANE_LOOP, api_sql_ses_create}}, NULL,
+     "Open a SQL session on a warehouse, which is started by it."},
+    {"sql", "ses_create", "POST", "/api/2.0/sql/warehouses/{warehouse_id}/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
+     {{LANE_LOOP, api_sql_ses_create}}, NULL,
+     "Open a SQL session on a warehouse, which is started by it."},
+    {"sql", "ses_delete", "DELETE", "/api/2.0/sql/sessions/{session_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, NULL,
+     {{LANE_LOOP, api_sql_ses_delete}}, NULL,
+     "Close a SQL session; what runs in it is cancelled."},
+    {"sql", "st_execute", "POST", "/api/2.0/sql/statements", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 50331648, false, false, &schema_282, &schema_294,
+     {{LANE_LOOP, api_sql_st_execute}, {LANE_LOOP, api_sql_st_show}, {LANE_WORK, api_sql_st_show_long}}, "statement_execution.execute_statement",
+     "Execute a SQL statement; waits for its result up to wait_timeout (default 10s)."},
+    {"sql", "st_get", "GET", "/api/2.0/sql/statements/{statement_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, &schema_294,
+     {{LANE_LOOP, api_sql_st_find}, {LANE_READ, api_sql_st_past}, {LANE_LOOP, api_sql_st_show}, {LANE_WORK, api_sql_st_show_long}}, "statement_execution.get_statement",
+     "State of a statement, with manifest and first chunk when it has succeeded."},
+    {"sql", "st_cancel", "POST", "/api/2.0/sql/statements/{statement_id}/cancel", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_st_cancel}, {LANE_READ, api_sql_st_cancel_past}}, "statement_execution.cancel_execution",
+     "Ask for the end of a statement; its state follows."},
+    {"sql", "st_close", "DELETE", "/api/2.0/sql/statements/{statement_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_st_close}, {LANE_READ, api_sql_st_cancel_past}}, NULL,
+     "Close a statement: it is cancelled if it runs, its result is thrown away."},
+    {"sql", "st_chunk", "GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_293,
+     {{LANE_LOOP, api_sql_st_chunk}, {LANE_WORK, api_sql_st_chunk_long}}, "statement_execution.get_statement_result_chunk_n",
+     "One chunk of a result, inline or as a link, as the statement was executed."},
+    {"sql", "st_link", "GET", "/api/2.0/sql/results/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_LOOP, api_sql_st_link}}, NULL,
+     "The bytes of one chunk by its signed link."},
+    {"sql", "hist_list", "GET", "/api/2.0/sql/history/queries", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, &schema_295, &schema_296,
+     {{LANE_LOOP, api_sql_hist_settle}, {LANE_READ, api_sql_hist_list}}, "query_history.list",
+     "Statements of the workspace, newest first: one's own, and all of warehouses with CAN_MONITOR; default page 100, maximum 1000."},
+    {"sql", "flags", "GET", "/api/2.0/connector-service/feature-flags/{client}/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_297,
+     {{LANE_LOOP, api_sql_flags}}, NULL,
+     "Feature flags of SQL drivers: none, so that they send no telemetry."},
+    {"sql", "telemetry", "POST", "/telemetry-ext", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
+     {{LANE_LOOP, api_sql_telemetry}}, NULL,
+     "Telemetry of SQL drivers: taken and thrown away."},
+    {"sql", "telemetry_unauth", "POST", "/telemetry-unauth", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_298, &schema_299,
+     {{LANE_LOOP, api_sql_telemetry}}, NULL,
+     "Telemetry of SQL drivers without a credential: taken and thrown away."},
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_300, &schema_301,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_266,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, &schema_304,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_263,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_301,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_263,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_306, &schema_301,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_269, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_271,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_309,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_272, &schema_274,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_312,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, &schema_271,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_313, &schema_309,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_276, &schema_271,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_309,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_278, &schema_281,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_316, &schema_319,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_282, &schema_284,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_285, &schema_281,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_319,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_281,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_324, &schema_319,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_279,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_325, &schema_317,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_288, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_326, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_289, &schema_290,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_327, &schema_328,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_291, &schema_290,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_328,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_292, &schema_294,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, &schema_290,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_328,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_296, &schema_290,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_334, &schema_328,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_297, &schema_290,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_328,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_297, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, &schema_337,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_301, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_339, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_303, &schema_306,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_344,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_309, &schema_306,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_347, &schema_344,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_303, &schema_314,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_352,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_315,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_353,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_316,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_354,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_318,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_356,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_319, &schema_315,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_353,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_359,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_359,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_322,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_359,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_322,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_359,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_322,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_359,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_322,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_359,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
@@ -3596,10 +4016,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_325,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_362,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_325,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_362,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
@@ -3620,10 +4040,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_327,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_364,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_327,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_364,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
@@ -3632,28 +4052,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_328,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_365,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_328,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_365,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_327,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_327,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_327,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_327,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
@@ -3662,22 +4082,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_369,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_369,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_327,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_335,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_372,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_335,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_372,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
@@ -3686,10 +4106,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
@@ -3698,10 +4118,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -11,6 +11,7 @@ const struct door_row door_rows[] = {
     {"POST", "/oidc/accounts/{account_id}/v1/authorize", 65536, false},
     {"POST", "/v1/traces", 67108864, false},
     {"POST", "/api/2.0/otel/v1/traces", 67108864, false},
+    {"POST", "/api/2.0/sql/statements", 50331648, false},
     {0, 0, 0, false},
 };
 

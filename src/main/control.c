@@ -20,6 +20,7 @@
 #include "main/services.h"
 #include "policy/credential.h"
 #include "rest/control.h"
+#include "statements/statements.h"
 #include "store/keys.h"
 #include "sys/files.h"
 
@@ -83,6 +84,10 @@ static err *write_connect(struct boot_state *b, const char *token) {
         buf_fmt(&t, "REQUESTS_CA_BUNDLE=%s/tls/bundle.pem\n", b->c.host_data);
         buf_fmt(&t, "NODE_EXTRA_CA_CERTS=%s/tls/ca.pem\n", b->c.host_data);
     }
+    str warehouse = statements_first_warehouse(&b->c, b->c.default_workspace);
+    if (warehouse.n)
+        buf_fmt(&t, "DATABRICKS_WAREHOUSE_ID=%.*s\nDATABRICKS_HTTP_PATH=/sql/1.0/warehouses/%.*s\n",
+                STR_ARG(warehouse), STR_ARG(warehouse));
     snprintf(path, sizeof(path), "%s/connect.env", b->c.data_dir);
     err *e = files_write(path, buf_view(&t), 0600);
     buf_free(&t);
@@ -112,6 +117,7 @@ static void announce(struct boot_state *b) {
     }
     log_info("Boathouse answers", lf_z("http", b->http[0] ? b->http : "off"),
              lf_z("https", b->https[0] ? b->https : "off"),
+             lf_str("warehouse", statements_first_warehouse(&b->c, b->c.default_workspace)),
              lf_z("next", "eval \"$(build/release/boathouse env --data DIR)\", or read DIR/connect.env"));
     CHAN_SEND(b->c.supervisor, ready, 0, -1, .none = 0);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "engine/link.h"
 #include "serving/serving.h"
+#include "statements/statements.h"
 
 /* The status of the processes comes with the stream number of the request that asked. */
 static void on_status(struct control *c, struct chan_frame *f) {
@@ -30,10 +31,12 @@ err *services_start(struct control *c) {
     c->on_supervisor = serving_on_supervisor;
     c->on_gateway = serving_on_gateway;
     c->on_peer = on_peer;
-    return serving_load(c);
+    TRY(serving_load(c));
+    return statements_open(c);
 }
 
 void services_stop(struct control *c) {
+    statements_close(c);
     engine_pool_close(c);
     serving_close(c);
 }

@@ -78,6 +78,16 @@ str statements_first_warehouse(struct control *c, int64_t workspace) {
     return str_of(first ? first->id : "");
 }
 
+struct warehouse **warehouses_of(struct statements *svc, arena *a, int64_t workspace, size_t *ret_n) {
+    struct warehouse **p = arena_array_of(a, struct warehouse *, (svc ? map_size(svc->warehouses) : 0) + 1);
+    str k;
+    void *v;
+    *ret_n = 0;
+    for (size_t i = 0; svc && map_next(svc->warehouses, &i, &k, &v);)
+        if (((struct warehouse *)v)->scope.workspace == workspace) p[(*ret_n)++] = v;
+    return p;
+}
+
 /* ---- changes of the row ---- */
 
 static err *read_acl(store_tx *tx, struct store_scope scope, arena *a, struct warehouse_change *ch) {
@@ -137,6 +147,7 @@ static void warehouse_remove(struct warehouse *w) {
 
 struct warehouse *warehouse_change_apply(struct control *c, const struct warehouse_change *ch) {
     struct statements *svc = statements_of(c);
+    if (!svc) return NULL;
     struct warehouse *w = map_get(svc->warehouses, ch->row.uid);
     if (ch->removed) {
         if (w) warehouse_remove(w);

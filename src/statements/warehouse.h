@@ -84,6 +84,8 @@ struct warehouse {
 
 /* ---- finding, rights ---- */
 struct warehouse *warehouse_find(struct control *c, struct store_scope scope, str id);
+/* All of a workspace, in no order; in the arena. svc NULL: none. */
+struct warehouse **warehouses_of(struct statements *svc, arena *a, int64_t workspace, size_t *ret_n);
 /* As a row of policy_level(). The node points into w. */
 struct policy_node warehouse_node(const struct warehouse *w);
 /* The caller's level, 0: none. */

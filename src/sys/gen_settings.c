@@ -45,9 +45,6 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"serving.scale_to_zero", SETTING_DURATION, "30m", 1000000ll, 86400000000ll, true, false, NULL, NULL, "Idle time after which an endpoint with scale_to_zero_enabled holds nothing."},
     {"serving.timeout", SETTING_DURATION, "120s", 1000000ll, 3600000000ll, true, false, NULL, NULL, "Model execution time limit."},
     {"serving.warm_hosts", SETTING_INT, "1", 0ll, 16ll, true, false, NULL, NULL, "Python processes kept started that have had no owner."},
-<<<<<<< HEAD
-    {"storage.local_roots", SETTING_LIST, "", 0ll, 0ll, false, false, NULL, NULL, "Folders of this machine that may be external locations (file:///…), at most 16 absolute paths; never the data folder, one in it or one above it."},
-=======
     {"sql.attachment_limit", SETTING_SIZE, "1MiB", 0ll, 16777216ll, true, false, NULL, NULL, "Largest Arrow result that a statement with INLINE_OR_EXTERNAL_LINKS carries in its answer; larger ones go by links."},
     {"sql.cluster_statements", SETTING_INT, "10", 1ll, 1000ll, true, false, NULL, NULL, "Statements that one cluster of a warehouse runs at once; further ones wait in the warehouse's queue."},
     {"sql.history_keep", SETTING_DURATION, "720h", 60000000ll, 315360000000000ll, true, false, NULL, NULL, "How long query history is kept."},
@@ -66,7 +63,7 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"sql.spool_limit", SETTING_SIZE, "100GiB", 1048576ll, 17592186044416ll, true, false, NULL, NULL, "Disk for all results that are kept; beyond it statements with results are refused."},
     {"sql.statement_timeout", SETTING_DURATION, "48h", 1000000ll, 172800000000ll, true, false, NULL, NULL, "A statement that runs longer is ended; a warehouse or session may ask for less."},
     {"sql.status_keep", SETTING_DURATION, "12h", 1000000ll, 604800000000ll, true, false, NULL, NULL, "How long a statement's outcome can be asked for."},
->>>>>>> 1f05a4c (Statement service: warehouses, sessions, statements, results, history, engines' questions)
+    {"storage.local_roots", SETTING_LIST, "", 0ll, 0ll, false, false, NULL, NULL, "Folders of this machine that may be external locations (file:///…), at most 16 absolute paths; never the data folder, one in it or one above it."},
     {"storage.reserve", SETTING_SIZE, "512MiB", 0ll, 1099511627776ll, true, false, NULL, NULL, "Free disk below which writes are refused with RESOURCE_EXHAUSTED."},
     {"storage.root", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "Root of workspace storage: empty for DATA/storage, or s3://bucket/prefix."},
     {"storage.s3.access_key_id", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, "courier", "Access key id for storage.root on S3."},

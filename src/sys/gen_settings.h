@@ -46,9 +46,6 @@ enum setting_id {
     SET_SERVING_SCALE_TO_ZERO,
     SET_SERVING_TIMEOUT,
     SET_SERVING_WARM_HOSTS,
-<<<<<<< HEAD
-    SET_STORAGE_LOCAL_ROOTS,
-=======
     SET_SQL_ATTACHMENT_LIMIT,
     SET_SQL_CLUSTER_STATEMENTS,
     SET_SQL_HISTORY_KEEP,
@@ -67,7 +64,7 @@ enum setting_id {
     SET_SQL_SPOOL_LIMIT,
     SET_SQL_STATEMENT_TIMEOUT,
     SET_SQL_STATUS_KEEP,
->>>>>>> 1f05a4c (Statement service: warehouses, sessions, statements, results, history, engines' questions)
+    SET_STORAGE_LOCAL_ROOTS,
     SET_STORAGE_RESERVE,
     SET_STORAGE_ROOT,
     SET_STORAGE_S3_ACCESS_KEY_ID,

@@ -2,6 +2,7 @@
 /* Workspaces of the account. The path's account id must be ours. */
 #include "api/gen_routes.h"
 #include "identity/identity.h"
+#include "statements/statements.h"
 
 static err *check_account(struct req *r) {
     str id = arg_str(r, "account_id");
@@ -22,6 +23,21 @@ static void put(struct req *r, jmut *o, const struct ent_workspace *w) {
     json_put_z(r->doc, o, "pricing_tier", "ENTERPRISE");
 }
 
+/* On the loop: the new workspace's first warehouse can be used. */
+static void add_warehouse(struct req *r) { warehouse_change_apply(r->control, r->state); }
+
+static void forget_warehouses(struct req *r) { warehouse_forget_workspace(r->control, *(int64_t *)r->state); }
+
+static err *starter(struct req *r, const struct ent_workspace *w) {
+    if (!r->control->statements) return NULL;
+    struct warehouse_change *ch = arena_new_of(r->a, struct warehouse_change);
+    struct store_scope scope = {IDENTITY_ACCOUNT, w->id};
+    TRY(warehouse_make_starter(r->tx, scope, r->a, r->principal, r->principal_name, ch));
+    r->state = ch;
+    r->after = add_warehouse;
+    return NULL;
+}
+
 err *api_identity_ws_create(struct req *r) {
     TRY(check_account(r));
     struct ent_workspace w;
@@ -32,6 +48,7 @@ err *api_identity_ws_create(struct req *r) {
     uint64_t key = (uint64_t)w.id;
     req_fact(r, FACT_WORKSPACE, false, false, map_key_u64(&key), identity_workspace_fact(r->a, &w), -1);
     TRY(identity_publish(r, r->principal, false));
+    TRY(starter(r, &w));
     put(r, req_out(r), &w);
     return NULL;
 }
@@ -98,6 +115,10 @@ err *api_identity_ws_delete(struct req *r) {
     store_tx_securable(r->tx, "workspace", w.id, w.name);
     uint64_t key = (uint64_t)w.id;
     req_fact(r, FACT_WORKSPACE, true, true, map_key_u64(&key), STR(""), -1);
+    int64_t *gone = arena_new_of(r->a, int64_t);
+    *gone = w.id;
+    r->state = gone;
+    r->after = forget_warehouses;
     req_out(r);
     return NULL;
 }

@@ -13,6 +13,7 @@
 #include "identity/identity.h"
 #include "mlflow/access.h"
 #include "serving/serving.h"
+#include "statements/statements.h"
 
 /* What a path names. */
 struct object {
@@ -56,6 +57,14 @@ static err *find_endpoint(struct req *r, str id, struct object *o, bool *found) 
     return NULL;
 }
 
+static err *find_warehouse(struct req *r, str id, struct object *o, bool *found) {
+    struct ent_warehouse w;
+    TRY(ent_warehouse_by_uid(r->tx, r->scope, r->a, id, &w, found));
+    o->id = *found ? w.id : 0;
+    o->owner = *found ? w.owner_id : 0;
+    return NULL;
+}
+
 static err *find_object(struct req *r, struct object *o) {
     str type = arg_str(r, "type"), id = arg_str(r, "id");
     bool found = false;
@@ -70,6 +79,7 @@ static err *find_object(struct req *r, struct object *o) {
     case PERM_EXPERIMENTS: TRY(find_experiment(r, id, o, &found)); break;
     case PERM_REGISTERED_MODELS: TRY(find_model(r, id, o, &found)); break;
     case PERM_SERVING_ENDPOINTS: TRY(find_endpoint(r, id, o, &found)); break;
+    case PERM_WAREHOUSES: TRY(find_warehouse(r, id, o, &found)); break;
     case PERM_AUTHORIZATION:
         o->id = OBJECT_ACL_ROOT;
         found = str_eqz(id, "tokens");
@@ -90,6 +100,9 @@ static err *find_object(struct req *r, struct object *o) {
 }
 
 static uint64_t highest(const struct object *o) { return (uint64_t)perm_rows[o->type].n_levels; }
+
+/* As a level: that of the owner, which has a name of its own for some types. */
+#define OWNS 1000u
 
 /* ---- the answer ---- */
 
@@ -114,12 +127,14 @@ static void put_level(struct req *r, jmut *arr, const struct object *o, uint64_t
     if (!level) return;
     const struct perm_row *row = &perm_rows[o->type];
     jmut *e = json_add_obj(r->doc, arr);
-    json_put_z(r->doc, e, "permission_level", row->levels[level - 1]);
+    bool owns = level == OWNS && row->owner;
+    if (level == OWNS) level = highest(o);
+    json_put_z(r->doc, e, "permission_level", owns ? row->owner : row->levels[level - 1]);
     json_put_bool(r->doc, e, "inherited", inherited);
     if (!inherited) return;
     jmut *from = json_put_arr(r->doc, e, "inherited_from_object");
     const char *root = o->type == PERM_REGISTERED_MODELS ? "root" : "";
-    json_add_str(r->doc, from, str_of(arena_printf(r->a, "/%s/%s", row->type, root)));
+    json_add_str(r->doc, from, str_of(arena_printf(r->a, "/%s%s/%s", row->prefix, row->type, root)));
 }
 
 static uint64_t level_in(const struct policy_node *node, int64_t principal) {
@@ -157,11 +172,11 @@ static err *answer(struct req *r, const struct object *o) {
     jmut *out = req_out(r);
     const struct perm_row *row = &perm_rows[o->type];
     json_put_str(r->doc, out, "object_id",
-                 str_of(arena_printf(r->a, "/%s/%.*s", row->type, STR_ARG(o->shown_id))));
+                 str_of(arena_printf(r->a, "/%s%s/%.*s", row->prefix, row->type, STR_ARG(o->shown_id))));
     json_put_z(r->doc, out, "object_type", row->object_type);
     jmut *arr = json_put_arr(r->doc, out, "access_control_list");
     if (o->owner)
-        TRY(put_principal(r, arr, o, o->owner, highest(o), level_in(l.root, o->owner)));
+        TRY(put_principal(r, arr, o, o->owner, OWNS, level_in(l.root, o->owner)));
     for (size_t i = 0; i < l.own->n; i++) {
         int64_t p = l.own->entries[i].principal;
         if (p == o->owner || p == admins || l.own->entries == &o->extra) continue;
@@ -194,6 +209,11 @@ err *api_permissions_levels(struct req *r) {
     TRY(find_object(r, &o));
     TRY(object_acl_need(r, &o.chain, 1, o.missing));
     jmut *arr = json_put_arr(req_doc(r), req_out(r), "permission_levels");
+    if (perm_rows[type].owner) {
+        jmut *e = json_add_obj(r->doc, arr);
+        json_put_z(r->doc, e, "permission_level", perm_rows[type].owner);
+        json_put_z(r->doc, e, "description", "Owns the object: may do everything with it");
+    }
     for (int i = 0; i < perm_rows[type].n_levels; i++) {
         jmut *e = json_add_obj(r->doc, arr);
         json_put_z(r->doc, e, "permission_level", perm_rows[type].levels[i]);
@@ -235,9 +255,11 @@ static err *read_principal(struct req *r, jval *e, int64_t *ret) {
 
 static err *read_level(const struct object *o, jval *e, int *ret) {
     str name = json_get_str(e, "permission_level");
-    *ret = perm_level_by_name(o->type, name);
+    const char *owner = perm_rows[o->type].owner;
+    *ret = owner && str_eqz(name, owner) ? (int)OWNS : perm_level_by_name(o->type, name);
     if (*ret) return NULL;
     buf names = {0};
+    if (owner) buf_fmt(&names, "%s, ", owner);
     for (int i = 0; i < perm_rows[o->type].n_levels; i++)
         buf_fmt(&names, "%s%s", i ? ", " : "", perm_rows[o->type].levels[i]);
     err *x = err_new(ERR_INVALID_PARAMETER_VALUE,
@@ -245,6 +267,39 @@ static err *read_level(const struct object *o, jval *e, int *ret) {
                      STR_ARG(str_cut(name, 64)), perm_rows[o->type].type, (int)names.n, names.p);
     buf_free(&names);
     return x;
+}
+
+/* The object becomes another's, who must be no group; the one before keeps nothing but what the list says. */
+static err *give_away(struct req *r, struct object *o, int64_t to) {
+    struct principal_info p;
+    struct ent_warehouse w;
+    if (to == o->owner) return NULL;
+    TRY(identity_find(r->tx, r->a, to, &p, NULL));
+    if (p.type == PRINCIPAL_GROUP || o->type != PERM_WAREHOUSES)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "%s can be given to a user or service principal only.",
+                       perm_rows[o->type].owner);
+    TRY(ent_warehouse_get(r->tx, r->scope, r->a, o->id, &w, NULL));
+    w.owner_id = o->owner = to;
+    TRY(ent_warehouse_update(r->tx, r->scope, &w));
+    return object_acl_set(r->tx, r->scope, r->a, o->type, o->id, to, 0);
+}
+
+/* Who owns the object according to the list; 0: it does not say. */
+static err *new_owner(struct req *r, const struct object *o, int64_t *ret) {
+    jval *e;
+    size_t i, n;
+    *ret = 0;
+    yyjson_arr_foreach(arg(r, "access_control_list"), i, n, e) {
+        int level;
+        int64_t principal = 0;
+        TRY(read_level(o, e, &level));
+        if (level != (int)OWNS) continue;
+        TRY(read_principal(r, e, &principal));
+        if (*ret && *ret != principal)
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "An object has one owner; the list names two.");
+        *ret = principal;
+    }
+    return NULL;
 }
 
 /* Writes the entries of the request; keep: entries that it does not name stay. */
@@ -257,11 +312,15 @@ static err *change(struct req *r, bool replace) {
     if (replace) TRY(object_acl_drop(r->tx, r->scope, r->a, o.type, o.id));
     jval *list = arg(r, "access_control_list"), *e;
     size_t i, n;
+    int64_t owner;
+    TRY(new_owner(r, &o, &owner));
+    if (owner) TRY(give_away(r, &o, owner));
     yyjson_arr_foreach(list, i, n, e) {
         int64_t principal = 0;
         int level = 0;
         TRY(read_principal(r, e, &principal));
         TRY(read_level(&o, e, &level));
+        if (level == (int)OWNS) continue;
         if (principal == o.owner || principal == admins) {
             if ((uint64_t)level == highest(&o)) continue;
             return err_new(ERR_INVALID_PARAMETER_VALUE,
@@ -274,6 +333,7 @@ static err *change(struct req *r, bool replace) {
     store_tx_securable(r->tx, perm_rows[o.type].type, o.id, o.shown_id);
     /* The gateways decide on invocations themselves: they must hear of it before the answer goes. */
     if (o.type == PERM_SERVING_ENDPOINTS) TRY(serving_publish(r, o.id, true));
+    if (o.type == PERM_WAREHOUSES) TRY(warehouse_publish(r, o.id));
     TRY(find_object(r, &o));
     return answer(r, &o);
 }
