@@ -101,6 +101,11 @@ def furnish(root, call, side, workspace):
     call.ok("POST", "/api/2.1/unity-catalog/models/versions", {"catalog_name": cat, "schema_name": "s", "model_name": "m", "source": "dbfs:/x"})
     mfile = f"/Models/{cat}/s/m/1/MLmodel"
     call.ok("PUT", f"/api/2.0/fs/files{mfile}", data=f"model of {side}".encode())
+    warehouse = call.ok("POST", "/api/2.0/sql/warehouses", {"name": side, "tags": {"custom_tags": [{"key": "t", "value": side}]}})["id"]
+    session = call.ok("POST", "/api/2.0/sql/sessions", {"warehouse_id": warehouse})["session_id"]
+    statement = call.ok("POST", "/api/2.0/sql/statements", {"warehouse_id": warehouse, "session_id": session, "wait_timeout": "50s",
+                                                            "statement": f"SELECT '{side}'"})["statement_id"]
+    ids |= {"warehouse": warehouse, "warehouse_id": warehouse, "session_id": session, "statement_id": statement, "chunk_index": 0}
     return ids | {"experiment_id": exp, "run_id": run, "run_uuid": run, "model_id": model_id, "artifact": art, "files": files, "mfile": mfile,
                   "handle": handle, "session_token": upload["multipart_upload"]["session_token"], "registered": registered,
                   "cat": cat, "full": full, "side": side}
@@ -117,7 +122,8 @@ READS = [("GET", f"{SCIM}/Users"), ("GET", f"{SCIM}/Groups"), ("GET", f"{SCIM}/S
          ("GET", "/api/2.0/permissions/registered-models/{registered}"), ("GET", "/api/2.1/unity-catalog/catalogs"),
          ("GET", "/api/2.1/unity-catalog/schemas?catalog_name={cat}"), ("GET", "/api/2.1/unity-catalog/models/{full}"),
          ("GET", "/api/2.1/unity-catalog/models/{full}/versions"), ("GET", "/api/2.0/fs/files{mfile}"),
-         ("GET", "/api/2.1/unity-catalog/permissions/catalog/{cat}"), ("GET", "/api/2.0/serving-endpoints")]
+         ("GET", "/api/2.1/unity-catalog/permissions/catalog/{cat}"), ("GET", "/api/2.0/serving-endpoints"),
+         ("GET", "/api/2.0/sql/warehouses"), ("GET", "/api/2.0/permissions/warehouses/{warehouse}"), ("GET", "/api/2.0/sql/history/queries")]
 
 
 def snapshot(call, ids):
@@ -182,6 +188,9 @@ def values(ids, door):
         v["full_name"] = f"{ids['cat']}.s"
     elif "mlflow/unity-catalog" in path:
         v["name"] = ids["full"]
+    elif "/api/2.0/sql/" in path:
+        v |= {"id": ids["warehouse"], "name": "changed", "statement": "SELECT 1", "wait_timeout": "0s", "tags": {"custom_tags": []},
+              "channel": {"name": "CHANNEL_NAME_CURRENT"}, "auto_stop_mins": 77}
     elif "/dbfs/" in path:
         v["path"] = "/same.txt"
     elif "mlflow-artifacts" in path:
@@ -197,8 +206,8 @@ def calls_of(door, ids):
     fill = {f: v[f] for f in sorted(door.fields) if f in v}
     out = [(door.url(v), fill)]
     if "{type}" in door.path:
-        v2 = {**v, "type": "registered-models", "id": ids["registered"]}
-        out.append((door.url(v2), fill))
+        for v2 in ({"type": "registered-models", "id": ids["registered"]}, {"type": "warehouses", "id": ids["warehouse"]}):
+            out.append((door.url({**v, **v2}), fill))
     if "/fs/" in door.path and "{path" in door.path:
         out.append((door.url({**v, "path": ids["mfile"].lstrip("/")}), fill))
         out.append((door.url({**v, "path": ids["files"].lstrip("/") + ".big"}),
@@ -376,7 +385,7 @@ def test_each_door_asks_for_rights(world):
     side, leaks, wrong = ids["side"], [], []
     # Doors that are about the caller, or open to every member.
     free = ("/Me", "/token/create", "/token/list", "/scim/v2/", "/server-info", "/metastore", "current-metastore", "permissionLevels",
-            "is-databricks-sdk", "emit-lineage", "/search", "/list")
+            "is-databricks-sdk", "emit-lineage", "/search", "/list", "/feature-flags/", "/telemetry", "/history/queries")
     for door in all_doors(BINARY):
         if door.path.endswith(("/mlflow/experiments/create", "/mlflow/registered-models/create")):
             continue  # every member may
@@ -385,7 +394,7 @@ def test_each_door_asks_for_rights(world):
             continue
         for url, fill in calls_of(door, ids):
             r = send(user, door, url, fill)
-            open_door = any(f in door.path for f in free) or (door.path.endswith(("catalogs", "schemas", "models", "endpoints", "/traces")) and door.method == "GET")
+            open_door = any(f in door.path for f in free) or (door.path.endswith(("catalogs", "schemas", "models", "endpoints", "/traces", "/sql/warehouses")) and door.method == "GET")
             said = f"{url} {json.dumps(fill)}"
             if "/scim/" not in url and side in r.text and (r.status_code < 400 or side not in said):
                 leaks.append((door.method, url, r.status_code, r.text[:200]))
