@@ -8,7 +8,7 @@ structs, calls = t["structs"], t["calls"]
 names = {s["name"] for s in structs}
 SCALAR = {"bool": ("bool", "TF_BOOL"), "i8": ("int8_t", "TF_I8"), "i16": ("int16_t", "TF_I16"),
           "i32": ("int32_t", "TF_I32"), "i64": ("int64_t", "TF_I64"), "double": ("double", "TF_DOUBLE"),
-          "str": ("str", "TF_STR")}
+          "str": ("str", "TF_STR"), "raw": ("str", "TF_RAW")}
 
 
 def member(name, kind):

@@ -347,12 +347,13 @@ static const struct thrift_field row_set_fields[] = {
     {1, "start_row_offset", TF_I64, 0, offsetof(struct t_row_set, start_row_offset), 0, NULL, 0},
     {2, "rows", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, rows), 1, &t_row_desc, sizeof(struct t_row)},
     {3, "columns", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, columns), 2, &t_column_desc, sizeof(struct t_column)},
-    {4, "binary_columns", TF_STR, 0, offsetof(struct t_row_set, binary_columns), 3, NULL, 0},
-    {5, "column_count", TF_I32, 0, offsetof(struct t_row_set, column_count), 4, NULL, 0},
-    {1281, "arrow_batches", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, arrow_batches), 5, &t_arrow_batch_desc, sizeof(struct t_arrow_batch)},
-    {1282, "result_links", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, result_links), 6, &t_result_link_desc, sizeof(struct t_result_link)},
+    {3, "columns_raw", TF_RAW, 0, offsetof(struct t_row_set, columns_raw), 3, NULL, 0},
+    {4, "binary_columns", TF_STR, 0, offsetof(struct t_row_set, binary_columns), 4, NULL, 0},
+    {5, "column_count", TF_I32, 0, offsetof(struct t_row_set, column_count), 5, NULL, 0},
+    {1281, "arrow_batches", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, arrow_batches), 6, &t_arrow_batch_desc, sizeof(struct t_arrow_batch)},
+    {1282, "result_links", TF_LIST, TF_STRUCT, offsetof(struct t_row_set, result_links), 7, &t_result_link_desc, sizeof(struct t_result_link)},
 };
-const struct thrift_struct t_row_set_desc = {"row_set", row_set_fields, 7, sizeof(struct t_row_set), false};
+const struct thrift_struct t_row_set_desc = {"row_set", row_set_fields, 8, sizeof(struct t_row_set), false};
 
 static const struct thrift_field fetch_results_resp_fields[] = {
     {1, "status", TF_STRUCT, 0, offsetof(struct t_fetch_results_resp, status), 0, &t_status_desc, 0},

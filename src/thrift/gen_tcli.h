@@ -628,6 +628,7 @@ struct t_row_set {
     int64_t start_row_offset;
     struct { struct t_row *p; size_t n; } rows;
     struct { struct t_column *p; size_t n; } columns;
+    str columns_raw;
     str binary_columns;
     int32_t column_count;
     struct { struct t_arrow_batch *p; size_t n; } arrow_batches;
@@ -636,10 +637,11 @@ struct t_row_set {
 #define T_ROW_SET_START_ROW_OFFSET (1u << 0)
 #define T_ROW_SET_ROWS (1u << 1)
 #define T_ROW_SET_COLUMNS (1u << 2)
-#define T_ROW_SET_BINARY_COLUMNS (1u << 3)
-#define T_ROW_SET_COLUMN_COUNT (1u << 4)
-#define T_ROW_SET_ARROW_BATCHES (1u << 5)
-#define T_ROW_SET_RESULT_LINKS (1u << 6)
+#define T_ROW_SET_COLUMNS_RAW (1u << 3)
+#define T_ROW_SET_BINARY_COLUMNS (1u << 4)
+#define T_ROW_SET_COLUMN_COUNT (1u << 5)
+#define T_ROW_SET_ARROW_BATCHES (1u << 6)
+#define T_ROW_SET_RESULT_LINKS (1u << 7)
 extern const struct thrift_struct t_row_set_desc;
 
 struct t_fetch_results_resp {

@@ -19,7 +19,7 @@ enum wire {
 };
 
 static const uint8_t wire_of[] = {0,        W_BOOL, W_I8,     W_I16,  W_I32, W_I64,
-                                  W_DOUBLE, W_STR,  W_STRUCT, W_LIST, W_MAP};
+                                  W_DOUBLE, W_STR,  W_STRUCT, W_LIST, W_MAP, W_LIST};
 
 /* ---- reading ---- */
 
@@ -333,6 +333,9 @@ static void write_value(uint8_t kind, const struct thrift_struct *sub, const cha
     case TF_STR:
         put_str(out, *(const str *)from);
         break;
+    case TF_RAW:
+        buf_str(out, *(const str *)from);
+        break;
     case TF_STRUCT:
         thrift_write(sub, from, out);
         break;
@@ -361,6 +364,7 @@ static void write_many(const struct thrift_field *f, const struct many *m, buf *
 static bool is_set(const struct thrift_field *f, const char *from) {
     switch (f->kind) {
     case TF_STR:
+    case TF_RAW:
         return ((const str *)(from + f->at))->p != NULL;
     case TF_STRUCT:
         return *(char *const *)(from + f->at) != NULL;

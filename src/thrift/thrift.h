@@ -38,7 +38,8 @@ enum thrift_kind {
     TF_STR,
     TF_STRUCT,
     TF_LIST,
-    TF_MAP
+    TF_MAP,
+    TF_RAW /* a list that is encoded already; written only */
 };
 enum thrift_message { THRIFT_CALL = 1, THRIFT_REPLY, THRIFT_EXCEPTION, THRIFT_ONEWAY };
 
