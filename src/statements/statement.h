@@ -104,6 +104,7 @@ struct statement {
     enum engine_form form;
     bool lz4;
     int disposition;
+    int64_t next_row;           /* the door's own: where its next fetch begins */
     struct statement_column *cols;
     size_t n_cols;
     char *arrow_schema;         /* encapsulated message, bytes */
