@@ -248,6 +248,10 @@
 #pragma weak api_sql_hist_list
 #pragma weak api_sql_flags
 #pragma weak api_sql_telemetry
+#pragma weak api_thrift_begin
+#pragma weak api_thrift_settle
+#pragma weak api_thrift_answer
+#pragma weak api_thrift_end
 #pragma weak api_unity_catalog_create_catalog
 #pragma weak api_unity_catalog_list_catalogs
 #pragma weak api_unity_catalog_get_catalog
@@ -3890,6 +3894,12 @@ const struct route_row route_rows[] = {
     {"sql", "telemetry_unauth", "POST", "/telemetry-unauth", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_298, &schema_299,
      {{LANE_LOOP, api_sql_telemetry}}, NULL,
      "Telemetry of SQL drivers without a credential: taken and thrown away."},
+    {"thrift", "call", "POST", "/sql/1.0/warehouses/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
+     {{LANE_LOOP, api_thrift_begin}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
+     "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
+    {"thrift", "call", "POST", "/sql/1.0/endpoints/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
+     {{LANE_LOOP, api_thrift_begin}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
+     "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
     {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_300, &schema_301,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},

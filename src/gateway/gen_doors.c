@@ -12,6 +12,8 @@ const struct door_row door_rows[] = {
     {"POST", "/v1/traces", 67108864, false},
     {"POST", "/api/2.0/otel/v1/traces", 67108864, false},
     {"POST", "/api/2.0/sql/statements", 50331648, false},
+    {"POST", "/sql/1.0/warehouses/{warehouse_id}", 33554432, false},
+    {"POST", "/sql/1.0/endpoints/{warehouse_id}", 33554432, false},
     {0, 0, 0, false},
 };
 
