@@ -3,7 +3,8 @@
 """tables/sql_errors.json -> src/sql/gen_sql_errors.c (rows sorted by name, for a binary search), docs/generated/sql_errors.md"""
 from common import Out, cstr, table
 
-FORMS = {"parse": "SQL_FORM_PARSE", "analysis": "SQL_FORM_ANALYSIS", "runtime": "SQL_FORM_RUNTIME"}
+FORMS = {"syntax": "SQL_FORM_SYNTAX", "statement": "SQL_FORM_STATEMENT", "analysis": "SQL_FORM_ANALYSIS",
+         "context": "SQL_FORM_CONTEXT"}
 
 rows = sorted(table("tables/sql_errors.json")["errors"], key=lambda r: r["name"])
 out = Out("gen_sql_errors.py", "tables/sql_errors.json")

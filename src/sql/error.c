@@ -50,7 +50,7 @@ static void fill(const char *message, const char *const *pairs, size_t n, buf *o
 
 static err *make(const struct sql_error_row *row, const char *const *pairs, size_t n) {
     buf text = {0}, detail = {0};
-    buf_fmt(&text, "[%s] ", row->name);
+    if (!str_starts(str_of(row->name), STR("_LEGACY"))) buf_fmt(&text, "[%s] ", row->name);
     fill(row->message, pairs, n, &text);
     if (row->sqlstate[0]) buf_fmt(&text, " SQLSTATE: %s", row->sqlstate);
     buf_fmt(&detail, "{\"class\":\"%s\",\"sqlState\":\"%s\",\"params\":{", row->name, row->sqlstate);
@@ -119,7 +119,7 @@ static struct place place_of(const struct ast *at, str text) {
 }
 
 /* The statement with ^^^ under the place, after as many dashes as characters stand before it. */
-static void show_parse(const struct place *p, str text, buf *out) {
+static void show_syntax(const struct place *p, str text, buf *out) {
     buf_fmt(out, " (line %zu, pos %zu)\n\n== SQL ==\n", p->line, p->pos);
     if (text.n > SHOWN_TEXT) {
         size_t from = p->start - p->line_at > SHOWN_AROUND ? p->start - SHOWN_AROUND : p->line_at;
@@ -187,8 +187,12 @@ err *sql_error_place(err *e, const struct ast *at, str text) {
     struct place p = place_of(at, text);
     buf message = {0}, more = {0};
     buf_z(&message, err_msg(e));
-    if (row->form == SQL_FORM_PARSE) show_parse(&p, text, &message);
-    else {
+    if (row->form == SQL_FORM_SYNTAX) show_syntax(&p, text, &message);
+    else if (row->form == SQL_FORM_STATEMENT) {
+        buf_z(&message, "\n== SQL ==\n");
+        buf_str(&message, str_cut(text, SHOWN_TEXT));
+        buf_c(&message, '\n');
+    } else {
         if (row->form == SQL_FORM_ANALYSIS) buf_fmt(&message, "; line %zu pos %zu\n", p.line, p.pos);
         show_fragment(&p, text, &message);
     }

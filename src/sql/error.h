@@ -5,9 +5,11 @@
  * table gen_sql_errors.c of it.
  *
  * The form says how the place is written, as Spark does it:
- *   parse     [CLASS] text SQLSTATE: 42601 (line 1, pos 7)\n\n== SQL ==\n<statement, ^^^ under the place>
+ *   syntax    [CLASS] text SQLSTATE: 42601 (line 1, pos 7)\n\n== SQL ==\n<statement, ^^^ under the place>
  *   analysis  [CLASS] text SQLSTATE: 42703; line 1 pos 7\n\n== SQL (line 1, position 8) ==\n<fragment's lines, ^ under it>
- *   runtime   [CLASS] text SQLSTATE: 22012\n== SQL (line 1, position 8) ==\n<fragment's lines, ^ under it>
+ *   statement [CLASS] text SQLSTATE: 42601\n== SQL ==\n<statement>
+ *   context   [CLASS] text SQLSTATE: 22012\n== SQL (line 1, position 8) ==\n<fragment's lines, ^ under it>
+ * Classes that begin with _LEGACY_ERROR_TEMP_ are not shown: their text stands alone.
  */
 #ifndef BH_SQL_ERROR_H
 #define BH_SQL_ERROR_H

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 
-enum sql_error_form { SQL_FORM_PARSE, SQL_FORM_ANALYSIS, SQL_FORM_RUNTIME };
+enum sql_error_form { SQL_FORM_SYNTAX, SQL_FORM_STATEMENT, SQL_FORM_ANALYSIS, SQL_FORM_CONTEXT };
 
 struct sql_error_row {
     const char *name, *sqlstate;

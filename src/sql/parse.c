@@ -48,15 +48,34 @@ void expect(struct parser *p, unsigned kind) {
     syntax_error(p);
 }
 
+/* As ANTLR tells it: a token too many if the wanted one comes next. */
 void expect_word(struct parser *p, enum sql_word w) {
-    if (!accept_word(p, w)) syntax_error(p);
+    if (accept_word(p, w)) return;
+    if (word_at(p, 1) == w && !at_kind(p, T_END)) syntax_extra(p);
+    else syntax_error(p);
+}
+
+void expect_or_missing(struct parser *p, enum sql_word w) {
+    if (accept_word(p, w)) return;
+    if (at_identifier(p, 0, false)) syntax_missing(p, arena_printf(p->a, "'%s'", sql_word_text(w)));
+    else expect_word(p, w);
 }
 
 void expect_text(struct parser *p, const char *upper) {
     if (!accept_text(p, upper)) syntax_error(p);
 }
 
+bool discontinued_bang(struct parser *p) {
+    if (!at_kind(p, '!')) return false;
+    parse_error(p, node(p, AST_LIST), "SYNTAX_DISCONTINUED.BANG_EQUALS_NOT", "clause", "!", NULL);
+    return true;
+}
+
 uint32_t accept_if_not_exists(struct parser *p) {
+    if (at_word(p, W_IF) && kind_at(p, 1) == '!' && word_at(p, 2) == W_EXISTS) {
+        advance(p);
+        (void)discontinued_bang(p);
+    }
     if (!at_words(p, W_IF, W_NOT) || word_at(p, 2) != W_EXISTS) return 0;
     p->at += 3;
     return AST_F_IF_NOT_EXISTS;
@@ -299,6 +318,28 @@ struct ast *parse_ident(struct parser *p) {
     return n;
 }
 
+/* Not a name but looks like one: a-b, which wants quotes. */
+static void refuse_dash(struct parser *p, const struct ast *ident) {
+    if (!at_kind(p, '-') || (!at_identifier(p, 1, false) && kind_at(p, 1) != T_NUMBER) || (ident->flags & AST_F_QUOTED)) return;
+    struct ast at = {.pos = tok_at(p, 0)->pos, .end = tok_at(p, 0)->end};
+    buf whole = {0};
+    buf_str(&whole, ident->text);
+    while (at_kind(p, '-') && (at_identifier(p, 1, false) || kind_at(p, 1) == T_NUMBER)) {
+        buf_c(&whole, '-');
+        buf_str(&whole, tok_text(p, tok_at(p, 1)));
+        p->at += 2;
+    }
+    const char *text = arena_strndup(p->a, whole.p, whole.n);
+    buf_free(&whole);
+    parse_error(p, &at, "INVALID_IDENTIFIER", "ident", text, NULL);
+}
+
+struct ast *parse_strict_ident(struct parser *p) {
+    struct ast *n = parse_ident(p);
+    refuse_dash(p, n);
+    return n;
+}
+
 /* a.b.c, or IDENTIFIER(expr).c */
 struct ast *parse_name(struct parser *p) {
     if (at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(') {
@@ -314,8 +355,8 @@ struct ast *parse_name(struct parser *p) {
         return done(p, n);
     }
     struct ast *n = node(p, AST_NAME);
-    add(p, n, parse_ident(p));
-    while (accept(p, '.')) add(p, n, parse_ident(p));
+    add(p, n, parse_strict_ident(p));
+    while (accept(p, '.')) add(p, n, parse_strict_ident(p));
     return done(p, n);
 }
 
@@ -365,13 +406,19 @@ void parse_table_alias(struct parser *p, struct ast *item) {
     bool as = accept_word(p, W_AS);
     if (as && at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
     else if (as ? at_identifier(p, 0, true) : at_bare_alias(p, true)) {
-        set(p, item, SLOT_ALIAS, parse_ident(p));
+        set(p, item, SLOT_ALIAS, as ? parse_strict_ident(p) : parse_ident(p));
         if (at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
     } else if (as) syntax_error(p);
     done(p, item);
 }
 
 /* ---- entries ---- */
+
+/* A token behind a whole statement: an extra one if it is the last. */
+static void unexpected(struct parser *p) {
+    if (kind_at(p, 1) == T_END || kind_at(p, 1) == ';') syntax_extra(p);
+    else syntax_error(p);
+}
 
 static void begin(struct parser *p, arena *a, str text) {
     struct sql_tokens tokens = {0};
@@ -393,23 +440,53 @@ static void begin(struct parser *p, arena *a, str text) {
 }
 
 static void expect_end(struct parser *p) {
-    if (!at_kind(p, T_END)) syntax_extra(p);
+    if (!at_kind(p, T_END)) unexpected(p);
+}
+
+/* Blank texts are empty statements; one of comments or of ; alone is a syntax error, as in Spark. */
+static void nothing(struct parser *p) {
+    if (!str_trim(p->text).n) {
+        struct ast at = {0};
+        parse_error(p, &at, "PARSE_EMPTY_STATEMENT", NULL);
+        return;
+    }
+    p->at = 0;
+    syntax_error(p);
+}
+
+static struct ast *parse_all(struct parser *p) {
+    struct ast *list = node(p, AST_LIST);
+    while (!failed(p)) {
+        while (accept(p, ';')) continue;
+        if (at_kind(p, T_END)) break;
+        add(p, list, parse_statement(p));
+        if (!at_kind(p, T_END) && !at_kind(p, ';')) unexpected(p);
+    }
+    if (!failed(p) && !list->n) nothing(p);
+    return list;
 }
 
 err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) {
     struct parser p;
     begin(&p, a, text);
-    struct ast *list = node(&p, AST_LIST);
-    while (!failed(&p)) {
-        while (accept(&p, ';')) continue;
-        if (at_kind(&p, T_END)) break;
-        add(&p, list, parse_statement(&p));
-        if (!at_kind(&p, T_END) && !at_kind(&p, ';')) syntax_extra(&p);
-    }
-    if (!failed(&p) && !list->n) parse_error(&p, node(&p, AST_LIST), "PARSE_EMPTY_STATEMENT", NULL);
+    struct ast *list = parse_all(&p);
     if (failed(&p)) return take_error(&p);
     *ret = list->child;
     *ret_n = list->n;
+    return NULL;
+}
+
+err *sql_parse_one(arena *a, str text, struct ast **ret) {
+    struct parser p;
+    begin(&p, a, text);
+    struct ast *n = NULL;
+    if (at_kind(&p, T_END) || at_kind(&p, ';')) nothing(&p);
+    else n = parse_statement(&p);
+    if (!failed(&p) && !at_kind(&p, T_END) && !at_kind(&p, ';')) unexpected(&p);
+    while (accept(&p, ';')) continue;
+    if (!failed(&p) && !at_kind(&p, T_END)) syntax_extra(&p);
+    if (failed(&p)) return take_error(&p);
+    *ret = n;
     return NULL;
 }
 

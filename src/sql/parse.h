@@ -64,6 +64,10 @@ bool accept_text(struct parser *p, const char *upper);
 void expect(struct parser *p, unsigned kind);
 void expect_word(struct parser *p, enum sql_word w);
 void expect_text(struct parser *p, const char *upper);
+/* expect_word(), but a name that stands here instead is told as "missing 'WORD'". */
+void expect_or_missing(struct parser *p, enum sql_word w);
+/* The error for ! in the place of NOT; false if there is none. */
+bool discontinued_bang(struct parser *p);
 /* IF NOT EXISTS, IF EXISTS: the flag if it stands here, else 0. */
 uint32_t accept_if_not_exists(struct parser *p);
 uint32_t accept_if_exists(struct parser *p);
@@ -105,6 +109,7 @@ str lower_text(struct parser *p, str s);
 /* An identifier: any word or a quoted one; `strict` refuses the words of joins and set operations. */
 bool at_identifier(const struct parser *p, uint32_t ahead, bool strict);
 struct ast *parse_ident(struct parser *p);
+struct ast *parse_strict_ident(struct parser *p);  /* where a-b is told to want quotes */
 struct ast *parse_name(struct parser *p);          /* NAME or NAME_EXPR */
 struct ast *parse_ident_list(struct parser *p);    /* (a, b) → LIST */
 struct ast *parse_string(struct parser *p);        /* LIT_STRING; neighbours joined */

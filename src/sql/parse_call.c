@@ -332,6 +332,18 @@ static void out_of_range(struct parser *p, const struct ast *n, const char *low,
                 arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 400))), "minValue", low, "maxValue", high, "typeName", type, NULL);
 }
 
+/* A literal without exponent has as many digits as are written, without zeros in front. */
+static void check_precision(struct parser *p, const struct ast *n) {
+    unsigned digits = 0;
+    for (size_t i = 0; i < n->text.n; i++) {
+        char c = n->text.p[i];
+        if (c >= '0' && c <= '9' && (digits || c != '0')) digits++;
+    }
+    if (digits > 38)
+        parse_error(p, n, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "precision", arena_printf(p->a, "%u", digits), "maxPrecision", "38",
+                    NULL);
+}
+
 static void check_range(struct parser *p, const struct ast *n) {
     int64_t v = 0;
     double d = 0;
@@ -354,7 +366,12 @@ static void check_range(struct parser *p, const struct ast *n) {
         if (str_to_f64(n->text, &d) && (d > 1.7976931348623157e308 || d < -1.7976931348623157e308))
             out_of_range(p, n, "-1.7976931348623157E+308", "1.7976931348623157E+308", "double");
         break;
-    default: break;
+    default:
+        if (memchr(n->text.p, 'e', n->text.n) || memchr(n->text.p, 'E', n->text.n)) {
+            if (n->op == 0 && str_to_f64(n->text, &d) && (d > 1.7976931348623157e308 || d < -1.7976931348623157e308))
+                out_of_range(p, n, "-1.7976931348623157E+308", "1.7976931348623157E+308", "double");
+        } else check_precision(p, n);
+        break;
     }
 }
 
@@ -383,7 +400,8 @@ struct ast *parse_number(struct parser *p, bool negative) {
     n->text = s;
     advance(p);
     done(p, n);
-    if (n->op) check_range(p, n);
+    if (n->op || n->text.n > 18) check_range(p, n);
+    else if (memchr(n->text.p, 'e', n->text.n) || memchr(n->text.p, 'E', n->text.n)) check_range(p, n);
     return n;
 }
 
@@ -436,6 +454,30 @@ static struct ast *parse_interval_value(struct parser *p) {
     return parse_primary(p);
 }
 
+/* Value and unit pairs after a from-to form, or the other way round. */
+static void single_from_to(struct parser *p, struct ast *n) {
+    for (uint32_t length; (length = interval_value(p, 0)) > 0 && is_unit(p, length);) {
+        p->at += length + 1;
+        if (at_word(p, W_TO) && is_unit(p, 1)) p->at += 2;
+    }
+    parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0024", NULL);
+}
+
+/* INTERVAL 1 YEAR 2 DAYS is of neither kind. */
+static void check_mixed(struct parser *p, struct ast *n) {
+    bool months = false, other = false;
+    for (uint32_t i = 1; i < n->n; i += 2) {
+        unsigned c = (unsigned char)n->child[i]->text.p[0] | 32, d = (unsigned char)n->child[i]->text.p[1] | 32;
+        bool month = c == 'y' || (c == 'm' && d == 'o');
+        months = months || month;
+        other = other || !month;
+    }
+    done(p, n);
+    if (months && other)
+        parse_error(p, n, "_LEGACY_ERROR_TEMP_0029", "literal",
+                    arena_printf(p->a, "%.*s", STR_ARG(str_n(p->text.p + n->pos, n->end - n->pos))), NULL);
+}
+
 /* NULL where `interval` is a name. */
 struct ast *parse_interval(struct parser *p) {
     uint32_t length = interval_value(p, 1);
@@ -461,12 +503,21 @@ struct ast *parse_interval(struct parser *p) {
             advance(p);
             set(p, n, SLOT_FROM, unit);
             set(p, n, SLOT_TO, parse_ident(p));
-            if (value->kind != AST_LIT_STRING && value->kind != AST_UNARY)
-                parse_error(p, n, "INVALID_INTERVAL_FORMAT.INVALID_VALUE", "input", "", "value", "", NULL);
-            return done(p, n);
+            done(p, n);
+            struct ast at = {.pos = value->pos, .end = n->end};
+            if (value->kind != AST_LIT_STRING && value->kind != AST_UNARY) parse_error(p, &at, "_LEGACY_ERROR_TEMP_0027", NULL);
+            if (interval_value(p, 0) && is_unit(p, interval_value(p, 0))) single_from_to(p, n);
+            return n;
         }
         add(p, n, unit);
         length = interval_value(p, 0);
-        if (!length || !is_unit(p, length) || kind_at(p, 0) == '(' || kind_at(p, 0) == ':') return done(p, n);
+        if (!length || !is_unit(p, length) || kind_at(p, 0) == '(' || kind_at(p, 0) == ':') {
+            check_mixed(p, n);
+            return n;
+        }
+        if (word_at(p, length + 1) == W_TO && is_unit(p, length + 2)) {
+            single_from_to(p, n);
+            return n;
+        }
     }
 }

@@ -139,7 +139,7 @@ static struct ast *parse_update(struct parser *p, struct ast *n) {
     expect_word(p, W_UPDATE);
     set(p, n, SLOT_NAME, parse_name(p));
     set(p, n, SLOT_ALIAS, parse_target_alias(p));
-    expect_word(p, W_SET);
+    expect_or_missing(p, W_SET);
     p->in_dml = true;
     set(p, n, SLOT_ITEMS, parse_assignments(p));
     p->in_dml = false;
@@ -150,7 +150,7 @@ static struct ast *parse_update(struct parser *p, struct ast *n) {
 static struct ast *parse_delete(struct parser *p, struct ast *n) {
     n->kind = AST_S_DELETE;
     expect_word(p, W_DELETE);
-    expect_word(p, W_FROM);
+    expect_or_missing(p, W_FROM);
     set(p, n, SLOT_NAME, parse_name(p));
     set(p, n, SLOT_ALIAS, parse_target_alias(p));
     if (accept_word(p, W_WHERE)) set(p, n, SLOT_WHERE, parse_expr(p));
@@ -301,7 +301,7 @@ static struct ast *parse_explain(struct parser *p) {
 struct ast *parse_statement(struct parser *p) {
     struct ast *n = NULL;
     if (at_word(p, W_WITH)) return parse_with_statement(p);
-    if (at_query(p)) {
+    if (at_query(p) || at_word(p, W_SELECT) || at_word(p, W_VALUES) || at_kind(p, '(')) {
         n = node(p, AST_S_QUERY);
         set(p, n, SLOT_QUERY, parse_query(p));
         return done(p, n);

@@ -69,15 +69,17 @@ static struct ast *parse_not(struct parser *p) {
 
 /* ---- predicates ---- */
 
-static struct ast *parse_in(struct parser *p, struct ast *n) {
-    struct ast *open = node(p, AST_LIST);
+/* Errors over [NOT] IN (), from the predicate's first word. */
+static void empty_predicate(struct parser *p, uint32_t pos, const char *cls, const char *msg) {
+    struct ast at = {.pos = pos, .end = tok_at(p, 0)->end};
+    parse_error(p, &at, cls, msg ? "msg" : NULL, msg, NULL);
+}
+
+static struct ast *parse_in(struct parser *p, struct ast *n, uint32_t pos) {
     expect(p, '(');
     if (at_query(p)) set(p, n, SLOT_QUERY, parse_query(p));
     else {
-        if (at_kind(p, ')')) {
-            open->end = tok_at(p, 0)->end;
-            parse_error(p, n, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", NULL);
-        }
+        if (at_kind(p, ')')) empty_predicate(p, pos, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", NULL);
         do add(p, n, parse_expr(p));
         while (accept(p, ','));
     }
@@ -85,7 +87,7 @@ static struct ast *parse_in(struct parser *p, struct ast *n) {
     return n;
 }
 
-static struct ast *parse_like(struct parser *p, struct ast *n) {
+static struct ast *parse_like(struct parser *p, struct ast *n, uint32_t pos) {
     n->text = lower_text(p, tok_text(p, tok_at(p, 0)));
     bool regular = at_word(p, W_RLIKE) || at_word(p, W_REGEXP);
     if (regular) n->text = STR("rlike");
@@ -95,9 +97,7 @@ static struct ast *parse_like(struct parser *p, struct ast *n) {
         n->op = w == W_ALL ? 'A' : 'a';
         advance(p);
         advance(p);
-        if (at_kind(p, ')')) {
-            parse_error(p, n, "_LEGACY_ERROR_TEMP_0064", "msg", "Expected something between '(' and ')'.", NULL);
-        }
+        if (at_kind(p, ')')) empty_predicate(p, pos, "_LEGACY_ERROR_TEMP_0064", "Expected something between '(' and ')'.");
         do add(p, n, parse_expr(p));
         while (accept(p, ','));
         expect(p, ')');
@@ -119,6 +119,7 @@ static struct ast *parse_like(struct parser *p, struct ast *n) {
 static struct ast *parse_is(struct parser *p, struct ast *n) {
     advance(p);
     if (accept_word(p, W_NOT)) n->flags |= AST_F_NOT;
+    (void)discontinued_bang(p);
     switch (word_at(p, 0)) {
     case W_NULL:
     case W_TRUE:
@@ -164,7 +165,8 @@ static struct ast *parse_predicated(struct parser *p) {
     struct ast *x = parse_value(p);
     bool not = at_word(p, W_NOT);
     struct ast *n = NULL;
-    switch (word_at(p, not)) {
+    bool bang = at_kind(p, '!');
+    switch (word_at(p, not || bang)) {
     case W_BETWEEN:
     case W_IN:
     case W_LIKE:
@@ -172,12 +174,14 @@ static struct ast *parse_predicated(struct parser *p) {
     case W_RLIKE:
     case W_REGEXP: break;
     case W_IS:
-        if (not) return x;
+        if (not || bang) return x;
         n = wrap(p, AST_IS, x);
         n->pos = pos;
         return done(p, parse_is(p, n));
     default: return x;
     }
+    uint32_t from = tok_at(p, 0)->pos;
+    if (bang) (void)discontinued_bang(p);
     if (not) advance(p);
     enum sql_word w = word_at(p, 0);
     n = wrap(p, w == W_BETWEEN ? AST_BETWEEN : w == W_IN ? AST_IN : AST_LIKE, x);
@@ -186,8 +190,8 @@ static struct ast *parse_predicated(struct parser *p) {
     if (w == W_BETWEEN) parse_between(p, n);
     else if (w == W_IN) {
         advance(p);
-        parse_in(p, n);
-    } else parse_like(p, n);
+        parse_in(p, n, from);
+    } else parse_like(p, n, from);
     return done(p, n);
 }
 
@@ -317,8 +321,11 @@ static struct ast *parse_field(struct parser *p, struct ast *n) {
 
 static struct ast *parse_collate(struct parser *p, struct ast *n) {
     advance(p);
-    struct ast *name = parse_name(p);
-    n->text = name->n ? name->child[name->n - 1]->text : STR("");
+    n->text = parse_ident(p)->text;
+    while (at_kind(p, '.') && at_identifier(p, 1, false)) {
+        advance(p);
+        n->text = parse_ident(p)->text;
+    }
     return n;
 }
 
@@ -509,6 +516,12 @@ static struct ast *parse_parameter(struct parser *p) {
     return done(p, n);
 }
 
+static struct ast *single_name(struct parser *p) {
+    struct ast *name = node(p, AST_NAME);
+    add(p, name, parse_ident(p));
+    return done(p, name);
+}
+
 static struct ast *parse_word(struct parser *p) {
     enum sql_word w = word_at(p, 0);
     unsigned next = kind_at(p, 1);
@@ -540,7 +553,7 @@ static struct ast *parse_word(struct parser *p) {
         if (!alone) break;
         n = node(p, AST_CALL);
         n->flags = AST_F_SPECIAL;
-        set(p, n, SLOT_NAME, parse_name(p));
+        set(p, n, SLOT_NAME, single_name(p));
         return done(p, n);
     default:
         if (next == '(') n = parse_special_call(p);
@@ -586,7 +599,7 @@ struct ast *parse_named_expr(struct parser *p) {
     if (!as && !at_bare_alias(p, false)) return e;
     struct ast *n = wrap(p, AST_ALIAS, e);
     n->pos = pos;
-    n->text = parse_ident(p)->text;
+    n->text = as ? parse_strict_ident(p)->text : parse_ident(p)->text;
     return done(p, n);
 }
 

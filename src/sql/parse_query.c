@@ -108,8 +108,8 @@ struct ast *parse_with(struct parser *p, struct ast *owner) {
     }
     do add(p, list, parse_cte(p));
     while (accept(p, ','));
-    check_cte_names(p, list);
-    set(p, owner, SLOT_WITH, done(p, list));
+    check_cte_names(p, done(p, list));
+    set(p, owner, SLOT_WITH, list);
     return list;
 }
 

@@ -31,7 +31,8 @@ static struct ast *parse_time_zone(struct parser *p, struct ast *n) {
         struct ast *interval = parse_interval(p);
         if (!interval) syntax_error(p);
         set(p, n, SLOT_EXPR, interval);
-    } else parse_error(p, node(p, AST_LIST), "_LEGACY_ERROR_TEMP_0045", NULL);
+    }
+    if (!ast_get(n, SLOT_VALUE) && !ast_get(n, SLOT_EXPR)) parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0045", NULL);
     return done(p, n);
 }
 

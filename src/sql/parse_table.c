@@ -236,8 +236,9 @@ static void parse_table_elements(struct parser *p, struct ast *n) {
     expect(p, '(');
     if (!at_kind(p, ')')) {
         do {
-            if (at_constraint(p)) add(p, constraints, parse_constraint(p));
-            else add(p, columns, parse_column_def(p));
+            struct ast *def = at_constraint(p) ? parse_constraint(p) : parse_column_def(p);
+            add(p, def->kind == AST_CONSTRAINT ? constraints : columns, def);
+            if (n->kind == AST_S_CREATE_TABLE && def->kind == AST_COLUMN_DEF && !ast_get(def, SLOT_TYPE)) syntax_error(p);
         } while (accept(p, ','));
     }
     expect(p, ')');

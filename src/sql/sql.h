@@ -23,6 +23,8 @@
 
 /* Statements between ';'. SQL_ERROR PARSE_SYNTAX_ERROR and its relatives. */
 err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) BH_CHECK;
+/* Exactly one statement, semicolons after it allowed: what Databricks takes from a client; a second one is a syntax error. */
+err *sql_parse_one(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_expr(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_query(arena *a, str text, struct ast **ret) BH_CHECK;
 
