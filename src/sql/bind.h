@@ -51,6 +51,7 @@ struct bwin {
     struct bsort *order;
     size_t n_order;
     str frame;                    /* template "ROWS BETWEEN …", over bounds; or empty */
+    str shown;                    /* what captions say where no frame was written; or empty */
     struct bx **bound;
     size_t n_bound;
 };
@@ -74,6 +75,7 @@ struct bx {
     size_t col;
     struct bq *query;
     struct bx **outers;           /* BX_SUB: columns of enclosing queries in it */
+    str *names;                   /* BX_GEN: AS (a, b), or NULL */
     size_t n_outers;
     struct bx *filter;
     struct bsort *order;
@@ -352,10 +354,14 @@ struct bq *bq_new(struct binder *b, enum bq_kind kind);
 void bq_set_output(struct binder *b, struct bq *q, size_t n);
 /* The output column i becomes of that type. */
 struct bq *bq_retype(struct binder *b, struct bq *q, const struct sql_type *const *types);
+err *bind_limit(struct binder *b, const struct ast *n, const char *name, struct bx **ret) BH_CHECK;
+err *bind_limits(struct binder *b, const struct ast *q, struct bq *to) BH_CHECK;
+/* ORDER BY, SORT BY or CLUSTER BY of a query. */
+const struct ast *order_of(const struct ast *q);
 /* bind_select.c */
+err *bind_order(struct cx *c, const struct ast *list, struct bq *q) BH_CHECK;
 err *bind_select(struct binder *b, const struct ast *n, const struct ast *query, struct scope *outer,
                  struct bq **ret) BH_CHECK;
-struct select;
 /* bind_agg.c */
 err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx **items, const str *alias,
                 const bool *aliased, size_t n_items) BH_CHECK;
@@ -368,6 +374,10 @@ err *bind_from_item(struct binder *b, const struct ast *n, struct scope *s, stru
 err *bind_lateral_views(struct binder *b, const struct ast *views, struct scope *s, struct bfrom **from) BH_CHECK;
 err *bind_join_parts(struct binder *b, const struct ast *n, struct scope *ls, struct scope *rs, struct scope *out,
                      struct bfrom *l, struct bfrom *r, struct bfrom **ret) BH_CHECK;
+/* Rows of a generator beside those of `left` (may be NULL). */
+struct bfrom *bind_generated(struct binder *b, struct bx *g, struct bfrom *left, uint32_t level);
+/* A derived table. */
+struct bfrom *bind_from_bq(struct binder *b, struct bq *q, uint32_t level, struct rel **ret);
 /* Names of the tables in a tree, asked for in one round trip. */
 err *prefetch_names(struct binder *b, const struct ast *n) BH_CHECK;
 /* bind_pivot.c */

@@ -15,6 +15,8 @@ static err *bad_literal(struct binder *b, const struct ast *n, const char *type)
 
 /* "007.50" → "7.50", precision 3, scale 2. */
 static str plain_decimal(struct binder *b, str v, int *p, int *s) {
+    bool neg = v.n && v.p[0] == '-';
+    if (neg) v = str_from(v, 1);
     ptrdiff_t point = str_chr(v, '.', 0);
     str whole = point < 0 ? v : str_cut(v, (size_t)point), frac = point < 0 ? STR("") : str_from(v, (size_t)point + 1);
     while (whole.n && whole.p[0] == '0') whole = str_from(whole, 1);
@@ -27,7 +29,7 @@ static str plain_decimal(struct binder *b, str v, int *p, int *s) {
     }
     if (*p < *s) *p = *s;
     if (*p < 1) *p = 1;
-    return sql_fmt(b->a, "%.*s%s%.*s", STR_ARG(whole.n ? whole : STR("0")), frac.n ? "." : "", STR_ARG(frac));
+    return sql_fmt(b->a, "%s%.*s%s%.*s", neg ? "-" : "", STR_ARG(whole.n ? whole : STR("0")), frac.n ? "." : "", STR_ARG(frac));
 }
 
 /* 1.5e3BD: exponents of decimals are moved into the digits. */
@@ -87,6 +89,7 @@ static err *number(struct binder *b, const struct ast *n, struct bx **ret) {
     }
     if (n->op == 'F' || n->op == 'D' || (exp && n->op == 0)) {
         str t = v.n && v.p[0] == '.' ? sql_fmt(b->a, "0%.*s", STR_ARG(v)) : v;
+        if (str_starts(t, STR("-."))) t = sql_fmt(b->a, "-0%.*s", STR_ARG(str_from(t, 1)));
         if (t.n && t.p[t.n - 1] == '.') t = sql_fmt(b->a, "%.*s0", STR_ARG(t));
         ptrdiff_t dot = str_find(t, STR(".e"));
         if (dot < 0) dot = str_find(t, STR(".E"));

@@ -43,6 +43,10 @@ static void order_cap(struct binder *b, const struct bsort *o, size_t n, buf *ou
 
 static void frame_cap(struct binder *b, const struct bx *x, buf *out) {
     const struct bwin *w = x->win;
+    if (w->shown.n && !w->frame.n) {
+        buf_str(out, w->shown);
+        return;
+    }
     if (!w->frame.n) {
         buf_z(out, w->n_order ? "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
                               : "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING");

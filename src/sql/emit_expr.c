@@ -147,11 +147,16 @@ static void emit_order(struct binder *b, const struct bsort *o, size_t n, buf *o
 
 static void expand(struct binder *b, struct bx *x, str t, buf *out);
 
-/* FILTER and OVER of an aggregate or window function. */
-static void emit_after(struct binder *b, struct bx *x, buf *out) {
-    if (x->filter) {
+/* FILTER and OVER of an aggregate or window function; `some`: only rows where the first argument is not NULL. */
+static void emit_after(struct binder *b, struct bx *x, bool some, buf *out) {
+    if (x->kind == BX_AGG && x->ignore_nulls && x->n) some = true;
+    if (x->filter || some) {
         buf_z(out, " FILTER (WHERE ");
-        emit_expr(b, x->filter, out);
+        if (some) {
+            emit_child(b, x->child[0], out);
+            buf_z(out, x->filter ? " IS NOT NULL AND " : " IS NOT NULL");
+        }
+        if (x->filter) emit_expr(b, x->filter, out);
         buf_c(out, ')');
     }
     if (x->kind != BX_WIN || !x->win) return;
@@ -272,9 +277,13 @@ static void emit_word(struct binder *b, struct bx *x, str word, buf *out) {
     } else if (str_eqz(word, "o")) {
         emit_order(b, x->order, x->n_order, out);
     } else if (str_eqz(word, "i")) {
-        if (x->ignore_nulls) buf_z(out, " IGNORE NULLS");
+        if (x->ignore_nulls && x->kind == BX_WIN) buf_z(out, " IGNORE NULLS");
+    } else if (str_eqz(word, "n")) {
+        if (x->kind == BX_WIN) buf_z(out, " IGNORE NULLS");
     } else if (str_eqz(word, "w")) {
-        emit_after(b, x, out);
+        emit_after(b, x, false, out);
+    } else if (str_eqz(word, "f")) {
+        emit_after(b, x, !(x->kind == BX_WIN && str_find(x->text, STR("{n}")) >= 0), out);
     } else if (str_eqz(word, "q")) {
         if (x->query) emit_query(b, x->query, out);
     } else {
@@ -327,9 +336,9 @@ static void expand_call(struct binder *b, struct bx *x, buf *out) {
     if (x->distinct) buf_z(out, "DISTINCT ");
     expand(b, x, str_n(x->text.p + open + 1, x->text.n - (size_t)open - 2), out);
     emit_order(b, x->order, x->n_order, out);
-    if (x->ignore_nulls) buf_z(out, " IGNORE NULLS");
+    if (x->ignore_nulls && x->kind == BX_WIN) buf_z(out, " IGNORE NULLS");
     buf_c(out, ')');
-    emit_after(b, x, out);
+    emit_after(b, x, false, out);
 }
 
 void emit_expr(struct binder *b, struct bx *x, buf *out) {
@@ -347,7 +356,7 @@ void emit_expr(struct binder *b, struct bx *x, buf *out) {
     case BX_LAMBDA: emit_lambda(b, x, out); return;
     case BX_AGG:
     case BX_WIN:
-        if (str_find(x->text, STR("{w}")) >= 0)
+        if (str_find(x->text, STR("{w}")) >= 0 || str_find(x->text, STR("{f}")) >= 0)
             expand(b, x, x->text, out);
         else
             expand_call(b, x, out);

@@ -15,7 +15,8 @@
  *   {2}            of a lambda argument: "lambda x, i: body"; an index parameter counts from 0 in body
  *   {2|a|b}        of a lambda argument: its body with the parameters written as the texts a, b (which may hold {0}…)
  *   {d} {w}        aggregates and windows: where DISTINCT goes, and where FILTER and OVER go (right after the aggregate's
- *                  own parenthesis). A template that is one call, name(…), needs neither. {o}: where ORDER BY goes
+ *                  own parenthesis). A template that is one call, name(…), needs neither. {o}: where ORDER BY goes,
+ *                  {i}: where IGNORE NULLS goes. {f}: as {w}, over rows only where argument 0 is not NULL
  *   {{ }}          braces
  * Generators' templates yield a DuckDB list with one element for each row: the value itself where the result has one
  * column, else a struct f0, f1, …. Table functions' templates are a SELECT with columns c0, c1, ….

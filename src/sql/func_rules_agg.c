@@ -66,10 +66,45 @@ static err *avg_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+static err *ignoring(struct sql_call *c, const char *name, buf *out) {
+    bool yes = c->args[1].value.p && str_eqz(c->args[1].value, "true");
+    buf_fmt(out, yes ? "%s({0}{n}){f}" : "%s({0}{o}{i}){w}", name);
+    return NULL;
+}
+static err *first_if(struct sql_call *c, buf *out) { return ignoring(c, "first", out); }
+static err *last_if(struct sql_call *c, buf *out) { return ignoring(c, "last", out); }
+
+/* Percentiles of numbers are doubles, those of intervals stay intervals. */
+static err *percentile_type(struct sql_call *c, const struct sql_type **ret) {
+    enum sql_type_kind k = c->args[0].type->kind;
+    *ret = sql_type_of(k == TY_INTERVAL_YM || k == TY_INTERVAL_DT ? k : TY_DOUBLE);
+    return NULL;
+}
+
+static err *percentile_emit(struct sql_call *c, buf *out) {
+    if (c->type->kind == TY_DOUBLE)
+        buf_z(out, "quantile_cont(CAST({0} AS DOUBLE), {1}){w}");
+    else
+        buf_z(out, "CAST(trunc(quantile_cont(CAST({0} AS DOUBLE), {1}){w}) AS {type})");
+    return NULL;
+}
+
+static err *median_emit(struct sql_call *c, buf *out) {
+    if (c->type->kind == TY_DOUBLE)
+        buf_z(out, "quantile_cont(CAST({0} AS DOUBLE), 0.5){w}");
+    else
+        buf_z(out, "CAST(trunc(quantile_cont(CAST({0} AS DOUBLE), 0.5){w}) AS {type})");
+    return NULL;
+}
+
 static const struct sql_rule rules[] = {
     {"sum", sum_type, sum_emit, NULL},
     {"try_sum", sum_type, try_sum_emit, NULL},
     {"avg", avg_type, avg_emit, NULL},
+    {"first_if", NULL, first_if, NULL},
+    {"last_if", NULL, last_if, NULL},
+    {"percentile", percentile_type, percentile_emit, NULL},
+    {"median", percentile_type, median_emit, NULL},
 };
 
 const struct sql_rule_list sql_rules_agg = {rules, ARRAY_LEN(rules)};

@@ -89,6 +89,7 @@ struct sql_scan_ask {
 struct sql_env {
     void *arg;
     arena *a;                            /* of the statement */
+    str text;                            /* the statement's, for places of errors; may be empty */
     str catalog, schema;                 /* current */
     str user;                            /* session_user */
     str time_zone;                       /* "UTC", "Europe/Berlin", "+02:00" */

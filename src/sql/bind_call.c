@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls of functions. The rows of the name are tried in order, the one that needs the mildest casts wins; its template
+ * becomes the node's. Names without rows are the user's functions.
+ */
+#include "sql/bind.h"
+#include "sql/func_sig.h"
+
+#include <stdio.h>
+
+struct fit {
+    const struct sql_func *f;
+    struct sig sig;
+    const struct sql_type *vars[SIG_VARS];
+    const struct sql_type **target;
+    int cost;
+    size_t bad;              /* the argument that does not fit */
+};
+
+static bool is_rule(const char *t) { return t && strncmp(t, "rule:", 5) == 0; }
+
+/* ---- matching a row ---- */
+
+static bool arity_fits(const struct sig *s, size_t n) { return n >= s->least && (s->open || n <= s->n); }
+
+static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const struct ast *const *asts, size_t n) {
+    f->cost = 0;
+    f->target = arena_array_of(b->a, const struct sql_type *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct pat *p = sig_arg(&f->sig, i);
+        bool lambda = asts && asts[i]->kind == AST_LAMBDA;
+        f->bad = i;
+        if (lambda != pat_is_lambda(p)) return false;
+        if (lambda) continue;
+        if (p->literal && args[i]->kind != BX_LIT) f->cost += 30;
+        if (!pat_gather(b->a, p, args[i]->type, f->vars)) return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct pat *p = sig_arg(&f->sig, i);
+        f->bad = i;
+        if (pat_is_lambda(p)) continue;
+        f->target[i] = pat_coerce(b->a, p, args[i]->type, f->vars, &f->cost);
+        if (!f->target[i]) return false;
+    }
+    return true;
+}
+
+static const char *ordinal(struct binder *b, size_t i) {
+    static const char *const words[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
+    return i < ARRAY_LEN(words) ? words[i] : arena_printf(b->a, "%zuth", i + 1);
+}
+
+static const char *call_text(struct binder *b, const char *name, struct bx **args, size_t n) {
+    buf *o = sql_buf(b->a);
+    buf_fmt(o, "\"%s(", name);
+    for (size_t i = 0; i < n; i++) {
+        if (i) buf_z(o, ", ");
+        if (args[i]) caption(b, args[i], o);
+    }
+    buf_z(o, ")\"");
+    buf_c(o, 0);
+    return o->p;
+}
+
+static err *wrong_number(struct binder *b, const struct ast *at, const char *name, const struct sql_func *rows, size_t n_rows, size_t n) {
+    buf *o = sql_buf(b->a);
+    bool seen[32] = {false};
+    for (size_t i = 0; i < n_rows; i++) {
+        struct sig s;
+        sig_read(b->a, rows[i].args, &s);
+        for (size_t k = s.least; k <= s.n && k < 32; k++) seen[k] = true;
+        if (s.open) {
+            buf_clear(o);
+            buf_fmt(o, "> %zu", s.least ? s.least - 1 : 0);
+            break;
+        }
+    }
+    if (!o->n) {
+        size_t count = 0;
+        for (size_t k = 0; k < 32; k++) count += seen[k];
+        if (count > 1) buf_c(o, '[');
+        bool first = true;
+        for (size_t k = 0; k < 32; k++) {
+            if (!seen[k]) continue;
+            buf_fmt(o, "%s%zu", first ? "" : ", ", k);
+            first = false;
+        }
+        if (count > 1) buf_c(o, ']');
+    }
+    buf_c(o, 0);
+    return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", at, b->text, "functionName", arena_printf(b->a, "`%s`", name),
+                     "expectedNum", o->p, "actualNum", arena_printf(b->a, "%zu", n), "docroot",
+                     "https://spark.apache.org/docs/latest", NULL);
+}
+
+static err *pick(struct binder *b, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
+                 const struct ast *const *asts, size_t n, struct fit *ret) {
+    struct fit best = {.f = NULL}, failed = {.f = NULL};
+    for (size_t i = 0; i < n_rows; i++) {
+        struct fit f = {.f = &rows[i]};
+        sig_read(b->a, rows[i].args, &f.sig);
+        if (!arity_fits(&f.sig, n)) continue;
+        if (!row_fits(b, &f, args, asts, n)) {
+            if (!failed.f) failed = f;
+            continue;
+        }
+        if (!best.f || f.cost < best.cost) best = f;
+    }
+    if (best.f) {
+        *ret = best;
+        return NULL;
+    }
+    if (!failed.f) return wrong_number(b, at, rows[0].name, rows, n_rows, n);
+    size_t k = failed.bad;
+    const struct pat *p = sig_arg(&failed.sig, k);
+    bool lambda = asts && asts[k]->kind == AST_LAMBDA;
+    if (lambda)
+        return sql_error("INVALID_LAMBDA_FUNCTION_CALL.PARAMETER_DOES_NOT_ACCEPT_LAMBDA_FUNCTION", at, b->text, NULL);
+    buf *o = sql_buf(b->a);
+    pat_write(p, o);
+    buf_c(o, 0);
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", call_text(b, failed.f->name, args, n),
+                     "paramIndex", ordinal(b, k), "requiredType", o->p, "inputSql",
+                     args[k] ? arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[k]))) : "", "inputType",
+                     args[k] ? type_name(b, args[k]->type).p : "", NULL);
+}
+
+/* ---- lambdas ---- */
+
+static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, struct fit *f, struct bx **ret) {
+    struct binder *b = c->b;
+    size_t want = p->n - 1, least = 0;
+    for (size_t i = 0; i < want; i++)
+        if (!p->child[i]->optional) least = i + 1;
+    if (n->n < least || n->n > want)
+        return sql_error("INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH", n, b->text, "expectedNumArgs",
+                         arena_printf(b->a, "%zu", want), "actualNumArgs", arena_printf(b->a, "%u", n->n), NULL);
+    struct bx *l = bx_new(b, BX_LAMBDA, sql_type_of(TY_VOID));
+    l->id = b->next_id;
+    b->next_id += n->n + 1;
+    l->n_vars = n->n;
+    struct scope inner = *c->s;
+    for (uint32_t i = 0; i < n->n; i++) {
+        struct lvar *v = arena_new_of(b->a, struct lvar);
+        v->name = n->child[i]->text;
+        v->var = l->id + i;
+        v->type = pat_type(b->a, p->child[i], f->vars);
+        if (!v->type) v->type = sql_type_of(TY_VOID);
+        v->nullable = true;
+        v->next = inner.vars;
+        inner.vars = v;
+        if (p->child[i]->optional) l->index_var = i > 0 && v->type->kind == TY_INT;
+    }
+    struct cx ic = *c;
+    ic.s = &inner;
+    struct bx *body;
+    TRY(bind_expr(&ic, ast_get(n, SLOT_EXPR), &body));
+    body = bx_exact(b, body);
+    const struct pat *r = p->child[p->n - 1];
+    int cost = 0;
+    if (!pat_gather(b->a, r, body->type, f->vars))
+        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_RETURN_TYPE", n, b->text, "sqlExpr",
+                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, body))), "requiredType", "", "functionName",
+                         f->f->name, "expectedType", "", "actualType", type_name(b, body->type).p, NULL);
+    const struct sql_type *t = pat_coerce(b->a, r, body->type, f->vars, &cost);
+    if (t) body = bx_cast(b, body, t);
+    l->child = arena_array_of(b->a, struct bx *, 1);
+    l->child[0] = body;
+    l->n = 1;
+    l->type = body->type;
+    l->nullable = body->nullable;
+    bx_flags(l);
+    l->ast = n;
+    *ret = l;
+    return NULL;
+}
+
+/* ---- building the node ---- */
+
+static void fill_call(struct binder *b, struct sql_call *k, const struct fit *f, const struct ast *at, struct bx **args, size_t n) {
+    struct sql_arg *a = arena_array_of(b->a, struct sql_arg, n + 1);
+    bool captions = is_rule(f->f->caption) || is_rule(f->f->returns);
+    for (size_t i = 0; i < n; i++) {
+        a[i].type = args[i]->type;
+        a[i].nullable = args[i]->nullable;
+        a[i].constant = args[i]->kind == BX_LIT;
+        a[i].value = args[i]->kind == BX_LIT ? args[i]->text : STR_NONE;
+        if (captions) a[i].caption = caption_of(b, args[i]);
+    }
+    *k = (struct sql_call){.env = b->env, .a = b->a, .f = f->f, .ast = at, .args = a, .n = n};
+}
+
+static err *result_type(struct binder *b, struct sql_call *k, struct fit *f, const struct sql_type **ret) {
+    const char *r = f->f->returns;
+    if (is_rule(r)) {
+        const struct sql_rule *rule = sql_rule_find(r + 5);
+        must(rule && rule->type);
+        return sql_error_place(rule->type(k, ret), k->ast, b->text);
+    }
+    if (r[0] == '=') {
+        size_t i = (size_t)(r[1] - '0');
+        *ret = i < k->n ? k->args[i].type : sql_type_of(TY_VOID);
+        return NULL;
+    }
+    *ret = pat_type(b->a, sig_read_type(b->a, r), f->vars);
+    must(*ret != NULL);
+    return NULL;
+}
+
+static err *template_of(struct binder *b, struct sql_call *k, const struct sql_func *f, str *ret) {
+    if (!is_rule(f->emit)) {
+        *ret = str_of(f->emit);
+        return NULL;
+    }
+    const struct sql_rule *rule = sql_rule_find(f->emit + 5);
+    must(rule && rule->emit);
+    buf *o = sql_buf(b->a);
+    TRY(sql_error_place(rule->emit(k, o), k->ast, b->text));
+    *ret = sql_keep(b->a, o);
+    return NULL;
+}
+
+static err *caption_tmpl(struct binder *b, struct sql_call *k, const struct sql_func *f, bool distinct, str *ret) {
+    if (is_rule(f->caption)) {
+        const struct sql_rule *rule = sql_rule_find(f->caption + 5);
+        must(rule && rule->caption);
+        buf *o = sql_buf(b->a);
+        TRY(rule->caption(k, o));
+        *ret = tmpl_text(b, sql_keep(b->a, o));
+    } else if (f->caption) {
+        *ret = str_of(f->caption);
+    } else {
+        *ret = sql_fmt(b->a, "%s(%s{0*})", f->name, distinct ? "DISTINCT " : "");
+    }
+    return NULL;
+}
+
+static bool nullable_of(const struct sql_func *f, struct bx **args, size_t n) {
+    if (f->null == FN_NULL_NEVER) return false;
+    bool any = f->null == FN_NULL_ALWAYS;
+    for (size_t i = 0; i < n; i++) any |= args[i]->nullable;
+    return any;
+}
+
+static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct bx **args, size_t n, bool distinct,
+                      struct bx **ret) {
+    struct binder *b = c->b;
+    const struct sql_func *fn = f->f;
+    struct sql_call k;
+    str tmpl, cap;
+    const struct sql_type *t;
+    fill_call(b, &k, f, at, args, n);
+    k.distinct = distinct;
+    TRY(result_type(b, &k, f, &t));
+    k.type = t;
+    TRY(template_of(b, &k, fn, &tmpl));
+    TRY(caption_tmpl(b, &k, fn, distinct, &cap));
+    struct bx *x = bx_tmpl(b, t, tmpl, cap, args, n);
+    x->ast = at;
+    x->nullable = nullable_of(fn, args, n);
+    x->distinct = distinct;
+    if (fn->nondeterministic) {
+        x->nondet = true;
+        b->nondet = true;
+    }
+    if (fn->kind == FN_AGGREGATE) x->kind = BX_AGG;
+    if (fn->kind == FN_WINDOW) x->kind = BX_WIN;
+    if (fn->kind == FN_GENERATOR) {
+        x->kind = BX_GEN;
+        x->gen = t;
+        size_t len = strlen(fn->name);
+        x->outer = len > 6 && strcmp(fn->name + len - 6, "_outer") == 0;
+        x->type = sql_array(b->a, t->n == 1 ? t->fields[0].type : t, true);
+    }
+    if (fn->kind == FN_TABLE) x->gen = t;
+    *ret = x;
+    return NULL;
+}
+
+/* Texts of arguments left out become arguments. */
+static err *add_defaults(struct cx *c, struct fit *f, struct bx ***args, size_t *n) {
+    struct binder *b = c->b;
+    if (!f->f->defaults) return NULL;
+    size_t count = 0;
+    while (f->f->defaults[count]) count++;
+    size_t first = f->sig.n - count;
+    struct bx **all = arena_array_of(b->a, struct bx *, f->sig.n + *n + 1);
+    memcpy(all, *args, *n * sizeof *all);
+    while (*n < f->sig.n) {
+        if (*n < first) break;
+        struct ast *e;
+        struct bx *x;
+        TRY(sql_parse_expr(b->a, str_of(f->f->defaults[*n - first]), &e));
+        struct scope none = {.level = c->s->level};
+        struct cx dc = {.b = b, .s = &none};
+        TRY(bind_expr(&dc, e, &x));
+        x->ast = NULL;
+        int cost = 0;
+        const struct sql_type *t = pat_coerce(b->a, f->sig.arg[*n], x->type, f->vars, &cost);
+        all[(*n)++] = t ? bx_cast(b, x, t) : x;
+    }
+    *args = all;
+    return NULL;
+}
+
+static err *nested_aggregate(struct cx *c, const struct ast *at, const struct sql_func *f, struct bx **args, size_t n) {
+    if (f->kind != FN_AGGREGATE) return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (args[i]->has_agg && c->in_agg) return sql_error("NESTED_AGGREGATE_FUNCTION", at, c->b->text, NULL);
+    return NULL;
+}
+
+static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
+                       const struct ast *const *asts, size_t n, bool distinct, struct bx **ret) {
+    struct binder *b = c->b;
+    struct fit f;
+    TRY(pick(b, at, rows, n_rows, args, asts, n, &f));
+    for (size_t i = 0; i < n; i++) {
+        const struct pat *p = sig_arg(&f.sig, i);
+        if (pat_is_lambda(p)) continue;
+        bool keep = f.f->kind == FN_AGGREGATE && args[i]->loose && sql_type_eq(f.target[i], args[i]->type) && is_rule(f.f->emit);
+        if (!keep) args[i] = bx_cast(b, bx_exact(b, args[i]), f.target[i]);
+        if (p->literal && args[i]->kind != BX_LIT && args[i]->kind != BX_TMPL)
+            return sql_error("DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", at, b->text, "sqlExpr", call_text(b, f.f->name, args, n),
+                             "inputName", arena_printf(b->a, "`%zu`", i + 1), "inputType", type_name(b, args[i]->type).p, "inputExpr",
+                             arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), NULL);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (pat_is_lambda(sig_arg(&f.sig, i))) TRY(bind_lambda(c, asts[i], sig_arg(&f.sig, i), &f, &args[i]));
+    TRY(add_defaults(c, &f, &args, &n));
+    TRY(nested_aggregate(c, at, f.f, args, n));
+    if (f.f->kind == FN_AGGREGATE && c->no_agg)
+        return sql_error(c->in_agg ? "NESTED_AGGREGATE_FUNCTION" : "GROUP_BY_AGGREGATE", at, b->text, "sqlExpr",
+                         call_text(b, f.f->name, args, n), NULL);
+    return make_node(c, &f, at, args, n, distinct, ret);
+}
+
+err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx **args, size_t n, struct bx **ret) {
+    size_t n_rows;
+    const struct sql_func *rows = sql_func_find(str_of(name), &n_rows);
+    if (!rows) {
+        bool done = false;
+        struct ast *call = ast_new(c->b->a, AST_CALL, at ? at->pos : 0, at ? at->end : 0);
+        if (n == 0) TRY(bind_special(c, str_of(name), call, &done, ret));
+        if (done) return NULL;
+        return sql_error("UNRESOLVED_ROUTINE", at, c->b->text, "routineName", arena_printf(c->b->a, "`%s`", name), "searchPath",
+                         "[`system`.`builtin`, `system`.`session`]", NULL);
+    }
+    struct bx **copy = arena_array_of(c->b->a, struct bx *, n + 1);
+    for (size_t i = 0; i < n; i++) copy[i] = args[i];
+    return apply_rows(c, at, rows, n_rows, copy, NULL, n, false, ret);
+}
+
+/* ---- a call as written ---- */
+
+/* name => value goes to its place; asts get the values. */
+static err *arrange(struct binder *b, const struct ast *n, const struct sql_func *f, const struct ast **asts, size_t *count) {
+    bool named = false;
+    *count = 0;
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct ast *a = n->child[i];
+        if (a->kind != AST_NAMED_ARG) {
+            if (named) return sql_error("UNEXPECTED_POSITIONAL_ARGUMENT", a, b->text, "routineName", f ? f->name : "", "parameterName", "", NULL);
+            asts[(*count)++] = a;
+            continue;
+        }
+        named = true;
+        str rest = str_of(f && f->names ? f->names : ""), part;
+        size_t at = 0;
+        bool found = false;
+        while (!found && str_split(&rest, ',', &part)) {
+            if (str_ieq(str_trim(part), a->text)) found = true;
+            else at++;
+        }
+        if (!found)
+            return sql_error("UNRECOGNIZED_PARAMETER_NAME", a, b->text, "routineName", arena_printf(b->a, "`%s`", f ? f->name : ""), "argumentName",
+                             arena_printf(b->a, "`%.*s`", STR_ARG(a->text)), "proposal", f && f->names ? f->names : "", NULL);
+        if (at < *count)
+            return sql_error("DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT.DOUBLE_NAMED_ARGUMENT_REFERENCE", a, b->text, "routineName",
+                             f->name, "parameterName", arena_printf(b->a, "`%.*s`", STR_ARG(a->text)), NULL);
+        for (; *count <= at; (*count)++)
+            if (*count < 64) asts[*count] = NULL;
+        asts[at] = a->child[0];
+    }
+    for (size_t i = 0; i < *count; i++)
+        if (!asts[i]) return sql_error("REQUIRED_PARAMETER_NOT_FOUND", n, b->text, "routineName", f ? f->name : "", "parameterName", "", "index", "0", NULL);
+    return NULL;
+}
+
+static err *bind_args(struct cx *c, const struct ast *const *asts, size_t n, struct bx **args) {
+    for (size_t i = 0; i < n; i++) {
+        args[i] = NULL;
+        if (asts[i]->kind == AST_LAMBDA) continue;
+        TRY(bind_expr(c, asts[i], &args[i]));
+    }
+    return NULL;
+}
+
+/* WITHIN GROUP (ORDER BY x): ordered-set aggregates take x as their first argument, the others an order. */
+static err *bind_within(struct cx *c, const struct ast *n, struct bx *x, bool set_args) {
+    const struct ast *within = ast_get(n, SLOT_WITHIN), *order = ast_get(n, SLOT_ORDER);
+    const struct ast *list = within ? within : order;
+    if (!list) return NULL;
+    struct cx ac = *c;
+    ac.no_agg = ac.no_win = ac.in_agg = true;
+    TRY(bind_sorts(&ac, list, &x->order, &x->n_order));
+    buf *o = sql_buf(c->b->a);
+    buf_str(o, x->cap);
+    buf_z(o, " WITHIN GROUP (ORDER BY ");
+    for (size_t i = 0; i < x->n_order; i++) {
+        if (i) buf_z(o, ", ");
+        buf_tmpl(o, caption_of(c->b, x->order[i].x));
+        buf_z(o, x->order[i].desc ? " DESC" : set_args ? "" : " ASC");
+        if (!set_args) buf_z(o, x->order[i].nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+    buf_c(o, ')');
+    if (within) x->cap = sql_keep(c->b->a, o);
+    if (set_args) x->n_order = 0;
+    bx_flags(x);
+    return NULL;
+}
+
+static err *bind_filter(struct cx *c, const struct ast *n, struct bx *x) {
+    const struct ast *f = ast_get(n, SLOT_FILTER);
+    if (!f) return NULL;
+    struct cx ac = *c;
+    ac.no_agg = ac.no_win = ac.in_agg = true;
+    TRY(bind_boolean(&ac, f, "FILTER", &x->filter));
+    bx_flags(x);
+    return NULL;
+}
+
+static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, struct bx **ret) {
+    struct bx *x = *ret;
+    const struct ast *over = ast_get(n, SLOT_OVER);
+    if (x->kind == BX_AGG) {
+        TRY(bind_within(c, n, x, set_args));
+        TRY(bind_filter(c, n, x));
+    }
+    if (n->op == 'i') x->ignore_nulls = true;
+    if (over) {
+        if (x->kind != BX_AGG && x->kind != BX_WIN)
+            return sql_error("UNSUPPORTED_EXPR_FOR_WINDOW", n, c->b->text, "sqlExpr",
+                             arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, x))), NULL);
+        return bind_over(c, over, x, ret);
+    }
+    if (x->kind == BX_WIN && !x->win)
+        return sql_error("WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE", n, c->b->text, "funcName", arena_printf(c->b->a, "\"%.*s()\"", STR_ARG(name)), NULL);
+    return NULL;
+}
+
+static bool ordered_set(str name) {
+    return str_eqz(name, "percentile_cont") || str_eqz(name, "percentile_disc") || str_eqz(name, "mode");
+}
+
+static err *unknown_routine(struct binder *b, const struct ast *name) {
+    return sql_error("UNRESOLVED_ROUTINE", name, b->text, "routineName", ident_name(b, name).p, "searchPath",
+                     "[`system`.`builtin`, `system`.`session`]", NULL);
+}
+
+static err *call_rows(struct cx *c, const struct ast *n, str low, const struct sql_func *rows, size_t n_rows, struct bx **ret) {
+    struct binder *b = c->b;
+    const struct ast **asts = arena_array_of(b->a, const struct ast *, n->n + 66);
+    size_t count;
+    TRY(arrange(b, n, rows, asts, &count));
+    struct cx ac = *c;
+    if (rows[0].kind == FN_AGGREGATE && !ast_get(n, SLOT_OVER)) ac.no_agg = ac.in_agg = ac.no_win = true;
+    ac.gen_ok = false;
+    bool set_args = false;
+    const struct ast *within = ast_get(n, SLOT_WITHIN);
+    if (within && ordered_set(low) && within->n == 1) {
+        for (size_t i = count; i > 0; i--) asts[i] = asts[i - 1];
+        asts[0] = within->child[0]->child[0];
+        count++;
+        set_args = true;
+    }
+    struct bx **args = arena_array_of(b->a, struct bx *, count + 1);
+    TRY(bind_args(&ac, asts, count, args));
+    if (set_args && ast_has(within->child[0], AST_F_DESC) && count == 2) {
+        struct bx *one = bx_lit(b, sql_type_of(TY_DOUBLE), STR("1.0"));
+        struct bx *p = bx_tmpl2(b, sql_type_of(TY_DOUBLE), "({0} - {1})", "{1}", one, bx_cast(b, args[1], sql_type_of(TY_DOUBLE)));
+        args[1] = p;
+    }
+    struct cx rc = *c;
+    if (rows[0].kind == FN_AGGREGATE && ast_get(n, SLOT_OVER)) rc.no_agg = false;
+    TRY(apply_rows(&rc, n, rows, n_rows, args, asts, count, ast_has(n, AST_F_DISTINCT), ret));
+    if (set_args && count == 2) (*ret)->cap = sql_fmt(b->a, "%.*s({1})", STR_ARG(low));
+    return finish(c, n, low, set_args, ret);
+}
+
+err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    const struct ast *name;
+    bool done = false;
+    size_t n_rows;
+    if (n->kind == AST_ROW) return bind_special(c, STR("struct"), n, &done, ret);
+    TRY(bind_name(c, ast_get(n, SLOT_NAME), &name));
+    str last = name->child[name->n - 1]->text;
+    char *low = arena_strndup(b->a, last.p, last.n);
+    for (char *p = low; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
+    bool builtin = name->n == 1 || (name->n <= 3 && str_ieq(name->child[name->n - 2]->text, STR("builtin")));
+    if (builtin) {
+        TRY(bind_special(c, str_of(low), n, &done, ret));
+        if (done) return finish(c, n, str_of(low), false, ret);
+        const struct sql_func *rows = sql_func_find(str_of(low), &n_rows);
+        if (rows) {
+            if (rows[0].kind == FN_TABLE) return sql_error("NOT_A_SCALAR_FUNCTION", n, b->text, "functionName", arena_printf(b->a, "`%s`", low), NULL);
+            if (rows[0].kind == FN_GENERATOR && !c->gen_ok)
+                return sql_error("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", n, b->text, "expression", arena_printf(b->a, "\"%s()\"", low), NULL);
+            return call_rows(c, n, str_of(low), rows, n_rows, ret);
+        }
+    }
+    const struct sql_function_def *f = NULL;
+    if (b->env->function) TRY(b->env->function(b->env, name, &f));
+    if (!f) return unknown_routine(b, name);
+    if (f->is_table) return sql_error("NOT_A_SCALAR_FUNCTION", n, b->text, "functionName", ident_name(b, name).p, NULL);
+    return bind_udf(c, f, n, ret);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that no row can say: names of fields, types as functions, units as words, arithmetic by name, counts. */
+#include "sql/bind.h"
+
+#include <stdio.h>
+
+static err *args_of(struct cx *c, const struct ast *n, struct bx **v) {
+    for (uint32_t i = 0; i < n->n; i++) TRY(bind_expr(c, n->child[i], &v[i]));
+    return NULL;
+}
+
+static err *arity(struct binder *b, const struct ast *n, const char *name, uint32_t want) {
+    if (n->n == want) return NULL;
+    return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", n, b->text, "functionName", arena_printf(b->a, "`%s`", name),
+                     "expectedNum", arena_printf(b->a, "%u", want), "actualNum", arena_printf(b->a, "%u", n->n), "docroot",
+                     "https://spark.apache.org/docs/latest", NULL);
+}
+
+/* ---- structs, arrays, maps ---- */
+
+static str field_of(struct binder *b, const struct ast *n, uint32_t i) {
+    if (n->kind == AST_ALIAS && n->text.n) return n->text;
+    if (n->kind == AST_COLUMN) {
+        const struct ast *name = n->child[0];
+        if (name->kind == AST_NAME) return name->child[name->n - 1]->text;
+    }
+    if (n->kind == AST_FIELD) return n->text;
+    return sql_fmt(b->a, "col%u", i + 1);
+}
+
+static struct bx *make_struct(struct binder *b, struct bx **v, const str *names, size_t n, str cap) {
+    struct sql_field *f = arena_array_of(b->a, struct sql_field, n + 1);
+    buf *t = sql_buf(b->a);
+    buf_z(t, "{{");
+    for (size_t i = 0; i < n; i++) {
+        v[i] = bx_exact(b, v[i]);
+        f[i].name = names[i];
+        f[i].type = v[i]->type;
+        f[i].nullable = v[i]->nullable;
+        buf_fmt(t, "%s'f%zu': {%zu}", i ? ", " : "", i, i);
+    }
+    buf_z(t, "}}");
+    struct bx *x = bx_tmpl(b, sql_struct(b->a, f, n), sql_keep(b->a, t), cap, v, n);
+    x->nullable = false;
+    return x;
+}
+
+static err *structure(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    str *names = arena_array_of(b->a, str, n->n + 1);
+    struct items it = {.n = 0};
+    buf *cap = sql_buf(b->a);
+    bool row = n->kind == AST_ROW;
+    if (n->n && n->child[0]->kind == AST_STAR) {
+        TRY(bind_items(c, n, &it));
+        *ret = make_struct(b, it.x, it.name, it.n, STR("struct({0*})"));
+        return NULL;
+    }
+    TRY(args_of(c, n, v));
+    buf_z(cap, row ? "named_struct(" : "struct(");
+    for (uint32_t i = 0; i < n->n; i++) {
+        names[i] = field_of(b, n->child[i], i);
+        if (i) buf_z(cap, ", ");
+        if (row) {
+            buf_tmpl(cap, names[i]);
+            buf_z(cap, ", ");
+        }
+        buf_fmt(cap, "{%u}", i);
+        if (!row && n->child[i]->kind == AST_ALIAS) {
+            buf_z(cap, " AS ");
+            buf_tmpl(cap, names[i]);
+        }
+    }
+    buf_c(cap, ')');
+    *ret = make_struct(b, v, names, n->n, sql_keep(b->a, cap));
+    return NULL;
+}
+
+static err *named_struct(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    size_t k = n->n / 2;
+    struct bx **v = arena_array_of(b->a, struct bx *, k + 1), *name;
+    str *names = arena_array_of(b->a, str, k + 1);
+    buf *cap = sql_buf(b->a);
+    if (n->n % 2) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", n, b->text, "functionName", "`named_struct`", "expectedNum", "2n (n > 0)", "actualNum", arena_printf(b->a, "%u", n->n), "docroot", "https://spark.apache.org/docs/latest", NULL);
+    buf_z(cap, "named_struct(");
+    for (size_t i = 0; i < k; i++) {
+        TRY(bind_expr(c, n->child[i * 2], &name));
+        TRY(bind_expr(c, n->child[i * 2 + 1], &v[i]));
+        if (name->kind != BX_LIT || !name->text.p)
+            return sql_error("DATATYPE_MISMATCH.CREATE_NAMED_STRUCT_WITHOUT_FOLDABLE_STRING", n, b->text, "sqlExpr", "\"named_struct\"", "inputExprs", arena_printf(b->a, "[\"%.*s\"]", STR_ARG(caption_of(b, name))), NULL);
+        names[i] = name->text;
+        if (i) buf_z(cap, ", ");
+        buf_tmpl(cap, names[i]);
+        buf_fmt(cap, ", {%zu}", i);
+    }
+    buf_c(cap, ')');
+    *ret = make_struct(b, v, names, k, sql_keep(b->a, cap));
+    return NULL;
+}
+
+static err *diff_types(struct binder *b, const struct ast *n, const char *name, struct bx **v, size_t count) {
+    buf *o = sql_buf(b->a), *e = sql_buf(b->a);
+    buf_c(o, '(');
+    buf_fmt(e, "\"%s(", name);
+    for (size_t i = 0; i < count; i++) {
+        if (i) buf_z(o, " or "), buf_z(e, ", ");
+        buf_z(o, type_name(b, v[i]->type).p);
+        caption(b, v[i], e);
+    }
+    buf_z(o, ")");
+    buf_z(e, ")\"");
+    buf_c(o, 0);
+    buf_c(e, 0);
+    return sql_error("DATATYPE_MISMATCH.DATA_DIFF_TYPES", n, b->text, "sqlExpr", e->p, "functionName",
+                     arena_printf(b->a, "`%s`", name), "dataType", o->p, NULL);
+}
+
+static err *array(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    TRY(args_of(c, n, v));
+    const struct sql_type *t = bx_unify(b, v, n->n);
+    if (!t) return diff_types(b, n, "array", v, n->n);
+    bool nullable = false;
+    for (uint32_t i = 0; i < n->n; i++) nullable |= v[i]->nullable;
+    const struct sql_type *at = sql_array(b->a, t, nullable);
+    *ret = bx_tmpl(b, at, n->n ? STR("[{*}]") : STR("CAST([] AS {type})"), STR("array({0*})"), v, n->n);
+    if (t->kind == TY_VOID && n->n) (*ret)->text = STR("CAST([{*}] AS {type})");
+    (*ret)->nullable = false;
+    return NULL;
+}
+
+static err *map_of(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    size_t k = n->n / 2;
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    struct bx **keys = arena_array_of(b->a, struct bx *, k + 1), **vals = arena_array_of(b->a, struct bx *, k + 1);
+    if (n->n % 2) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", n, b->text, "functionName", "`map`", "expectedNum", "2n (n > 0)", "actualNum", arena_printf(b->a, "%u", n->n), "docroot", "https://spark.apache.org/docs/latest", NULL);
+    TRY(args_of(c, n, v));
+    for (size_t i = 0; i < k; i++) {
+        keys[i] = v[i * 2];
+        vals[i] = v[i * 2 + 1];
+    }
+    const struct sql_type *kt = bx_unify(b, keys, k), *vt = bx_unify(b, vals, k);
+    if (!kt) return diff_types(b, n, "map", keys, k);
+    if (!vt) return diff_types(b, n, "map", vals, k);
+    buf *t = sql_buf(b->a);
+    bool nullable = false;
+    buf_z(t, k ? "map([" : "CAST(map([], []) AS {type})");
+    for (size_t i = 0; i < k; i++) buf_fmt(t, "%s{%zu}", i ? ", " : "", i * 2);
+    if (k) buf_z(t, "], [");
+    for (size_t i = 0; i < k; i++) {
+        buf_fmt(t, "%s{%zu}", i ? ", " : "", i * 2 + 1);
+        v[i * 2] = keys[i];
+        v[i * 2 + 1] = vals[i];
+        nullable |= vals[i]->nullable;
+    }
+    if (k) buf_z(t, "])");
+    *ret = bx_tmpl(b, sql_map(b->a, kt, vt, nullable), sql_keep(b->a, t), STR("map({0*})"), v, n->n);
+    (*ret)->nullable = false;
+    return NULL;
+}
+
+static err *concat(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    TRY(args_of(c, n, v));
+    return bind_apply(c, "concat", n, v, n->n, ret);
+}
+
+/* ---- casts by name ---- */
+
+static err *cast_call(struct cx *c, const struct ast *n, str name, enum sql_type_kind kind, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *x;
+    TRY(arity(b, n, name.p, 1));
+    TRY(bind_expr(c, n->child[0], &x));
+    const struct sql_type *to = sql_type_of(kind);
+    if (!sql_can_cast(x->type, to))
+        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr",
+                         arena_printf(b->a, "\"CAST(%.*s AS %.*s)\"", STR_ARG(caption_of(b, x)), STR_ARG(name)), "srcType", type_name(b, x->type).p,
+                         "targetType", type_name(b, to).p, NULL);
+    *ret = bx_cast(b, bx_exact(b, x), to);
+    if ((*ret)->kind == BX_TMPL) (*ret)->implicit = true;
+    return NULL;
+}
+
+/* ---- counts and grouping ---- */
+
+static err *count(struct cx *c, const struct ast *n, bool *done, struct bx **ret) {
+    struct binder *b = c->b;
+    bool star = n->n == 1 && n->child[0]->kind == AST_STAR && !ast_get(n->child[0], SLOT_QUALIFIER);
+    if (n->n == 1 && !star && n->child[0]->kind != AST_STAR) return NULL;
+    *done = true;
+    if (c->no_agg)
+        return sql_error(c->in_agg ? "NESTED_AGGREGATE_FUNCTION" : "GROUP_BY_AGGREGATE", n, b->text, "sqlExpr", "\"count(1)\"", NULL);
+    struct cx ac = *c;
+    if (!ast_get(n, SLOT_OVER)) ac.no_agg = ac.in_agg = true;
+    struct items it = {.n = 0};
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    size_t k = n->n;
+    if (star) {
+        k = 0;
+    } else if (n->n && n->child[0]->kind == AST_STAR) {
+        TRY(bind_items(&ac, n, &it));
+        v = it.x;
+        k = it.n;
+    } else {
+        TRY(args_of(&ac, n, v));
+    }
+    buf *t = sql_buf(b->a);
+    bool distinct = ast_has(n, AST_F_DISTINCT);
+    if (k == 0) {
+        buf_z(t, "count(*)");
+    } else {
+        buf_z(t, "count({d}CASE WHEN ");
+        for (size_t i = 0; i < k; i++) buf_fmt(t, "%s{%zu} IS NOT NULL", i ? " AND " : "", i);
+        buf_z(t, distinct ? " THEN row({*}) END){w}" : " THEN 1 END){w}");
+    }
+    str cap = k == 0 ? STR("count(1)") : distinct ? STR("count(DISTINCT {0*})") : STR("count({0*})");
+    struct bx *x = bx_tmpl(b, sql_type_of(TY_BIGINT), sql_keep(b->a, t), cap, v, k);
+    x->kind = BX_AGG;
+    x->nullable = false;
+    x->distinct = distinct && k > 0;
+    x->has_agg = true;
+    const struct ast *f = ast_get(n, SLOT_FILTER);
+    (void)f;
+    *ret = x;
+    return NULL;
+}
+
+static err *grouping(struct cx *c, const struct ast *n, bool id, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+    if (!id) TRY(arity(b, n, "grouping", 1));
+    struct cx ac = *c;
+    ac.no_agg = ac.in_agg = true;
+    TRY(args_of(&ac, n, v));
+    struct bx *x = bx_tmpl(b, sql_type_of(id ? TY_BIGINT : TY_TINYINT), STR("CAST(GROUPING({*}) AS {type})"),
+                           id ? STR("grouping_id({0*})") : STR("grouping({0})"), v, n->n);
+    x->kind = BX_AGG;
+    x->nullable = false;
+    x->has_agg = true;
+    *ret = x;
+    return NULL;
+}
+
+/* ---- arithmetic by name ---- */
+
+static err *arith(struct cx *c, const struct ast *n, str name, char op, bool try_it, struct bx **ret) {
+    struct bx *v[2];
+    TRY(arity(c->b, n, name.p, 2));
+    TRY(args_of(c, n, v));
+    TRY(bind_arith(c->b, op, v[0], v[1], n, try_it, ret));
+    struct bx *x = *ret;
+    if (x->kind == BX_LIT) {
+        x->cap = sql_fmt(c->b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(caption_of(c->b, v[0])), STR_ARG(caption_of(c->b, v[1])));
+        return NULL;
+    }
+    /* The caption shows the arguments in their order, whatever the operator made of them. */
+    str cap = sql_fmt(c->b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(tmpl_text(c->b, caption_of(c->b, v[0]))),
+                      STR_ARG(tmpl_text(c->b, caption_of(c->b, v[1]))));
+    if (try_it && str_find(x->text, STR("TRY")) < 0 && (op == '+' || op == '-' || op == '*') && x->type->kind != TY_DECIMAL) {
+        x->text = sql_fmt(c->b->a, "TRY(%.*s)", STR_ARG(x->text));
+        x->nullable = true;
+    }
+    x->cap = cap;
+    return NULL;
+}
+
+static err *nullif(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *v[3];
+    TRY(arity(c->b, n, "nullif", 2));
+    TRY(args_of(c, n, v));
+    TRY(bind_compare(c->b, "=", v[0], v[1], n, &v[2]));
+    struct bx *three[3] = {bx_exact(c->b, v[0]), v[1], v[2]};
+    *ret = bx_tmpl(c->b, v[0]->type, STR("CASE WHEN {2} THEN NULL ELSE {0} END"), STR("nullif({0}, {1})"), three, 3);
+    (*ret)->nullable = true;
+    return NULL;
+}
+
+static err *operator_call(struct cx *c, const struct ast *n, str name, struct bx **ret) {
+    struct ast *like = ast_new(c->b->a, AST_LIKE, n->pos, n->end);
+    like->text = str_eqz(name, "like") || str_eqz(name, "ilike") ? name : STR("rlike");
+    for (uint32_t i = 0; i < n->n && i < 2; i++) ast_add(c->b->a, like, n->child[i]);
+    if (n->n == 3) ast_set(c->b->a, like, SLOT_ESCAPE, n->child[2]);
+    if (n->n < 2 || n->n > 3) return arity(c->b, n, name.p, 2);
+    TRY(bind_expr(c, like, ret));
+    if (str_eqz(name, "regexp")) (*ret)->cap = STR("REGEXP({0}, {1})");
+    if (str_eqz(name, "regexp_like")) (*ret)->cap = STR("REGEXP_LIKE({0}, {1})");
+    return NULL;
+}
+
+/* ---- extract ---- */
+
+static const char *field_function(str f, enum sql_type_kind kind) {
+    static const struct {
+        const char *words, *function;
+    } fields[] = {{"year y years yr yrs", "year"},
+                  {"yearofweek", "yearofweek"},
+                  {"quarter qtr", "quarter"},
+                  {"month mon mons months", "month"},
+                  {"week w weeks", "weekofyear"},
+                  {"day d days", "day"},
+                  {"dayofweek dow", "dayofweek"},
+                  {"dayofweek_iso dow_iso", "dayofweek_iso"},
+                  {"doy", "dayofyear"},
+                  {"hour h hours hr hrs", "hour"},
+                  {"minute m min mins minutes", "minute"},
+                  {"second s sec seconds secs", "second"}};
+    (void)kind;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        str rest = str_of(fields[i].words), w;
+        while (str_split(&rest, ' ', &w))
+            if (str_ieq(w, f)) return fields[i].function;
+    }
+    return NULL;
+}
+
+static struct bx *interval_field(struct binder *b, const char *f, struct bx *x) {
+    bool ym = x->type->kind == TY_INTERVAL_YM;
+    if (ym && strcmp(f, "year") == 0) return bx_tmpl1(b, sql_type_of(TY_INT), "({0} // 12)", "", x);
+    if (ym && strcmp(f, "month") == 0) return bx_tmpl1(b, sql_type_of(TY_TINYINT), "CAST({0} % 12 AS TINYINT)", "", x);
+    if (ym) return NULL;
+    if (strcmp(f, "day") == 0) return bx_tmpl1(b, sql_type_of(TY_INT), "CAST({0} // 86400000000 AS INTEGER)", "", x);
+    if (strcmp(f, "hour") == 0) return bx_tmpl1(b, sql_type_of(TY_TINYINT), "CAST(({0} // 3600000000) % 24 AS TINYINT)", "", x);
+    if (strcmp(f, "minute") == 0) return bx_tmpl1(b, sql_type_of(TY_TINYINT), "CAST(({0} // 60000000) % 60 AS TINYINT)", "", x);
+    if (strcmp(f, "second") == 0)
+        return bx_tmpl1(b, sql_decimal(b->a, 8, 6), "CAST(CAST({0} % 60000000 AS DECIMAL(18,0)) * 0.000001 AS {type})", "", x);
+    return NULL;
+}
+
+static err *extract(struct cx *c, const struct ast *n, str name, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *x, *f, *y = NULL;
+    TRY(arity(b, n, name.p, 2));
+    TRY(bind_expr(c, n->child[0], &f));
+    TRY(bind_expr(c, n->child[1], &x));
+    if (f->kind != BX_LIT || !f->text.p)
+        return sql_error("NON_FOLDABLE_ARGUMENT", n, b->text, "funcName", arena_printf(b->a, "`%.*s`", STR_ARG(name)), "paramName", "`field`", "paramType", "\"STRING\"", NULL);
+    const char *fn = field_function(f->text, x->type->kind);
+    bool interval = x->type->kind == TY_INTERVAL_YM || x->type->kind == TY_INTERVAL_DT;
+    if (fn && interval)
+        y = interval_field(b, fn, x);
+    else if (fn && strcmp(fn, "second") == 0 && x->type->kind != TY_INTERVAL)
+        y = bx_tmpl1(b, sql_decimal(b->a, 8, 6), "CAST(CAST(epoch_us({0}) - epoch_us(date_trunc('minute', {0})) AS DECIMAL(18,0)) * 0.000001 AS {type})",
+                     "", x->type->kind == TY_TIME || x->type->kind == TY_TIMESTAMP_NTZ ? x : bx_cast(b, x, sql_type_of(TY_TIMESTAMP)));
+    else if (fn && strcmp(fn, "dayofweek_iso") == 0)
+        y = bx_tmpl1(b, sql_type_of(TY_INT), "CAST(isodow({0}) AS INTEGER)", "", bx_cast(b, x, sql_type_of(TY_DATE)));
+    else if (fn && strcmp(fn, "yearofweek") == 0)
+        y = bx_tmpl1(b, sql_type_of(TY_INT), "CAST(isoyear({0}) AS INTEGER)", "", bx_cast(b, x, sql_type_of(TY_DATE)));
+    else if (fn)
+        TRY(bind_apply(c, fn, n, &x, 1, &y));
+    if (y && x->type->kind == TY_TIME && strcmp(fn, "second") == 0)
+        y->text = STR("CAST(CAST(epoch_us({0}) % 60000000 AS DECIMAL(18,0)) * 0.000001 AS {type})");
+    if (!y)
+        return sql_error("INVALID_EXTRACT_FIELD", n, b->text, "field", arena_printf(b->a, "`%.*s`", STR_ARG(f->text)), "expr",
+                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), NULL);
+    str cf = tmpl_text(b, caption_of(b, f)), cxp = tmpl_text(b, caption_of(b, x));
+    bool ex = ast_has(n, AST_F_SPECIAL) || str_eqz(name, "extract");
+    y->cap = ex ? sql_fmt(b->a, "extract(%.*s FROM %.*s)", STR_ARG(cf), STR_ARG(cxp)) : sql_fmt(b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(cf), STR_ARG(cxp));
+    *ret = y;
+    return NULL;
+}
+
+/* ---- the session ---- */
+
+static struct bx *constant(struct binder *b, enum sql_type_kind kind, const char *tmpl, str name) {
+    struct bx *x = bx_tmpl(b, sql_type_of(kind), str_of(tmpl), sql_fmt(b->a, "%.*s()", STR_ARG(name)), NULL, 0);
+    return x;
+}
+
+static struct bx *text_constant(struct binder *b, str value, str name) {
+    struct bx *x = bx_string(b, value);
+    x->cap = sql_fmt(b->a, "%.*s()", STR_ARG(name));
+    return x;
+}
+
+static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct sql_env *e = b->env;
+    if (n->n) return false;
+    if (str_eqz(name, "current_date") || str_eqz(name, "curdate"))
+        *ret = constant(b, TY_DATE, "bh_ts_to_date({now}, {tz})", STR("current_date"));
+    else if (str_eqz(name, "current_timestamp") || str_eqz(name, "now"))
+        *ret = constant(b, TY_TIMESTAMP, "{now}", name);
+    else if (str_eqz(name, "localtimestamp"))
+        *ret = constant(b, TY_TIMESTAMP_NTZ, "bh_ts_to_ntz({now}, {tz})", name);
+    else if (str_eqz(name, "current_time"))
+        *ret = constant(b, TY_TIME, "CAST(bh_ts_to_ntz({now}, {tz}) AS TIME)", STR("current_time"));
+    else if (str_eqz(name, "current_user") || str_eqz(name, "user") || str_eqz(name, "session_user"))
+        *ret = text_constant(b, e->user, name);
+    else if (str_eqz(name, "current_catalog"))
+        *ret = text_constant(b, e->catalog, name);
+    else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
+        *ret = text_constant(b, e->schema, name);
+    else if (str_eqz(name, "current_timezone"))
+        *ret = text_constant(b, e->time_zone.n ? e->time_zone : STR("UTC"), name);
+    else
+        return false;
+    return true;
+}
+
+static err *member(struct cx *c, const struct ast *n, bool account, struct bx **ret) {
+    struct bx *x;
+    TRY(arity(c->b, n, account ? "is_account_group_member" : "is_member", 1));
+    TRY(bind_expr(c, n->child[0], &x));
+    if (x->kind != BX_LIT || !x->text.p) return unsupported(c->b, n, "a group that is not constant");
+    *ret = bx_bool(c->b, c->b->env->in_group && c->b->env->in_group(c->b->env, x->text, account));
+    (*ret)->cap = sql_fmt(c->b->a, "%s(%.*s)", account ? "is_account_group_member" : "is_member", STR_ARG(x->text));
+    return NULL;
+}
+
+static err *type_of(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *x;
+    TRY(arity(c->b, n, "typeof", 1));
+    TRY(bind_expr(c, n->child[0], &x));
+    buf *o = sql_buf(c->b->a);
+    sql_type_write(x->type, o);
+    *ret = bx_string(c->b, sql_keep(c->b->a, o));
+    (*ret)->cap = sql_fmt(c->b->a, "typeof(%.*s)", STR_ARG(caption_of(c->b, x)));
+    return NULL;
+}
+
+static err *equal_null(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *v[2];
+    TRY(arity(c->b, n, "equal_null", 2));
+    TRY(args_of(c, n, v));
+    TRY(bind_compare(c->b, "<=>", v[0], v[1], n, ret));
+    (*ret)->cap = STR("equal_null({0}, {1})");
+    return NULL;
+}
+
+err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) {
+    static const struct {
+        const char *name;
+        enum sql_type_kind kind;
+    } casts[] = {{"boolean", TY_BOOLEAN}, {"tinyint", TY_TINYINT}, {"smallint", TY_SMALLINT}, {"int", TY_INT}, {"bigint", TY_BIGINT},
+                 {"float", TY_FLOAT}, {"double", TY_DOUBLE}, {"decimal", TY_DECIMAL}, {"date", TY_DATE}, {"timestamp", TY_TIMESTAMP},
+                 {"string", TY_STRING}, {"binary", TY_BINARY}, {"time", TY_TIME}};
+    static const struct {
+        const char *name;
+        char op;
+        bool try_it;
+    } ops[] = {{"try_add", '+', true}, {"try_subtract", '-', true}, {"try_multiply", '*', true}, {"try_divide", '/', true},
+               {"try_mod", '%', true}, {"mod", '%', false}};
+    *done = true;
+    if (n->kind == AST_ROW || str_eqz(name, "struct")) return structure(c, n, ret);
+    if (str_eqz(name, "named_struct")) return named_struct(c, n, ret);
+    if (str_eqz(name, "array")) return array(c, n, ret);
+    if (str_eqz(name, "map")) return map_of(c, n, ret);
+    if (str_eqz(name, "concat") && n->n == 1 && n->child[0]->kind == AST_STAR) return concat(c, n, ret);
+    if (str_eqz(name, "grouping")) return grouping(c, n, false, ret);
+    if (str_eqz(name, "grouping_id") || str_eqz(name, "grouping__id")) return grouping(c, n, true, ret);
+    if (str_eqz(name, "nullif")) return nullif(c, n, ret);
+    if (str_eqz(name, "typeof")) return type_of(c, n, ret);
+    if (str_eqz(name, "equal_null")) return equal_null(c, n, ret);
+    if (str_eqz(name, "extract") || str_eqz(name, "date_part") || str_eqz(name, "datepart")) return extract(c, n, name, ret);
+    if (str_eqz(name, "like") || str_eqz(name, "ilike") || str_eqz(name, "rlike") || str_eqz(name, "regexp") || str_eqz(name, "regexp_like"))
+        return operator_call(c, n, name, ret);
+    if (str_eqz(name, "is_member")) return member(c, n, false, ret);
+    if (str_eqz(name, "is_account_group_member")) return member(c, n, true, ret);
+    if (session(c, name, n, ret)) return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        if (str_eqz(name, ops[i].name)) return arith(c, n, str_of(ops[i].name), ops[i].op, ops[i].try_it, ret);
+    for (size_t i = 0; i < ARRAY_LEN(casts); i++)
+        if (str_eqz(name, casts[i].name)) return cast_call(c, n, str_of(casts[i].name), casts[i].kind, ret);
+    *done = false;
+    if (str_eqz(name, "count")) return count(c, n, done, ret);
+    return NULL;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subqueries in expressions: scalar, EXISTS, IN. Columns of enclosing queries are collected on the way (outers). */
+#include "sql/bind.h"
+
+static err *inner_query(struct cx *c, const struct ast *q, struct bx *sub) {
+    struct scope mid = {.outer = c->s, .level = c->s->level, .sub = sub};
+    struct scope *kept = arena_new_of(c->b->a, struct scope);
+    *kept = mid;
+    return bind_query(c->b, q, kept, &sub->query);
+}
+
+static err *scalar(struct cx *c, const struct ast *n, struct bx *x) {
+    struct binder *b = c->b;
+    TRY(inner_query(c, ast_get(n, SLOT_QUERY), x));
+    if (x->query->n != 1)
+        return sql_error("INVALID_SUBQUERY_EXPRESSION.SCALAR_SUBQUERY_RETURN_MORE_THAN_ONE_OUTPUT_COLUMN", n, b->text, "number",
+                         arena_printf(b->a, "%zu", x->query->n), NULL);
+    x->type = x->query->cols[0].type;
+    x->text = STR("({q})");
+    x->cap = STR("scalarsubquery()");
+    x->nullable = true;
+    return NULL;
+}
+
+static err *exists(struct cx *c, const struct ast *n, struct bx *x) {
+    TRY(inner_query(c, ast_get(n, SLOT_QUERY), x));
+    x->text = STR("EXISTS ({q})");
+    x->cap = STR("exists()");
+    x->nullable = false;
+    return NULL;
+}
+
+/* x IN (query), or (x, y) IN (query of two columns). */
+static err *in(struct cx *c, const struct ast *n, struct bx *x) {
+    struct binder *b = c->b;
+    const struct ast *left = n->child[0];
+    bool row = left->kind == AST_ROW;
+    size_t k = row ? left->n : 1;
+    x->child = arena_array_of(b->a, struct bx *, k + 1);
+    x->n = k;
+    for (size_t i = 0; i < k; i++) TRY(bind_expr(c, row ? left->child[i] : left, &x->child[i]));
+    TRY(inner_query(c, ast_get(n, SLOT_QUERY), x));
+    if (x->query->n != k)
+        return sql_error("DATATYPE_MISMATCH.IN_SUBQUERY_LENGTH_MISMATCH", n, b->text, "sqlExpr", "\"(… IN (listquery()))\"", "leftLength",
+                         arena_printf(b->a, "%zu", k), "rightLength", arena_printf(b->a, "%zu", x->query->n), "leftColumns", "", "rightColumns", "", NULL);
+    const struct sql_type **types = arena_array_of(b->a, const struct sql_type *, k + 1);
+    for (size_t i = 0; i < k; i++) {
+        const struct sql_type *l = x->child[i]->type, *r = x->query->cols[i].type;
+        types[i] = sql_common_type(b->a, l, r);
+        if (!types[i])
+            return sql_error("DATATYPE_MISMATCH.IN_SUBQUERY_DATA_TYPE_MISMATCH", n, b->text, "sqlExpr", "\"(… IN (listquery()))\"", "mismatchedColumns", "",
+                             "leftType", type_name(b, l).p, "rightType", type_name(b, r).p, NULL);
+        x->child[i] = bx_cast(b, bx_exact(b, x->child[i]), types[i]);
+    }
+    x->query = bq_retype(b, x->query, types);
+    if (k > 1) {
+        struct rel *r;
+        struct bq *w = bq_wrap(b, x->query, &r);
+        buf *t = sql_buf(b->a);
+        buf_z(t, "row(");
+        for (size_t i = 0; i < k; i++) buf_fmt(t, "%s{%zu}", i ? ", " : "", i);
+        buf_c(t, ')');
+        w->items[0] = bx_tmpl(b, sql_type_of(TY_BOOLEAN), sql_keep(b->a, t), STR(""), w->items, k);
+        w->n = w->n_items = 1;
+        x->query = w;
+    }
+    x->text = k > 1 ? STR("(row({*}) IN ({q}))") : STR("({0} IN ({q}))");
+    x->cap = STR("({0} IN (listquery()))");
+    x->nullable = true;
+    return NULL;
+}
+
+err *bind_subquery(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *x = bx_new(c->b, BX_SUB, sql_type_of(TY_BOOLEAN));
+    x->ast = n;
+    if (n->kind == AST_SUBQUERY)
+        TRY(scalar(c, n, x));
+    else if (n->kind == AST_EXISTS)
+        TRY(exists(c, n, x));
+    else
+        TRY(in(c, n, x));
+    bx_flags(x);
+    *ret = x;
+    if (ast_has(n, AST_F_NOT)) *ret = bx_tmpl1(c->b, x->type, "(NOT {0})", "(NOT {0})", x);
+    return NULL;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others call: a query, an expression over columns, a constant, a caption, a store cast. */
+#include "sql/bind.h"
+
+static struct binder binder_of(struct sql_env *e) {
+    return (struct binder){.env = e, .a = e->a, .next_id = 1, .text = e->text};
+}
+
+err *sql_compile(struct sql_env *e, const struct ast *query, struct sql_compiled *ret) {
+    struct binder b = binder_of(e);
+    struct bq *q;
+    if (query->kind == AST_S_QUERY) query = ast_get(query, SLOT_QUERY);
+    TRY(prefetch_names(&b, query));
+    TRY(bind_query(&b, query, NULL, &q));
+    buf *o = sql_buf(e->a);
+    emit_query(&b, q, o);
+    if (b.emit_error) return b.emit_error;
+    memset(ret, 0, sizeof *ret);
+    ret->duckdb = sql_keep(e->a, o);
+    ret->n = q->n;
+    ret->cols = arena_array_of(e->a, struct sql_column, q->n + 1);
+    for (size_t i = 0; i < q->n; i++)
+        ret->cols[i] = (struct sql_column){.name = q->cols[i].name, .type = q->cols[i].type, .nullable = q->cols[i].nullable, .comment = q->cols[i].comment};
+    ret->ordered = q->n_order > 0;
+    ret->tables = b.tables;
+    ret->n_tables = b.n_tables;
+    ret->deterministic = !b.nondet;
+    return NULL;
+}
+
+err *sql_constant(struct sql_env *e, const struct ast *expr, const struct sql_type **ret_type, str *ret) {
+    struct binder b = binder_of(e);
+    struct scope s = {.level = 1};
+    struct cx c = {.b = &b, .s = &s, .no_agg = true, .no_win = true, .clause = "constant"};
+    struct bx *x;
+    TRY(bind_expr(&c, expr, &x));
+    while (x->kind == BX_TMPL && x->n == 1 && str_eqz(x->text, "{0}")) x = x->child[0];
+    /* Names put together of constants. */
+    if (x->kind == BX_TMPL && sql_is_text(x->type) && (str_eqz(x->text, "({0} || {1})") || str_starts(x->text, STR("(")))) {
+        bool all = x->n > 0;
+        for (size_t i = 0; i < x->n; i++) all &= x->child[i]->kind == BX_LIT && sql_is_text(x->child[i]->type) && x->child[i]->text.p;
+        if (all && str_find(x->text, STR("||")) >= 0) {
+            buf *o = sql_buf(e->a);
+            for (size_t i = 0; i < x->n; i++) buf_str(o, x->child[i]->text);
+            x = bx_string(&b, sql_keep(e->a, o));
+        }
+    }
+    if (x->kind != BX_LIT)
+        return sql_error("NOT_A_CONSTANT_STRING.NOT_CONSTANT", expr, b.text, "name", "IDENTIFIER", "expr",
+                         arena_printf(e->a, "\"%.*s\"", STR_ARG(caption_of(&b, x))), NULL);
+    *ret_type = x->type;
+    *ret = x->text;
+    return NULL;
+}
+
+err *sql_caption(struct sql_env *e, const struct ast *expr, buf *out) {
+    struct binder b = binder_of(e);
+    struct scope s = {.level = 1};
+    struct cx c = {.b = &b, .s = &s};
+    struct bx *x;
+    TRY(bind_expr(&c, expr, &x));
+    caption(&b, x, out);
+    return NULL;
+}
+
+err *sql_compile_expr(struct sql_env *e, const struct ast *expr, const struct sql_field *cols, size_t n, str alias, const struct sql_type *want, buf *out,
+                      const struct sql_type **ret_type) {
+    struct binder b = binder_of(e);
+    struct scope s = {.level = 1};
+    struct cx c = {.b = &b, .s = &s, .no_agg = true, .no_win = true, .clause = "expression"};
+    struct bx *x;
+    for (size_t i = 0; i < n; i++) {
+        buf *t = sql_buf(e->a), *q = sql_buf(e->a);
+        if (alias.n) buf_fmt(t, "%.*s.", STR_ARG(alias));
+        sql_quote_ident(q, cols[i].name);
+        buf_tmpl(t, buf_view(q));
+        const struct sql_type *type = cols[i].type->kind == TY_CHAR || cols[i].type->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : cols[i].type;
+        struct bx *col = bx_tmpl(&b, type, sql_keep(e->a, t), tmpl_text(&b, cols[i].name), NULL, 0);
+        col->nullable = cols[i].nullable;
+        scope_add(&b, &s, (struct scol){.name = cols[i].name, .x = col, .col = i, .qual = {alias, STR_NONE, STR_NONE}});
+    }
+    TRY(prefetch_names(&b, expr));
+    TRY(bind_expr(&c, expr, &x));
+    x = bx_exact(&b, x);
+    if (want) {
+        if (!sql_can_cast(x->type, want))
+            return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", expr, b.text, "sqlExpr", arena_printf(e->a, "\"%.*s\"", STR_ARG(caption_of(&b, x))), "srcType",
+                             type_name(&b, x->type).p, "targetType", type_name(&b, want).p, NULL);
+        x = bx_cast(&b, x, want);
+    }
+    emit_expr(&b, x, out);
+    if (b.emit_error) return b.emit_error;
+    if (ret_type) *ret_type = x->type;
+    return NULL;
+}
+
+/* Lengths of char and varchar: longer texts must end in blanks, char is padded. */
+static void fit_length(const struct sql_type *to, str x, buf *out) {
+    if (to->kind == TY_STRING) {
+        buf_str(out, x);
+        return;
+    }
+    buf_fmt(out, "CASE WHEN length(rtrim(%.*s, ' ')) > %d THEN error('[EXCEED_LIMIT_LENGTH] {\"limit\":\"%d\"}') ELSE ", STR_ARG(x), to->length, to->length);
+    if (to->kind == TY_CHAR)
+        buf_fmt(out, "rpad(left(%.*s, %d), %d, ' ') END", STR_ARG(x), to->length, to->length);
+    else
+        buf_fmt(out, "left(%.*s, %d) END", STR_ARG(x), to->length);
+}
+
+err *sql_store_cast(struct sql_env *e, str column, str expr, const struct sql_type *from, const struct sql_type *to, buf *out) {
+    struct binder b = binder_of(e);
+    if (!sql_can_store(from, to))
+        return sql_error("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", NULL, STR_NONE, "tableName", "``", "colName", arena_printf(e->a, "`%.*s`", STR_ARG(column)),
+                         "srcType", type_name(&b, from).p, "targetType", type_name(&b, to).p, NULL);
+    struct bx *x = bx_tmpl(&b, from, tmpl_text(&b, expr), tmpl_text(&b, column), NULL, 0);
+    const struct sql_type *plain = sql_is_text(to) ? sql_type_of(TY_STRING) : to;
+    struct bx *y = bx_cast(&b, x, plain);
+    buf *o = sql_buf(e->a);
+    emit_expr(&b, y, o);
+    if (sql_is_text(to))
+        fit_length(to, buf_view(o), out);
+    else
+        buf_str(out, buf_view(o));
+    return NULL;
+}
