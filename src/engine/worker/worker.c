@@ -47,11 +47,34 @@ static uint64_t duck_memory(int64_t total) {
     return (uint64_t)(total > 2 * rest ? total - rest : total / 2);
 }
 
+/* DuckDB's allocator (jemalloc, built into its library) is told to give address space back: what it merely keeps
+ * would count against RLIMIT_DATA. The library reads this variable, which it defines weakly, at its start. */
+extern const char *duckdb_je_malloc_conf_2_conf_harder;
+const char *duckdb_je_malloc_conf_2_conf_harder = "retain:false,dirty_decay_ms:100,muzzy_decay_ms:0";
+extern int duckdb_je_mallctl(const char *name, void *old, size_t *old_n, void *new_, size_t new_n) __attribute__((weak));
+
+static void give_back_memory(void) {
+    if (duckdb_je_mallctl) (void)duckdb_je_mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* 4096: all of them */
+    malloc_trim(0);
+}
+
+/* The first two numbers of /proc/self/statm that matter, in bytes. */
+static void memory_now(int64_t *resident, int64_t *data) {
+    FILE *f = fopen("/proc/self/statm", "re");
+    long size, r = 0, shared, text, lib, d = 0;
+    if (f && fscanf(f, "%ld %ld %ld %ld %ld %ld", &size, &r, &shared, &text, &lib, &d) != 6) r = d = 0;
+    if (f) fclose(f);
+    *resident = (int64_t)r * sysconf(_SC_PAGESIZE);
+    *data = (int64_t)d * sysconf(_SC_PAGESIZE);
+}
+
 /* Where a control group kills, this makes allocations fail a little before: the statement fails, the process lives. */
 static void limit_data(int64_t total) {
 #ifndef BH_SANITIZE
     struct rlimit now;
-    rlim_t want = (rlim_t)total;
+    int64_t resident, data;
+    memory_now(&resident, &data);
+    rlim_t want = (rlim_t)(total + data);
     if (getrlimit(RLIMIT_DATA, &now) == 0 && now.rlim_max < want) want = now.rlim_max;
     struct rlimit r = {want, now.rlim_max};
     if (setrlimit(RLIMIT_DATA, &r) != 0) log_warn("cannot limit the engine's own memory", lf_int("errno", errno));
@@ -61,11 +84,9 @@ static void limit_data(int64_t total) {
 }
 
 static int64_t memory_used(void) {
-    FILE *f = fopen("/proc/self/statm", "re");
-    long size = 0, resident = 0;
-    if (f && fscanf(f, "%ld %ld", &size, &resident) != 2) resident = 0;
-    if (f) fclose(f);
-    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+    int64_t resident, data;
+    memory_now(&resident, &data);
+    return resident;
 }
 
 static int64_t spill_used(const char *dir) {
@@ -103,7 +124,7 @@ static void on_trim_time(loop_timer *t) {
     worker_close_connections(w);
     err_free(duck_limit(w->duck, 0, 1u << 20, 0));
     err_free(duck_limit(w->duck, 0, duck_memory(w->memory_bytes), 0));
-    malloc_trim(0);
+    give_back_memory();
     send_report(w);
 }
 
@@ -234,7 +255,9 @@ static void on_ended(void *arg) {
     map_del(w->statements, map_key_u64(&st->number));
     w->done++;
     free_statement(st);
-    if (!map_size(w->statements)) loop_timer_set(w->l, &w->trim, TRIM_US);
+    if (map_size(w->statements)) return;
+    loop_timer_set(w->l, &w->trim, TRIM_US);
+    if (memory_used() > w->memory_bytes / 4) give_back_memory(); /* the last one was large */
 }
 
 struct outgoing {
@@ -469,6 +492,7 @@ static void on_close(chan *c, const char *why, void *arg) {
 
 err *worker_run(int fd, bool reduced) {
     static const struct chan_events ev = {.on_frame = on_frame, .on_close = on_close};
+    mallopt(M_ARENA_MAX, 4); /* memory that a statement frees is there for the next one's threads */
     struct worker *w = calloc(1, sizeof(*w));
     must(w != NULL);
     w->reduced = reduced;
