@@ -233,6 +233,12 @@ static const struct {
     const char *text, *cls, *param, *value;
 } duckdb_texts[] = {
     {"Interrupted!", "OPERATION_CANCELED", NULL, NULL},
+    {"max_temp_directory_size", "SPILL_LIMIT_EXCEEDED", NULL, NULL}, /* before memory: it says so too */
+    {"No space left on device", "SPILL_LIMIT_EXCEEDED", NULL, NULL},
+    {"Out of Memory Error", "OUT_OF_MEMORY", NULL, NULL},
+    {"Allocation failure", "OUT_OF_MEMORY", NULL, NULL},
+    {"bad allocation", "OUT_OF_MEMORY", NULL, NULL},
+    {"bad_alloc", "OUT_OF_MEMORY", NULL, NULL},
     {"Overflow in addition", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
     {"Overflow in subtraction", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
     {"Overflow in multiplication", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},

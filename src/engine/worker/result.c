@@ -2,11 +2,13 @@
 /* Chunks: when they are full, how they are wrapped, where they lie in the spool. */
 #include <errno.h>
 #include <lz4frame.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/vec.h"
 #include "engine/worker/result_int.h"
+#include "sql/error.h"
 
 #define CHUNK_BYTES (4 << 20)
 #define CHUNK_ROWS 100000
@@ -106,14 +108,11 @@ static err *flush(struct result *r) {
     if (!e && chunk.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of the result is too large");
     if (!e) {
         r->bytes += (int64_t)chunk.n;
+        char limit[24];
         bool over = i->o.byte_limit > 0 && r->bytes > i->o.byte_limit;
+        snprintf(limit, sizeof(limit), "%lld", (long long)i->o.byte_limit);
         if (over && i->o.byte_limit_fails)
-            e = err_detail(err_new(ERR_SQL_ERROR,
-                                   "[INLINE_BYTE_LIMIT_EXCEEDED] Inline byte limit exceeded. Statements executed with "
-                                   "disposition=INLINE can have a result size of at most %lld bytes. Please execute the "
-                                   "statement with disposition=EXTERNAL_LINKS if you want to download the full result. "
-                                   "SQLSTATE: 54000", (long long)i->o.byte_limit),
-                           "{\"class\":\"INLINE_BYTE_LIMIT_EXCEEDED\",\"sqlState\":\"54000\"}");
+            e = sql_error("INLINE_BYTE_LIMIT_EXCEEDED", NULL, STR(""), "limit", limit, NULL);
         else if (over)
             r->truncated = true;
     }

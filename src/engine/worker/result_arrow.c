@@ -15,6 +15,7 @@
 
 #include "engine/worker/result_int.h"
 #include "engine/worker/show.h"
+#include "sql/error.h"
 
 enum how { COPY, BITS, DECIMAL, TEXT, SHOWN, NOTHING, LIST, MAP, STRUCT };
 
@@ -40,7 +41,7 @@ struct arrow_writer {
 };
 
 static err *arrow_error(int rc, const char *what) {
-    if (rc == ENOMEM) return err_new(ERR_SQL_ERROR, "[OUT_OF_MEMORY] The result needs more memory than the warehouse has. SQLSTATE: 53200");
+    if (rc == ENOMEM) return sql_error("OUT_OF_MEMORY", NULL, STR(""), NULL);
     return err_new(ERR_INTERNAL_ERROR, "Arrow: cannot %s (%d)", what, rc);
 }
 #define ARROW(expr, what)                                                                          \

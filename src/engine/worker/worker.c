@@ -208,14 +208,12 @@ bool statement_stopped(struct statement *st) {
 }
 
 err *statement_check(struct statement *st) {
+    char seconds[32];
     switch (__atomic_load_n(&st->end, __ATOMIC_ACQUIRE)) {
-    case STATEMENT_CANCELED:
-        return err_new(ERR_SQL_ERROR, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008");
+    case STATEMENT_CANCELED: return sql_error("OPERATION_CANCELED", NULL, STR(""), NULL);
     case STATEMENT_TIMED_OUT:
-        return err_new(ERR_SQL_ERROR,
-                       "[STATEMENT_TIMEOUT] The statement ran longer than its timeout of %lld seconds and was canceled. "
-                       "SQLSTATE: 57KD0",
-                       (long long)(st->timeout_ms / 1000));
+        snprintf(seconds, sizeof(seconds), "%g", (double)st->timeout_ms / 1000);
+        return sql_error("STATEMENT_TIMEOUT", NULL, STR(""), "seconds", seconds, NULL);
     default: return NULL;
     }
 }
