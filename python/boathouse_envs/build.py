@@ -21,7 +21,8 @@ SECONDS = 1500
 WORDS_MOST = 4000
 # How uv says that it did not get through to an index.
 UNREACHABLE = ("error sending request", "dns error", "failed to lookup address", "connection refused", "network is unreachable",
-               "operation timed out", "tcp connect error", "network connectivity is disabled", "could not connect", "request failed after")
+               "operation timed out", "tcp connect error", "network connectivity is disabled", "could not connect", "request failed after",
+               "502 bad gateway", "503 service unavailable", "504 gateway timeout")
 
 
 class BuildFailed(Exception):

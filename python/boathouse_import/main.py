@@ -7,6 +7,7 @@ Reads MODEL_DIR (an MLflow model), writes into OUT_DIR; both default to the sand
     <data files>   as boathouse_export.export() names them (model.ubj, model.txt, sklearn.json, …)
     samples.json   rows and what the Python model says about them
     failed.json    instead of export.json: why not; the same object is the one line on stdout
+    environment.json  {"reasons": […]}, only where this environment (the base) is not what the model asks for
 
 export.json (keys always present; null where there is nothing):
     format "boathouse.export/1" · kind, files, meta: of boathouse_export · loader: the MLflow loader module ·
@@ -25,6 +26,7 @@ Exit codes, with failed.json {"code", "reason"}:
     0  export.json is there
     1  BAD_MODEL: cannot be read, or its own library refuses it
     2  UNSUPPORTED: a good model of a kind without a data form; a runtime_host runs it
+       ENVIRONMENT: its objects mean something only to the versions that it asks for
     3  a fault of ours
 """
 
@@ -44,6 +46,8 @@ NATIVE = {"mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm"}
 SKOPS_KNOWN = ("sklearn.", "lightgbm.basic.Booster", "lightgbm.sklearn.", "xgboost.sklearn.", "xgboost.core.Booster",
                "collections.OrderedDict", "collections.defaultdict")
 SKOPS_NEVER = ("sklearn.externals.", "sklearn.datasets.", "sklearn.utils.")
+# Files of whole objects, whose meaning depends on the library's version; the others are data forms.
+OBJECT_FILES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")
 PLAIN_TYPES = ("double", "float", "long", "integer", "boolean", "string")
 
 
@@ -209,8 +213,29 @@ def write_json(out, name, value):
         f.write("\n")
 
 
+def check_environment(folder, out, loader):
+    """Says whether the model asks for other packages than these. A model of objects is then not opened: another
+    version of their library may read them as something else."""
+    if os.environ.get("BOATHOUSE_OWN_ENVIRONMENT"):
+        return
+    from boathouse_envs import requirements
+    import platform
+    try:
+        want = requirements.wanted(folder)
+        ok, reasons = requirements.satisfied(want.requirements, requirements.installed(), want.python, platform.python_version())
+    except requirements.BadRequirements as e:
+        ok, reasons = False, [str(e)]
+    if ok:
+        return
+    reasons = [r[:300] for r in reasons[:20]]
+    write_json(out, "environment.json", {"reasons": reasons})
+    if loader in NATIVE and any(name.endswith(OBJECT_FILES) for name in os.listdir(folder)):
+        raise Refused("ENVIRONMENT", "; ".join(reasons))
+
+
 def run(folder, out):
     mlmodel = read_mlmodel(folder)
+    check_environment(folder, out, (mlmodel.flavors.get("python_function") or {}).get("loader_module"))
     model, loader, predict_fn = load(folder, mlmodel)
     raw = model._model_impl.get_raw_model()
     columns = input_columns(model, raw)
@@ -268,4 +293,4 @@ def fail(out, line, code, reason):
             f.write(text + "\n")
     except OSError:
         pass  # the line on stdout says it too
-    return {"BAD_MODEL": 1, "UNSUPPORTED": 2}.get(code, 3)
+    return {"BAD_MODEL": 1, "UNSUPPORTED": 2, "ENVIRONMENT": 2}.get(code, 3)

@@ -11,16 +11,17 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "courier/courier.h"
+#include "courier/index.h"
 #include "sys/clock.h"
 #include "sys/jobs.h"
 #include "sys/storage_s3.h"
 
 #define CONFIRM_S 60
-enum { LANE_SHORT, LANE_IN, LANE_OUT, LANES };
+enum { LANE_SHORT, LANE_IN, LANE_OUT, LANE_INDEX, LANES };
 static const struct {
     const char *name;
     int threads;
-} lane_rows[LANES] = {{"short", 8}, {"in", 24}, {"out", 48}};
+} lane_rows[LANES] = {{"short", 8}, {"in", 24}, {"out", 48}, {"index", 16}};
 
 /* Storage of one set of settings; orders keep the one that they began with. Loop thread only. */
 struct root {
@@ -49,6 +50,8 @@ struct task {
     buf outcome;
     err *failed;
     struct storage_info head;
+    struct relay *relay; /* of an index order; loop thread only */
+    bool ending;         /* the relay is told to stop */
     /* between the loop's thread and the worker */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -60,6 +63,7 @@ struct courier {
     loop *l;
     jobs *lanes[LANES];
     struct root *root;
+    struct settings settings; /* what relays need */
     vec_of(struct link *) links;
     vec_of(struct task *) tasks;
     bool draining;
@@ -192,7 +196,25 @@ static void finish(void *arg) {
     check_drained(c);
 }
 
+/* The relay of an index order has nothing open any more. */
+static void relay_over(void *arg, int64_t requests, int64_t bytes) {
+    struct task *t = arg;
+    t->relay = NULL;
+    buf_fmt(&t->outcome, "{\"requests\":\"%lld\",\"bytes\":\"%lld\"}", (long long)requests, (long long)bytes);
+    finish(t);
+}
+
+static void end_relay(struct task *t) {
+    if (t->ending) return;
+    t->ending = true;
+    relay_stop(t->relay, relay_over, t);
+}
+
 static void cancel(struct task *t) {
+    if (t->o.verb == ORDER_INDEX) {
+        if (t->relay) end_relay(t);
+        return;
+    }
     pthread_mutex_lock(&t->lock);
     t->cancelled = true;
     if (t->fd >= 0) shutdown(t->fd, SHUT_RDWR); /* wakes a thread that waits for the peer */
@@ -226,16 +248,23 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
     if (c->draining || c->tasks.n >= COURIER_MAX_ORDERS)
         return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier %s",
                        c->draining ? "is about to restart" : "has too many orders");
-    if (!c->root)
+    if (!c->root && o.verb != ORDER_INDEX)
         return err_hint(err_new(ERR_INVALID_STATE, "no object store is configured"),
                         "see the setting storage.root");
+    struct relay *relay = NULL;
+    if (o.verb == ORDER_INDEX) {
+        int listener = f->fd;
+        f->fd = -1;
+        TRY(relay_start(c->l, c->lanes[LANE_INDEX], &c->settings, listener, &relay));
+    }
     struct task *t = calloc(1, sizeof(*t));
     must(t != NULL);
     *t = (struct task){
         .c = c, .link = k, .root = c->root, .stream = f->stream, .a = a, .o = o, .fd = f->fd};
     f->fd = -1;
+    t->relay = relay;
     k->refs++;
-    c->root->refs++;
+    if (c->root) c->root->refs++;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -243,7 +272,7 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&t->lock, NULL);
     vec_push(&c->tasks, t);
-    jobs_add(c->lanes[lane_of(o.verb)], work, t);
+    if (!relay) jobs_add(c->lanes[lane_of(o.verb)], work, t); /* else it runs until it is told to end */
     return NULL;
 }
 
@@ -254,6 +283,10 @@ static void on_commit(struct link *k, struct chan_frame *f) {
     for (size_t i = 0; ok && i < k->c->tasks.n; i++) {
         struct task *t = k->c->tasks.p[i];
         if (t->link != k || t->stream != f->stream) continue;
+        if (t->relay) {
+            end_relay(t);
+            break;
+        }
         pthread_mutex_lock(&t->lock);
         t->decided = true;
         t->whole = m.ok;
@@ -325,6 +358,7 @@ err *courier_new(loop *l, courier **ret) {
     courier *c = calloc(1, sizeof(*c));
     must(c != NULL);
     c->l = l;
+    settings_init(&c->settings);
     err *e = NULL;
     for (int i = 0; !e && i < LANES; i++)
         e = jobs_new(lane_rows[i].name, lane_rows[i].threads, &c->lanes[i]);
@@ -339,9 +373,10 @@ void courier_free(courier *c) {
     if (!c) return;
     while (c->links.n) link_close(c->links.p[0]);
     for (size_t i = 0; i < c->tasks.n; i++) cancel(c->tasks.p[i]);
-    for (int i = 0; i < LANES; i++) jobs_free(c->lanes[i]);
     while (c->tasks.n) loop_step(c->l, 10 * 1000); /* their finish() is posted */
+    for (int i = 0; i < LANES; i++) jobs_free(c->lanes[i]);
     root_drop(c->root);
+    settings_free(&c->settings);
     vec_free(&c->links);
     vec_free(&c->tasks);
     free(c);
@@ -353,6 +388,8 @@ void courier_drain(courier *c, void (*on_drained)(void *arg), void *arg) {
     c->draining = true;
     c->on_drained = on_drained;
     c->drained_arg = arg;
+    for (size_t i = 0; i < c->tasks.n; i++) /* they would end with control, which comes later */
+        if (c->tasks.p[i]->relay) end_relay(c->tasks.p[i]);
     check_drained(c);
 }
 
@@ -386,6 +423,8 @@ err *courier_set(courier *c, const struct settings *s) {
     }
     root_drop(c->root);
     c->root = r;
+    settings_free(&c->settings);
+    settings_copy(&c->settings, s);
     return NULL;
 }
 

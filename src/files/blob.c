@@ -21,7 +21,7 @@ struct blobs {
     struct control *c;
     storage *store; /* the local one, or the courier client's: for worker threads */
     bool local;
-    courier_client *client; /* S3 only */
+    courier_client *client;
 };
 
 /* A request that waits for the courier. It outlives the request: `park` says whether that is still
@@ -97,16 +97,14 @@ static struct waiting *waiting_new(struct blobs *b) {
 
 void blobs_on_courier(struct control *c, int fd) {
     struct blobs *b = c->courier;
-    if (!b->client) { /* a local store has nothing to ask of it */
-        close(fd);
-        return;
-    }
     err *e = courier_client_connect(b->client, fd);
     if (e) {
         log_error("cannot talk to the courier", lf_err(e));
         err_free(e);
     }
 }
+
+courier_client *blobs_courier(struct control *c) { return ((struct blobs *)c->courier)->client; }
 
 static err *body_pair(int fds[2]) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
@@ -367,6 +365,17 @@ void blob_drop(struct control *c, str key) {
     jobs_add(c->workers, drop_job, d);
 }
 
+err *blob_remove(struct control *c, char *const *keys, size_t n) {
+    struct blobs *b = c->courier;
+    str some[256];
+    for (size_t at = 0; at < n;) {
+        size_t k = 0;
+        while (at < n && k < ARRAY_LEN(some)) some[k++] = str_of(keys[at++]);
+        TRY(storage_del(b->store, some, k));
+    }
+    return NULL;
+}
+
 /* ---- opening ---- */
 
 err *blobs_open(struct control *c) {
@@ -375,8 +384,8 @@ err *blobs_open(struct control *c) {
     b->c = c;
     c->courier = b;
     str set = settings_str(&c->settings, SET_STORAGE_ROOT);
+    b->client = courier_client_new(c->l);
     if (str_starts(set, STR("s3://"))) {
-        b->client = courier_client_new(c->l);
         b->store = courier_client_storage(b->client);
         return NULL;
     }

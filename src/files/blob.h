@@ -28,6 +28,10 @@ err *blobs_open(struct control *c) BH_CHECK;
 void blobs_close(struct control *c);
 /* A channel to the courier was brokered. */
 void blobs_on_courier(struct control *c, int fd);
+/* Removes blobs; for worker threads. Keys that are not there are fine. */
+err *blob_remove(struct control *c, char *const *keys, size_t n) BH_CHECK;
+/* Control's end of that channel, for other orders than of blobs. Lives as long as the blobs. */
+struct courier_client *blobs_courier(struct control *c);
 
 /* What a request carries while it writes a blob (in r->state or beside it). */
 struct blob_put {

@@ -56,6 +56,8 @@ err *identity_workspace_create(store_tx *tx, arena *a, str name, str deployment,
     return add_member(tx, ret->id, admins, owner);
 }
 
+bool identity_workspace_gone(const struct ent_workspace *w) { return str_eqz(w->state, "CANCELLING"); }
+
 str identity_workspace_fact(arena *a, const struct ent_workspace *w) {
     buf b = {0};
     buf_u32(&b, (uint32_t)w->name.n);
@@ -234,6 +236,7 @@ static err *load_workspaces(struct control *c, store_tx *tx, arena *a) {
     do {
         TRY(ent_workspace_list(tx, identity_account(), a, &q, &ws));
         for (size_t i = 0; i < ws.n; i++) {
+            if (identity_workspace_gone(&ws.p[i])) continue;
             uint64_t key = (uint64_t)ws.p[i].id;
             control_fact(c, FACT_WORKSPACE, false, map_key_u64(&key),
                          identity_workspace_fact(a, &ws.p[i]), -1);

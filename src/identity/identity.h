@@ -93,6 +93,8 @@ err *identity_refresh_use(store_tx *tx, arena *a, str text, str client_id, struc
 
 /* ---- workspaces ---- */
 /* A workspace with its groups; owner becomes admin and member. */
+/* It is being removed: nobody enters it, nothing of it is served. */
+bool identity_workspace_gone(const struct ent_workspace *w);
 err *identity_workspace_create(store_tx *tx, arena *a, str name, str deployment, bool ephemeral,
                                int64_t owner, struct ent_workspace *ret) BH_CHECK;
 str identity_workspace_fact(arena *a, const struct ent_workspace *w);

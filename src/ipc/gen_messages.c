@@ -46,6 +46,7 @@ const char *msg_name(uint16_t type) {
     case MSG_COURIER_KEY: return "courier_key";
     case MSG_IMPORT_ORDER: return "import_order";
     case MSG_IMPORT_RESULT: return "import_result";
+    case MSG_INDEX_LISTENER: return "index_listener";
     case MSG_ENGINE_LEASE: return "engine_lease";
     case MSG_ENGINE_SESSION: return "engine_session";
     case MSG_ENGINE_EXEC: return "engine_exec";
@@ -100,6 +101,7 @@ int msg_fds(uint16_t type) {
     case MSG_COURIER_KEY: return 0;
     case MSG_IMPORT_ORDER: return 1;
     case MSG_IMPORT_RESULT: return 1;
+    case MSG_INDEX_LISTENER: return 1;
     case MSG_ENGINE_LEASE: return 0;
     case MSG_ENGINE_SESSION: return 0;
     case MSG_ENGINE_EXEC: return 1;
@@ -686,6 +688,18 @@ bool msg_import_result_decode(arena *a, str payload, struct msg_import_result *r
     ret->ok = wire_get_bool(&in);
     ret->reason = wire_get_str(&in);
     ret->json = wire_get_str(&in);
+    return in.ok && in.rest.n == 0;
+}
+
+void msg_index_listener_encode(const struct msg_index_listener *m, buf *out) {
+    (void)m;
+    (void)out;
+}
+
+bool msg_index_listener_decode(arena *a, str payload, struct msg_index_listener *ret) {
+    struct wire_in in = {payload, true};
+    (void)a;
+    ret->none = 0;
     return in.ok && in.rest.n == 0;
 }
 

@@ -57,6 +57,7 @@ enum msg_type {
     MSG_COURIER_KEY = 43, /* Control to courier, first frame of their channel: the key under which its orders are signed. */
     MSG_IMPORT_ORDER = 50, /* Control to importer: what to make of the files under the directory descriptor. */
     MSG_IMPORT_RESULT = 51, /* Importer to control: a sealed memfd with the plan, or why not. */
+    MSG_INDEX_LISTENER = 52, /* env_builder to control: its loopback listener, for the courier to answer on. */
     MSG_ENGINE_LEASE = 60, /* Control to engine, once: the process now belongs to a warehouse cluster and its folders are mounted. Answered with engine_report. */
     MSG_ENGINE_SESSION = 61, /* Control to engine: opens or closes a SQL session. */
     MSG_ENGINE_EXEC = 62, /* Control to engine: run a statement; the stream is its number, the descriptor the spool that its result goes to. */
@@ -107,6 +108,7 @@ enum msg_type {
 #define MSG_TYPE_courier_key MSG_COURIER_KEY
 #define MSG_TYPE_import_order MSG_IMPORT_ORDER
 #define MSG_TYPE_import_result MSG_IMPORT_RESULT
+#define MSG_TYPE_index_listener MSG_INDEX_LISTENER
 #define MSG_TYPE_engine_lease MSG_ENGINE_LEASE
 #define MSG_TYPE_engine_session MSG_ENGINE_SESSION
 #define MSG_TYPE_engine_exec MSG_ENGINE_EXEC
@@ -466,6 +468,13 @@ struct msg_import_result {
 void msg_import_result_encode(const struct msg_import_result *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_import_result_decode(arena *a, str payload, struct msg_import_result *ret) BH_CHECK;
+
+struct msg_index_listener {
+    char none;
+};
+void msg_index_listener_encode(const struct msg_index_listener *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_index_listener_decode(arena *a, str payload, struct msg_index_listener *ret) BH_CHECK;
 
 struct msg_engine_lease {
     str json;

@@ -23,6 +23,7 @@ static const struct {
     [ORDER_PART] = {"part", "kbun"},
     [ORDER_COMPLETE] = {"complete", "kaup"},
     [ORDER_ABORT] = {"abort", "ku"},
+    [ORDER_INDEX] = {"index", ""},
 };
 
 const char *order_verb_name(enum order_verb v) { return verbs[v].name; }

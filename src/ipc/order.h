@@ -15,7 +15,7 @@
  *   get                         the same as soon as the store answered; then {"sent"} at the end
  *   list                        {"entries":[{"key","size","mtime","etag"} |
  * {"key","prefix":true}],"next"} create                      {"upload_id"};   part
- * {"number","etag"};   delete, abort  {}
+ * {"number","etag"};   delete, abort  {};   index, when it is over  {"requests","bytes"}
  */
 #ifndef BH_IPC_ORDER_H
 #define BH_IPC_ORDER_H
@@ -38,6 +38,7 @@ enum order_verb {
     ORDER_PART,
     ORDER_COMPLETE,
     ORDER_ABORT,
+    ORDER_INDEX, /* of the package index, see courier/index.h; fd is a listener */
     ORDER_VERB_COUNT
 };
 

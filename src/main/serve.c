@@ -151,6 +151,18 @@ static err *check_local_roots(const struct settings *set, const char *data) {
     return NULL;
 }
 
+/* Where no index is set, the one that whoever started us uses for himself. */
+static err *take_index(struct settings *s) {
+    static const char *const names[] = {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"};
+    if (settings_str(s, SET_ENVIRONMENTS_INDEX_URL).n) return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *url = getenv(names[i]);
+        if (!url || !url[0] || strchr(url, '@')) continue; /* credentials are told by their own settings */
+        return settings_set(s, STR("environments.index_url"), str_of(url), SETTING_ENV);
+    }
+    return NULL;
+}
+
 /* A master key from the environment or a service credential goes to control in a memory file; the
  * variable is wiped. */
 static err *take_master_key(int *ret_fd) {
@@ -220,6 +232,7 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
     if (env.n && !realpath(env.p, base_env))
         return err_hint(err_errno("cannot use %s", env.p), "Correct environments.python.");
+    TRY(take_index(&s->settings));
     int key_fd = -1;
     TRY(take_master_key(&key_fd));
     buf chain = {0}, key = {0};

@@ -24,8 +24,7 @@
 
 static void next_phase(struct deploy *d);
 
-static void note(struct deploy *d, const char *fmt, ...) BH_PRINTF(2, 3);
-static void note(struct deploy *d, const char *fmt, ...) {
+void deploy_note(struct deploy *d, const char *fmt, ...) {
     va_list ap;
     char line[2048];
     va_start(ap, fmt);
@@ -37,7 +36,7 @@ static void note(struct deploy *d, const char *fmt, ...) {
     buf_free(&text);
 }
 
-static void path_in(char out[PATH_MAX], const struct deploy *d, const char *what) {
+void deploy_path(char out[], const struct deploy *d, const char *what) {
     snprintf(out, PATH_MAX, "%.3000s/models/%s%s%s", d->s->c->data_dir, d->owner, what[0] ? "/" : "",
              what);
 }
@@ -73,7 +72,7 @@ static void build_run(void *arg, int worker) {
     loop_post(b->d->s->c->l, build_over, b);
 }
 
-static void build(struct deploy *d, err *(*fn)(struct deploy *)) {
+void deploy_build(struct deploy *d, err *(*fn)(struct deploy *)) {
     struct build *b = malloc(sizeof(*b));
     must(b != NULL);
     *b = (struct build){d, fn};
@@ -120,13 +119,13 @@ static err *resolve(struct deploy *d) {
     bool have = false;
     if (!e) {
         memcpy(d->digest, files.digest, sizeof(d->digest));
-        note(d, "Model %s version %s: %zu files, %lld bytes, digest %.16s.", d->name, d->version,
+        deploy_note(d, "Model %s version %s: %zu files, %lld bytes, digest %.16s.", d->name, d->version,
              files.n, (long long)files.bytes, d->digest);
         e = cached_plan(d, &have);
     }
     if (!e && have) {
         d->native = d->cached = true;
-        note(d, "A plan of an equal model is in the cache.");
+        deploy_note(d, "A plan of an equal model is in the cache.");
     }
     char path[PATH_MAX];
     plan_path(path, d, "python");
@@ -135,14 +134,18 @@ static err *resolve(struct deploy *d) {
         e = files_read(path, 65536, &why);
         d->why_python = strndup(why.p ? why.p : "", why.n);
         buf_free(&why);
+        if (!e) e = environment_recall(d->s, d->digest, d->env, &d->env_known);
+        if (d->env_known)
+            deploy_note(d, d->env[0] ? "Its packages are in the environment %.16s." : "%sThe base environment has its packages.",
+                        d->env);
     }
     if (!e && !d->native) {
-        path_in(path, d, "model");
+        deploy_path(path, d, "model");
         e = model_files_copy(d->s->c, &files, path);
-        path_in(path, d, "out");
+        deploy_path(path, d, "out");
         if (!e) e = files_remove_tree(path, 10000);
         if (!e) e = files_mkdirs(path, 0755);
-        if (!e) note(d, "Copied the files for the importer.");
+        if (!e) deploy_note(d, "Copied the files for the importer.");
     }
     arena_free(a);
     return e;
@@ -165,9 +168,30 @@ static err *pack_file(struct bundle *b, const char *dir, const char *name, size_
     return NULL;
 }
 
+/* The importer says so in a file of its own, whatever else it says. */
+static void read_wish(struct deploy *d) {
+    char path[PATH_MAX];
+    deploy_path(path, d, "out/environment.json");
+    if (d->env_known || !files_exists(path)) return;
+    arena *a = arena_new();
+    buf b = {0};
+    jval *o = NULL, *v;
+    size_t i, n;
+    d->env_wanted = true;
+    err *e = files_read(path, 65536, &b);
+    if (!e) e = json_parse(a, buf_view(&b), false, &o);
+    if (!e) yyjson_arr_foreach(json_get(o, "reasons"), i, n, v) {
+        deploy_note(d, "Not what the base environment has: %.*s", STR_ARG(str_cut(json_str(v), 300)));
+    }
+    err_free(e);
+    buf_free(&b);
+    arena_free(a);
+}
+
 static err *pack(struct deploy *d) {
     char dir[PATH_MAX];
-    path_in(dir, d, "out");
+    read_wish(d);
+    deploy_path(dir, d, "out");
     struct files_names names;
     TRY(files_list(dir, MAX_BUNDLE_FILES, &names));
     struct bundle b = {0};
@@ -189,10 +213,11 @@ static err *pack(struct deploy *d) {
 /* Why the export ended without one: failed.json {"code","reason"}. */
 static err *read_failure(struct deploy *d) {
     char path[PATH_MAX];
-    path_in(path, d, "out/failed.json");
+    deploy_path(path, d, "out/failed.json");
     arena *a = arena_new();
     buf b = {0};
     jval *o = NULL;
+    read_wish(d);
     err *e = files_read(path, 65536, &b);
     if (!e) e = json_parse(a, buf_view(&b), false, &o);
     str code = e ? STR("") : json_get_str(o, "code"), why = e ? STR("") : json_get_str(o, "reason");
@@ -203,7 +228,10 @@ static err *read_failure(struct deploy *d) {
         d->why_python = strndup(why.p, why.n);
         plan_path(path, d, "python");
         e = files_write(path, why, 0644);
-        note(d, "No data form: %.*s", STR_ARG(str_cut(why, 500)));
+        if (!e && !d->env_wanted) e = environment_base(d);
+        deploy_note(d, "No data form: %.*s", STR_ARG(str_cut(why, 500)));
+    } else if (str_eqz(code, "ENVIRONMENT") && !d->env_known) {
+        d->export_again = d->env_wanted = true;
     } else {
         e = err_new(ERR_INVALID_STATE, "The model cannot be opened: %.*s",
                     STR_ARG(why.n ? str_cut(why, 2000) : str_of(d->died)));
@@ -222,7 +250,7 @@ static err *keep_plan(struct deploy *d) {
     err *e = files_read_fd(d->plan_fd, "plan", (size_t)1 << 31, &b);
     if (!e) e = files_write(path, buf_view(&b), 0644);
     buf_free(&b);
-    path_in(path, d, "");
+    deploy_path(path, d, "");
     if (!e) e = files_remove_tree(path, 100000);
     return e;
 }
@@ -230,44 +258,64 @@ static err *keep_plan(struct deploy *d) {
 static err *keep_reason(struct deploy *d) {
     char path[PATH_MAX];
     plan_path(path, d, "python");
-    return files_write(path, str_of(d->why_python), 0644);
+    TRY(files_write(path, str_of(d->why_python), 0644));
+    return d->env_wanted ? NULL : environment_base(d);
 }
 
 /* ---- phases on the loop ---- */
 
 static void on_late(loop_timer *t) {
     struct deploy *d = (struct deploy *)((char *)t - offsetof(struct deploy, limit));
-    note(d, "The time limit of an import passed.");
+    const struct settings *set = &d->s->c->settings;
+    bool import = d->phase == DEPLOY_EXPORT || d->phase == DEPLOY_IMPORT;
+    long long s = settings_int(set, import ? SET_IMPORTER_TIMEOUT : SET_ENVIRONMENTS_TIMEOUT) / 1000000;
+    deploy_note(d, "The time limit passed.");
     if (d->instance) CHAN_SEND(d->s->c->supervisor, end, 0, -1, .instance = d->instance);
-    err *e = err_new(ERR_DEADLINE_EXCEEDED, "The import of the model took longer than %lld s.",
-                     (long long)(settings_int(&d->s->c->settings, SET_IMPORTER_TIMEOUT) / 1000000));
-    deploy_done(d, e);
+    deploy_done(d, import ? err_new(ERR_DEADLINE_EXCEEDED, "The import of the model took longer than %lld s.", s)
+                          : err_new(ERR_DEADLINE_EXCEEDED,
+                                    "Making the model's environment took longer than environments.timeout, %lld s.", s));
 }
 
-static void spawn(struct deploy *d, const char *role, enum deploy_phase phase) {
+void deploy_spawn(struct deploy *d, const char *role, enum deploy_phase phase, str environment, int64_t memory,
+                  int64_t limit_us) {
     struct control *c = d->s->c;
     d->phase = phase;
     d->instance = 0;
     d->limit.on_time = on_late;
-    loop_timer_set(c->l, &d->limit, settings_int(&c->settings, SET_IMPORTER_TIMEOUT));
+    loop_timer_set(c->l, &d->limit, limit_us);
     CHAN_SEND(c->supervisor, spawn, 0, -1, .role = str_of(role), .owner = str_of(d->owner),
-              .environment = STR(""),
-              .memory_mb = (uint32_t)(settings_int(&c->settings, SET_IMPORTER_MEMORY) >> 20));
+              .environment = environment, .memory_mb = (uint32_t)(memory >> 20));
+}
+
+static void spawn(struct deploy *d, const char *role, enum deploy_phase phase) {
+    const struct settings *set = &d->s->c->settings;
+    /* What reads the data form is ours and needs no environment. */
+    deploy_spawn(d, role, phase, phase == DEPLOY_EXPORT ? str_of(d->env) : STR(""),
+                 settings_int(set, SET_IMPORTER_MEMORY), settings_int(set, SET_IMPORTER_TIMEOUT));
 }
 
 static err *drop_files(struct deploy *d) {
     char path[PATH_MAX];
-    path_in(path, d, "");
+    deploy_path(path, d, "");
     return files_remove_tree(path, 100000);
 }
 
 /* A model without a plan. */
 static void load(struct deploy *d) {
+    if (d->env_wanted && !d->env_known) {
+        environment_begin(d);
+        return;
+    }
     d->phase = DEPLOY_LOAD;
     if (d->up->early)
-        build(d, drop_files);
+        deploy_build(d, drop_files);
     else
         hosts_start(d->s, entity_of(d->s, d->entity, true), d);
+}
+
+static void export(struct deploy *d) {
+    deploy_note(d, "Opening the model in the importer's sandbox.");
+    spawn(d, "importer_python", DEPLOY_EXPORT);
 }
 
 /* What comes after a builder's job. */
@@ -280,16 +328,28 @@ static void next_phase(struct deploy *d) {
         if (d->native) {
             deploy_done(d, NULL);
         } else if (d->why_python) {
+            d->env_wanted |= !d->env_known;
             load(d);
         } else {
-            note(d, "Opening the model in the importer's sandbox.");
-            spawn(d, "importer_python", DEPLOY_EXPORT);
+            export(d);
         }
         break;
     case DEPLOY_EXPORT:
         if (d->plan_fd >= 0) {
-            note(d, "Exported; making and comparing the plan.");
+            deploy_note(d, "Exported; making and comparing the plan.");
             spawn(d, "importer", DEPLOY_IMPORT);
+        } else if (d->export_again) {
+            environment_begin(d);
+        } else {
+            load(d);
+        }
+        break;
+    case DEPLOY_LOCK:
+    case DEPLOY_BUILD:
+        if (!environment_next(d)) break;
+        if (d->export_again) {
+            d->export_again = false;
+            export(d);
         } else {
             load(d);
         }
@@ -309,10 +369,12 @@ static void next_phase(struct deploy *d) {
 void deploy_begin(struct deploy *d) {
     d->phase = DEPLOY_WAITS;
     d->plan_fd = d->py_fd = -1;
+    d->env[0] = 0;
+    d->env_known = d->env_wanted = d->export_again = false;
     d->began = clock_mono();
     if (early_joins(d)) return; /* it begins when that import is over */
     d->phase = DEPLOY_RESOLVE;
-    build(d, resolve);
+    deploy_build(d, resolve);
 }
 
 struct deploy *deploy_by_owner(struct serving *s, str owner) {
@@ -324,32 +386,36 @@ struct deploy *deploy_by_owner(struct serving *s, str owner) {
 
 void deploy_spawned(struct serving *s, const struct msg_spawned *m) {
     struct deploy *d = deploy_by_owner(s, m->owner);
-    if (!d || (d->phase != DEPLOY_EXPORT && d->phase != DEPLOY_IMPORT)) return;
+    bool builder = d && (d->phase == DEPLOY_LOCK || d->phase == DEPLOY_BUILD);
+    if (!d || (d->phase != DEPLOY_EXPORT && d->phase != DEPLOY_IMPORT && !builder)) return;
     if (m->ok) {
         d->instance = m->instance;
         return;
     }
-    deploy_done(d, err_new(ERR_INTERNAL_ERROR, "The importer cannot be started: %.*s",
-                           STR_ARG(m->reason)));
+    deploy_done(d, err_new(ERR_INTERNAL_ERROR, "The %s cannot be started: %.*s",
+                           builder ? "builder of environments" : "importer", STR_ARG(m->reason)));
 }
 
 void deploy_ended(struct serving *s, const struct msg_ended *m) {
     struct deploy *d = deploy_by_owner(s, m->owner);
     if (!d || d->instance != m->instance) return;
-    if (d->phase == DEPLOY_EXPORT) {
+    if (d->phase == DEPLOY_LOCK || d->phase == DEPLOY_BUILD) {
+        loop_timer_clear(s->c->l, &d->limit);
+        environment_ended(d, m);
+    } else if (d->phase == DEPLOY_EXPORT) {
         loop_timer_clear(s->c->l, &d->limit);
         if (m->report.n) hosts_add_log(&d->log, m->report);
         if (d->py_fd >= 0) close(d->py_fd);
         d->py_fd = -1;
         if (m->code == 0 && m->signal == 0) {
-            build(d, pack);
+            deploy_build(d, pack);
         } else {
             snprintf(d->died, sizeof(d->died),
                      "the process that opened it ended without a word (%s %u); its file is damaged, or "
                      "it needs more than importer.memory.",
                      m->signal ? "signal" : "code", m->signal ? m->signal : m->code);
-            note(d, "%s", d->died);
-            build(d, read_failure);
+            deploy_note(d, "%s", d->died);
+            deploy_build(d, read_failure);
         }
     } else if (d->phase == DEPLOY_IMPORT && d->importer) {
         deploy_done(d, err_new(ERR_INVALID_STATE,
@@ -374,13 +440,13 @@ static void on_import_frame(chan *ch, struct chan_frame *f, void *arg) {
             d->plan_fd = f->fd;
             f->fd = -1;
             d->native = true;
-            note(d, "Native plan: %.*s", STR_ARG(m.json));
-            build(d, keep_plan);
+            deploy_note(d, "Native plan: %.*s", STR_ARG(m.json));
+            deploy_build(d, keep_plan);
         } else {
             free(d->why_python);
             d->why_python = strndup(m.reason.p, m.reason.n);
-            note(d, "No native plan, the Python model is used: %.*s", STR_ARG(m.reason));
-            build(d, keep_reason);
+            deploy_note(d, "No native plan, the Python model is used: %.*s", STR_ARG(m.reason));
+            deploy_build(d, keep_reason);
         }
     }
     arena_free(a);
@@ -401,6 +467,10 @@ void serving_on_peer(struct control *c, str role, str owner, uint64_t instance, 
     (void)instance;
     if (!d) {
         close(fd);
+        return;
+    }
+    if (str_eqz(role, "env_builder") && (d->phase == DEPLOY_LOCK || d->phase == DEPLOY_BUILD)) {
+        environment_peer(d, fd);
         return;
     }
     if (str_eqz(role, "importer_python") && d->phase == DEPLOY_EXPORT) {
@@ -436,9 +506,9 @@ void deploy_done(struct deploy *d, err *e) {
     d->phase = e ? DEPLOY_FAILED : DEPLOY_READY;
     d->e = e;
     if (e)
-        note(d, "Failed: %s", err_msg(e));
+        deploy_note(d, "Failed: %s", err_msg(e));
     else
-        note(d, "Ready (%s%s).", d->native ? "native plan" : "Python", d->cached ? ", cached" : "");
+        deploy_note(d, "Ready (%s%s).", d->native ? "native plan" : "Python", d->cached ? ", cached" : "");
     if (d->up->early) {
         update_deploy_over(d);
         return;
@@ -452,6 +522,7 @@ void deploy_done(struct deploy *d, err *e) {
 
 void deploy_release(struct deploy *d) {
     chan_free(d->importer);
+    environment_release(d);
     if (d->plan_fd >= 0) close(d->plan_fd);
     if (d->py_fd >= 0) close(d->py_fd);
     free(d->name);

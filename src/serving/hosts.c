@@ -42,12 +42,13 @@ void hosts_start(struct serving *s, struct sentity *e, struct deploy *d) {
     if (d) {
         e->endpoint = d->endpoint;
         snprintf(e->owner, sizeof(e->owner), "%s", d->owner);
+        snprintf(e->env, sizeof(e->env), "%s", d->env);
         free(e->environment);
         e->environment = d->environment ? strdup(d->environment) : NULL;
     }
     e->starting = true;
     CHAN_SEND(c->supervisor, spawn, 0, -1, .role = STR("runtime_host"), .owner = str_of(e->owner),
-              .environment = STR(""),
+              .environment = str_of(e->env),
               .memory_mb = (uint32_t)(settings_int(&c->settings, SET_SERVING_MEMORY) >> 20));
 }
 

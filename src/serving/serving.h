@@ -12,6 +12,9 @@
  *     EXPORT    importer_python opens the model in its sandbox and writes the library's data form
  *     IMPORT    importer (strict sandbox) reads that untrusted form, makes a plan, and compares its
  *               predictions with the Python model's on sample rows
+ *     LOCK      where the base environment is not what the model asks for: env_builder reads its
+ *               requirements and chooses versions; a lock built before ends it here
+ *     BUILD     env_builder makes the environment of the lock; then EXPORT once more, or LOAD, in it
  *     LOAD      where there is no data form, or the predictions differ: a runtime_host loads the model
  *   all READY  → pending becomes config, facts go to the gateways, the old entities end
  *   one FAILED → UPDATE_FAILED with the reason; the old configuration serves on untouched

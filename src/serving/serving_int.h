@@ -13,7 +13,20 @@
 struct serving;
 struct update;
 
-enum deploy_phase { DEPLOY_WAITS, DEPLOY_RESOLVE, DEPLOY_EXPORT, DEPLOY_IMPORT, DEPLOY_LOAD, DEPLOY_READY, DEPLOY_FAILED };
+enum deploy_phase {
+    DEPLOY_WAITS,
+    DEPLOY_RESOLVE,
+    DEPLOY_EXPORT,
+    DEPLOY_IMPORT,
+    DEPLOY_LOCK,
+    DEPLOY_BUILD,
+    DEPLOY_LOAD,
+    DEPLOY_READY,
+    DEPLOY_FAILED
+};
+
+/* Name of an environment: its lock's SHA-256, or empty for the base. */
+#define ENV_NAME_CAP 65
 
 /* One served entity on its way. Owned by its update; a thread has it during RESOLVE and between. */
 struct deploy {
@@ -36,6 +49,14 @@ struct deploy {
     buf log;                   /* build log */
     int64_t began;
     loop_timer limit;
+    /* The environment (environment.c) */
+    char env[ENV_NAME_CAP];    /* the model's own, once it is there */
+    bool env_known;            /* base or own: it is decided */
+    bool env_wanted;           /* the base is not what the model asks for */
+    bool export_again;         /* it is opened in its own environment */
+    char requirements[ENV_NAME_CAP]; /* digest of the files that hold them */
+    chan *builder;             /* env_builder's channel */
+    struct index_link *index;  /* its way to the package index */
 };
 
 struct update {
@@ -66,7 +87,7 @@ struct shost {
 /* What serves: enough to start another host. */
 struct sentity {
     int64_t entity, endpoint;
-    char owner[40];
+    char owner[40], env[ENV_NAME_CAP];
     char *environment;
     int64_t concurrency;
     bool scale_to_zero, python, starting;
@@ -100,6 +121,28 @@ void deploy_ended(struct serving *s, const struct msg_ended *m);
 void deploy_done(struct deploy *d, err *e); /* e NULL: ready */
 void deploy_release(struct deploy *d);
 struct deploy *deploy_by_owner(struct serving *s, str owner);
+
+void deploy_note(struct deploy *d, const char *fmt, ...) BH_PRINTF(2, 3);
+void deploy_path(char out[], const struct deploy *d, const char *what); /* PATH_MAX; below its folder */
+/* Runs fn on the builder's thread; then deploy_next() on the loop, or deploy_done() with its error. */
+void deploy_build(struct deploy *d, err *(*fn)(struct deploy *d));
+void deploy_spawn(struct deploy *d, const char *role, enum deploy_phase phase, str environment, int64_t memory,
+                  int64_t limit_us);
+
+/* environment.c */
+/* Of a model that was looked at before; *ret_known false: not, or its environment is gone. */
+err *environment_recall(struct serving *s, const char *digest, char ret_env[ENV_NAME_CAP], bool *ret_known) BH_CHECK;
+/* Notes that the base is right for this model. */
+err *environment_base(struct deploy *d) BH_CHECK;
+/* Begins LOCK. */
+void environment_begin(struct deploy *d);
+/* What comes after a builder's job in LOCK and BUILD; true when d->env is decided. */
+bool environment_next(struct deploy *d);
+/* The env_builder's channel; takes over fd. */
+void environment_peer(struct deploy *d, int fd);
+void environment_ended(struct deploy *d, const struct msg_ended *m);
+void environment_release(struct deploy *d);
+err *environment_sweep(struct serving *s) BH_CHECK;
 
 /* hosts.c */
 struct sentity *entity_of(struct serving *s, int64_t id, bool make);

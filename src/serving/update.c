@@ -109,6 +109,7 @@ static void take_over(struct update *u, struct outcome *o) {
         e->endpoint = u->endpoint;
         e->python = !d->native;
         snprintf(e->owner, sizeof(e->owner), "%s", d->owner);
+        snprintf(e->env, sizeof(e->env), "%s", d->env);
         if (!d->native) continue;
         uint64_t key = (uint64_t)d->entity;
         control_fact(c, FACT_PLAN, false, map_key_u64(&key), STR(""), dup(d->plan_fd));
@@ -292,7 +293,10 @@ static err *load_entity(struct control *c, arena *a, const struct ent_served_ver
     snprintf(e->owner, sizeof(e->owner), "%.*s", STR_ARG(r->owner));
     e->environment = environment_of(a, r->spec);
     e->python = !str_eqz(r->kind, "native");
-    if (e->python) return NULL;
+    bool known;
+    char digest[ENV_NAME_CAP];
+    snprintf(digest, sizeof(digest), "%.*s", STR_ARG(str_cut(r->artifact_digest, 64)));
+    if (e->python) return environment_recall(s, digest, e->env, &known);
     char path[4300];
     snprintf(path, sizeof(path), "%.4000s/plans/%.*s.plan", c->data_dir,
              STR_ARG(str_cut(r->artifact_digest, 64)));
@@ -337,6 +341,7 @@ err *serving_load(struct control *c) {
     do {
         e = ent_workspace_list(tx, identity_account(), a, &wq, &ws);
         for (size_t i = 0; !e && i < ws.n; i++) {
+            if (identity_workspace_gone(&ws.p[i])) continue;
             struct store_scope scope = {IDENTITY_ACCOUNT, ws.p[i].id};
             struct ent_list_query q = {.limit = 1000};
             struct ent_endpoint_rows rows;
@@ -451,6 +456,7 @@ err *serving_open(struct control *c) {
     char dir[4200];
     snprintf(dir, sizeof(dir), "%.4000s/plans", c->data_dir);
     TRY(files_mkdirs(dir, 0755));
+    TRY(environment_sweep(s));
     return jobs_new("builder", 1, &s->builders);
 }
 

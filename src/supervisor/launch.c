@@ -241,10 +241,18 @@ static void add_python_folders(struct plan *p) {
     } else if (p->row == &role_rows[ROLE_ENV_BUILDER]) {
         char lock[PATH_MAX];
         snprintf(lock, sizeof(lock), "%.4000s/requirements.lock", place(p, "/lock"));
-        add_arg(p, access(lock, R_OK) == 0 ? "build" : "lock");
+        add_arg(p, access(lock, R_OK) == 0 ? "build" : "prepare");
         add_arg(p, place(p, "/lock"));
         add_arg(p, place(p, "/build"));
     }
+}
+
+/* The index as the courier's relay names it (courier/index_text.h): "https/host/simple"; "" for none. */
+static const char *index_inside(struct plan *p) {
+    const char *url = settings_str(p->s->o.settings, SET_ENVIRONMENTS_INDEX_URL).p;
+    const char *host = url ? strstr(url, "://") : NULL;
+    if (!host) return "";
+    return arena_printf(p->a, "%.*s/%s", (int)(host - url), url, host + 3);
 }
 
 static err *plan_python(struct plan *p) {
@@ -254,7 +262,10 @@ static err *plan_python(struct plan *p) {
                         "Run tools/setup, or set environments.python to its folder.");
     add_mount(p, o->base_env, "/base", true);
     add_mount(p, o->python_dir, "/python", true);
-    p->exe = arena_printf(p->a, "%s/bin/python", place(p, "/base"));
+    /* One that has its environment from the start begins in it. */
+    bool own = p->environment.n && p->row != &role_rows[ROLE_ENV_BUILDER];
+    if (own) add_env(p, "BOATHOUSE_OWN_ENVIRONMENT", "1");
+    p->exe = arena_printf(p->a, "%s/bin/python", place(p, own ? "/env" : "/base"));
     add_arg(p, p->exe);
     /* -P, -s: nothing from the working folder or a home; PYTHONPATH must hold for a model's own
      * environment too, which the process goes over to by itself. */
@@ -273,8 +284,7 @@ static err *plan_python(struct plan *p) {
         add_mount(p, o->uv, UV_INSIDE, true);
         add_env(p, "BOATHOUSE_UV", place(p, UV_INSIDE));
     }
-    str index = settings_str(o->settings, SET_ENVIRONMENTS_INDEX_URL);
-    if (index.n) add_env(p, "UV_DEFAULT_INDEX", index.p);
+    add_env(p, "BOATHOUSE_INDEX", index_inside(p));
     if (settings_bool(o->settings, SET_ENVIRONMENTS_ALLOW_SDIST)) add_env(p, "BOATHOUSE_ALLOW_SDIST", "1");
     return NULL;
 }
