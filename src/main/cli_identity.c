@@ -175,7 +175,9 @@ static const char WORKSPACE_USAGE[] =
     "usage: boathouse workspace create [--name NAME] [--ephemeral] [--data DIR]\n"
     "       boathouse workspace list [--data DIR]\n"
     "       boathouse workspace delete ID [--data DIR]\n\n"
-    "`create` prints exports of the new workspace for a shell: eval \"$(boathouse workspace create)\"\n";
+    "`create` prints exports of the new workspace for a shell: eval \"$(boathouse workspace create)\"\n"
+    "One that is --ephemeral goes with all its objects and files when the platform stops; what is left is\n"
+    "removed at the next start.\n";
 static const char *const WORKSPACE_OPTIONS[] = {"--name=", "--ephemeral", NULL};
 
 static err *workspace_create(struct cli *c, const struct cli_args *a) {

@@ -14,6 +14,7 @@
 #include "bh_version.h"
 #include "catalog/catalogs.h"
 #include "files/blob.h"
+#include "files/purge.h"
 #include "identity/identity.h"
 #include "main/main.h"
 #include "main/role.h"
@@ -155,6 +156,7 @@ static err *open_all(struct boot_state *b) {
     TRY(open_store(b));
     TRY(identity_bootstrap(c->store, &c->settings, false, &b->boot));
     TRY(catalog_start(c->store, IDENTITY_ACCOUNT, b->boot.admin));
+    TRY(purge_mark(c));
     snprintf(c->account_id, sizeof(c->account_id), "%s", b->boot.account_uuid);
     c->default_workspace = b->boot.workspace;
     c->facts = facts_new(true);
@@ -163,6 +165,7 @@ static err *open_all(struct boot_state *b) {
     TRY(jobs_new("worker", (int)settings_int(&c->settings, SET_WORKERS), &c->workers));
     ent_set_limits(c->store, limit_of, &c->settings);
     TRY(blobs_open(c));
+    TRY(purge_begin(c));
     TRY(services_start(c));
     control_start(c);
     b->opened = true;

@@ -22,6 +22,10 @@ struct mlflow_run {
     bool hot;                     /* latest metrics are not in metric_find */
 };
 
+/* Removes runs, models and traces of a workspace, some hundreds a call; *ret_more: call again in another
+ * write. */
+err *mlflow_drop_workspace(store_tx *tx, int64_t workspace, bool *ret_more) BH_CHECK;
+
 struct mlflow_pair {
     str key, value;
 };

@@ -213,6 +213,53 @@ static void test_scope(void **state) {
     arena_free(a);
 }
 
+/* ---- a workspace that goes ---- */
+
+static err *drop_fill(store_tx *tx, void *arg) {
+    struct mlflow_run *r = arg; /* 701 of one workspace, then one of another */
+    for (int i = 0; i < 702; i++) TRY(mlflow_run_insert(tx, i < 701 ? WS : OTHER, &r[i]));
+    struct mlflow_point p = point("m", 1.5, 1, 1);
+    TRY(mlflow_metrics_log(tx, &r[0], &p, 1));
+    return mlflow_metrics_log(tx, &r[701], &p, 1);
+}
+
+struct dropping {
+    bool more;
+    int calls;
+};
+
+static err *drop_job(store_tx *tx, void *arg) {
+    struct dropping *d = arg;
+    d->calls++;
+    return mlflow_drop_workspace(tx, WS.workspace, &d->more);
+}
+
+static void test_drop(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    struct mlflow_run *r = arena_array_of(a, struct mlflow_run, 702), got;
+    for (int i = 0; i < 702; i++) r[i] = new_run(a, 5, i);
+    write_now(drop_fill, r);
+    struct dropping d = {.more = true};
+    while (d.more) write_now(drop_job, &d);
+    assert_true(d.calls > 1);
+    store_tx *tx;
+    bool found;
+    struct mlflow_points history;
+    ok(store_read_begin(s, STORE_MLFLOW, 0, &tx));
+    for (int i = 0; i < 701; i += 100) {
+        ok(mlflow_run_get(tx, WS, a, r[i].run_id, &got, &found));
+        assert_false(found);
+    }
+    ok(mlflow_metrics_latest(tx, a, r[0].rid, &history));
+    assert_int_equal(history.n, 0);
+    ok(mlflow_run_get(tx, OTHER, a, r[701].run_id, &got, &found));
+    assert_true(found);
+    assert_true(latest_of(tx, a, r[701].rid, "m") == 1.5);
+    store_read_end(tx);
+    arena_free(a);
+}
+
 /* ---- search against a naive one ---- */
 
 #define RUNS 400
@@ -410,6 +457,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_many_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_search, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,66 @@ def test_workspaces(platform, u):
     assert platform.request("GET", ME, token=values["DATABRICKS_TOKEN"]).status_code == 401
 
 
+def blobs(p):
+    return sum(f.is_file() for f in (p.data / "storage/blobs").rglob("*"))
+
+
+def fill(p, *options):
+    """A new workspace with an experiment, a run with a file, a model and a DBFS file; (its id, its token)."""
+    out = p.cli("workspace", "create", *options)
+    values = dict(x.removeprefix("export ").replace("'", "").split("=", 1) for x in out.splitlines())
+    workspace, token = values["DATABRICKS_WORKSPACE_ID"], values["DATABRICKS_TOKEN"]
+    with p.mlflow("http", token=token) as mlflow:
+        mlflow.set_experiment("here")
+        with mlflow.start_run():
+            mlflow.log_metric("m", 1.0)
+            mlflow.log_param("p", "v")
+            mlflow.log_text("some text", "a/b.txt")
+    sdk = p.sdk(token=token, workspace_id=workspace)
+    sdk.model_registry.create_model("there")
+    sdk.dbfs.put("/tmp/x", contents="aGVsbG8=", overwrite=True)
+    assert sdk.dbfs.read("/tmp/x").data == "aGVsbG8="
+    return workspace, token
+
+
+def gone(p, workspace, before):
+    """Nothing of the workspace is left: neither in the list nor on the disk."""
+    deadline = time.monotonic() + 60  # a worker removes it while the platform serves
+    while workspace in p.cli("workspace", "list") or blobs(p) > before:
+        assert time.monotonic() < deadline, p.cli("workspace", "list")
+        time.sleep(0.1)
+    assert blobs(p) == before
+
+
+def test_ephemeral_workspaces_go_when_the_platform_stops(make_platform, u):
+    p = make_platform().start()
+    kept, kept_token = fill(p)
+    before = blobs(p)
+    one, one_token = fill(p, "--ephemeral")
+    two, two_token = fill(p, "--ephemeral", "--name", u)
+    assert blobs(p) > before
+    p.restart()
+    for token in (one_token, two_token):
+        assert p.request("GET", ME, token=token).status_code == 401
+    gone(p, one, before)
+    gone(p, two, before)
+    assert kept in p.cli("workspace", "list") and p.request("GET", ME, token=kept_token).status_code == 200
+    # Its name is free again, and a killed platform forgets as well.
+    again, token = fill(p, "--ephemeral", "--name", u)
+    p.kill9("supervisor")
+    p.start()
+    assert p.request("GET", ME, token=token).status_code == 401
+    gone(p, again, before)
+
+
+def test_a_deleted_workspace_leaves_no_file(platform, u):
+    before = blobs(platform)
+    workspace, token = fill(platform, "--name", u)
+    platform.cli("workspace", "delete", workspace)
+    assert platform.request("GET", ME, token=token).status_code == 401
+    gone(platform, workspace, before)
+
+
 @pytest.mark.parametrize("command", ["status", "doctor", "token", "user", "workspace", "backup", "restore", "reload", "rotate-key", "serve"])
 def test_help_and_wrong_use(command):
     asked = subprocess.run([str(BINARY), command, "--help"], capture_output=True, text=True, timeout=30)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workspaces of the account. The path's account id must be ours. */
 #include "api/gen_routes.h"
+#include "files/purge.h"
 #include "identity/identity.h"
 #include "statements/statements.h"
 
@@ -108,6 +109,7 @@ err *api_identity_ws_delete(struct req *r) {
         return err_new(ERR_INVALID_STATE, "Workspace %lld is the default one and stays.",
                        (long long)w.id);
     TRY(drop_tokens(r, w.id));
+    TRY(purge_with(r, w.id));
     bool more = true;
     while (more)
         TRY(ent_delete_scope(r->tx, (struct store_scope){IDENTITY_ACCOUNT, w.id}, 10000, &more));

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a workspace leaves when it goes: files, runs, and for ephemeral ones its rows.
+ *
+ * An ephemeral workspace lives until the platform stops. The next start marks it CANCELLING before
+ * anything serves, so that nobody enters it any more, and a worker removes its files, its runs, its
+ * rows and at last itself; a start that is cut off is taken up by the one after it.
+ */
+#ifndef BH_FILES_PURGE_H
+#define BH_FILES_PURGE_H
+
+#include "rest/control.h"
+
+/* At the start, before facts are loaded: marks the ephemeral workspaces of earlier runs. */
+err *purge_mark(struct control *c) BH_CHECK;
+/* Afterwards: begins to remove what is marked. */
+err *purge_begin(struct control *c) BH_CHECK;
+
+/* For the write that deletes a workspace, before its rows go: notes its files; they and its runs are
+ * removed after the commit. Takes r->after. */
+err *purge_with(struct req *r, int64_t workspace) BH_CHECK;
+
+#endif
