@@ -307,6 +307,7 @@ static void load(struct deploy *d) {
         return;
     }
     d->phase = DEPLOY_LOAD;
+    hosts_keep_warm(d->s);
     if (d->up->early)
         deploy_build(d, drop_files);
     else

@@ -3,6 +3,10 @@
  * Processes of Python models. Control starts and ends them; the gateway talks to them and says what
  * they say. An entity has as many as its requests want (frame wake), up to its concurrency and the
  * machine's processors; with scale to zero it has none after the idle time.
+ *
+ * Where there are Python models, serving.warm_hosts processes are kept that have had no owner: their
+ * libraries are in memory, so that a model is loaded at once. One gets its owner by a lease, in which its
+ * folders are mounted, and has it to its end. A model with an environment of its own begins in that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +41,75 @@ static size_t most_hosts(const struct sentity *e) {
     return e->concurrency > 0 && (size_t)e->concurrency < cores ? (size_t)e->concurrency : cores;
 }
 
+/* ---- processes without an owner ---- */
+
+#define WARM_SOON_US 2000000  /* what has just begun to load goes first */
+#define WARM_AGAIN_US 5000000 /* after one that ended without having been of use */
+
+static void on_warm(loop_timer *t) {
+    struct serving *s = (struct serving *)((char *)t - offsetof(struct serving, warm_timer));
+    const struct settings *set = &s->c->settings;
+    size_t want = (size_t)settings_int(set, SET_SERVING_WARM_HOSTS);
+    while (s->warm.n > want) {
+        CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = s->warm.p[s->warm.n - 1].instance);
+        s->warm.n--;
+    }
+    /* One after the other: their start is heavy. */
+    if (s->c->draining || s->warm_starting || s->warm.n >= want) return;
+    s->warm_starting++;
+    CHAN_SEND(s->c->supervisor, spawn, 0, -1, .role = STR("runtime_host"), .owner = STR(""), .environment = STR(""),
+              .memory_mb = (uint32_t)(settings_int(set, SET_SERVING_MEMORY) >> 20));
+}
+
+static void warm_later(struct serving *s, int64_t us) {
+    if (!s->warm_wanted || s->warm_timer.slot) return;
+    s->warm_timer.on_time = on_warm;
+    loop_timer_set(s->c->l, &s->warm_timer, us);
+}
+
+void hosts_keep_warm(struct serving *s) {
+    s->warm_wanted = !s->c->reduced; /* there nothing can be mounted later */
+    warm_later(s, WARM_SOON_US);
+}
+
+static void warm_spawned(struct serving *s, const struct msg_spawned *m) {
+    if (s->warm_starting) s->warm_starting--;
+    if (m->ok)
+        vec_push(&s->warm, ((struct warm_host){m->instance, false}));
+    else
+        log_warn("no runtime host can be kept warm", lf_str("why", m->reason));
+    warm_later(s, m->ok ? WARM_SOON_US : 12 * WARM_AGAIN_US);
+}
+
+static struct warm_host *warm_by_instance(struct serving *s, uint64_t instance) {
+    for (size_t i = 0; i < s->warm.n; i++)
+        if (s->warm.p[i].instance == instance) return &s->warm.p[i];
+    return NULL;
+}
+
+static void warm_drop(struct serving *s, struct warm_host *w) { vec_remove_swap(&s->warm, (size_t)(w - s->warm.p)); }
+
+/* The entity gets one of them; false if there is none. */
+static bool warm_lease(struct serving *s, struct sentity *e) {
+    struct warm_host *best = NULL;
+    for (size_t i = 0; i < s->warm.n; i++)
+        if (!best || s->warm.p[i].ready) best = &s->warm.p[i];
+    if (!best || e->env[0]) return false;
+    CHAN_SEND(s->c->supervisor, lease, 0, -1, .instance = best->instance, .owner = str_of(e->owner), .environment = STR(""));
+    warm_drop(s, best);
+    warm_later(s, WARM_SOON_US);
+    return true;
+}
+
+/* ---- processes of entities ---- */
+
+static void spawn(struct serving *s, struct sentity *e) {
+    CHAN_SEND(s->c->supervisor, spawn, 0, -1, .role = STR("runtime_host"), .owner = str_of(e->owner),
+              .environment = str_of(e->env),
+              .memory_mb = (uint32_t)(settings_int(&s->c->settings, SET_SERVING_MEMORY) >> 20));
+}
+
 void hosts_start(struct serving *s, struct sentity *e, struct deploy *d) {
-    struct control *c = s->c;
     if (d) {
         e->endpoint = d->endpoint;
         snprintf(e->owner, sizeof(e->owner), "%s", d->owner);
@@ -47,9 +118,8 @@ void hosts_start(struct serving *s, struct sentity *e, struct deploy *d) {
         e->environment = d->environment ? strdup(d->environment) : NULL;
     }
     e->starting = true;
-    CHAN_SEND(c->supervisor, spawn, 0, -1, .role = STR("runtime_host"), .owner = str_of(e->owner),
-              .environment = str_of(e->env),
-              .memory_mb = (uint32_t)(settings_int(&c->settings, SET_SERVING_MEMORY) >> 20));
+    if (!warm_lease(s, e)) spawn(s, e);
+    hosts_keep_warm(s);
 }
 
 static struct sentity *by_owner(struct serving *s, str owner) {
@@ -87,28 +157,57 @@ static void send_lease(struct serving *s, struct sentity *e, uint64_t instance) 
     buf_free(&j);
 }
 
+/* The process is the entity's: what it waits for is the lease's content. */
+static void own(struct serving *s, struct sentity *e, uint64_t instance) {
+    struct shost *h = calloc(1, sizeof(*h));
+    must(h != NULL);
+    *h = (struct shost){.instance = instance, .entity = e->entity, .endpoint = e->endpoint};
+    map_put(s->hosts, map_key_u64(&h->instance), h);
+    e->starting = false;
+    e->hosts++;
+    send_lease(s, e, instance);
+}
+
+void hosts_leased(struct serving *s, const struct msg_leased *m) {
+    struct sentity *e = by_owner(s, m->owner);
+    if (e && m->ok) {
+        own(s, e, m->instance);
+        return;
+    }
+    /* The entity went meanwhile, or the process; one that is half an owner's is of no use. */
+    CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);
+    if (e) {
+        log_info("a warm runtime host cannot be leased", lf_str("why", m->reason));
+        spawn(s, e);
+    }
+}
+
 void hosts_spawned(struct serving *s, const struct msg_spawned *m) {
+    if (!m->owner.n) {
+        warm_spawned(s, m);
+        return;
+    }
     struct sentity *e = by_owner(s, m->owner);
     if (!e) {
         if (m->ok) CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);
         return;
     }
-    e->starting = false;
     if (!m->ok) {
+        e->starting = false;
         fail_load(s, e, m->reason);
         return;
     }
-    struct shost *h = calloc(1, sizeof(*h));
-    must(h != NULL);
-    *h = (struct shost){.instance = m->instance, .entity = e->entity, .endpoint = e->endpoint};
-    map_put(s->hosts, map_key_u64(&h->instance), h);
-    e->hosts++;
-    send_lease(s, e, m->instance);
+    own(s, e, m->instance);
 }
 
 void hosts_ended(struct serving *s, const struct msg_ended *m) {
     uint64_t key = m->instance;
     struct shost *h = map_del(s->hosts, map_key_u64(&key));
+    struct warm_host *w = warm_by_instance(s, key);
+    if (w) {
+        warm_drop(s, w);
+        warm_later(s, WARM_AGAIN_US);
+    }
     if (!h) return;
     struct sentity *e = entity_of(s, h->entity, false);
     if (e) {
@@ -126,6 +225,15 @@ void hosts_state(struct serving *s, const struct msg_host_state *m) {
     uint64_t key = m->instance;
     struct shost *h = map_get(s->hosts, map_key_u64(&key));
     struct sentity *e = h ? entity_of(s, h->entity, false) : entity_of(s, m->entity, false);
+    if (str_eqz(m->state, "ready") && !h && !m->entity) {
+        struct warm_host *w = warm_by_instance(s, key);
+        if (w)
+            w->ready = true;
+        else /* control is new; one that had an owner refuses a lease and is ended then */
+            vec_push(&s->warm, ((struct warm_host){m->instance, true}));
+        warm_later(s, WARM_SOON_US);
+        return;
+    }
     if (str_eqz(m->state, "loaded")) {
         if (!e) { /* of an entity that went while control was away */
             CHAN_SEND(s->c->supervisor, end, 0, -1, .instance = m->instance);

@@ -103,8 +103,18 @@ struct early_ask {
     char *name, *version;
 };
 
+/* A runtime_host that has had no owner. */
+struct warm_host {
+    uint64_t instance;
+    bool ready; /* its libraries are in memory */
+};
+
 struct serving {
     struct control *c;
+    vec_of(struct warm_host) warm;
+    size_t warm_starting;
+    bool warm_wanted; /* there are Python models */
+    loop_timer warm_timer;
     jobs *builders;
     struct update *updates;
     map *entities;  /* id -> struct sentity */
@@ -148,6 +158,9 @@ err *environment_sweep(struct serving *s) BH_CHECK;
 struct sentity *entity_of(struct serving *s, int64_t id, bool make);
 void hosts_start(struct serving *s, struct sentity *e, struct deploy *d);
 void hosts_spawned(struct serving *s, const struct msg_spawned *m);
+void hosts_leased(struct serving *s, const struct msg_leased *m);
+/* From now on serving.warm_hosts processes are kept that have had no owner. */
+void hosts_keep_warm(struct serving *s);
 void hosts_ended(struct serving *s, const struct msg_ended *m);
 void hosts_state(struct serving *s, const struct msg_host_state *m);
 void hosts_wake(struct serving *s, const struct msg_wake *m);

@@ -296,7 +296,10 @@ static err *load_entity(struct control *c, arena *a, const struct ent_served_ver
     bool known;
     char digest[ENV_NAME_CAP];
     snprintf(digest, sizeof(digest), "%.*s", STR_ARG(str_cut(r->artifact_digest, 64)));
-    if (e->python) return environment_recall(s, digest, e->env, &known);
+    if (e->python) {
+        hosts_keep_warm(s);
+        return environment_recall(s, digest, e->env, &known);
+    }
     char path[4300];
     snprintf(path, sizeof(path), "%.4000s/plans/%.*s.plan", c->data_dir,
              STR_ARG(str_cut(r->artifact_digest, 64)));
@@ -366,12 +369,15 @@ void serving_on_supervisor(struct control *c, struct chan_frame *f) {
     struct serving *s = c->serving;
     arena *a = arena_new();
     struct msg_spawned sp;
+    struct msg_leased le;
     struct msg_ended en;
     if (f->type == MSG_SPAWNED && msg_spawned_decode(a, f->payload, &sp)) {
         if (str_eqz(sp.role, "runtime_host"))
             hosts_spawned(s, &sp);
         else
             deploy_spawned(s, &sp);
+    } else if (f->type == MSG_LEASED && msg_leased_decode(a, f->payload, &le)) {
+        hosts_leased(s, &le);
     } else if (f->type == MSG_ENDED && msg_ended_decode(a, f->payload, &en)) {
         if (str_eqz(en.role, "runtime_host"))
             hosts_ended(s, &en);
@@ -464,6 +470,8 @@ void serving_close(struct control *c) {
     struct serving *s = c->serving;
     if (!s) return;
     early_close(s);
+    loop_timer_clear(c->l, &s->warm_timer);
+    vec_free(&s->warm);
     jobs_free(s->builders);
     s->builders = NULL;
 }

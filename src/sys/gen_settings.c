@@ -48,7 +48,7 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"serving.scale_down_interval", SETTING_DURATION, "5m", 1000000ll, 86400000000ll, true, false, NULL, NULL, "How often a scale-down is tried."},
     {"serving.scale_to_zero", SETTING_DURATION, "30m", 1000000ll, 86400000000ll, true, false, NULL, NULL, "Idle time after which an endpoint with scale_to_zero_enabled holds nothing."},
     {"serving.timeout", SETTING_DURATION, "120s", 1000000ll, 3600000000ll, true, false, NULL, NULL, "Model execution time limit."},
-    {"serving.warm_hosts", SETTING_INT, "1", 0ll, 16ll, true, false, NULL, NULL, "Python processes kept started that have had no owner."},
+    {"serving.warm_hosts", SETTING_INT, "1", 0ll, 16ll, true, false, NULL, NULL, "Python processes kept started that have had no owner, once there is a Python model; each takes about 150 MB. At sandbox.level reduced none is kept."},
     {"sql.attachment_limit", SETTING_SIZE, "1MiB", 0ll, 16777216ll, true, false, NULL, NULL, "Largest Arrow result that a statement with INLINE_OR_EXTERNAL_LINKS carries in its answer; larger ones go by links."},
     {"sql.cluster_statements", SETTING_INT, "10", 1ll, 1000ll, true, false, NULL, NULL, "Statements that one cluster of a warehouse runs at once; further ones wait in the warehouse's queue."},
     {"sql.history_keep", SETTING_DURATION, "720h", 60000000ll, 315360000000000ll, true, false, NULL, NULL, "How long query history is kept."},
