@@ -7,5 +7,6 @@
 
 extern const struct sql_rule_list sql_rules_core; /* func_rules.c */
 extern const struct sql_rule_list sql_rules_agg;  /* func_rules_agg.c */
+extern const struct sql_rule_list sql_rules_fn;   /* func_rules_fn.c: strings, numbers, dates */
 
 #endif

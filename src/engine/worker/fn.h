@@ -27,7 +27,7 @@
 typedef __int128 i128;
 typedef unsigned __int128 u128;
 
-#define FN_ARGS 24        /* most arguments of a function; more end in an error at bind */
+#define FN_ARGS 64        /* most arguments of a function; more end in an error at bind */
 #define FN_NULLS 1u       /* called also when an argument is NULL */
 #define FN_VOLATILE 2u    /* a new value for each row */
 #define FN_SCALES 4u      /* registered as name_0 … name_38: result is DECIMAL(38, scale) */

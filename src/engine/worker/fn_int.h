@@ -23,5 +23,8 @@ extern const struct fn_table fn_table_number;
 extern const struct fn_table fn_table_hash;
 extern const struct fn_table fn_table_crypto;
 extern const struct fn_table fn_table_url;
+extern const struct fn_table fn_table_date;
+extern const struct fn_table fn_table_format;  /* numbers and texts by format */
+extern const struct fn_table fn_table_misc;
 
 #endif
