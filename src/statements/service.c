@@ -142,10 +142,32 @@ err *statements_open(struct control *c) {
 void statements_close(struct control *c) {
     struct statements *svc = statements_of(c);
     if (!svc) return;
+    arena *a = arena_new();
+    size_t n = 0;
+    struct warehouse **all = arena_array_of(a, struct warehouse *, map_size(svc->warehouses) + 1);
     str k;
     void *v;
     svc->closing = true;
-    for (size_t i = 0; map_next(svc->warehouses, &i, &k, &v);)
-        warehouse_stop(v, "The platform is shutting down.");
+    for (size_t i = 0; map_next(svc->warehouses, &i, &k, &v);) all[n++] = v;
+    for (size_t i = 0; i < n; i++) {
+        warehouse_stop(all[i], "The platform is shutting down.");
+        sessions_forget_warehouse(svc, all[i]);
+    }
     history_close(svc);
+    while (svc->ended_first) statement_forget(svc->ended_first);
+    for (size_t i = 0; i < n; i++) warehouse_free(all[i]);
+    arena_free(a);
+    loop_timer_clear(c->l, &svc->sweep);
+    spool_release(svc->shelf);
+    if (svc->spool_dir >= 0) close(svc->spool_dir);
+    map_free(svc->warehouses);
+    map_free(svc->sessions);
+    map_free(svc->statements);
+    asks_free(svc);
+    vec_free(&svc->dirty);
+    vec_free(&svc->settling);
+    vec_free(&svc->settling_now);
+    c->statements = NULL;
+    /* A group of history rows may still be on its way back to the loop: it finds this one. */
+    if (!svc->flushing) free(svc);
 }
