@@ -84,6 +84,7 @@ static void on_ready(engine *e, void *arg) {
         w->state = WAREHOUSE_RUNNING;
         log_info("SQL warehouse runs", lf_z("warehouse", w->id));
     }
+    warehouse_unwatch(w);
     warehouse_pump(w);
 }
 
@@ -108,6 +109,7 @@ static void start_failed(struct warehouse *w, const char *why) {
     buf_c(&b, 0);
     w->state = WAREHOUSE_STOPPED;
     warehouse_fail_queue(w, ERR_TEMPORARILY_UNAVAILABLE, b.p);
+    warehouse_unwatch(w);
     buf_free(&b);
 }
 

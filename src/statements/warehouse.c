@@ -9,6 +9,8 @@
 #include "statements/statements_int.h"
 #include "sys/rand.h"
 
+#define WATCH_US 200000
+
 const struct warehouse_size warehouse_sizes[] = {
     {"2X-Small", 4, 0},   {"X-Small", 6, 1},    {"Small", 12, 2},     {"Medium", 24, 3},
     {"Large", 40, 4},     {"X-Large", 80, 5},   {"2X-Large", 144, 6}, {"3X-Large", 272, 7},
@@ -124,6 +126,8 @@ static struct warehouse *warehouse_new(struct statements *svc, const struct ent_
 
 void warehouse_free(struct warehouse *w) {
     must(!w->clusters.n && !w->queue);
+    warehouse_unwatch(w);
+    vec_free(&w->watching);
     loop_timer_clear(w->svc->c->l, &w->idle);
     loop_timer_clear(w->svc->c->l, &w->retry);
     vec_free(&w->clusters);
@@ -266,6 +270,26 @@ err *warehouse_start(struct warehouse *w) {
     return NULL;
 }
 
+void warehouse_unwatch(struct warehouse *w) {
+    struct control *c = w->svc->c;
+    loop_timer_clear(c->l, &w->watch);
+    while (w->watching.n) {
+        struct req *r = control_parked(c, w->watching.p[--w->watching.n]);
+        if (r) req_resume(r, NULL);
+    }
+}
+
+static void on_watch(loop_timer *t) {
+    warehouse_unwatch((struct warehouse *)((char *)t - offsetof(struct warehouse, watch)));
+}
+
+void warehouse_watch(struct warehouse *w, struct req *r) {
+    if (w->state != WAREHOUSE_STARTING) return;
+    vec_push(&w->watching, req_park(r));
+    w->watch.on_time = on_watch;
+    if (!w->watch.slot) loop_timer_set(w->svc->c->l, &w->watch, WATCH_US);
+}
+
 void warehouse_stop(struct warehouse *w, const char *why) {
     struct control *c = w->svc->c;
     enum warehouse_state after = w->state == WAREHOUSE_DELETING ? WAREHOUSE_DELETING : WAREHOUSE_STOPPED;
@@ -277,6 +301,7 @@ void warehouse_stop(struct warehouse *w, const char *why) {
     warehouse_fail_queue(w, ERR_ABORTED, why);
     while (w->clusters.n) cluster_end(w->clusters.p[0], why);
     w->state = after;
+    warehouse_unwatch(w);
     log_info("SQL warehouse stopped", lf_z("warehouse", w->id), lf_z("why", why));
     warehouse_pump(w); /* what was submitted meanwhile */
 }

@@ -22,6 +22,7 @@
 #ifndef BH_STATEMENTS_WAREHOUSE_H
 #define BH_STATEMENTS_WAREHOUSE_H
 
+#include "base/vec.h"
 #include "policy/policy.h"
 #include "rest/control.h"
 #include "store/gen_entities.h"
@@ -80,6 +81,8 @@ struct warehouse {
     loop_timer idle, retry;
     int64_t idle_since; /* loop_now; 0: it is not idle */
     bool pumping;       /* warehouse_pump() is below us */
+    vec_of(uint64_t) watching; /* parked requests that wait for the end of STARTING */
+    loop_timer watch;
 };
 
 /* ---- finding, rights ---- */
@@ -123,6 +126,9 @@ void warehouse_forget_workspace(struct control *c, int64_t workspace);
 /* ---- running ---- */
 /* STOPPED → STARTING; otherwise nothing. RESOURCE_EXHAUSTED at the serverless quota. */
 err *warehouse_start(struct warehouse *w) BH_CHECK;
+/* Parks r while the warehouse starts, but not long: who asks next for its state mostly finds it running. */
+void warehouse_watch(struct warehouse *w, struct req *r);
+void warehouse_unwatch(struct warehouse *w);
 /* Ends its clusters; what runs or waits FAILED. */
 void warehouse_stop(struct warehouse *w, const char *why);
 /* Gives waiting statements to clusters; starts the warehouse when there are any. */

@@ -166,6 +166,8 @@ err *api_sql_wh_started(struct req *r) {
     if (e) {
         free(w->failure);
         w->failure = strdup(err_msg(e));
+    } else if (w) {
+        warehouse_watch(w, r);
     }
     err_free(e);
     return NULL;
@@ -348,7 +350,9 @@ static err *find_running(struct req *r, uint64_t level, struct warehouse **ret) 
 err *api_sql_wh_start(struct req *r) {
     struct warehouse *w;
     TRY(find_running(r, WAREHOUSES_CAN_USE, &w));
-    return warehouse_start(w);
+    TRY(warehouse_start(w));
+    warehouse_watch(w, r);
+    return NULL;
 }
 
 err *api_sql_wh_stop(struct req *r) {
