@@ -24,11 +24,3 @@ WEAK err *dml_run(struct dml *d, const struct ast *statement, struct dml_result 
     (void)d, (void)statement, (void)ret;
     return absent("changes of tables");
 }
-WEAK err *sql_compile(struct sql_env *e, const struct ast *query, struct sql_compiled *ret) {
-    (void)e, (void)query, (void)ret;
-    return absent("the analyser");
-}
-WEAK err *sql_constant(struct sql_env *e, const struct ast *expr, const struct sql_type **ret_type, str *ret) {
-    (void)e, (void)expr, (void)ret_type, (void)ret;
-    return absent("the analyser");
-}
