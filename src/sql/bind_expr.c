@@ -330,6 +330,22 @@ err *bind_field(struct cx *c, struct bx *x, str name, const struct ast *at, stru
                      arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "other", type_name(b, t).p, NULL);
 }
 
+static bool one_word(const struct bx *x) {
+    while (x->kind == BX_TMPL && x->implicit && x->n == 1) x = x->child[0];
+    return x->kind == BX_COL || x->kind == BX_LIT || x->kind == BX_VAR;
+}
+
+/* Operands that are long stand once only, bound to a name, so that a[b[c[d]]] does not double its text each time. */
+static str subscript_text(struct binder *b, struct bx **v) {
+    if (!b->env->ansi) return STR("CASE WHEN {1} >= 0 THEN {0}[{1} + 1] END");
+    if (one_word(v[0]) && one_word(v[1]))
+        return STR("CASE WHEN {1} < 0 OR {1} >= len({0}) THEN error('[INVALID_ARRAY_INDEX] {{\"indexValue\":\"' || {1} || "
+                   "'\",\"arraySize\":\"' || len({0}) || '\"}}') ELSE {0}[{1} + 1] END");
+    return STR("list_transform([{{'a': {0}, 'i': {1}}}], lambda e{#}: CASE WHEN e{#}.i < 0 OR e{#}.i >= len(e{#}.a) THEN "
+               "error('[INVALID_ARRAY_INDEX] {{\"indexValue\":\"' || e{#}.i || '\",\"arraySize\":\"' || len(e{#}.a) || '\"}}') "
+               "ELSE e{#}.a[e{#}.i + 1] END)[1]");
+}
+
 static err *bind_subscript(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     struct bx *v[2];
@@ -344,12 +360,7 @@ static err *bind_subscript(struct cx *c, const struct ast *n, struct bx **ret) {
                              arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, v[1]))), "inputType",
                              type_name(b, v[1]->type).p, NULL);
         v[1] = bx_cast(b, v[1], sql_type_of(TY_BIGINT));
-        *ret = bx_tmpl(b, t->elem,
-                       b->env->ansi
-                           ? STR("CASE WHEN {1} < 0 OR {1} >= len({0}) THEN error('[INVALID_ARRAY_INDEX] {{\"indexValue\":' "
-                                 "|| {1} || ',\"arraySize\":' || len({0}) || '}}') ELSE {0}[{1} + 1] END")
-                           : STR("CASE WHEN {1} >= 0 THEN {0}[{1} + 1] END"),
-                       STR("{0}[{1}]"), v, 2);
+        *ret = bx_tmpl(b, t->elem, subscript_text(b, v), STR("{0}[{1}]"), v, 2);
         (*ret)->nullable = true;
         return NULL;
     }

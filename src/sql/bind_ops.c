@@ -56,7 +56,7 @@ static bool cheap(const struct bx *x) {
 static str guarded(struct binder *b, const char *expr, struct bx *y, bool try_it, const char *word) {
     if (nonzero(y)) return sql_fmt(b->a, "(%s)", expr);
     buf *o = sql_buf(b->a);
-    if (!try_it && b->env->ansi && cheap(y)) {
+    if (!try_it && b->env->ansi && (cheap(y) || !word)) {
         buf_fmt(o, "CASE WHEN {1} = 0 THEN " DIV_ZERO " ELSE %s END", expr);
         return sql_keep(b->a, o);
     }
@@ -83,7 +83,7 @@ static err *decimal_arith(struct binder *b, char op, struct bx *x, struct bx *y,
         tmpl = sql_fmt(b->a, "bh_%sdecimal_div_%d({0}, {1})", tr, t->scale);
     } else if (op == '%') {
         str d = sql_fmt(b->a, "DECIMAL(%d,%d)", sql_decimal_wider(b->a, l, r)->precision, s);
-        tmpl = guarded(b, arena_printf(b->a, "CAST({0} AS %s) %% CAST({1} AS %s)", d.p, d.p), v[1], try_it, "nonzero");
+        tmpl = guarded(b, arena_printf(b->a, "CAST({0} AS %s) %% CAST({1} AS %s)", d.p, d.p), v[1], try_it, NULL);
     } else if (s == t->scale && !try_it) {
         tmpl = sql_fmt(b->a, "({0} %c {1})", op);
     } else {
@@ -137,7 +137,7 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
     v[0] = bx_cast(b, bx_exact(b, x), in);
     v[1] = bx_cast(b, bx_exact(b, y), in);
     str tmpl;
-    const char *zero = in->kind == TY_DOUBLE || in->kind == TY_FLOAT ? "nonzero_double" : "nonzero";
+    const char *zero = in->kind == TY_DOUBLE || in->kind == TY_FLOAT ? "nonzero_double" : in->kind == TY_BIGINT ? "nonzero" : "nonzero_int";
     bool nulls = try_it || !b->env->ansi;
     if (op == 'd') {
         t = sql_type_of(TY_BIGINT);
@@ -262,8 +262,8 @@ static err *bits(struct cx *c, const struct ast *n, struct bx **v, struct bx **r
         const struct sql_type *t = sql_type_of(v[0]->type->kind == TY_BIGINT ? TY_BIGINT : TY_INT);
         v[0] = bx_cast(b, v[0], t);
         v[1] = bx_cast(b, v[1], sql_type_of(TY_INT));
-        const char *f = n->text.n == 3 ? "bh_shiftrightunsigned" : op[0] == '<' ? "bh_shiftleft" : "bh_shiftright";
-        *ret = bx_tmpl(b, t, sql_fmt(b->a, "%s({0}, {1})", f), cap, v, 2);
+        const char *f = n->text.n == 3 ? "bh_ushr" : op[0] == '<' ? "bh_shl" : "bh_shr";
+        *ret = bx_tmpl(b, t, sql_fmt(b->a, "%s_%c({0}, {1})", f, t->kind == TY_BIGINT ? 'l' : 'i'), cap, v, 2);
         return NULL;
     }
     const struct sql_type *t = bx_unify(b, v, 2);

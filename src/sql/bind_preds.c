@@ -93,8 +93,8 @@ static err *like_one(struct cx *c, const struct ast *n, struct bx *x, struct bx 
     buf_c(t, ')');
     if (ilike) buf_z(cap, "ilike({0}, {1}");
     else buf_z(cap, "{0} LIKE {1}");
-    if (esc) {
-        buf_z(cap, ilike ? ", '" : " ESCAPE '");
+    if (esc && !ilike && !str_eqz(e, "\\")) {
+        buf_z(cap, " ESCAPE '");
         buf_tmpl(cap, e);
         buf_c(cap, '\'');
     }

@@ -183,7 +183,7 @@ static void from_number(const char *x, const struct sql_type *from, const struct
         duck(to, out);
         buf_c(out, ')');
     } else if (to->kind == TY_BINARY) {
-        buf_fmt(out, "bh_int_to_binary(%s)", x);
+        buf_fmt(out, "bh_%s_to_binary(%s)", kind_word(from), x);
     } else if (sql_is_integral(to) && !whole) {
         char t[4096];
         if ((size_t)snprintf(t, sizeof t, "trunc(%s)", x) < sizeof t)

@@ -5,7 +5,11 @@
 static void lit_number(const struct sql_type *t, str v, buf *out) {
     bool neg = v.n && v.p[0] == '-';
     switch (t->kind) {
-    case TY_INT: buf_fmt(out, neg ? "(%.*s)" : "%.*s", STR_ARG(v)); return;
+    case TY_INT:
+        /* DuckDB reads the least int's digits as a bigint. */
+        if (str_eqz(v, "-2147483648")) break;
+        buf_fmt(out, neg ? "(%.*s)" : "%.*s", STR_ARG(v));
+        return;
     case TY_FLOAT:
     case TY_DOUBLE:
         if (str_eqz(v, "NaN") || str_ends(v, STR("Infinity"))) {
@@ -125,7 +129,6 @@ static void emit_child(struct binder *b, struct bx *x, buf *out) {
     buf_c(out, ')');
     memmove(out->p + at + 1, out->p + at, out->n - at - 2);
     out->p[at] = '(';
-    out->n--;
 }
 
 static void emit_order(struct binder *b, const struct bsort *o, size_t n, buf *out) {

@@ -40,7 +40,11 @@ static const char *value_of(const char *const *pairs, size_t n, str name) {
 static void fill(const char *message, const char *const *pairs, size_t n, buf *out) {
     for (const char *p = message; *p;) {
         const char *close = *p == '<' ? strchr(p, '>') : NULL;
-        const char *value = close ? value_of(pairs, n, str_n(p + 1, (size_t)(close - p - 1))) : NULL;
+        str mark = close ? str_n(p + 1, (size_t)(close - p - 1)) : STR_NONE;
+        const char *value = close ? value_of(pairs, n, mark) : NULL;
+        /* What errors of rows never say themselves. */
+        if (!value && close && str_eqz(mark, "config")) value = "\"spark.sql.ansi.enabled\"";
+        if (!value && close && str_eqz(mark, "alternative")) value = "";
         if (value) {
             buf_z(out, value);
             p = close + 1;
@@ -284,9 +288,38 @@ static err *from_mark(str text) {
     return NULL;
 }
 
+/* DuckDB's names of types in texts, as the dialect writes them. */
+static const char *type_word(str duck) {
+    static const struct {
+        const char *duck, *ours;
+    } words[] = {{"INT8", "\"TINYINT\""}, {"INT16", "\"SMALLINT\""}, {"INT32", "\"INT\""}, {"INT64", "\"BIGINT\""},
+                 {"FLOAT", "\"FLOAT\""}, {"DOUBLE", "\"DOUBLE\""}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_eqz(duck, words[i].duck)) return words[i].ours;
+    return NULL;
+}
+
+/* "Type INT64 with value 3000000000 can't be cast because the value is out of range for the destination type INT32" */
+static err *from_range(str text) {
+    static const str with = {" with value ", 12}, cant = {" can't be cast", 14}, dest = {"destination type ", 17};
+    ptrdiff_t t = str_find(text, STR("Type ")), w = str_find(text, with), c = str_find(text, cant), d = str_find(text, dest);
+    if (t < 0 || w < t || c < w || d < c) return NULL;
+    str to = str_from(text, (size_t)d + dest.n);
+    size_t n = 0;
+    while (n < to.n && ((to.p[n] >= 'A' && to.p[n] <= 'Z') || (to.p[n] >= '0' && to.p[n] <= '9'))) n++;
+    const char *from_type = type_word(str_n(text.p + t + 5, (size_t)(w - t - 5))), *to_type = type_word(str_cut(to, n));
+    char value[64];
+    size_t len = (size_t)(c - w) - with.n;
+    if (!from_type || !to_type || len >= sizeof value) return NULL;
+    memcpy(value, text.p + w + with.n, len);
+    value[len] = 0;
+    return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", from_type, "targetType", to_type, NULL);
+}
+
 err *sql_error_of_duckdb(const char *duckdb_message) {
     str text = str_of(duckdb_message ? duckdb_message : "");
     err *e = from_mark(text);
+    if (!e) e = from_range(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
         if (str_find(text, str_of(duckdb_texts[i].text)) >= 0)

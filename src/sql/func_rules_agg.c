@@ -97,6 +97,42 @@ static err *median_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+static err *percentiles_emit(struct sql_call *c, buf *out) {
+    (void)c;
+    buf_z(out, "list_transform(quantile_cont(CAST({0} AS DOUBLE), {1}){w}, lambda x{#}: CAST(trunc(x{#}) AS {type:0}))");
+    return NULL;
+}
+
+/* Moments of the population, as Spark counts them; DuckDB's own are of a sample. */
+#define MEAN "avg({0}){w}"
+#define M2 "var_pop({0}){w}"
+static err *skewness_emit(struct sql_call *c, buf *out) {
+    (void)c;
+    buf_z(out, "CASE WHEN count({0}){w} = 0 THEN NULL WHEN " M2 " = 0 THEN CAST('NaN' AS DOUBLE) ELSE "
+               "(avg({0} * {0} * {0}){w} - 3 * " MEAN " * avg({0} * {0}){w} + 2 * " MEAN " * " MEAN " * " MEAN ") / pow(" M2 ", 1.5) END");
+    return NULL;
+}
+
+static err *kurtosis_emit(struct sql_call *c, buf *out) {
+    (void)c;
+    buf_z(out, "CASE WHEN count({0}){w} = 0 THEN NULL WHEN " M2 " = 0 THEN CAST('NaN' AS DOUBLE) ELSE "
+               "(avg({0} * {0} * {0} * {0}){w} - 4 * " MEAN " * avg({0} * {0} * {0}){w} + 6 * " MEAN " * " MEAN " * avg({0} * {0}){w} - 3 * " MEAN
+               " * " MEAN " * " MEAN " * " MEAN ") / (" M2 " * " M2 ") - 3 END");
+    return NULL;
+}
+
+static err *mode_emit(struct sql_call *c, buf *out) {
+    (void)c;
+    buf_z(out, "mode({0}){w}");
+    return NULL;
+}
+
+static err *mode_if(struct sql_call *c, buf *out) {
+    bool yes = c->args[1].value.p && str_eqz(c->args[1].value, "true");
+    buf_z(out, yes ? "mode({0} ORDER BY {0} ASC){w}" : "mode({0}){w}");
+    return NULL;
+}
+
 static const struct sql_rule rules[] = {
     {"sum", sum_type, sum_emit, NULL},
     {"try_sum", sum_type, try_sum_emit, NULL},
@@ -105,6 +141,11 @@ static const struct sql_rule rules[] = {
     {"last_if", NULL, last_if, NULL},
     {"percentile", percentile_type, percentile_emit, NULL},
     {"median", percentile_type, median_emit, NULL},
+    {"percentiles", NULL, percentiles_emit, NULL},
+    {"skewness", NULL, skewness_emit, NULL},
+    {"kurtosis", NULL, kurtosis_emit, NULL},
+    {"mode", NULL, mode_emit, NULL},
+    {"mode_if", NULL, mode_if, NULL},
 };
 
 const struct sql_rule_list sql_rules_agg = {rules, ARRAY_LEN(rules)};
