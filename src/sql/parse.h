@@ -131,6 +131,7 @@ struct ast *parse_paren_exprs(struct parser *p); /* (e, e …) → LIST; maybe e
 struct ast *parse_sort_list(struct parser *p);  /* e [ASC|DESC] [NULLS …], … → LIST */
 struct ast *parse_window_spec(struct parser *p);
 struct ast *parse_call(struct parser *p, struct ast *name);
+struct ast *parse_table_call(struct parser *p, struct ast *name); /* without FILTER, OVER … */
 /* CAST(, EXTRACT(, … at the current word: the node, NULL if the word begins no special form. */
 struct ast *parse_special_call(struct parser *p);
 struct ast *parse_interval(struct parser *p);

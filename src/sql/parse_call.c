@@ -84,28 +84,33 @@ static bool takes_unit(str f) {
     return false;
 }
 
-struct ast *parse_call(struct parser *p, struct ast *name) {
+/* What follows the first argument, which is there already, or the opening parenthesis. */
+static struct ast *parse_call_rest(struct parser *p, struct ast *n, str function) {
+    bool aliases = str_ieq(function, STR("struct"));
+    while (accept(p, ',')) add(p, n, parse_argument(p, aliases));
+    parse_nulls_treatment(p, n);
+    if (n->n && accept_words(p, W_ORDER, W_BY)) set(p, n, SLOT_ORDER, parse_sort_list(p));
+    expect(p, ')');
+    done(p, n);
+    if (takes_unit(function)) unit_argument(p, n, function);
+    return n;
+}
+
+struct ast *parse_table_call(struct parser *p, struct ast *name) {
     struct ast *n = ast_new(p->a, AST_CALL, name->pos, name->end);
     set(p, n, SLOT_NAME, name);
     str function = name->kind == AST_NAME && name->n == 1 ? name->child[0]->text : STR("");
     expect(p, '(');
-    if (!at_kind(p, ')')) {
-        if (at_word(p, W_DISTINCT) && kind_at(p, 1) != ')' && kind_at(p, 1) != ',') {
-            advance(p);
-            n->flags |= AST_F_DISTINCT;
-        } else if (at_word(p, W_ALL) && kind_at(p, 1) != ')' && kind_at(p, 1) != ',' && kind_at(p, 1) != '.')
-            advance(p);
-        bool aliases = str_ieq(function, STR("struct"));
-        do add(p, n, parse_argument(p, aliases));
-        while (accept(p, ','));
-        parse_nulls_treatment(p, n);
-        if (accept_words(p, W_ORDER, W_BY)) set(p, n, SLOT_ORDER, parse_sort_list(p));
-    }
-    expect(p, ')');
-    done(p, n);
-    if (takes_unit(function)) unit_argument(p, n, function);
-    return parse_call_clauses(p, n);
+    bool quantified = kind_at(p, 1) != ')' && kind_at(p, 1) != ',' && kind_at(p, 1) != '.';
+    if (at_word(p, W_DISTINCT) && quantified) {
+        advance(p);
+        n->flags |= AST_F_DISTINCT;
+    } else if (at_word(p, W_ALL) && quantified) advance(p);
+    if (!at_kind(p, ')')) add(p, n, parse_argument(p, str_ieq(function, STR("struct"))));
+    return parse_call_rest(p, n, function);
 }
+
+struct ast *parse_call(struct parser *p, struct ast *name) { return parse_call_clauses(p, parse_table_call(p, name)); }
 
 /* TABLE(t), TABLE(query), TABLE t [PARTITION BY …] [ORDER BY …] */
 struct ast *parse_table_arg(struct parser *p) {
@@ -253,61 +258,55 @@ static struct ast *parse_extract(struct parser *p) {
     return close_special(p, n);
 }
 
+/* It was an ordinary call after all: on with the arguments after the first. */
+static struct ast *not_special(struct parser *p, struct ast *n) {
+    n->flags = 0;
+    const struct ast *name = ast_get(n, SLOT_NAME);
+    return parse_call_clauses(p, parse_call_rest(p, n, name->child[0]->text));
+}
+
+/* Does an argument that no special form has begin here: none, a => b, x -> y? */
+static bool ordinary_argument(const struct parser *p) {
+    return at_kind(p, ')') || at_lambda(p) || (at_identifier(p, 0, false) && kind_at(p, 1) == T_FAT);
+}
+
 static struct ast *parse_trim(struct parser *p) {
-    struct parse_mark m = try_begin(p);
     struct ast *n = special(p);
-    str form = STR("both");
+    if (ordinary_argument(p)) {
+        if (!at_kind(p, ')')) add(p, n, parse_argument(p, false));
+        return not_special(p, n);
+    }
     enum sql_word w = word_at(p, 0);
-    if ((w == W_BOTH || w == W_LEADING || w == W_TRAILING) && kind_at(p, 1) != ',' && kind_at(p, 1) != ')') {
-        form = lower_text(p, tok_text(p, tok_at(p, 0)));
-        advance(p);
+    bool form = (w == W_BOTH || w == W_LEADING || w == W_TRAILING) && kind_at(p, 1) != ',' && kind_at(p, 1) != ')';
+    struct ast *how = text_argument(p, form ? lower_text(p, tok_text(p, tok_at(p, 0))) : STR("both"));
+    if (form) advance(p);
+    struct ast *what = at_word(p, W_FROM) && form ? node(p, AST_LIT_NULL) : parse_expr(p);
+    if (!form && !at_word(p, W_FROM)) {
+        add(p, n, what);
+        return not_special(p, n);
     }
-    add(p, n, text_argument(p, form));
-    if (at_word(p, W_FROM)) add(p, n, node(p, AST_LIT_NULL));
-    else add(p, n, parse_expr(p));
-    if (!at_word(p, W_FROM) && !failed(p) && !(w == W_BOTH || w == W_LEADING || w == W_TRAILING)) {
-        p->at = m.at;
-        p->n_markers = m.n_markers;
-        return NULL;
-    }
+    add(p, n, how);
+    add(p, n, what);
     expect_word(p, W_FROM);
     add(p, n, parse_value(p));
     return close_special(p, n);
 }
 
-/* SUBSTRING(x FROM a [FOR b]), OVERLAY(x PLACING y FROM a [FOR b]) */
+/* SUBSTRING(x FROM a [FOR b]), OVERLAY(x PLACING y FROM a [FOR b]), POSITION(x IN y) */
 static struct ast *parse_from_for(struct parser *p, enum sql_word second) {
-    struct parse_mark m = try_begin(p);
     struct ast *n = special(p);
-    if (at_kind(p, ')')) {
-        p->at = m.at;
-        return NULL;
+    if (ordinary_argument(p)) {
+        if (!at_kind(p, ')')) add(p, n, parse_argument(p, false));
+        return not_special(p, n);
     }
     add(p, n, parse_value(p));
-    if (!accept_word(p, second) && !failed(p)) {
-        p->at = m.at;
-        p->n_markers = m.n_markers;
-        return NULL;
-    }
+    if (!accept_word(p, second)) return not_special(p, n);
     add(p, n, parse_value(p));
     if (second == W_PLACING) {
         expect_word(p, W_FROM);
         add(p, n, parse_value(p));
     }
-    if (accept_word(p, W_FOR)) add(p, n, parse_value(p));
-    return close_special(p, n);
-}
-
-static struct ast *parse_position(struct parser *p) {
-    struct parse_mark m = try_begin(p);
-    struct ast *n = special(p);
-    if (!at_kind(p, ')')) add(p, n, parse_value(p));
-    if (!accept_word(p, W_IN) && !failed(p)) {
-        p->at = m.at;
-        p->n_markers = m.n_markers;
-        return NULL;
-    }
-    add(p, n, parse_value(p));
+    if (second != W_IN && accept_word(p, W_FOR)) add(p, n, parse_value(p));
     return close_special(p, n);
 }
 
@@ -320,7 +319,7 @@ struct ast *parse_special_call(struct parser *p) {
     case W_SUBSTR:
     case W_SUBSTRING: return parse_from_for(p, W_FROM);
     case W_OVERLAY: return parse_from_for(p, W_PLACING);
-    case W_POSITION: return parse_position(p);
+    case W_POSITION: return parse_from_for(p, W_IN);
     default: return NULL;
     }
 }

@@ -87,7 +87,7 @@ static void parse_item_tail(struct parser *p, struct ast *n) {
 
 static struct ast *parse_from_call(struct parser *p, uint32_t pos, struct ast *name) {
     struct ast *n = ast_new(p->a, AST_FROM_CALL, pos, pos);
-    set(p, n, SLOT_CALL, parse_call(p, name));
+    set(p, n, SLOT_CALL, parse_table_call(p, name));
     if (at_words(p, W_WITH, W_ORDINALITY)) {
         advance(p);
         advance(p);
@@ -143,7 +143,7 @@ static struct ast *parse_from_named(struct parser *p) {
     struct ast *n = ast_new(p->a, AST_FROM_TABLE, pos, pos);
     if (stream && at_kind(p, '(')) {
         n->kind = AST_FROM_CALL;
-        set(p, n, SLOT_CALL, parse_call(p, name));
+        set(p, n, SLOT_CALL, parse_table_call(p, name));
     } else set(p, n, SLOT_NAME, name);
     if (stream) n->flags |= AST_F_STREAM;
     if (parens) expect(p, ')');
@@ -375,7 +375,7 @@ void parse_lateral_views(struct parser *p, struct ast *select) {
         advance(p);
         if (accept_word(p, W_OUTER)) n->flags |= AST_F_OUTER;
         struct ast *name = parse_name(p);
-        set(p, n, SLOT_CALL, parse_call(p, name));
+        set(p, n, SLOT_CALL, parse_table_call(p, name));
         if (!at_word(p, W_AS) && at_bare_alias(p, false)) n->text = parse_ident(p)->text;
         if (accept_word(p, W_AS) || at_bare_alias(p, false)) {
             struct ast *names = node(p, AST_LIST);

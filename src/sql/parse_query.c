@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queries: WITH, set operations, SELECT and its clauses, VALUES, the pipe syntax. */
+#include "base/map.h"
 #include "sql/parse.h"
 
 /* ---- where a query begins ---- */
@@ -90,13 +91,15 @@ static struct ast *parse_cte(struct parser *p) {
 
 /* Errors when a name is given twice. */
 static void check_cte_names(struct parser *p, const struct ast *list) {
-    for (uint32_t i = 1; i < list->n && !failed(p); i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (str_ieq(list->child[i]->text, list->child[j]->text)) {
-                str name = list->child[i]->text;
-                parse_error(p, list, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
-                return;
-            }
+    if (list->n < 2 || failed(p)) return;
+    map *seen = map_new();
+    for (uint32_t i = 0; i < list->n; i++) {
+        str name = list->child[i]->text;
+        if (!map_put(seen, lower_text(p, name), list->child[i])) continue;
+        parse_error(p, list, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+        break;
+    }
+    map_free(seen);
 }
 
 struct ast *parse_with(struct parser *p, struct ast *owner) {
