@@ -83,7 +83,9 @@ static void lower(const char *z, buf *out) {
 
 static void dump_text(const struct ast *n, buf *out) {
     buf_c(out, ' ');
-    buf_json_str(out, n->text);
+    if (n->kind != AST_LIT_BINARY) buf_json_str(out, n->text);
+    else
+        for (size_t i = 0; i < n->text.n; i++) buf_fmt(out, "%02x", (unsigned char)n->text.p[i]);
 }
 
 void ast_dump(const struct ast *n, buf *out) {

@@ -12,7 +12,7 @@
  *
  * Statements are nodes too. A statement that the catalog carries out (CREATE SCHEMA, GRANT, …) is a
  * AST_COMMAND whose text is the command's name ("create_schema"); sql_commands in parse_command.c lists
- * each with its slots.
+ * each with its slots; children and slots of scripts' statements stand in parse_script.c.
  *
  * Height is bounded by the parser (SQL_MAX_HEIGHT), so recursive walks are safe. Chains of AND and of OR are
  * balanced trees, as Spark builds them; other chains (a + b + c, UNION) grow to the left. Nodes live in the arena
@@ -63,7 +63,7 @@
  *   EXISTS      slot QUERY
  *   SUBQUERY    slot QUERY: scalar subquery
  *   CASE        slot EXPR (CASE x …); children: WHEN, THEN in pairs; slot ELSE
- *   CAST        AST_F_TRY; child 0; slot TYPE; op ':' when written x::t, '?' when x?::t
+ *   CAST        AST_F_TRY; child 0; slot TYPE; op ':' when written x::t, '?' when x?::t; child 1 of CAST(x AS t FORMAT 'f')
  *   CALL        children: arguments; slot NAME; AST_F_DISTINCT; slot FILTER (WHERE expr); slot WITHIN (LIST of SORT);
  *               slot ORDER (LIST of SORT inside the parentheses); slot OVER (WINDOW or IDENT name); op: 0, 'i' IGNORE NULLS,
  *               'r' RESPECT NULLS. count(*) has a STAR. An argument may be NAMED_ARG, LAMBDA, TABLE_ARG.
@@ -73,7 +73,7 @@
  *               (or LIT_NULL), then from where. `timestampdiff(unit, …)`, `dateadd(unit, …)`: unit as LIT_STRING.
  *   NAMED_ARG   text the name; child 0 (name => value)
  *   LAMBDA      children: IDENT parameters; slot EXPR
- *   TABLE_ARG   slot FROM: TABLE(t) or TABLE(query); slot PARTITION (LIST), slot ORDER (LIST of SORT); AST_F_SINGLE
+ *   TABLE_ARG   slot FROM: TABLE(t) or TABLE(query); slot PARTITION (LIST), slot ORDER (LIST of SORT); WITH SINGLE PARTITION: AST_F_JSON
  *   SUBSCRIPT   child 0 [ child 1 ]
  *   FIELD       child 0 . text  (after something that is not a plain name)
  *   PATH        v:a.b[0]: child 0; text the path as written after ':'
@@ -89,7 +89,8 @@
  *   LIST        children
  * Types
  *   TYPE        text: name in lower case ("decimal", "array", "interval", …); children: LIT_NUMBER parameters, or TYPE
- *               of elements (array 1, map 2), or FIELD_DEF of struct; interval: slot FROM, TO (IDENT units)
+ *               of elements (array 1, map 2), or FIELD_DEF of struct; interval: slot FROM, TO (IDENT units); string: slot
+ *               COLLATION (IDENT). timestamp without time zone is "timestamp_ntz", with local time zone "timestamp_ltz"
  *   FIELD_DEF   text the name; slot TYPE; AST_F_NOT_NULL; slot COMMENT; slot COLLATION
  * Queries
  *   QUERY       slot WITH (LIST of CTE; AST_F_RECURSIVE on QUERY), slot BODY (SELECT, SETOP, VALUES, TABLE, QUERY, PIPE),
@@ -103,18 +104,21 @@
  *   GROUP       children: expressions, or GROUPING (text "rollup" "cube" "sets"; children LIST each); AST_F_ALL for GROUP BY
  *               ALL; `GROUP BY a WITH ROLLUP|CUBE` becomes one GROUPING
  *   SETOP       text "union" "except" "intersect" (minus → except); AST_F_ALL; AST_F_BY_NAME; children left, right
- *   VALUES      children: ROW or expression, one per row
+ *   VALUES      children: ROW or expression, one per row; slot ALIAS, NAMES where it is a query's body and has them
  *   TABLE       TABLE name: slot NAME
- *   PIPE        child 0 the input (query or FROM), children 1..: PIPE_OP
+ *   PIPE        child 0 the input (a query's body; FROM t alone is a SELECT of a STAR), children 1..: PIPE_OP
  *   PIPE_OP     text "select" "extend" "set" "drop" "as" "where" "aggregate" "join" "order" "limit" "union"… "pivot" "unpivot"
- *               "tablesample" "window"; slots as in SELECT; children items
+ *               "tablesample" "lateral". select, extend: ITEMS (WINDOWS); set: children ASSIGN; drop: children IDENT (NAME when dotted); as: ALIAS;
+ *               where: WHERE; aggregate: ITEMS, GROUP (children may be ALIAS); join, pivot, unpivot: FROM, whose leftmost child 0 is an empty
+ *               FROM_GROUP that stands for the input; order, limit: slots of QUERY; union, except, intersect: QUERY (a body), _ALL, _BY_NAME;
+ *               tablesample: SAMPLE; lateral: VIEWS
  * From items
  *   FROM_TABLE  slot NAME; slot ALIAS (IDENT); slot NAMES (LIST of IDENT); slot VERSION or TIMESTAMP (expr) for time travel;
  *               slot SAMPLE; slot OPTIONS (LIST of PROPERTY); AST_F_STREAM. `t@v1` and `t@2024…` come as VERSION/TIMESTAMP.
  *               AST_F_PATH: a direct path, format.`path`: NAME has the two parts
  *               AST_F_ROWIDS (never parsed; rewrites set it): also yields the hidden columns _bh_file, _bh_row
  *   FROM_QUERY  slot QUERY; slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL
- *   FROM_CALL   slot CALL (table-valued function); slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL, AST_F_ORDINALITY
+ *   FROM_CALL   slot CALL (table-valued function); slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL; WITH ORDINALITY: AST_F_JSON
  *   FROM_VALUES slot QUERY (VALUES); slot ALIAS, NAMES
  *   JOIN        text "inner" "left" "right" "full" "cross" "semi" "anti"; AST_F_NATURAL; AST_F_LATERAL; children left, right;
  *               slot ON, slot USING (LIST of IDENT)
@@ -128,7 +132,8 @@
  * Statements
  *   S_QUERY     slot QUERY
  *   S_INSERT    slot NAME; AST_F_OVERWRITE; AST_F_BY_NAME; slot NAMES (LIST of NAME); slot PARTITION (LIST of PARTVAL), AST_F_IF_NOT_EXISTS;
- *               slot WHERE (REPLACE WHERE), slot USING (REPLACE USING LIST), slot ON (REPLACE ON), slot QUERY; slot WITH; AST_F_EVOLVE
+ *               slot WHERE (REPLACE WHERE), slot USING (REPLACE USING LIST), slot ON (REPLACE ON), slot QUERY; slot WITH; AST_F_EVOLVE;
+ *               slot ALIAS (of the target), slot FROM (FROM_QUERY: the source again, with its alias), slot OPTIONS
  *   PARTVAL     text column; child 0 value or missing (dynamic)
  *   S_UPDATE    slot NAME, ALIAS, ITEMS (LIST of ASSIGN), WHERE
  *   ASSIGN      child 0 NAME, child 1 value (or DEFAULT)
@@ -138,7 +143,8 @@
  *   MERGE_DO    text "update" "insert" "delete"; AST_F_ALL (*); ITEMS (LIST of ASSIGN) for update; NAMES and VALUES for insert
  *   S_EXPLAIN   text "" "extended" "codegen" "cost" "formatted"; child 0 the statement
  *   S_DESCRIBE_QUERY slot QUERY
- *   S_SET       text key as written ("" for SET alone, AST_F_ALL for SET -v); slot VALUE (LIT_STRING raw text); "time zone" is key "timezone"
+ *   S_SET       text key as written ("" for SET alone, AST_F_ALL for SET -v); slot VALUE (LIT_STRING raw text); "time zone" is key "timezone", whose
+ *               value may be an INTERVAL in slot EXPR
  *   S_SET_VAR   SET VAR: children ASSIGN; or slot NAMES (LIST) and QUERY
  *   S_RESET     text key or ""
  *   S_USE       text "catalog" "schema" ""; slot NAME
@@ -147,14 +153,17 @@
  *   S_CREATE_TABLE AST_F_REPLACE, AST_F_IF_NOT_EXISTS, AST_F_EXTERNAL, AST_F_TEMP; slot NAME; COLUMNS (LIST of COLUMN_DEF), CONSTRAINTS
  *               (LIST of CONSTRAINT), USING (IDENT), PARTITION (LIST of IDENT or COLUMN_DEF), CLUSTER (LIST of NAME; IDENT "auto"/"none"), LOCATION, COMMENT
  *               (LIT_STRING), PROPERTIES, OPTIONS (LIST of PROPERTY), QUERY (CTAS), LIKE (NAME), CLONE (NAME; text "shallow"/"deep" in op 's'/'d',
- *               VERSION/TIMESTAMP), COLLATION, FILTER (row filter)
+ *               VERSION/TIMESTAMP), COLLATION, FILTER (row filter: CALL of function and columns), FORMAT (Hive's clauses, as text). REPLACE TABLE without
+ *               CREATE has AST_F_IF_EXISTS. CREATE STREAMING TABLE is the COMMAND "create_streaming_table" with the same slots
  *   COLUMN_DEF  text; TYPE; AST_F_NOT_NULL; DEFAULT, GENERATED (expr), IDENTITY (LIST: LIT_NUMBER start, step; op 'a' ALWAYS 'd' BY DEFAULT), COMMENT,
- *               CONSTRAINTS, MASK, COLLATION, AFTER (IDENT), AST_F_FIRST
+ *               CONSTRAINTS, MASK (CALL), COLLATION, AFTER (IDENT), AST_F_FIRST; NAME where the name is nested (ADD COLUMN a.b INT)
  *   CONSTRAINT  text name or ""; op 'c' CHECK, 'p' primary, 'f' foreign, 'u' unique; EXPR; NAMES; REF (NAME); REFNAMES; child IDENT options (rely, …)
  *   S_CREATE_VIEW AST_F_REPLACE, _IF_NOT_EXISTS, _TEMP, _GLOBAL, _MATERIALIZED; NAME; COLUMNS (LIST of COLUMN_DEF without type), COMMENT, PROPERTIES, QUERY;
- *               text the query's own text
+ *               text the query's own text; SCHEMA (IDENT: binding, compensation, evolution, type evolution), KEY (schedule, as text), USING and OPTIONS
+ *               (temporary view of a source, no QUERY), slots of tables (PARTITION, CLUSTER, FILTER, LOCATION); AST_F_SPECIAL: WITH METRICS, text the YAML
  *   S_CREATE_FUNCTION AST_F_REPLACE, _IF_NOT_EXISTS, _TEMP; NAME; PARAMS (LIST of COLUMN_DEF), RETURNS (TYPE, or LIST of COLUMN_DEF for a table), LANGUAGE, EXPR or QUERY,
- *               COMMENT, OPTIONS (LIST of IDENT); text the body's own text
+ *               COMMENT, OPTIONS (LIST of IDENT); text the body's own text. Of other languages: VALUE (LIT_STRING body), KEY (handler), PROPERTIES (environment),
+ *               FILES (LIST of PROPERTY)
  *   S_SCRIPT    BEGIN … END: children statements (see parse_script.c)
  *   PROPERTY    text key; child 0 value (LIT_STRING, LIT_NUMBER, LIT_BOOL) or missing
  *   COMMAND     text its name; NAME and other slots as its row in parse_command.c says
@@ -230,7 +239,7 @@ enum ast_flag {
     AST_F_STREAM = 1u << 28,
     AST_F_SYMMETRIC = 1u << 29,
     AST_F_EXTENDED = 1u << 30,
-    AST_F_JSON = 1u << 31, /* AS JSON; ORDINALITY of FROM_CALL; SINGLE of TABLE_ARG; DRY RUN of VACUUM */
+    AST_F_JSON = 1u << 31, /* AS JSON; ORDINALITY of FROM_CALL; SINGLE of TABLE_ARG; DRY RUN of VACUUM, FSCK, SYNC */
 };
 
 struct ast_place {

@@ -1145,7 +1145,7 @@ const struct sql_error_row sql_error_rows[] = {
      "Input row doesn't have expected number of values required by the schema. <expected> fields are required while <actual> values are provided."},
     {"SUM_OF_LIMIT_AND_OFFSET_EXCEEDS_MAX_INT", "22003", SQL_FORM_CONTEXT,
      "The sum of the LIMIT clause and the OFFSET clause must not be greater than the maximum 32-bit integer value (2,147,483,647) but found limit = <limit>, offset = <offset>."},
-    {"SYNTAX_DISCONTINUED.BANG_EQUALS_NOT", "42601", SQL_FORM_SYNTAX,
+    {"SYNTAX_DISCONTINUED.BANG_EQUALS_NOT", "42601", SQL_FORM_CONTEXT,
      "Support of the clause or keyword: <clause> has been discontinued in this context. The '!' keyword is only supported as an alias for the prefix operator 'NOT'.\nUse the 'NOT' keyword instead for infix clauses such as `NOT LIKE`, `NOT IN`, `NOT BETWEEN`, etc.\nTo re-enable the '!' keyword, set \"spark.sql.legacy.bangEqualsNot\" to \"true\"."},
     {"TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", SQL_FORM_ANALYSIS,
      "Cannot create table or view <relationName> because it already exists.\nChoose a different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects."},

@@ -134,7 +134,8 @@ bool try_end(struct parser *p, struct parse_mark m) {
 
 static err *take_error(struct parser *p) {
     struct ast at = {.pos = p->fail.pos, .end = p->fail.end};
-    return sql_error_list(p->fail.cls, &at, p->text, p->fail.pairs, p->fail.n);
+    /* An empty text has a place too: its only line. */
+    return sql_error_list(p->fail.cls, &at, p->text.n ? p->text : STR("\n"), p->fail.pairs, p->fail.n);
 }
 
 /* ---- nodes ---- */
@@ -297,6 +298,15 @@ static struct ast *literal_ident(struct parser *p) {
     return n;
 }
 
+/* Names without quotes are of ASCII alone. */
+static void refuse_letters(struct parser *p, const struct ast *n) {
+    for (size_t i = 0; i < n->text.n; i++)
+        if ((unsigned char)n->text.p[i] >= 0x80) {
+            parse_error(p, n, "INVALID_IDENTIFIER", "ident", arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 300))), NULL);
+            return;
+        }
+}
+
 static bool at_literal_ident(const struct parser *p) {
     return at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(' && at_string(p, 2) && tok_at(p, 1)->match == p->at + 3;
 }
@@ -315,6 +325,7 @@ struct ast *parse_ident(struct parser *p) {
         n->flags = AST_F_QUOTED;
     }
     advance(p);
+    if (t->kind == T_WORD) refuse_letters(p, n);
     return n;
 }
 

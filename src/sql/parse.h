@@ -148,6 +148,7 @@ struct ast *parse_type(struct parser *p);
 bool at_query(const struct parser *p);
 struct ast *parse_query(struct parser *p);
 struct ast *parse_with(struct parser *p, struct ast *owner);
+void check_with(struct parser *p, const struct ast *owner);
 /* The query after its WITH. `q` is the QUERY node. */
 struct ast *parse_query_rest(struct parser *p, struct ast *q);
 struct ast *parse_values(struct parser *p);

@@ -97,7 +97,7 @@ const struct sql_command_row sql_commands[] = {
 
     /* ---- CREATE (tables, views and functions: parse_table.c) ---- */
     {"create_catalog", "CREATE [ FOREIGN +EXTERNAL ] CATALOG " IF_NEW " <name:NAME> { USING SHARE <name:TARGET> / USING CONNECTION <ident:TARGET> / MANAGED LOCATION <string:LOCATION> / COMMENT <string:COMMENT> / OPTIONS <props:OPTIONS> / DEFAULT COLLATION <ident:COLLATION> }"},
-    {"create_schema", "CREATE SCHEMA|DATABASE|NAMESPACE " IF_NEW " <name:NAME> { COMMENT <string:COMMENT> / MANAGED LOCATION <string:LOCATION> +MATERIALIZED / LOCATION <string:LOCATION> / WITH DBPROPERTIES|PROPERTIES <props:PROPERTIES> / DEFAULT COLLATION <ident:COLLATION> }"},
+    {"create_schema", "CREATE SCHEMA|DATABASE|NAMESPACE " IF_NEW " <name:NAME> { COMMENT <string:COMMENT> / MANAGED LOCATION <string:LOCATION> +SPECIAL / LOCATION <string:LOCATION> / WITH DBPROPERTIES|PROPERTIES <props:PROPERTIES> / DEFAULT COLLATION <ident:COLLATION> }"},
     {"create_volume", "CREATE [ EXTERNAL +EXTERNAL ] VOLUME " IF_NEW " <name:NAME> { LOCATION <string:LOCATION> / COMMENT <string:COMMENT> }"},
     {"create_location", "CREATE EXTERNAL LOCATION " IF_NEW " <ident:NAME> URL <string:LOCATION> [ WITH ] '(' [ STORAGE ] CREDENTIAL <ident:KEY> ')' [ COMMENT <string:COMMENT> ]"},
     {"create_credential", "CREATE [ STORAGE|SERVICE ] CREDENTIAL " IF_NEW " <ident:NAME> <rest:FORMAT>"},

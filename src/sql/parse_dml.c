@@ -272,9 +272,11 @@ struct ast *parse_with_statement(struct parser *p) {
         dml->pos = n->pos;
         dml->flags |= q->flags & AST_F_RECURSIVE;
         set(p, dml, SLOT_WITH, ast_get(q, SLOT_WITH));
+        check_with(p, dml);
         return dml;
     }
     set(p, n, SLOT_QUERY, parse_query_rest(p, q));
+    check_with(p, q);
     return done(p, n);
 }
 

@@ -603,10 +603,17 @@ struct ast *parse_named_expr(struct parser *p) {
     return done(p, n);
 }
 
+/* A comma that goes on with this list, not with the arguments of the call around it (… ORDER BY a, x => 1). */
+static bool accept_more(struct parser *p) {
+    if (!at_kind(p, ',') || (at_identifier(p, 1, false) && kind_at(p, 2) == T_FAT)) return false;
+    advance(p);
+    return true;
+}
+
 struct ast *parse_expr_list(struct parser *p) {
     struct ast *list = node(p, AST_LIST);
     do add(p, list, parse_expr(p));
-    while (accept(p, ','));
+    while (accept_more(p));
     return done(p, list);
 }
 
@@ -630,6 +637,6 @@ struct ast *parse_sort_list(struct parser *p) {
         if (accept_words(p, W_NULLS, W_FIRST)) s->op = 'f';
         else if (accept_words(p, W_NULLS, W_LAST)) s->op = 'l';
         add(p, list, done(p, s));
-    } while (accept(p, ','));
+    } while (accept_more(p));
     return done(p, list);
 }

@@ -230,7 +230,23 @@ static str join_kind(struct parser *p) {
     return STR("inner");
 }
 
+/* What cannot be joined so; the error stands from the join's first word. */
+static void check_join(struct parser *p, const struct ast *n, struct ast *at) {
+    static const char *const kinds[][2] = {
+        {"right", "RIGHT OUTER"}, {"full", "FULL OUTER"}, {"semi", "LEFT SEMI"}, {"anti", "LEFT ANTI"}};
+    done(p, at);
+    bool natural = ast_has(n, AST_F_NATURAL), lateral = ast_has(n, AST_F_LATERAL);
+    if (natural && lateral) parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "LATERAL", "joinType2", "NATURAL", NULL);
+    if (natural && str_eqz(n->text, "cross"))
+        parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "NATURAL", "joinType2", "CROSS", NULL);
+    if (!lateral) return;
+    if (ast_get(n, SLOT_USING)) parse_error(p, at, "UNSUPPORTED_FEATURE.LATERAL_JOIN_USING", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_eqz(n->text, kinds[i][0])) parse_error(p, at, "INVALID_LATERAL_JOIN_TYPE", "joinType", kinds[i][1], NULL);
+}
+
 struct ast *parse_join(struct parser *p, struct ast *left) {
+    struct ast *at = node(p, AST_LIST);
     struct ast *n = chain(p, AST_JOIN, left, left->pos);
     if (accept_word(p, W_NATURAL)) n->flags |= AST_F_NATURAL;
     n->text = join_kind(p);
@@ -246,16 +262,7 @@ struct ast *parse_join(struct parser *p, struct ast *left) {
         }
     }
     done(p, n);
-    bool lateral = n->flags & AST_F_LATERAL;
-    if (lateral && ast_get(n, SLOT_USING)) parse_error(p, n, "UNSUPPORTED_FEATURE.LATERAL_JOIN_USING", NULL);
-    bool outer_kind = str_eqz(n->text, "right") || str_eqz(n->text, "full") || str_eqz(n->text, "semi") || str_eqz(n->text, "anti");
-    if (lateral && outer_kind) {
-        const char *kinds[] = {"right", "RIGHT OUTER", "full", "FULL OUTER", "semi", "LEFT SEMI", "anti", "LEFT ANTI"};
-        for (size_t i = 0; i < ARRAY_LEN(kinds); i += 2)
-            if (str_eqz(n->text, kinds[i])) parse_error(p, n, "INVALID_LATERAL_JOIN_TYPE", "joinType", kinds[i + 1], NULL);
-    }
-    if ((n->flags & AST_F_NATURAL) && str_eqz(n->text, "cross"))
-        parse_error(p, n, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "NATURAL", "joinType2", "CROSS", NULL);
+    check_join(p, n, at);
     return n;
 }
 

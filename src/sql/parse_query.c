@@ -89,14 +89,15 @@ static struct ast *parse_cte(struct parser *p) {
     return done(p, n);
 }
 
-/* Errors when a name is given twice. */
-static void check_cte_names(struct parser *p, const struct ast *list) {
-    if (list->n < 2 || failed(p)) return;
+/* Errors over the whole statement when a name is given twice. */
+void check_with(struct parser *p, const struct ast *owner) {
+    const struct ast *list = ast_get(owner, SLOT_WITH);
+    if (!list || list->n < 2 || failed(p)) return;
     map *seen = map_new();
     for (uint32_t i = 0; i < list->n; i++) {
-        str name = list->child[i]->text;
-        if (!map_put(seen, lower_text(p, name), list->child[i])) continue;
-        parse_error(p, list, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+        str name = lower_text(p, list->child[i]->text);
+        if (!map_put(seen, name, list->child[i])) continue;
+        parse_error(p, owner, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
         break;
     }
     map_free(seen);
@@ -111,8 +112,7 @@ struct ast *parse_with(struct parser *p, struct ast *owner) {
     }
     do add(p, list, parse_cte(p));
     while (accept(p, ','));
-    check_cte_names(p, done(p, list));
-    set(p, owner, SLOT_WITH, list);
+    set(p, owner, SLOT_WITH, done(p, list));
     return list;
 }
 
@@ -451,6 +451,7 @@ static struct ast *parse_body(struct parser *p) {
 }
 
 static void parse_organization(struct parser *p, struct ast *n) {
+    struct ast *at = node(p, AST_LIST);
     if (accept_words(p, W_ORDER, W_BY)) set(p, n, SLOT_ORDER, parse_sort_list(p));
     if (accept_words(p, W_CLUSTER, W_BY)) set(p, n, SLOT_CLUSTERBY, parse_expr_list(p));
     if (accept_words(p, W_DISTRIBUTE, W_BY)) set(p, n, SLOT_DISTRIBUTEBY, parse_expr_list(p));
@@ -464,8 +465,7 @@ static void parse_organization(struct parser *p, struct ast *n) {
     bool sorts = ast_get(n, SLOT_ORDER) != NULL, cluster = ast_get(n, SLOT_CLUSTERBY) != NULL,
          spread = ast_get(n, SLOT_DISTRIBUTEBY) || ast_get(n, SLOT_SORTBY);
     if (!failed(p) && sorts + cluster + spread > 1) {
-        done(p, n);
-        parse_error(p, n, "UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES", NULL);
+        parse_error(p, done(p, at), "UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES", NULL);
     }
 }
 
@@ -491,9 +491,10 @@ struct ast *parse_query(struct parser *p) {
         return q;
     }
     if (at_word(p, W_WITH)) parse_with(p, q);
-    q = parse_query_rest(p, q);
+    struct ast *rest = parse_query_rest(p, q);
+    check_with(p, q);
     leave(p);
-    return q;
+    return rest;
 }
 
 /* ---- pipe operators ---- */

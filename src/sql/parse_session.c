@@ -39,6 +39,7 @@ static struct ast *parse_time_zone(struct parser *p, struct ast *n) {
 /* SET VAR a = 1, b = 2; SET VAR (a, b) = (query); in scripts also without VAR. */
 static struct ast *parse_set_var(struct parser *p, struct ast *n) {
     n->kind = AST_S_SET_VAR;
+    n->text = STR_NONE;
     if (at_kind(p, '(')) {
         struct ast *names = node(p, AST_LIST);
         advance(p);

@@ -16,7 +16,7 @@ static struct ast *parse_struct_field(struct parser *p) {
     }
 }
 
-static void incomplete(struct parser *p, struct ast *n, const char *cls) { parse_error(p, n, cls, "elementType", "<elementType>", NULL); }
+static void incomplete(struct parser *p, struct ast *n, const char *cls) { parse_error(p, n, cls, "elementType", "<INT>", NULL); }
 
 static void parse_nested(struct parser *p, struct ast *n) {
     bool array = str_eqz(n->text, "array"), map = str_eqz(n->text, "map");
