@@ -11,11 +11,15 @@
 
 #include "base/vec.h"
 #include "sys/files.h"
+#include "sys/rand.h"
 
 struct delta_fs_ops {
     err *(*read)(const struct delta_fs *fs, arena *a, str name, str *ret);
     err *(*list)(const struct delta_fs *fs, arena *a, str dir, str from, struct delta_entry **ret, size_t *ret_n);
     err *(*put)(const struct delta_fs *fs, str name, str bytes, bool if_absent);
+    err *(*put_unsynced)(const struct delta_fs *fs, str name, str bytes);
+    err *(*sync)(const struct delta_fs *fs, str dir);
+    err *(*mkdir)(const struct delta_fs *fs, str dir);
     err *(*del)(const struct delta_fs *fs, str name);
     err *(*stat)(const struct delta_fs *fs, str name, struct delta_entry *ret);
 };
@@ -73,6 +77,38 @@ static err *dir_put(const struct delta_fs *fs, str name, str bytes, bool if_abse
     return e;
 }
 
+/* Names of temporary files begin with a dot, so no listing of a log takes them. What a crash leaves is swept by VACUUM. */
+static err *dir_put_unsynced(const struct delta_fs *fs, str name, str bytes) {
+    arena *a = arena_new();
+    const char *path = path_of(fs, a, name);
+    size_t dir = 0;
+    for (size_t i = 0; path[i]; i++)
+        if (path[i] == '/') dir = i;
+    const char *temp = arena_printf(a, "%.*s/.%s.%d.%llx.tmp", (int)dir, path, path + dir + 1, (int)getpid(), (unsigned long long)rand_u64());
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    err *e = fd < 0 ? err_errno("%s", temp) : files_write_fd(fd, temp, bytes.p, bytes.n);
+    if (!e && fsync(fd)) e = err_errno("%s", temp);
+    if (fd >= 0) close(fd);
+    if (!e && link(temp, path)) e = errno == EEXIST ? err_new(ERR_ALREADY_EXISTS, "%s exists", path) : err_errno("%s", path);
+    if (fd >= 0) unlink(temp);
+    arena_free(a);
+    return e;
+}
+
+static err *dir_sync(const struct delta_fs *fs, str dir) {
+    arena *a = arena_new();
+    err *e = files_sync_parent(arena_printf(a, "%s/x", path_of(fs, a, dir)));
+    arena_free(a);
+    return e;
+}
+
+static err *dir_mkdir(const struct delta_fs *fs, str dir) {
+    arena *a = arena_new();
+    err *e = files_mkdirs(path_of(fs, a, dir), 0755);
+    arena_free(a);
+    return e;
+}
+
 static err *dir_del(const struct delta_fs *fs, str name) {
     arena *a = arena_new();
     const char *path = path_of(fs, a, name);
@@ -94,7 +130,7 @@ static err *dir_stat(const struct delta_fs *fs, str name, struct delta_entry *re
     return e;
 }
 
-static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_del, dir_stat};
+static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_put_unsynced, dir_sync, dir_mkdir, dir_del, dir_stat};
 
 struct delta_fs delta_fs_dir(arena *a, str root) {
     while (root.n > 1 && root.p[root.n - 1] == '/') root.n--;
@@ -155,6 +191,12 @@ static err *store_put(const struct delta_fs *fs, str name, str bytes, bool if_ab
     return e;
 }
 
+static err *store_put_unsynced(const struct delta_fs *fs, str name, str bytes) { return store_put(fs, name, bytes, true); }
+static err *store_nothing(const struct delta_fs *fs, str dir) {
+    (void)fs, (void)dir;
+    return NULL;
+}
+
 static err *store_del(const struct delta_fs *fs, str name) {
     arena *a = arena_new();
     str key = key_of(fs, a, name);
@@ -172,7 +214,7 @@ static err *store_stat(const struct delta_fs *fs, str name, struct delta_entry *
     return e;
 }
 
-static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_del, store_stat};
+static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_put_unsynced, store_nothing, store_nothing, store_del, store_stat};
 
 struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix) {
     while (prefix.n && prefix.p[prefix.n - 1] == '/') prefix.n--;
@@ -190,3 +232,6 @@ err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent
 }
 err *delta_fs_delete(const struct delta_fs *fs, str name) { return fs->ops->del(fs, name); }
 err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) { return fs->ops->stat(fs, name, ret); }
+err *delta_fs_put_unsynced(const struct delta_fs *fs, str name, str bytes) { return fs->ops->put_unsynced(fs, name, bytes); }
+err *delta_fs_sync(const struct delta_fs *fs, str dir) { return fs->ops->sync(fs, dir); }
+err *delta_fs_mkdir(const struct delta_fs *fs, str dir) { return fs->ops->mkdir(fs, dir); }

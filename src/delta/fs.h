@@ -40,6 +40,11 @@ err *delta_fs_list(const struct delta_fs *fs, arena *a, str dir, str from, struc
                    size_t *ret_n) BH_CHECK;
 /* Durable when it returns. */
 err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent) BH_CHECK;
+/* Put if absent; the object is complete and durable, its name only after delta_fs_sync() of its folder. */
+err *delta_fs_put_unsynced(const struct delta_fs *fs, str name, str bytes) BH_CHECK;
+err *delta_fs_sync(const struct delta_fs *fs, str dir) BH_CHECK;
+/* Makes the folder (directories only). */
+err *delta_fs_mkdir(const struct delta_fs *fs, str dir) BH_CHECK;
 err *delta_fs_delete(const struct delta_fs *fs, str name) BH_CHECK;
 /* ERR_NOT_FOUND, else size and time. */
 err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) BH_CHECK;

@@ -230,6 +230,23 @@ void delta_skip(struct delta_snapshot *s, const struct delta_test *tests, size_t
     pthread_mutex_unlock(&x->lock);
 }
 
+bool delta_file_may_pass(const struct delta_file *f, const struct delta_test *tests, size_t n) {
+    arena *a = arena_new();
+    bool keep = true;
+    for (size_t i = 0; i < n && keep; i++) {
+        uint8_t flags = 0;
+        union bound lo = {0}, hi = {0};
+        struct delta_bounds b = {.order = tests[i].order, .flags = &flags, .lo = &lo, .hi = &hi};
+        if (tests[i].partition)
+            from_partition(f, &tests[i], &b, 0);
+        else
+            from_stats(a, a, f, &tests[i], &b, 0);
+        apply(&b, &tests[i], 1, &keep);
+    }
+    arena_free(a);
+    return keep;
+}
+
 int64_t delta_num_records(const struct delta_file *f) {
     /* Most writers put it first: read without parsing the whole. */
     static const char head[] = "{\"numRecords\":";

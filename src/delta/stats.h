@@ -34,6 +34,8 @@ struct delta_test {
 /* keep[i] for each of s->files: may it have a row that passes all tests? Parsed bounds are kept in the snapshot for
  * the next time. */
 void delta_skip(struct delta_snapshot *s, const struct delta_test *tests, size_t n, bool *keep);
+/* The same for one file that is in no snapshot. */
+bool delta_file_may_pass(const struct delta_file *f, const struct delta_test *tests, size_t n);
 /* numRecords of a file, -1 if the log does not say. */
 int64_t delta_num_records(const struct delta_file *f);
 /* nullCount of a top-level column by its physical name, -1 if it is not told. */

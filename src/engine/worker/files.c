@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time travel's versions; files that are no table: read_files(), csv.`path` and its relatives. */
-#include "base/buf.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/enc.h"
+#include "base/vec.h"
+#include "delta/partition.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
+#include "sys/files.h"
+
+#define MAX_FILES 200000
+
+struct file_names {
+    str *p;
+    size_t n, cap;
+};
 
 /* Text of a time, in the session's zone unless it names one, as microseconds. */
 static err *time_of(struct scan_ctx *c, struct sql_env *e, str text, int64_t *ret) {
@@ -36,5 +51,224 @@ err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, s
         if (!text.p) return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", time, STR_NONE, "expr", "NULL", NULL);
         return time_of(c, e, text, &ret->timestamp_us);
     }
+    return NULL;
+}
+
+/* ---- Parquet files as a table of their own ----
+ * A log is made up in memory: its metadata from the first file's footer, an add for each file, partition values from folders
+ * named a=b. Then everything that holds for tables (groups of schemas, missing columns, skipping, _metadata) holds for them. */
+
+static const struct sql_type *type_of_node(arena *a, const struct footer_node *n);
+
+static const struct sql_type *struct_of_node(arena *a, const struct footer_node *n) {
+    struct sql_type *t = arena_new_of(a, struct sql_type);
+    struct sql_field *f = arena_array_of(a, struct sql_field, n->n + 1);
+    for (size_t i = 0; i < n->n; i++) f[i] = (struct sql_field){.name = n->child[i].name, .type = type_of_node(a, &n->child[i]), .nullable = true};
+    *t = (struct sql_type){.kind = TY_STRUCT, .fields = f, .n = n->n};
+    return t;
+}
+
+static const struct sql_type *type_of_node(arena *a, const struct footer_node *n) {
+    const struct footer_node *k, *v;
+    if ((v = footer_element(n))) return sql_array(a, type_of_node(a, v), true);
+    if (footer_map(n, &k, &v)) return sql_map(a, type_of_node(a, k), type_of_node(a, v), true);
+    if (n->logical == LOG_VARIANT) return sql_type_of(TY_VARIANT);
+    if (n->logical == LOG_DECIMAL && n->precision <= 38) return sql_decimal(a, n->precision, n->scale);
+    switch (n->phys) {
+    case PHYS_GROUP: return struct_of_node(a, n);
+    case PHYS_BOOLEAN: return sql_type_of(TY_BOOLEAN);
+    case PHYS_INT32:
+        if (n->logical == LOG_DATE) return sql_type_of(TY_DATE);
+        if (n->logical == LOG_INT && n->bits == 8) return sql_type_of(n->is_signed ? TY_TINYINT : TY_SMALLINT);
+        if (n->logical == LOG_INT && n->bits == 16) return sql_type_of(n->is_signed ? TY_SMALLINT : TY_INT);
+        return sql_type_of(n->logical == LOG_INT && !n->is_signed ? TY_BIGINT : TY_INT);
+    case PHYS_INT64:
+        if (n->logical == LOG_TIMESTAMP) return sql_type_of(n->utc ? TY_TIMESTAMP : TY_TIMESTAMP_NTZ);
+        if (n->logical == LOG_INT && !n->is_signed) return sql_decimal(a, 20, 0);
+        return sql_type_of(TY_BIGINT);
+    case PHYS_INT96: return sql_type_of(TY_TIMESTAMP);
+    case PHYS_FLOAT: return sql_type_of(TY_FLOAT);
+    case PHYS_DOUBLE: return sql_type_of(TY_DOUBLE);
+    case PHYS_BYTES:
+        return sql_type_of(n->logical == LOG_STRING || n->logical == LOG_ENUM || n->logical == LOG_JSON ? TY_STRING : TY_BINARY);
+    default: return sql_type_of(n->logical == LOG_UUID ? TY_STRING : TY_BINARY);
+    }
+}
+
+/* Files under a folder (or the file itself), in order; names that begin with '_' or '.' are not data. */
+static err *list_under(struct scan_ctx *c, const char *path, const char *suffix, int depth, struct file_names *out) {
+    struct stat st;
+    if (lstat(path, &st) || S_ISLNK(st.st_mode))
+        return sql_error("PATH_NOT_FOUND", NULL, STR_NONE, "path", path, NULL);
+    if (S_ISREG(st.st_mode)) {
+        vec_push(out, str_of(arena_strdup(c->a, path)));
+        return out->n > MAX_FILES ? err_new(ERR_RESOURCE_EXHAUSTED, "%s has more than %d files", path, MAX_FILES) : NULL;
+    }
+    if (!S_ISDIR(st.st_mode) || depth > 40) return NULL;
+    struct files_names names;
+    TRY(files_list(path, MAX_FILES, &names));
+    err *e = NULL;
+    for (size_t i = 0; !e && i < names.n; i++) {
+        const char *child = arena_printf(c->a, "%s/%s", path, names.p[i]);
+        if (names.p[i][0] == '.' || (names.p[i][0] == '_' && !strchr(names.p[i], '=')) || lstat(child, &st)) continue;
+        if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && str_ends(str_of(child), str_of(suffix)))) e = list_under(c, child, suffix, depth + 1, out);
+    }
+    files_names_free(&names);
+    return e;
+}
+
+/* Does a name match a pattern of '*' and '?' (no slash)? */
+static bool matches(str pattern, str name) {
+    if (!pattern.n) return !name.n;
+    if (pattern.p[0] == '*') {
+        for (size_t i = 0; i <= name.n; i++)
+            if (matches(str_from(pattern, 1), str_from(name, i))) return true;
+        return false;
+    }
+    return name.n && (pattern.p[0] == '?' || pattern.p[0] == name.p[0]) && matches(str_from(pattern, 1), str_from(name, 1));
+}
+
+/* A path that may have '*' and '?' in its parts. */
+static err *expand(struct scan_ctx *c, str path, const char *suffix, struct file_names *out) {
+    ptrdiff_t star = str_chr(path, '*', 0), mark = str_chr(path, '?', 0);
+    ptrdiff_t wild = star < 0 || (mark >= 0 && mark < star) ? mark : star;
+    if (wild < 0) return list_under(c, arena_strndup(c->a, path.p, path.n), suffix, 0, out);
+    size_t from = (size_t)wild, to = (size_t)wild;
+    while (from > 0 && path.p[from - 1] != '/') from--;
+    while (to < path.n && path.p[to] != '/') to++;
+    str dir = str_cut(path, from ? from - 1 : 0), pattern = str_n(path.p + from, to - from), rest = str_from(path, to);
+    struct files_names names;
+    err *e = files_list(arena_strndup(c->a, dir.p, dir.n), MAX_FILES, &names);
+    if (e) {
+        err_free(e);
+        return NULL;
+    }
+    for (size_t i = 0; !e && i < names.n; i++) {
+        struct stat st;
+        str one = str_of(arena_printf(c->a, "%.*s/%s%.*s", STR_ARG(dir), names.p[i], STR_ARG(rest)));
+        if (names.p[i][0] == '.' || !matches(pattern, str_of(names.p[i]))) continue;
+        if (lstat(arena_printf(c->a, "%.*s/%s", STR_ARG(dir), names.p[i]), &st) || S_ISLNK(st.st_mode)) continue;
+        e = expand(c, one, suffix, out);
+    }
+    files_names_free(&names);
+    return e;
+}
+
+err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) {
+    str path;
+    TRY(scan_path(c, url, &path));
+    struct file_names found = {0};
+    err *e = expand(c, path, suffix, &found);
+    if (!e && !found.n) e = sql_error("PATH_NOT_FOUND", NULL, STR_NONE, "path", arena_strndup(c->a, url.p, url.n), NULL);
+    *ret = arena_array_of(c->a, str, found.n + 1);
+    if (found.n) memcpy(*ret, found.p, found.n * sizeof(str));
+    *ret_n = found.n;
+    vec_free(&found);
+    return e;
+}
+
+/* Values of folders a=b on the way to a file. */
+static struct delta_map folder_values(arena *a, str path) {
+    struct delta_map m = {0};
+    str part;
+    while (str_split(&path, '/', &part)) {
+        ptrdiff_t eq = str_chr(part, '=', 0);
+        if (eq <= 0 || !path.n) continue;
+        buf k = {0}, v = {0};
+        (void)enc_unpercent(&k, str_cut(part, (size_t)eq), false);
+        (void)enc_unpercent(&v, str_from(part, (size_t)eq + 1), false);
+        bool null = str_eqz(buf_view(&v), DELTA_NULL_FOLDER);
+        delta_map_set(a, &m, arena_str(a, buf_view(&k)), arena_str(a, buf_view(&v)), null);
+        buf_free(&k), buf_free(&v);
+    }
+    return m;
+}
+
+static bool all_numbers(const struct delta_map *maps, size_t n, str key) {
+    for (size_t i = 0; i < n; i++) {
+        int64_t v;
+        str s = delta_map_get(&maps[i], key);
+        if (s.n && (!str_to_i64(s, &v) || v > INT32_MAX || v < INT32_MIN)) return false;
+    }
+    return true;
+}
+
+static void made_up_log(struct scan_ctx *c, const struct footer *foot, const str *files, size_t n, buf *out) {
+    struct delta_map *values = arena_array_of(c->a, struct delta_map, n + 1);
+    for (size_t i = 0; i < n; i++) values[i] = folder_values(c->a, files[i]);
+    struct sql_field *f = arena_array_of(c->a, struct sql_field, foot->root.n + values[0].n + 1);
+    size_t k = 0;
+    for (size_t i = 0; i < foot->root.n; i++)
+        f[k++] = (struct sql_field){.name = foot->root.child[i].name, .type = type_of_node(c->a, &foot->root.child[i]), .nullable = true};
+    struct delta_action meta = {.kind = DELTA_METADATA}, proto = {.kind = DELTA_PROTOCOL};
+    meta.metadata.id = STR("files"), meta.metadata.created_ms = -1;
+    meta.metadata.partitions = arena_array_of(c->a, str, values[0].n + 1);
+    for (size_t i = 0; i < values[0].n; i++) {
+        str key = values[0].p[i].key;
+        bool in_file = false;
+        for (size_t j = 0; j < foot->root.n; j++) in_file |= str_ieq(foot->root.child[j].name, key);
+        if (in_file) continue;
+        f[k++] = (struct sql_field){.name = key, .type = sql_type_of(all_numbers(values, n, key) ? TY_INT : TY_STRING), .nullable = true};
+        meta.metadata.partitions[meta.metadata.n_partitions++] = key;
+    }
+    struct sql_type all = {.kind = TY_STRUCT, .fields = f, .n = k};
+    buf schema = {0};
+    sql_type_write_json(&all, &schema);
+    meta.metadata.schema = buf_view(&schema);
+    proto.protocol.reader = 1, proto.protocol.writer = 2;
+    delta_action_line(c->a, &proto, out);
+    delta_action_line(c->a, &meta, out);
+    buf_free(&schema);
+    for (size_t i = 0; i < n; i++) {
+        struct delta_action add = {.kind = DELTA_ADD};
+        struct stat st = {0};
+        (void)stat(files[i].p, &st);
+        add.file = (struct delta_file){.path = delta_encode_path(c->a, files[i]), .partition = values[i], .size = st.st_size,
+                                       .mtime_ms = (int64_t)st.st_mtim.tv_sec * 1000, .data_change = true, .base_row_id = -1,
+                                       .default_commit_version = -1};
+        delta_action_line(c->a, &add, out);
+    }
+}
+
+static void drop_snapshot(void *p) { delta_snapshot_drop(p); }
+
+err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
+    str *files;
+    size_t n;
+    const struct footer *foot;
+    TRY(scan_list(c, url, ".parquet", &files, &n));
+    TRY(scan_footer(c, files[0], &foot));
+    struct scan_table *t = arena_new_of(c->a, struct scan_table);
+    *t = (struct scan_table){.ctx = c, .path = STR("/"), .url = STR("file:///"), .format = STR("parquet")};
+    buf log = {0};
+    made_up_log(c, foot, files, n, &log);
+    err *e = delta_snapshot_of_text(buf_view(&log), &t->snap);
+    buf_free(&log);
+    if (e) return e;
+    arena_on_free(c->a, drop_snapshot, t->snap);
+    TRY(scan_set_columns(t));
+    *ret = t;
+    return NULL;
+}
+
+err *scan_direct(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct sql_relation **ret) {
+    const struct ast *name = ast_get(from, SLOT_NAME);
+    if (!ast_is(name, AST_NAME) || name->n != 2) return err_new(ERR_INTERNAL_ERROR, "a direct path has no format");
+    str format = name->child[0]->text, url = name->child[1]->text;
+    struct scan_table *t;
+    if (c->allow) TRY(c->allow(c->arg, url, false));
+    if (str_ieq(format, STR("delta"))) {
+        struct scan_at at;
+        str path;
+        TRY(scan_at_of(c, e, from, &at));
+        TRY(scan_path(c, url, &path));
+        TRY(scan_table_open(c, path, url, at, -1, &t));
+    } else if (str_ieq(format, STR("parquet"))) {
+        TRY(scan_parquet_files(c, url, &t));
+    } else {
+        TRY(scan_text_files(c, format, url, NULL, NULL, 0, &t));
+    }
+    *ret = scan_relation(t);
+    (*ret)->name = url;
     return NULL;
 }

@@ -333,7 +333,8 @@ static err *snapshot_of(struct scan_ctx *c, const struct delta_fs *fs, struct sc
     return e;
 }
 
-static err *set_columns(arena *a, struct scan_table *t) {
+err *scan_set_columns(struct scan_table *t) {
+    arena *a = t->ctx->a;
     jval *v;
     const struct sql_type *schema;
     TRY(json_parse(a, t->snap->metadata.schema, false, &v));
@@ -352,7 +353,7 @@ err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, i
     t->pinned = at.version >= 0 || at.timestamp_us != INT64_MIN;
     TRY(snapshot_of(c, &fs, at, known_version, &t->snap));
     arena_on_free(c->a, drop_snapshot, t->snap);
-    TRY(set_columns(c->a, t));
+    TRY(scan_set_columns(t));
     *ret = t;
     return NULL;
 }

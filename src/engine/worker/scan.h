@@ -40,6 +40,9 @@ struct scan_ctx {
     struct scan_cache *cache;
     const struct scan_root *roots;
     size_t n_roots;
+    /* May the user read (write) files at this URL? NULL: yes. */
+    err *(*allow)(void *arg, str url, bool write);
+    void *arg;
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
     struct scan_state *state;     /* scan's own; begin with NULL */
 };

@@ -399,7 +399,15 @@ static size_t tests_of(struct scan_table *t, const struct sql_scan_ask *ask, str
 err *scan_emit(struct sql_env *env, const struct sql_scan_ask *ask, buf *out) {
     struct scan_table *t = ask->rel->scan;
     if (!t->snap) {
-        buf_str(out, t->duckdb_from);
+        size_t n = 0;
+        buf_z(out, "(SELECT ");
+        for (size_t i = 0; i < t->n; i++) {
+            if (!ask->used[i]) continue;
+            if (n++) buf_z(out, ", ");
+            scan_quote_ident(t->cols[i].name, out);
+        }
+        if (!n) buf_z(out, "NULL AS \"_bh_none\"");
+        buf_fmt(out, " FROM (%.*s) f)", STR_ARG(t->duckdb_from));
         return NULL;
     }
     (void)env;

@@ -59,6 +59,15 @@ const struct footer_node *scan_find_node(struct scan_conv *v, const struct foote
 /* The reverse, for writing: our form → names and forms of files. */
 void scan_unconvert(struct scan_conv *v, str ref, const struct sql_type *type, buf *out);
 
+/* t->cols from the snapshot's schema. */
+err *scan_set_columns(struct scan_table *t) BH_CHECK;
+/* files.c: files under a user's path, which may be a folder or have '*' and '?'. */
+err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) BH_CHECK;
+err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) BH_CHECK;
+/* files_text.c: csv, json, text, binaryFile with options (pairs of name and text). schema: a struct type or NULL. */
+err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_type *schema, const struct delta_pair *options, size_t n_options,
+                     struct scan_table **ret) BH_CHECK;
+
 /* One SELECT over given files of a table: the used columns, then hidden ones. */
 struct scan_files_ask {
     const struct delta_file *const *files;

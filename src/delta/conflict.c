@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which commits of others stand against ours: the matrix of commit.h, with the published names. */
+#include <string.h>
+
+#include "delta/commit.h"
+
+struct winner {
+    bool blind;           /* only adds, nothing read */
+    str operation;
+};
+
+static struct winner facts_of(arena *a, const struct delta_action *acts, size_t n) {
+    struct winner w = {0};
+    for (size_t i = 0; i < n; i++) {
+        jval *v;
+        if (acts[i].kind != DELTA_COMMIT_INFO) continue;
+        err *e = json_parse(a, acts[i].info, false, &v);
+        if (e) {
+            err_free(e);
+            continue;
+        }
+        w.blind = yyjson_is_true(json_get(v, "isBlindAppend"));
+        w.operation = json_get_str(v, "operation");
+    }
+    return w;
+}
+
+static bool was_read(const struct delta_commit_ask *ask, str path) {
+    if (ask->read_all && !ask->n_tests) return true;
+    for (size_t i = 0; i < ask->n_files_read; i++)
+        if (str_eq(ask->files_read[i], path)) return true;
+    return false;
+}
+
+static bool removes(const struct delta_commit_ask *ask, str path) {
+    for (size_t i = 0; i < ask->n; i++)
+        if (ask->actions[i].kind == DELTA_REMOVE && str_eq(ask->actions[i].file.path, path)) return true;
+    return false;
+}
+
+static err *conflict(const char *cls, const char *what, const struct winner *w, int64_t version) {
+    return delta_error(cls, "%s Conflicting commit: version %lld, operation %.*s. Refer to the documentation on concurrency control, and try the "
+                       "operation again.", what, (long long)version, STR_ARG(w->operation.n ? w->operation : STR("unknown")));
+}
+
+static bool same_app(const struct delta_commit_ask *ask, str app) {
+    for (size_t i = 0; i < ask->n; i++)
+        if (ask->actions[i].kind == DELTA_TXN && str_eq(ask->actions[i].txn.app, app)) return true;
+    return false;
+}
+
+static bool same_domain(const struct delta_commit_ask *ask, str domain) {
+    if (str_eqz(domain, "delta.rowTracking")) return false; /* merged by the committer */
+    for (size_t i = 0; i < ask->n; i++)
+        if (ask->actions[i].kind == DELTA_DOMAIN && str_eq(ask->actions[i].domain.name, domain)) return true;
+    return false;
+}
+
+static bool touches_metadata(const struct delta_commit_ask *ask) {
+    for (size_t i = 0; i < ask->n; i++)
+        if (ask->actions[i].kind == DELTA_METADATA || ask->actions[i].kind == DELTA_PROTOCOL) return true;
+    return false;
+}
+
+err *delta_conflict(arena *a, const struct delta_commit_ask *ask, const struct delta_action *acts, size_t n, int64_t version) {
+    struct winner w = facts_of(a, acts, n);
+    bool check_blind = ask->serializable || touches_metadata(ask);
+    for (size_t i = 0; i < n; i++) {
+        const struct delta_action *x = &acts[i];
+        switch (x->kind) {
+        case DELTA_PROTOCOL:
+            return conflict("DELTA_PROTOCOL_CHANGED", "ProtocolChangedException: The protocol version of the Delta table has been changed by a "
+                            "concurrent update.", &w, version);
+        case DELTA_METADATA:
+            return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: The metadata of the Delta table has been changed by a concurrent "
+                            "update.", &w, version);
+        case DELTA_TXN:
+            if (same_app(ask, x->txn.app))
+                return conflict("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException: This error occurs when multiple streaming queries "
+                                "are using the same checkpoint to write into this table.", &w, version);
+            break;
+        case DELTA_DOMAIN:
+            if (same_domain(ask, x->domain.name))
+                return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: A metadata domain of the Delta table has been changed by a "
+                                "concurrent update.", &w, version);
+            break;
+        case DELTA_ADD:
+            if (ask->blind_append || !x->file.data_change || (w.blind && !check_blind)) break;
+            if (ask->n_tests ? delta_file_may_pass(&x->file, ask->tests, ask->n_tests) : ask->read_all)
+                return conflict("DELTA_CONCURRENT_APPEND", "ConcurrentAppendException: Files were added to the table by a concurrent update.", &w,
+                                version);
+            break;
+        case DELTA_REMOVE:
+            if (removes(ask, x->file.path))
+                return conflict("DELTA_CONCURRENT_DELETE_DELETE", "ConcurrentDeleteDeleteException: This transaction attempted to delete one or more "
+                                "files that were deleted by a concurrent update.", &w, version);
+            if (!ask->blind_append && was_read(ask, x->file.path))
+                return conflict("DELTA_CONCURRENT_DELETE_READ", "ConcurrentDeleteReadException: This transaction attempted to read one or more files "
+                                "that were deleted by a concurrent update.", &w, version);
+            break;
+        default: break;
+        }
+    }
+    return NULL;
+}

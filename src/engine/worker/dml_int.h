@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What dml*.c share.
+ *
+ * All changes of rows take one way:
+ *   1. a query over the target (with _bh_file, _bh_row) and the source says what becomes of each row
+ *   2. dml_project() makes rows of the table's columns of it: casts, defaults, generated columns, checks
+ *   3. dml_write() writes files and gives add actions with statistics
+ *   4. rows that go are taken from their files: by a deletion vector, or by writing the files anew (dml_take_rows)
+ *   5. dml_commit() asks control
+ * What a statement wrote and did not commit is removed at its end.
+ */
+#ifndef BH_ENGINE_WORKER_DML_INT_H
+#define BH_ENGINE_WORKER_DML_INT_H
+
+#include "base/vec.h"
+#include "delta/dv.h"
+#include "delta/feature.h"
+#include "engine/worker/dml.h"
+#include "engine/worker/scan_int.h"
+#include "sql/error.h"
+
+typedef vec_of(struct delta_action) action_list;
+
+struct dml_x {
+    struct sql_env env;           /* first: as the statement's, but our target is found without asking again */
+    struct dml *d;
+    arena *a;
+    const struct ast *target_name;
+    struct scan_table *t;         /* the target as read; NULL for a new table */
+    struct sql_relation *rel;
+    str id, full_name, path, url; /* control's id (empty: a path), name for messages */
+    jval *resolved;               /* control's answer for the target, or NULL */
+
+    /* what will be committed */
+    action_list actions;
+    const struct delta_metadata *metadata; /* in force after the commit */
+    const struct delta_protocol *protocol;
+    const struct sql_field *cols; /* … its columns */
+    size_t n;
+    bool metadata_changed, protocol_changed;
+    str operation;
+    str parameters;               /* JSON object of commitInfo */
+    buf metrics;                  /* "\"numFiles\":\"1\"," … */
+    bool blind_append, read_all, data_change;
+    vec_of(str) files_read;
+    str create;                   /* JSON of stage_table's answer for a new table, or empty */
+    vec_of(char *) written;       /* files to remove unless committed */
+    int64_t version;              /* of the commit, -1 before */
+    int64_t rows_written, bytes_written, files_written, cdc_files;
+    int64_t started_us;
+};
+
+/* ---- dml.c ---- */
+err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) BH_CHECK;
+err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, const struct ast *from, struct scan_table **ret, jval **ret_answer) BH_CHECK;
+void dml_begin_commit(struct dml_x *x, const char *operation);
+/* Adds "key":"n", to the operation's metrics. */
+void dml_metric(struct dml_x *x, const char *key, int64_t n);
+struct delta_action *dml_action(struct dml_x *x, enum delta_action_kind kind);
+/* remove of a live file (data_change as the statement's). */
+void dml_remove(struct dml_x *x, const struct delta_file *f);
+err *dml_commit(struct dml_x *x) BH_CHECK;
+/* After a commit whose number asks for it. Failures do not matter: the commit stands. */
+err *dml_checkpoint(struct dml_x *x) BH_CHECK;
+bool dml_create_takes(const struct ast *s);
+/* Names of a result's columns and its one row of numbers. */
+err *dml_counts(struct dml_x *x, const char *const *names, const int64_t *values, size_t n, struct dml_result *ret) BH_CHECK;
+/* A result of texts: cells row after row, types int ('l'), text ('s'), boolean ('b'), timestamp ms ('t'), json map ('m'). */
+err *dml_rows(struct dml_x *x, const char *const *names, const char *types, size_t n, const str *cells, size_t rows, struct dml_result *ret) BH_CHECK;
+err *dml_error(const char *cls, ...) BH_CHECK; /* pairs as sql_error() */
+char *dml_z(struct dml_x *x, str s);
+str dml_take(struct dml_x *x, buf *b); /* into the arena, buf freed */
+/* Column by name (case-insensitive), -1. */
+ptrdiff_t dml_column(const struct sql_field *cols, size_t n, str name);
+/* Metadata key of a field as text, STR_NONE. */
+str dml_field_meta(arena *a, const struct sql_field *f, const char *key);
+bool dml_is_partition(const struct delta_metadata *m, str name);
+
+/* ---- dml_rows.c ---- */
+/* A query's output as the source of the table's columns. */
+struct dml_source {
+    str text;                     /* DuckDB SELECT with columns c0, c1, … */
+    const struct sql_column *cols;
+    size_t n;
+    const int *of;                /* per table column: the source's column, -1: not given (default), -2: keep as is (already stored type) */
+    str hidden;                   /* select list over the source that goes through: "c0 AS \"_bh_file\"" …, or empty */
+    str hidden_names;             /* "\"_bh_file\", …" */
+    str skip_checks;              /* SQL condition of rows that need no checks (deleted ones), or empty */
+};
+err *dml_project(struct dml_x *x, const struct dml_source *s, buf *out) BH_CHECK;
+/* DEFAULT of a column as an expression (AST), or LIT_NULL. */
+err *dml_default(struct dml_x *x, const struct sql_field *f, struct ast **ret) BH_CHECK;
+/* New high-water marks of identity columns after rows were written: changes metadata. */
+err *dml_identity_after(struct dml_x *x, const int *of) BH_CHECK;
+/* Is the field's value made by the table? */
+bool dml_is_identity(const struct sql_field *f);
+bool dml_is_generated(const struct sql_field *f);
+
+/* ---- dml_write.c ---- */
+struct dml_write {
+    str text;                     /* SELECT with the table's columns under their own names, then `extra` */
+    bool cdc;                     /* change data: into _change_data/, with the column _change_type */
+    bool row_ids;                 /* has _bh_row_id, _bh_row_version to be kept in the materialised columns */
+    bool data_change;
+    str order;                    /* ORDER BY text or empty */
+    int64_t file_rows;            /* about so many rows in a file, 0: one file (for each partition) */
+};
+err *dml_write(struct dml_x *x, const struct dml_write *w) BH_CHECK;
+/* Text of a value of a partition column, as the log has it: DuckDB expression. */
+void dml_partition_text(const struct sql_type *t, str ref, buf *out);
+
+/* ---- dml_change.c ---- */
+/* Takes rows out of files. `table` is a temporary table with _bh_file, _bh_row and _bh_action ('u', 'd', 'i'); rows of 'u' and 'd'
+ * go. Adds removes, vectors, rewritten files. */
+err *dml_take_rows(struct dml_x *x, str table) BH_CHECK;
+str dml_temp_name(struct dml_x *x);
+err *dml_insert(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_delete(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
+/* ---- dml_schema.c ---- */
+/* Columns into metadata (schemaString); with column mapping, new fields get ids and physical names. */
+err *dml_set_schema(struct dml_x *x, const struct sql_field *cols, size_t n) BH_CHECK;
+/* A copy of the metadata that may be changed; marks it changed. */
+struct delta_metadata *dml_change_metadata(struct dml_x *x);
+/* Features that properties and types ask for; marks the protocol changed if it is. */
+err *dml_set_features(struct dml_x *x) BH_CHECK;
+/* Adds what a source has more (schema evolution). */
+err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) BH_CHECK;
+
+/* ---- dml_table.c ---- */
+err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;
+err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
+/* CLUSTER BY (list, or the words auto, none): the domain delta.clustering, its feature in p. */
+err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) BH_CHECK;
+/* ,"columns":[…],"properties":{…} of an ask, for the catalog. */
+void dml_put_columns(struct dml_x *x, buf *q);
+
+/* ---- more of dml_change.c, for MERGE ---- */
+bool dml_feed(struct dml_x *x);
+err *dml_write_feed(struct dml_x *x, str table) BH_CHECK;
+err *dml_write_changed(struct dml_x *x, str table) BH_CHECK;
+err *dml_count(struct dml_x *x, str table, const char *where, int64_t *ret) BH_CHECK;
+void dml_hidden(struct dml_x *x, const char *action, size_t first_old, size_t row_id_at, struct dml_source *s);
+void dml_add_row_id(struct dml_x *x, struct ast *items, str alias, size_t *at, size_t n);
+err *dml_assigned(struct dml_x *x, size_t column, str alias, const struct ast *items, struct ast **ret, bool *any) BH_CHECK;
+err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) BH_CHECK;
+
+/* ---- SQL trees ---- */
+struct ast *dml_select(arena *a, struct ast *items, struct ast *from, struct ast *where);
+struct ast *dml_query(arena *a, struct ast *select);
+struct ast *dml_col(arena *a, const char *name);
+struct ast *dml_alias(arena *a, struct ast *e, const char *name);
+struct ast *dml_from(struct dml_x *x, const struct ast *name, const struct ast *alias, bool row_ids);
+
+#endif

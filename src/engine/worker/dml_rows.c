@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a query's output to rows of the table: three nested SELECTs, each only where it is needed.
+ *   given   values of the source cast for storing, defaults, identity values
+ *   made    generated columns, over the given ones
+ *   checked CHECK constraints first, then NOT NULL, as the reference orders them; a row that fails ends the statement
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/worker/dml_int.h"
+
+bool dml_is_identity(const struct sql_field *f) { return str_find(f->metadata, STR("delta.identity.start")) >= 0; }
+bool dml_is_generated(const struct sql_field *f) { return str_find(f->metadata, STR("delta.generationExpression")) >= 0; }
+
+err *dml_default(struct dml_x *x, const struct sql_field *f, struct ast **ret) {
+    str text = dml_field_meta(x->a, f, "CURRENT_DEFAULT");
+    if (!text.p) {
+        *ret = ast_new(x->a, AST_LIT_NULL, 0, 0);
+        return NULL;
+    }
+    return sql_parse_expr(x->a, text, ret);
+}
+
+/* ---- given ---- */
+
+static int64_t meta_int(struct dml_x *x, const struct sql_field *f, const char *key, int64_t other) {
+    int64_t v;
+    str s = dml_field_meta(x->a, f, key);
+    return s.n && str_to_i64(s, &v) ? v : other;
+}
+
+static void identity(struct dml_x *x, const struct sql_field *f, buf *out) {
+    int64_t start = meta_int(x, f, "delta.identity.start", 1), step = meta_int(x, f, "delta.identity.step", 1);
+    int64_t mark = meta_int(x, f, "delta.identity.highWaterMark", INT64_MIN);
+    int64_t first = mark == INT64_MIN ? start : mark + step;
+    buf_fmt(out, "CAST(%lld + (row_number() OVER () - 1) * %lld AS BIGINT)", (long long)first, (long long)step);
+}
+
+static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, buf *out) {
+    const struct sql_field *f = &x->cols[i];
+    int k = s->of[i];
+    if (k >= 0) {
+        str ref = str_of(arena_printf(x->a, "c%d", k));
+        return sql_store_cast(&x->env, f->name, ref, s->cols[k].type, f->type, out);
+    }
+    if (dml_is_identity(f)) {
+        identity(x, f, out);
+        return NULL;
+    }
+    struct ast *value;
+    const struct sql_type *type;
+    buf text = {0};
+    TRY(dml_default(x, f, &value));
+    err *e = sql_compile_expr(&x->env, value, NULL, 0, STR(""), f->type, &text, &type);
+    if (!e) e = sql_store_cast(&x->env, f->name, dml_take(x, &text), type, f->type, out);
+    buf_free(&text);
+    return e;
+}
+
+static err *given(struct dml_x *x, const struct dml_source *s, buf *out) {
+    buf_z(out, "SELECT ");
+    if (s->hidden.n) buf_str(out, s->hidden), buf_z(out, ", ");
+    size_t n = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        if (s->of[i] < 0 && dml_is_generated(&x->cols[i])) continue;
+        if (n++) buf_z(out, ", ");
+        TRY(given_value(x, s, i, out));
+        buf_z(out, " AS ");
+        scan_quote_ident(x->cols[i].name, out);
+    }
+    if (!n && !s->hidden.n) buf_z(out, "NULL AS _bh_none");
+    buf_fmt(out, " FROM (%.*s) s", STR_ARG(s->text));
+    return NULL;
+}
+
+/* ---- made ---- */
+
+static err *made(struct dml_x *x, const struct dml_source *s, buf *out) {
+    bool any = false;
+    for (size_t i = 0; i < x->n; i++) any |= s->of[i] < 0 && dml_is_generated(&x->cols[i]);
+    if (!any) return given(x, s, out);
+    buf inner = {0};
+    err *e = given(x, s, &inner);
+    buf_z(out, "SELECT ");
+    if (s->hidden_names.n) buf_str(out, s->hidden_names), buf_z(out, ", ");
+    for (size_t i = 0; !e && i < x->n; i++) {
+        const struct sql_field *f = &x->cols[i];
+        if (i) buf_z(out, ", ");
+        if (s->of[i] >= 0 || !dml_is_generated(f)) {
+            scan_quote_ident(f->name, out);
+            continue;
+        }
+        struct ast *expr;
+        const struct sql_type *type;
+        buf text = {0};
+        e = sql_parse_expr(x->a, dml_field_meta(x->a, f, "delta.generationExpression"), &expr);
+        if (!e) e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), f->type, &text, &type);
+        if (!e) e = sql_store_cast(&x->env, f->name, dml_take(x, &text), type, f->type, out);
+        buf_free(&text);
+        buf_z(out, " AS ");
+        scan_quote_ident(f->name, out);
+    }
+    buf_fmt(out, " FROM (%.*s) g", STR_ARG(buf_view(&inner)));
+    buf_free(&inner);
+    return e;
+}
+
+/* ---- checked ---- */
+
+/* error('[CLASS] {"param":"value",…}') with the row's values at the end. */
+static void raise(struct dml_x *x, const char *cls, const char *k1, str v1, const char *k2, str v2, bool values, buf *out) {
+    buf json = {0};
+    buf_fmt(&json, "[%s] {\"%s\":", cls, k1);
+    buf_json_str(&json, v1);
+    if (k2) buf_fmt(&json, ",\"%s\":", k2), buf_json_str(&json, v2);
+    if (values) buf_z(&json, ",\"values\":");
+    buf_z(out, "error(");
+    if (!values) buf_c(&json, '}');
+    scan_quote_text(buf_view(&json), out);
+    if (values) {
+        buf_z(out, " || CAST(to_json(concat(");
+        for (size_t i = 0; i < x->n; i++) {
+            if (i) buf_z(out, ", ");
+            scan_quote_text(str_of(arena_printf(x->a, "%s - %.*s : ", i ? "\n" : "", STR_ARG(x->cols[i].name))), out);
+            buf_z(out, ", coalesce(CAST(");
+            scan_quote_ident(x->cols[i].name, out);
+            buf_z(out, " AS VARCHAR), 'null')");
+        }
+        buf_z(out, ")) AS VARCHAR) || '}'");
+    }
+    buf_c(out, ')');
+    buf_free(&json);
+}
+
+static err *one_check(struct dml_x *x, str name, str text, buf *out, size_t *n) {
+    struct ast *expr;
+    const struct sql_type *type;
+    buf cond = {0};
+    TRY(sql_parse_expr(x->a, text, &expr));
+    err *e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), sql_type_of(TY_BOOLEAN), &cond, &type);
+    if (!e) {
+        buf_fmt(out, " WHEN (%.*s) IS NOT TRUE THEN ", STR_ARG(buf_view(&cond)));
+        raise(x, "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "constraintName", name, "expression", text, true, out);
+        (*n)++;
+    }
+    buf_free(&cond);
+    return e;
+}
+
+/* Fields of structs that must not be null, where their struct is there. */
+static void nested_not_null(struct dml_x *x, const struct sql_type *t, str ref, str path, buf *out, size_t *n) {
+    if (t->kind != TY_STRUCT) return;
+    for (size_t i = 0; i < t->n; i++) {
+        str field = str_of(arena_printf(x->a, "struct_extract(%.*s, 'f%zu')", STR_ARG(ref), i));
+        str name = str_of(arena_printf(x->a, "%.*s.%.*s", STR_ARG(path), STR_ARG(t->fields[i].name)));
+        if (!t->fields[i].nullable) {
+            buf_fmt(out, " WHEN %.*s IS NOT NULL AND %.*s IS NULL THEN ", STR_ARG(ref), STR_ARG(field));
+            raise(x, "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "columnName", name, NULL, STR_NONE, false, out);
+            (*n)++;
+        }
+        nested_not_null(x, t->fields[i].type, field, name, out, n);
+    }
+}
+
+/* A generated column whose value was given must be what its expression makes. */
+static err *generated_check(struct dml_x *x, const struct dml_source *s, size_t i, buf *out, size_t *n) {
+    const struct sql_field *f = &x->cols[i];
+    if (s->of[i] < 0 || !dml_is_generated(f)) return NULL;
+    str text = dml_field_meta(x->a, f, "delta.generationExpression");
+    struct ast *expr;
+    const struct sql_type *type;
+    buf made = {0}, name = {0};
+    TRY(sql_parse_expr(x->a, text, &expr));
+    err *e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), f->type, &made, &type);
+    scan_quote_ident(f->name, &name);
+    if (!e) {
+        buf_fmt(out, " WHEN (%.*s) IS DISTINCT FROM (%.*s) THEN ", STR_ARG(buf_view(&name)), STR_ARG(buf_view(&made)));
+        raise(x, "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "constraintName", STR("Generated Column"), "expression",
+              str_of(arena_printf(x->a, "%.*s <=> %.*s", STR_ARG(f->name), STR_ARG(text))), true, out);
+        (*n)++;
+    }
+    buf_free(&made), buf_free(&name);
+    return e;
+}
+
+static err *invariant_check(struct dml_x *x, const struct sql_field *f, buf *out, size_t *n) {
+    str inv = dml_field_meta(x->a, f, "delta.invariants");
+    jval *v;
+    if (!inv.n) return NULL;
+    TRY(json_parse(x->a, inv, false, &v));
+    str text = json_get_str(json_get(v, "expression"), "expression");
+    return text.n ? one_check(x, STR("EXPRESSION"), text, out, n) : NULL;
+}
+
+static err *checks(struct dml_x *x, const struct dml_source *s, buf *out, size_t *n) {
+    for (size_t i = 0; i < x->metadata->config.n; i++) {
+        const struct delta_pair *p = &x->metadata->config.p[i];
+        if (str_starts(p->key, STR("delta.constraints."))) TRY(one_check(x, str_from(p->key, 18), p->value, out, n));
+    }
+    for (size_t i = 0; i < x->n; i++) {
+        const struct sql_field *f = &x->cols[i];
+        TRY(invariant_check(x, f, out, n));
+        TRY(generated_check(x, s, i, out, n));
+        buf ref = {0};
+        scan_quote_ident(f->name, &ref);
+        if (!f->nullable) {
+            buf_fmt(out, " WHEN %.*s IS NULL THEN ", STR_ARG(buf_view(&ref)));
+            raise(x, "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "columnName", f->name, NULL, STR_NONE, false, out);
+            (*n)++;
+        }
+        nested_not_null(x, f->type, dml_take(x, &ref), f->name, out, n);
+    }
+    return NULL;
+}
+
+err *dml_project(struct dml_x *x, const struct dml_source *s, buf *out) {
+    buf inner = {0}, guard = {0};
+    size_t n = 0;
+    err *e = made(x, s, &inner);
+    if (!e) e = checks(x, s, &guard, &n);
+    if (!e && !n) {
+        buf_str(out, buf_view(&inner));
+    } else if (!e) {
+        buf_z(out, "SELECT ");
+        if (s->hidden_names.n) buf_str(out, s->hidden_names), buf_z(out, ", ");
+        for (size_t i = 0; i < x->n; i++) {
+            buf name = {0};
+            scan_quote_ident(x->cols[i].name, &name);
+            if (i) buf_z(out, ", ");
+            /* The guard stands before the first column, which every writer reads. */
+            if (i == 0 && s->skip_checks.n) buf_fmt(out, "CASE WHEN %.*s THEN %.*s", STR_ARG(s->skip_checks), STR_ARG(buf_view(&name)));
+            if (i == 0 && !s->skip_checks.n) buf_z(out, "CASE");
+            if (i == 0) buf_fmt(out, "%.*s ELSE %.*s END AS ", STR_ARG(buf_view(&guard)), STR_ARG(buf_view(&name)));
+            buf_str(out, buf_view(&name));
+            buf_free(&name);
+        }
+        buf_fmt(out, " FROM (%.*s) k", STR_ARG(buf_view(&inner)));
+    }
+    buf_free(&inner), buf_free(&guard);
+    return e;
+}
+
+/* ---- identity columns after writing ---- */
+
+static err *set_mark(struct dml_x *x, size_t i, int64_t mark) {
+    struct sql_field *cols = arena_array_of(x->a, struct sql_field, x->n);
+    memcpy(cols, x->cols, x->n * sizeof(*cols));
+    jval *v;
+    TRY(json_parse(x->a, cols[i].metadata, false, &v));
+    jdoc *d = json_doc(x->a);
+    jmut *o = yyjson_val_mut_copy(d, v);
+    yyjson_mut_obj_remove_key(o, "delta.identity.highWaterMark");
+    json_put_int(d, o, "delta.identity.highWaterMark", mark);
+    cols[i].metadata = json_text(x->a, o);
+    return dml_set_schema(x, cols, x->n);
+}
+
+/* The farthest value of a column in the files added, by their statistics. */
+static bool farthest(struct dml_x *x, const struct sql_field *f, int64_t step, int64_t *ret) {
+    bool any = false, mapped = !str_eqz(delta_mapping_mode(x->metadata), "none");
+    str name = mapped ? scan_physical(x->a, f) : f->name;
+    for (size_t i = 0; i < x->actions.n; i++) {
+        jval *v;
+        int64_t n;
+        if (x->actions.p[i].kind != DELTA_ADD || !x->actions.p[i].file.stats.n) continue;
+        err *e = json_parse(x->a, x->actions.p[i].file.stats, false, &v);
+        if (e) {
+            err_free(e);
+            continue;
+        }
+        jval *bounds = json_get(v, step > 0 ? "maxValues" : "minValues");
+        if (!json_i64(yyjson_obj_getn(bounds, name.p, name.n), &n)) continue;
+        if (!any || (step > 0 ? n > *ret : n < *ret)) *ret = n;
+        any = true;
+    }
+    return any;
+}
+
+err *dml_identity_after(struct dml_x *x, const int *of) {
+    for (size_t i = 0; i < x->n; i++) {
+        /* Values given by the user are no step of the sequence. */
+        if (!dml_is_identity(&x->cols[i]) || of[i] >= 0) continue;
+        int64_t step = meta_int(x, &x->cols[i], "delta.identity.step", 1), mark = meta_int(x, &x->cols[i], "delta.identity.highWaterMark", INT64_MIN);
+        int64_t best = 0;
+        if (!farthest(x, &x->cols[i], step, &best)) continue;
+        if (mark == INT64_MIN || (step > 0 ? best > mark : best < mark)) TRY(set_mark(x, i, best));
+    }
+    return NULL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table's schema and protocol: written into metadata, evolved, with the features that they need. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/worker/dml_int.h"
+#include "sys/clock.h"
+#include "sys/rand.h"
+
+struct delta_metadata *dml_change_metadata(struct dml_x *x) {
+    struct delta_metadata *m = arena_new_of(x->a, struct delta_metadata);
+    if (x->metadata) {
+        *m = *x->metadata;
+        struct delta_pair *p = arena_array_of(x->a, struct delta_pair, m->config.n + 1);
+        if (m->config.n) memcpy(p, m->config.p, m->config.n * sizeof(*p));
+        m->config.p = p;
+    }
+    x->metadata = m;
+    x->metadata_changed = true;
+    return m;
+}
+
+/* ---- column mapping ---- */
+
+static bool mapped(const struct delta_metadata *m) { return !str_eqz(delta_mapping_mode(m), "none"); }
+
+static str with_ids(struct dml_x *x, str metadata, int64_t id, str physical) {
+    jval *v = NULL;
+    err *e = metadata.n ? json_parse(x->a, metadata, false, &v) : NULL;
+    err_free(e);
+    jdoc *d = json_doc(x->a);
+    jmut *o = v && !e ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d);
+    yyjson_mut_obj_remove_key(o, "delta.columnMapping.id");
+    yyjson_mut_obj_remove_key(o, "delta.columnMapping.physicalName");
+    json_put_int(d, o, "delta.columnMapping.id", id);
+    json_put_str(d, o, "delta.columnMapping.physicalName", physical);
+    return json_text(x->a, o);
+}
+
+/* Gives ids and physical names to fields that have none. keep_names: the files are there already, under the names. */
+static const struct sql_type *map_type(struct dml_x *x, const struct sql_type *t, int64_t *max, bool keep_names);
+
+static const struct sql_field *map_fields(struct dml_x *x, const struct sql_field *f, size_t n, int64_t *max, bool keep_names) {
+    struct sql_field *r = arena_array_of(x->a, struct sql_field, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        r[i] = f[i];
+        r[i].type = map_type(x, f[i].type, max, keep_names);
+        if (scan_field_id(x->a, &f[i]) >= 0) continue;
+        char *physical = arena_alloc(x->a, 48);
+        memcpy(physical, "col-", 4);
+        rand_uuid(physical + 4);
+        str metadata = f[i].metadata;
+        if (!metadata.n && f[i].comment.n) {
+            buf b = {0};
+            buf_z(&b, "{\"comment\":");
+            buf_json_str(&b, f[i].comment);
+            buf_c(&b, '}');
+            metadata = dml_take(x, &b);
+        }
+        r[i].metadata = with_ids(x, metadata, ++*max, keep_names ? f[i].name : str_of(physical));
+    }
+    return r;
+}
+
+static const struct sql_type *map_type(struct dml_x *x, const struct sql_type *t, int64_t *max, bool keep_names) {
+    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+    *r = *t;
+    if (t->kind == TY_STRUCT) r->fields = map_fields(x, t->fields, t->n, max, keep_names);
+    if (t->kind == TY_ARRAY || t->kind == TY_MAP) r->elem = map_type(x, t->elem, max, keep_names);
+    if (t->kind == TY_MAP) r->key = map_type(x, t->key, max, keep_names);
+    return t->kind == TY_STRUCT || t->kind == TY_ARRAY || t->kind == TY_MAP ? r : t;
+}
+
+static void raise_max(struct dml_x *x, const struct sql_field *f, size_t n, int64_t *max) {
+    for (size_t i = 0; i < n; i++) {
+        int64_t id = scan_field_id(x->a, &f[i]);
+        if (id > *max) *max = id;
+        if (f[i].type->kind == TY_STRUCT) raise_max(x, f[i].type->fields, f[i].type->n, max);
+    }
+}
+
+err *dml_set_schema(struct dml_x *x, const struct sql_field *cols, size_t n) {
+    struct delta_metadata *m = dml_change_metadata(x);
+    if (mapped(m)) {
+        int64_t max = 0;
+        (void)str_to_i64(delta_map_get(&m->config, STR("delta.columnMapping.maxColumnId")), &max);
+        raise_max(x, cols, n, &max);
+        bool keep = x->t && x->t->snap && !mapped(&x->t->snap->metadata) && x->operation.n && !str_starts(x->operation, STR("CREATE"));
+        cols = map_fields(x, cols, n, &max, keep);
+        delta_map_set(x->a, &m->config, STR("delta.columnMapping.maxColumnId"), str_of(arena_printf(x->a, "%lld", (long long)max)), false);
+    }
+    struct sql_type all = {.kind = TY_STRUCT, .fields = cols, .n = n};
+    buf b = {0};
+    sql_type_write_json(&all, &b);
+    m->schema = dml_take(x, &b);
+    x->cols = cols, x->n = n;
+    return NULL;
+}
+
+/* ---- features ---- */
+
+static bool has_kind(const struct sql_type *t, enum sql_type_kind kind) {
+    if (t->kind == kind) return true;
+    for (size_t i = 0; i < t->n; i++)
+        if (has_kind(t->fields[i].type, kind)) return true;
+    return (t->elem && has_kind(t->elem, kind)) || (t->key && has_kind(t->key, kind));
+}
+
+static void need(struct dml_x *x, struct delta_protocol *p, const char *feature) {
+    if (delta_add_feature(x->a, p, feature)) x->protocol_changed = true;
+}
+
+static err *check_mapping(struct dml_x *x) {
+    str mode = delta_map_get(&x->metadata->config, STR("delta.columnMapping.mode"));
+    if (mode.n && !str_eqz(mode, "none") && !str_eqz(mode, "name") && !str_eqz(mode, "id"))
+        return dml_error("DELTA_MODE_NOT_SUPPORTED", "mode", dml_z(x, mode), "supportedModes", "none, id, name", NULL);
+    return NULL;
+}
+
+static void row_tracking_names(struct dml_x *x, struct delta_metadata *m) {
+    static const char *const keys[][2] = {{"delta.rowTracking.materializedRowIdColumnName", "_row-id-col-"},
+                                          {"delta.rowTracking.materializedRowCommitVersionColumnName", "_row-commit-version-col-"}};
+    for (size_t i = 0; i < 2; i++) {
+        if (delta_map_has(&m->config, str_of(keys[i][0]))) continue;
+        char id[37];
+        rand_uuid(id);
+        delta_map_set(x->a, &m->config, str_of(keys[i][0]), str_of(arena_printf(x->a, "%s%s", keys[i][1], id)), false);
+    }
+}
+
+err *dml_set_features(struct dml_x *x) {
+    struct delta_metadata *m = dml_change_metadata(x);
+    struct delta_protocol *p = arena_new_of(x->a, struct delta_protocol);
+    *p = *x->protocol;
+    TRY(check_mapping(x));
+    int reader = p->reader, writer = p->writer;
+    size_t n = p->n_writer;
+    delta_features_of_config(x->a, p, &m->config);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct sql_field *f = &x->cols[i];
+        if (has_kind(f->type, TY_TIMESTAMP_NTZ)) need(x, p, "timestampNtz");
+        if (has_kind(f->type, TY_VARIANT)) need(x, p, "variantType");
+        if (dml_is_generated(f)) need(x, p, "generatedColumns");
+        if (dml_is_identity(f)) need(x, p, "identityColumns");
+        if (str_find(f->metadata, STR("CURRENT_DEFAULT")) >= 0) need(x, p, "allowColumnDefaults");
+    }
+    if (delta_has_feature(p, "rowTracking") && str_ieq(delta_map_get(&m->config, STR("delta.enableRowTracking")), STR("true")))
+        row_tracking_names(x, m);
+    if (str_ieq(delta_map_get(&m->config, STR("delta.enableInCommitTimestamps")), STR("true")) && x->t &&
+        !str_ieq(delta_map_get(&x->t->snap->metadata.config, STR("delta.enableInCommitTimestamps")), STR("true"))) {
+        delta_map_set(x->a, &m->config, STR("delta.inCommitTimestampEnablementVersion"),
+                      str_of(arena_printf(x->a, "%lld", (long long)x->t->snap->version + 1)), false);
+        delta_map_set(x->a, &m->config, STR("delta.inCommitTimestampEnablementTimestamp"),
+                      str_of(arena_printf(x->a, "%lld", (long long)(clock_now() / 1000))), false);
+    }
+    if (p->reader != reader || p->writer != writer || p->n_writer != n) x->protocol_changed = true;
+    x->protocol = p;
+    return NULL;
+}
+
+/* ---- evolution ---- */
+
+/* What both have, with what the source has more at the end; types are the table's where they differ. */
+static const struct sql_type *merge_types(struct dml_x *x, const struct sql_type *table, const struct sql_type *source, bool *changed) {
+    if (table->kind == TY_VOID && source->kind != TY_VOID) return *changed = true, source;
+    if (table->kind != source->kind) return table;
+    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+    *r = *table;
+    if (table->kind == TY_ARRAY || table->kind == TY_MAP) {
+        r->elem = merge_types(x, table->elem, source->elem, changed);
+        return r;
+    }
+    if (table->kind != TY_STRUCT) return table;
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, table->n + source->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < table->n; i++) {
+        f[n] = table->fields[i];
+        ptrdiff_t k = dml_column(source->fields, source->n, table->fields[i].name);
+        if (k >= 0) f[n].type = merge_types(x, table->fields[i].type, source->fields[k].type, changed);
+        n++;
+    }
+    for (size_t i = 0; i < source->n; i++) {
+        if (dml_column(table->fields, table->n, source->fields[i].name) >= 0) continue;
+        f[n] = source->fields[i];
+        f[n].nullable = true, f[n].metadata = STR_NONE;
+        n++;
+        *changed = true;
+    }
+    r->fields = f, r->n = n;
+    return r;
+}
+
+err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) {
+    struct sql_field *fields = arena_array_of(x->a, struct sql_field, n + 1);
+    for (size_t i = 0; i < n; i++) fields[i] = (struct sql_field){.name = cols[i].name, .type = cols[i].type, .nullable = true};
+    struct sql_type table = {.kind = TY_STRUCT, .fields = x->cols, .n = x->n}, source = {.kind = TY_STRUCT, .fields = fields, .n = n};
+    bool changed = false;
+    const struct sql_type *all = merge_types(x, &table, &source, &changed);
+    if (!changed) return NULL;
+    TRY(dml_set_schema(x, all->fields, all->n));
+    return dml_set_features(x);
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CREATE [OR REPLACE] TABLE: by columns, AS SELECT, LIKE, CLONE. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "delta/partition.h"
+#include "engine/worker/dml_int.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "sys/rand.h"
+
+bool dml_create_takes(const struct ast *s) {
+    const struct ast *format = ast_get(s, SLOT_USING);
+    return !ast_has(s, AST_F_TEMP) && (!format || str_ieq(format->text, STR("delta")));
+}
+
+/* ---- columns ---- */
+
+static str source_text(struct dml_x *x, const struct ast *n) {
+    return n && n->end <= x->d->text.n && n->pos < n->end ? str_n(x->d->text.p + n->pos, n->end - n->pos) : STR("");
+}
+
+static int64_t number(const struct ast *n) {
+    int64_t v = 1;
+    bool minus = n->text.n && n->text.p[0] == '-';
+    if (str_to_i64(minus ? str_from(n->text, 1) : n->text, &v) && minus) v = -v;
+    return v;
+}
+
+/* The field's metadata as Delta keeps it. */
+static str column_metadata(struct dml_x *x, const struct ast *def, const struct sql_type *type) {
+    jdoc *d = json_doc(x->a);
+    jmut *o = yyjson_mut_obj(d);
+    const struct ast *comment = ast_get(def, SLOT_COMMENT), *value = ast_get(def, SLOT_DEFAULT), *generated = ast_get(def, SLOT_GENERATED);
+    const struct ast *identity = ast_get(def, SLOT_IDENTITY);
+    size_t n = 0;
+    if (comment) json_put_str(d, o, "comment", comment->text), n++;
+    if (value) json_put_str(d, o, "CURRENT_DEFAULT", source_text(x, value)), n++;
+    if (value) json_put_str(d, o, "EXISTS_DEFAULT", source_text(x, value));
+    if (generated) json_put_str(d, o, "delta.generationExpression", source_text(x, generated)), n++;
+    if (identity) {
+        json_put_int(d, o, "delta.identity.start", number(identity->child[0]));
+        json_put_int(d, o, "delta.identity.step", number(identity->child[1]));
+        json_put_bool(d, o, "delta.identity.allowExplicitInsert", identity->op == 'd');
+        n++;
+    }
+    if (type->kind == TY_CHAR || type->kind == TY_VARCHAR) {
+        buf b = {0};
+        sql_type_write(type, &b);
+        json_put_str(d, o, "__CHAR_VARCHAR_TYPE_STRING", dml_take(x, &b));
+        n++;
+    }
+    return n ? json_text(x->a, o) : STR_NONE;
+}
+
+err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) {
+    const struct ast *type = ast_get(def, SLOT_TYPE), *comment = ast_get(def, SLOT_COMMENT);
+    *ret = (struct sql_field){.name = def->text, .nullable = !ast_has(def, AST_F_NOT_NULL)};
+    if (type)
+        TRY(sql_type_of_ast(x->a, type, &ret->type));
+    else if (ast_get(def, SLOT_IDENTITY))
+        ret->type = sql_type_of(TY_BIGINT);
+    else
+        return sql_error("PARSE_SYNTAX_ERROR", def, x->d->text, "error", arena_printf(x->a, "'%.*s'", STR_ARG(def->text)), "hint", ": a type is missing", NULL);
+    if (ast_get(def, SLOT_IDENTITY) && ret->type->kind != TY_BIGINT)
+        return dml_error("DELTA_IDENTITY_COLUMNS_UNSUPPORTED_DATA_TYPE", "dataType", dml_z(x, STR("non-BIGINT")), NULL);
+    if (comment) ret->comment = comment->text;
+    const struct ast *constraints = ast_get(def, SLOT_CONSTRAINTS);
+    for (uint32_t i = 0; constraints && i < constraints->n; i++)
+        if (constraints->child[i]->op == 'p') ret->nullable = false;
+    ret->metadata = column_metadata(x, def, ret->type);
+    return NULL;
+}
+
+static err *columns_of(struct dml_x *x, const struct ast *list, struct sql_field **ret, size_t *ret_n) {
+    *ret = arena_array_of(x->a, struct sql_field, (list ? list->n : 0) + 1);
+    *ret_n = 0;
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        struct sql_field *f = &(*ret)[*ret_n];
+        TRY(dml_column_of(x, list->child[i], f));
+        if (dml_column(*ret, *ret_n, f->name) >= 0)
+            return sql_error("COLUMN_ALREADY_EXISTS", list->child[i], x->d->text, "columnName", arena_printf(x->a, "`%.*s`", STR_ARG(f->name)), NULL);
+        (*ret_n)++;
+    }
+    return NULL;
+}
+
+static void nulls_of_keys(struct dml_x *x, const struct ast *constraints, struct sql_field *cols, size_t n) {
+    (void)x;
+    for (uint32_t i = 0; constraints && i < constraints->n; i++) {
+        const struct ast *names = ast_get(constraints->child[i], SLOT_NAMES);
+        if (constraints->child[i]->op != 'p' || !names) continue;
+        for (uint32_t k = 0; k < names->n; k++) {
+            ptrdiff_t at = dml_column(cols, n, names->child[k]->text);
+            if (at >= 0) cols[at].nullable = false;
+        }
+    }
+}
+
+/* PARTITIONED BY: names, or definitions that add columns. */
+static err *partitions_of(struct dml_x *x, const struct ast *list, struct delta_metadata *m, struct sql_field **cols, size_t *n) {
+    m->partitions = arena_array_of(x->a, str, (list ? list->n : 0) + 1);
+    m->n_partitions = 0;
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *p = list->child[i];
+        if (p->kind == AST_COLUMN_DEF) {
+            struct sql_field *more = arena_array_of(x->a, struct sql_field, *n + 2);
+            if (*n) memcpy(more, *cols, *n * sizeof(*more));
+            TRY(dml_column_of(x, p, &more[*n]));
+            *cols = more, (*n)++;
+        }
+        str name = p->kind == AST_NAME ? p->child[p->n - 1]->text : p->text;
+        ptrdiff_t at = dml_column(*cols, *n, name);
+        if (at < 0 || p->kind == AST_CALL)
+            return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", p, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name)), NULL);
+        m->partitions[m->n_partitions++] = (*cols)[at].name;
+    }
+    if (m->n_partitions && m->n_partitions == *n) return dml_error("DELTA_CANNOT_USE_ALL_COLUMNS_FOR_PARTITION", NULL);
+    return NULL;
+}
+
+err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) {
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *p = list->child[i];
+        const struct sql_type *type;
+        str value = STR("");
+        if (p->n) {
+            struct ast *v = p->child[0];
+            if (v->kind == AST_LIT_STRING || v->kind == AST_LIT_NUMBER)
+                value = v->text;
+            else if (v->kind == AST_LIT_BOOL)
+                value = ast_has(v, AST_F_TRUE) ? STR("true") : STR("false");
+            else
+                TRY(sql_constant(&x->env, v, &type, &value));
+        }
+        delta_map_set(x->a, config, p->text, value, false);
+    }
+    return NULL;
+}
+
+/* ---- clustering ---- */
+
+err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) {
+    if (!by) return NULL;
+    bool mapped = !str_eqz(delta_mapping_mode(x->metadata), "none");
+    jdoc *d = json_doc(x->a);
+    jmut *o = yyjson_mut_obj(d), *list = json_put_arr(d, o, "clusteringColumns");
+    for (uint32_t i = 0; by->kind == AST_LIST && i < by->n; i++) {
+        const struct ast *name = by->child[i];
+        ptrdiff_t at = dml_column(x->cols, x->n, name->child[0]->text);
+        if (at < 0)
+            return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[0]->text)),
+                             NULL);
+        jmut *path = yyjson_mut_arr_add_arr(d, list);
+        json_add_str(d, path, mapped ? scan_physical(x->a, &x->cols[at]) : x->cols[at].name);
+        for (uint32_t k = 1; k < name->n; k++) json_add_str(d, path, name->child[k]->text);
+    }
+    json_put_z(d, o, "domainName", "delta.clustering");
+    struct delta_action *a = dml_action(x, DELTA_DOMAIN);
+    a->domain = (struct delta_domain){STR("delta.clustering"), json_text(x->a, o), false};
+    if (delta_add_feature(x->a, p, "clustering")) x->protocol_changed = true;
+    return NULL;
+}
+
+/* ---- the place ---- */
+
+static void put_parts(const struct ast *name, buf *out) {
+    for (uint32_t i = 0; i < name->n; i++) {
+        buf_z(out, i ? "," : "[");
+        buf_json_str(out, name->child[i]->text);
+    }
+    buf_c(out, ']');
+}
+
+static bool path_name(const struct ast *name) {
+    return name->n == 2 && str_ieq(name->child[0]->text, STR("delta")) && str_chr(name->child[1]->text, '/', 0) >= 0;
+}
+
+/* An existing table at the place is opened; *ret_done: IF NOT EXISTS found one. */
+static err *open_existing(struct dml_x *x, const struct ast *s, bool exists, bool *ret_done) {
+    struct scan_at at = {-1, INT64_MIN};
+    if (!exists) return NULL;
+    if (ast_has(s, AST_F_IF_NOT_EXISTS)) {
+        *ret_done = true;
+        return NULL;
+    }
+    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &x->t));
+    x->t->id = x->id;
+    return delta_check_write(&x->t->snap->protocol, x->full_name);
+}
+
+static bool has_log(struct dml_x *x) {
+    struct delta_fs fs = scan_fs(x->a, x->path);
+    struct delta_entry *e;
+    size_t n = 0;
+    err *why = delta_fs_list(&fs, x->a, STR("_delta_log"), STR("0"), &e, &n);
+    err_free(why);
+    return n > 0;
+}
+
+static err *exists_already(struct dml_x *x, const struct ast *at) {
+    return sql_error("TABLE_OR_VIEW_ALREADY_EXISTS", at, x->d->text, "relationName", dml_z(x, x->full_name), NULL);
+}
+
+static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
+    const struct ast *name = ast_get(s, SLOT_NAME), *location = ast_get(s, SLOT_LOCATION);
+    bool replace = ast_has(s, AST_F_REPLACE);
+    if (path_name(name)) {
+        x->url = x->full_name = name->child[1]->text;
+        if (x->d->scan->allow) TRY(x->d->scan->allow(x->d->scan->arg, x->url, true));
+        TRY(scan_path(x->d->scan, x->url, &x->path));
+        bool exists = has_log(x);
+        if (exists && !replace && !ast_has(s, AST_F_IF_NOT_EXISTS)) return exists_already(x, name);
+        return open_existing(x, s, exists, ret_done);
+    }
+    buf q = {0};
+    buf_z(&q, "{\"catalog\":");
+    buf_json_str(&q, x->env.catalog);
+    buf_z(&q, ",\"schema\":");
+    buf_json_str(&q, x->env.schema);
+    buf_z(&q, ",\"parts\":");
+    put_parts(name, &q);
+    buf_fmt(&q, ",\"replace\":%s,\"if_not_exists\":%s,\"external\":%s,\"format\":\"DELTA\"", replace ? "true" : "false",
+            ast_has(s, AST_F_IF_NOT_EXISTS) ? "true" : "false", ast_has(s, AST_F_EXTERNAL) ? "true" : "false");
+    if (location) buf_z(&q, ",\"location\":"), buf_json_str(&q, location->text);
+    buf_c(&q, '}');
+    jval *answer;
+    err *e = x->d->ask(x->d->arg, x->a, STR("stage_table"), dml_take(x, &q), &answer);
+    if (e) return e;
+    x->id = json_get_str(answer, "id");
+    x->path = json_get_str(answer, "location");
+    x->url = json_get_str(answer, "url");
+    x->full_name = json_get_str(answer, "full_name");
+    if (!x->full_name.n) x->full_name = name->child[name->n - 1]->text;
+    char *text = yyjson_val_write(answer, 0, NULL);
+    x->create = text ? str_of(arena_strdup(x->a, text)) : STR("{}");
+    free(text);
+    bool exists = yyjson_is_true(json_get(answer, "exists"));
+    if (exists && !replace && !ast_has(s, AST_F_IF_NOT_EXISTS)) return exists_already(x, name);
+    /* CREATE TABLE t LOCATION of a table that is there registers it as it is. */
+    if (!exists && location && has_log(x)) exists = true;
+    return open_existing(x, s, exists, ret_done);
+}
+
+/* ---- LIKE and CLONE ---- */
+
+static err *take_schema(struct dml_x *x, const struct ast *from_name, const struct ast *s, struct scan_table **ret, struct delta_metadata *m,
+                        struct delta_protocol *p, struct sql_field **cols, size_t *n) {
+    struct ast *from = dml_from(x, from_name, NULL, false);
+    ast_set(x->a, from, SLOT_VERSION, ast_get(s, SLOT_VERSION));
+    ast_set(x->a, from, SLOT_TIMESTAMP, ast_get(s, SLOT_TIMESTAMP));
+    jval *answer;
+    TRY(dml_open_name(x, from_name, "select", from, ret, &answer));
+    const struct delta_metadata *source = &(*ret)->snap->metadata;
+    m->partitions = source->partitions, m->n_partitions = source->n_partitions;
+    for (size_t i = 0; i < source->config.n; i++)
+        delta_map_set(x->a, &m->config, source->config.p[i].key, source->config.p[i].value, source->config.p[i].null);
+    m->description = source->description;
+    *p = (*ret)->snap->protocol;
+    *cols = arena_array_of(x->a, struct sql_field, (*ret)->n + 1);
+    memcpy(*cols, (*ret)->cols, (*ret)->n * sizeof(**cols));
+    *n = (*ret)->n;
+    return NULL;
+}
+
+static err *clone_files(struct dml_x *x, const struct ast *s, struct scan_table *source, struct dml_result *ret) {
+    int64_t bytes = 0, copied = 0;
+    for (size_t i = 0; i < source->snap->n_files; i++) {
+        const struct delta_file *f = source->snap->files[i];
+        str path;
+        TRY(delta_file_path(x->a, source->path, f->path, &path));
+        struct delta_action *a = dml_action(x, DELTA_ADD);
+        a->file = *f;
+        a->file.data_change = true;
+        bytes += f->size;
+        if (s->op == 's') {
+            /* Absolute paths: the files stay where they are. */
+            a->file.path = str_of(arena_printf(x->a, "file://%.*s", STR_ARG(delta_encode_path(x->a, path))));
+            if (f->dv.storage == 'u') {
+                str dv;
+                TRY(delta_dv_path(x->a, &f->dv, &dv));
+                a->file.dv.storage = 'p';
+                a->file.dv.path = str_of(arena_printf(x->a, "file://%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)));
+            }
+            continue;
+        }
+        a->file.base_row_id = a->file.default_commit_version = -1;
+        buf b = {0};
+        TRY(files_read(dml_z(x, path), SIZE_MAX / 2, &b));
+        char id[37];
+        rand_uuid(id);
+        str rel = str_of(arena_printf(x->a, "part-%05zu-%s.c000.parquet", i, id));
+        TRY(files_create(arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel)), buf_view(&b), 0644));
+        buf_free(&b);
+        a->file.path = rel;
+        if (f->dv.storage == 'u') {
+            str dv;
+            TRY(delta_dv_path(x->a, &f->dv, &dv));
+            TRY(files_read(arena_printf(x->a, "%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)), SIZE_MAX / 2, &b));
+            const char *to = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(dv));
+            if (!files_exists(to)) {
+                const char *slash = strrchr(to, '/');
+                TRY(files_mkdirs(arena_strndup(x->a, to, (size_t)(slash - to)), 0755));
+                TRY(files_create(to, buf_view(&b), 0644));
+            }
+            buf_free(&b);
+        }
+        copied++;
+    }
+    static const char *const names[] = {"source_table_size", "source_num_of_files", "num_removed_files", "num_copied_files", "removed_files_size",
+                                        "copied_files_size"};
+    int64_t counts[] = {bytes, (int64_t)source->snap->n_files, (int64_t)(x->t ? x->t->snap->n_files : 0), copied, 0, s->op == 's' ? 0 : bytes};
+    return dml_counts(x, names, counts, 6, ret);
+}
+
+/* ---- the statement ---- */
+
+static void parameters(struct dml_x *x, const struct ast *s) {
+    buf b = {0}, list = {0};
+    buf_c(&list, '[');
+    for (size_t i = 0; i < x->metadata->n_partitions; i++) {
+        if (i) buf_c(&list, ',');
+        buf_json_str(&list, x->metadata->partitions[i]);
+    }
+    buf_c(&list, ']');
+    buf_z(&b, "{\"partitionBy\":");
+    buf_json_str(&b, buf_view(&list));
+    buf_clear(&list);
+    const struct ast *by = ast_get(s, SLOT_CLUSTER);
+    buf_c(&list, '[');
+    for (uint32_t i = 0; by && by->kind == AST_LIST && i < by->n; i++) {
+        if (i) buf_c(&list, ',');
+        buf_json_str(&list, by->child[i]->child[by->child[i]->n - 1]->text);
+    }
+    buf_c(&list, ']');
+    buf_z(&b, ",\"clusterBy\":");
+    buf_json_str(&b, buf_view(&list));
+    buf_z(&b, ",\"description\":");
+    if (x->metadata->description.p)
+        buf_json_str(&b, x->metadata->description);
+    else
+        buf_z(&b, "null");
+    buf_fmt(&b, ",\"isManaged\":\"%s\",\"properties\":", x->create.n && !ast_get(s, SLOT_LOCATION) ? "true" : "false");
+    buf_clear(&list);
+    buf_c(&list, '{');
+    for (size_t i = 0; i < x->metadata->config.n; i++) {
+        if (i) buf_c(&list, ',');
+        buf_json_str(&list, x->metadata->config.p[i].key);
+        buf_c(&list, ':');
+        buf_json_str(&list, x->metadata->config.p[i].value);
+    }
+    buf_c(&list, '}');
+    buf_json_str(&b, buf_view(&list));
+    buf_c(&b, '}');
+    buf_free(&list);
+    x->parameters = dml_take(x, &b);
+}
+
+static err *add_checks(struct dml_x *x, const struct ast *constraints, struct delta_map *config) {
+    for (uint32_t i = 0; constraints && i < constraints->n; i++) {
+        const struct ast *c = constraints->child[i];
+        if (c->op != 'c') continue;
+        char id[9];
+        rand_hex(id, 4);
+        str name = c->text.n ? c->text : str_of(arena_printf(x->a, "chk_%s", id));
+        delta_map_set(x->a, config, str_of(arena_printf(x->a, "delta.constraints.%.*s", STR_ARG(name))), source_text(x, ast_get(c, SLOT_EXPR)), false);
+    }
+    return NULL;
+}
+
+/* Columns of a CTAS: the query's, under the statement's names where it has them. */
+static err *query_columns(struct dml_x *x, const struct sql_compiled *c, struct sql_field **cols, size_t *n) {
+    *cols = arena_array_of(x->a, struct sql_field, c->n + 1);
+    *n = c->n;
+    for (size_t i = 0; i < c->n; i++) {
+        (*cols)[i] = (struct sql_field){.name = c->cols[i].name, .type = c->cols[i].type, .nullable = true, .comment = c->cols[i].comment};
+        if (dml_column(*cols, i, c->cols[i].name) >= 0)
+            return sql_error("COLUMN_ALREADY_EXISTS", NULL, x->d->text, "columnName", arena_printf(x->a, "`%.*s`", STR_ARG(c->cols[i].name)), NULL);
+        static const enum sql_type_kind never[] = {TY_INTERVAL, TY_INTERVAL_DT, TY_INTERVAL_YM, TY_OBJECT};
+        for (size_t k = 0; k < ARRAY_LEN(never); k++) {
+            buf t = {0};
+            if (c->cols[i].type->kind != never[k]) continue;
+            sql_type_write_sql(c->cols[i].type, &t);
+            return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(c->cols[i].name),
+                             STR_ARG(buf_view(&t))), NULL);
+        }
+    }
+    return NULL;
+}
+
+static err *bad_names(struct dml_x *x, const struct sql_field *cols, size_t n) {
+    if (!str_eqz(delta_mapping_mode(x->metadata), "none")) return NULL;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < cols[i].name.n; k++)
+            if (strchr(" ,;{}()\n\t=", cols[i].name.p[k]))
+                return dml_error("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", "invalidColumnNames", dml_z(x, cols[i].name), NULL);
+    return NULL;
+}
+
+static const char *operation(const struct ast *s, bool exists) {
+    bool query = ast_get(s, SLOT_QUERY) != NULL;
+    if (ast_get(s, SLOT_CLONE)) return "CLONE";
+    if (ast_has(s, AST_F_REPLACE)) return query ? "CREATE OR REPLACE TABLE AS SELECT" : "CREATE OR REPLACE TABLE";
+    (void)exists;
+    return query ? "CREATE TABLE AS SELECT" : "CREATE TABLE";
+}
+
+struct plan {
+    struct sql_compiled c;
+    bool query;
+    struct scan_table *source;    /* LIKE, CLONE */
+    struct sql_field *cols;
+    size_t n;
+    struct delta_map properties;
+};
+
+static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_metadata *m, struct delta_protocol *p, struct plan *plan) {
+    const struct ast *like = ast_get(s, SLOT_LIKE), *clone = ast_get(s, SLOT_CLONE), *query = ast_get(s, SLOT_QUERY);
+    if (like || clone) {
+        TRY(take_schema(x, like ? like : clone, s, &plan->source, m, p, &plan->cols, &plan->n));
+    } else if (query) {
+        TRY(sql_compile(x->d->env, query, &plan->c));
+        TRY(query_columns(x, &plan->c, &plan->cols, &plan->n));
+    } else {
+        TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
+    }
+    nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
+    if (!like && !clone) TRY(partitions_of(x, ast_get(s, SLOT_PARTITION), m, &plan->cols, &plan->n));
+    TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
+    return add_checks(x, ast_get(s, SLOT_CONSTRAINTS), &m->config);
+}
+
+/* A table that exists at a LOCATION and a statement that says nothing of it: registered as it is. */
+static err *register_as_is(struct dml_x *x) {
+    x->metadata = &x->t->snap->metadata, x->protocol = &x->t->snap->protocol;
+    x->cols = x->t->cols, x->n = x->t->n;
+    buf q = {0};
+    buf_z(&q, "{\"id\":");
+    buf_json_str(&q, x->id);
+    buf_z(&q, ",\"path\":");
+    buf_json_str(&q, x->path);
+    buf_fmt(&q, ",\"register\":true,\"read_version\":%lld,\"create\":%.*s", (long long)x->t->snap->version, STR_ARG(x->create));
+    dml_put_columns(x, &q);
+    buf_c(&q, '}');
+    jval *answer;
+    return x->d->ask(x->d->arg, x->a, STR("commit"), dml_take(x, &q), &answer);
+}
+
+static err *write_query(struct dml_x *x, struct plan *plan) {
+    int *of = arena_array_of(x->a, int, x->n + 1);
+    for (size_t i = 0; i < x->n; i++) of[i] = (int)i;
+    struct dml_source source = {.text = plan->c.duckdb, .cols = plan->c.cols, .n = plan->c.n, .of = of};
+    buf rows = {0};
+    TRY(dml_project(x, &source, &rows));
+    struct dml_write w = {.text = buf_view(&rows), .data_change = true};
+    err *e = dml_write(x, &w);
+    buf_free(&rows);
+    dml_metric(x, "numFiles", x->files_written);
+    dml_metric(x, "numOutputRows", x->rows_written);
+    dml_metric(x, "numOutputBytes", x->bytes_written);
+    return e;
+}
+
+static err *finish(struct dml_x *x, const struct ast *s, struct plan *plan, struct dml_result *ret) {
+    TRY(files_mkdirs(dml_z(x, x->path), 0755));
+    for (size_t i = 0; x->t && i < x->t->snap->n_files; i++) dml_remove(x, x->t->snap->files[i]);
+    if (plan->query) TRY(write_query(x, plan));
+    if (ast_get(s, SLOT_CLONE)) TRY(clone_files(x, s, plan->source, ret));
+    parameters(x, s);
+    x->protocol_changed = true;
+    if (x->t) x->protocol_changed = x->protocol != &x->t->snap->protocol;
+    x->read_all = x->t != NULL;
+    x->blind_append = !x->t;
+    TRY(dml_commit(x));
+    if (!plan->query) return NULL;
+    static const char *const names[] = {"num_affected_rows", "num_inserted_rows"};
+    return dml_rows(x, names, "ll", 2, NULL, 0, ret);
+}
+
+err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    bool done = false;
+    const struct ast *comment = ast_get(s, SLOT_COMMENT);
+    TRY(stage(x, s, &done));
+    if (done) return NULL;
+    bool bare = !ast_get(s, SLOT_COLUMNS) && !ast_get(s, SLOT_QUERY) && !ast_get(s, SLOT_LIKE) && !ast_get(s, SLOT_CLONE);
+    if (x->t && bare && !ast_has(s, AST_F_REPLACE)) return register_as_is(x);
+    dml_begin_commit(x, operation(s, x->t != NULL));
+    struct delta_metadata *m = dml_change_metadata(x);
+    struct delta_protocol *p = arena_new_of(x->a, struct delta_protocol);
+    struct plan plan = {.query = ast_get(s, SLOT_QUERY) != NULL};
+    *p = x->t ? x->t->snap->protocol : (struct delta_protocol){.reader = 1, .writer = 2};
+    char *id = arena_alloc(x->a, 37);
+    rand_uuid(id);
+    m->id = x->t ? x->t->snap->metadata.id : str_of(id);
+    m->provider = STR("parquet");
+    m->created_ms = clock_now() / 1000;
+    TRY(plan_columns(x, s, m, p, &plan));
+    if (comment) m->description = comment->text;
+    TRY(bad_names(x, plan.cols, plan.n));
+    x->protocol = p;
+    TRY(dml_set_schema(x, plan.cols, plan.n));
+    TRY(dml_set_features(x));
+    p = (struct delta_protocol *)(uintptr_t)x->protocol;
+    TRY(dml_cluster(x, ast_get(s, SLOT_CLUSTER), p));
+    return finish(x, s, &plan, ret);
+}

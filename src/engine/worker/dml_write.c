@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files from a SELECT: DuckDB's COPY writes Parquet and returns each file's statistics, which become the log's.
+ *
+ * Without partitions there is one file, named at once. With partitions COPY fills a folder of its own ("_bh_tmp-…", which
+ * everybody ignores because of the underscore); then each file is moved to where the partition's folder is. Files are synced before
+ * they are committed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "delta/partition.h"
+#include "delta/stats.h"
+#include "engine/worker/dml_int.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "sys/rand.h"
+
+/* ---- what COPY returns ---- */
+
+struct leaf {
+    str path;                  /* parts joined by '\0' */
+    str min, max;              /* p NULL: none */
+    int64_t nulls;             /* -1: not told */
+};
+
+struct out_file {
+    str path;
+    int64_t rows, size;
+    struct leaf *leaves;
+    size_t n;
+    str *keys;                 /* partition values by number, p NULL: NULL */
+};
+
+static str text_at(arena *a, duckdb_vector v, idx_t i) {
+    uint64_t *valid = duckdb_vector_get_validity(v);
+    if (valid && !duckdb_validity_row_is_valid(valid, i)) return STR_NONE;
+    duckdb_string_t *s = (duckdb_string_t *)duckdb_vector_get_data(v) + i;
+    return arena_str(a, str_n(duckdb_string_t_data(s), duckdb_string_t_length(*s)));
+}
+
+/* "a"."b""c" → a\0b"c */
+static str leaf_path(arena *a, str quoted) {
+    buf b = {0};
+    bool in = false;
+    for (size_t i = 0; i < quoted.n; i++) {
+        char c = quoted.p[i];
+        if (c != '"') {
+            if (in || c != '.')
+                buf_c(&b, c);
+            else
+                buf_c(&b, '\0');
+        } else if (in && i + 1 < quoted.n && quoted.p[i + 1] == '"') {
+            buf_c(&b, '"'), i++;
+        } else {
+            in = !in;
+        }
+    }
+    str s = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
+static void read_leaf(arena *a, duckdb_vector map, idx_t row, struct leaf *leaf) {
+    duckdb_list_entry e = ((duckdb_list_entry *)duckdb_vector_get_data(map))[row];
+    duckdb_vector kv = duckdb_list_vector_get_child(map);
+    duckdb_vector k = duckdb_struct_vector_get_child(kv, 0), v = duckdb_struct_vector_get_child(kv, 1);
+    leaf->nulls = -1;
+    for (idx_t i = e.offset; i < e.offset + e.length; i++) {
+        str key = text_at(a, k, i), value = text_at(a, v, i);
+        if (str_eqz(key, "min")) leaf->min = value;
+        if (str_eqz(key, "max")) leaf->max = value;
+        if (str_eqz(key, "null_count") && value.p) (void)str_to_i64(value, &leaf->nulls);
+    }
+}
+
+static void read_file_row(arena *a, duckdb_data_chunk chunk, idx_t row, size_t n_parts, struct out_file *f) {
+    f->path = text_at(a, duckdb_data_chunk_get_vector(chunk, 0), row);
+    f->rows = (int64_t)((uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1)))[row];
+    f->size = (int64_t)((uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2)))[row];
+    duckdb_vector stats = duckdb_data_chunk_get_vector(chunk, 4);
+    duckdb_list_entry e = ((duckdb_list_entry *)duckdb_vector_get_data(stats))[row];
+    duckdb_vector kv = duckdb_list_vector_get_child(stats);
+    duckdb_vector k = duckdb_struct_vector_get_child(kv, 0), v = duckdb_struct_vector_get_child(kv, 1);
+    f->leaves = arena_array_of(a, struct leaf, e.length + 1);
+    for (idx_t i = e.offset; i < e.offset + e.length; i++) {
+        struct leaf *leaf = &f->leaves[f->n++];
+        leaf->path = leaf_path(a, text_at(a, k, i));
+        read_leaf(a, v, i, leaf);
+    }
+    f->keys = arena_array_of(a, str, n_parts + 1);
+    if (!n_parts) return;
+    duckdb_vector keys = duckdb_data_chunk_get_vector(chunk, 5);
+    e = ((duckdb_list_entry *)duckdb_vector_get_data(keys))[row];
+    kv = duckdb_list_vector_get_child(keys);
+    k = duckdb_struct_vector_get_child(kv, 0), v = duckdb_struct_vector_get_child(kv, 1);
+    for (idx_t i = e.offset; i < e.offset + e.length; i++) {
+        str key = text_at(a, k, i);
+        int64_t at;
+        if (str_starts(key, STR("_bh_p")) && str_to_i64(str_from(key, 5), &at) && at >= 0 && (size_t)at < n_parts) f->keys[at] = text_at(a, v, i);
+    }
+}
+
+typedef vec_of(struct out_file) file_list;
+
+static err *run_copy(struct dml_x *x, str sql, size_t n_parts, file_list *ret) {
+    duckdb_result r;
+    char *z = dml_z(x, sql);
+    if (duckdb_query(x->d->con, z, &r) != DuckDBSuccess) {
+        const char *why = duckdb_result_error(&r);
+        err *e = sql_error_of_duckdb(why ? why : "no error text");
+        duckdb_destroy_result(&r);
+        return e;
+    }
+    for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(r)); duckdb_destroy_data_chunk(&chunk))
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
+            struct out_file f = {0};
+            read_file_row(x->a, chunk, i, n_parts, &f);
+            vec_push(ret, f);
+        }
+    duckdb_destroy_result(&r);
+    return NULL;
+}
+
+/* ---- statistics ---- */
+
+static const struct leaf *leaf_of(const struct out_file *f, str path) {
+    for (size_t i = 0; i < f->n; i++)
+        if (str_eq(f->leaves[i].path, path)) return &f->leaves[i];
+    return NULL;
+}
+
+/* "2024-01-01 10:20:30.123456+00" → "2024-01-01T10:20:30.123Z", cut to milliseconds. */
+static bool put_time(str v, bool zone, buf *out) {
+    int64_t us;
+    str t = v;
+    if (zone && t.n > 3 && (t.p[t.n - 3] == '+' || t.p[t.n - 3] == '-')) t = str_cut(t, t.n - 3);
+    if (!delta_time_of_text(t, &us) || t.n < 19) return false;
+    int ms = (int)(((us % 1000000) + 1000000) % 1000000 / 1000);
+    buf_fmt(out, "\"%.10s", t.p);
+    buf_fmt(out, "T%.8s.%03d%s\"", t.p + 11, ms, zone ? "Z" : "");
+    return true;
+}
+
+static bool put_bound(const struct sql_type *t, str v, bool max, buf *out) {
+    double f;
+    if (!v.p) return false;
+    switch (t->kind) {
+    case TY_TINYINT:
+    case TY_SMALLINT:
+    case TY_INT:
+    case TY_BIGINT:
+    case TY_DECIMAL: buf_str(out, v); return v.n > 0;
+    case TY_FLOAT:
+    case TY_DOUBLE:
+        if (!str_to_f64(v, &f) || f - f != 0) return false;
+        buf_str(out, v);
+        return true;
+    case TY_DATE:
+        if (v.n != 10) return false;
+        buf_json_str(out, v);
+        return true;
+    case TY_TIMESTAMP: return put_time(v, true, out);
+    case TY_TIMESTAMP_NTZ: return put_time(v, false, out);
+    case TY_STRING:
+    case TY_CHAR:
+    case TY_VARCHAR: {
+        buf cut = {0};
+        bool has = str_is_utf8(v);
+        if (has && max) has = delta_stats_max(v, &cut);
+        if (has && !max) delta_stats_min(v, &cut);
+        if (has) buf_json_str(out, buf_view(&cut));
+        buf_free(&cut);
+        return has;
+    }
+    default: return false;
+    }
+}
+
+enum which { MINS, MAXS, NULLS };
+
+struct stats_of {
+    struct dml_x *x;
+    const struct out_file *f;
+    bool mapped;
+    int left;              /* leaf columns that still get statistics */
+};
+
+/* {"a":1,"s":{"b":2}} of one kind; false: empty. `path` has the parts above, each ended by '\0'. */
+static bool put_level(struct stats_of *s, const struct sql_field *fields, size_t n, str path, enum which w, buf *out) {
+    bool any = false;
+    buf_c(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        const struct sql_field *f = &fields[i];
+        if (!path.n && dml_is_partition(s->x->metadata, f->name)) continue;
+        str name = s->mapped ? scan_physical(s->x->a, f) : f->name;
+        buf p = {0}, value = {0};
+        buf_str(&p, path), buf_str(&p, name);
+        bool has = false;
+        if (f->type->kind == TY_STRUCT) {
+            buf_c(&p, '\0');
+            has = s->left > 0 && put_level(s, f->type->fields, f->type->n, buf_view(&p), w, &value);
+        } else if (s->left-- > 0) {
+            const struct leaf *leaf = leaf_of(s->f, buf_view(&p));
+            if (leaf && w == NULLS && leaf->nulls >= 0) has = true, buf_fmt(&value, "%lld", (long long)leaf->nulls);
+            if (leaf && w != NULLS) has = put_bound(f->type, w == MINS ? leaf->min : leaf->max, w == MAXS, &value);
+        }
+        if (has) {
+            if (any) buf_c(out, ',');
+            buf_json_str(out, name);
+            buf_c(out, ':');
+            buf_str(out, buf_view(&value));
+            any = true;
+        }
+        buf_free(&p), buf_free(&value);
+    }
+    buf_c(out, '}');
+    return any;
+}
+
+static int indexed_columns(struct dml_x *x) {
+    int64_t n;
+    str s = delta_map_get(&x->metadata->config, STR("delta.dataSkippingNumIndexedCols"));
+    if (s.n && str_to_i64(s, &n)) return n < 0 || n > 100000 ? 100000 : (int)n;
+    return 32;
+}
+
+static str stats_text(struct dml_x *x, const struct out_file *f) {
+    static const struct {
+        const char *key;
+        enum which w;
+    } parts[] = {{"minValues", MINS}, {"maxValues", MAXS}, {"nullCount", NULLS}};
+    buf b = {0};
+    buf_fmt(&b, "{\"numRecords\":%lld", (long long)f->rows);
+    for (size_t i = 0; i < 3; i++) {
+        struct stats_of s = {x, f, !str_eqz(delta_mapping_mode(x->metadata), "none"), indexed_columns(x)};
+        buf level = {0};
+        (void)put_level(&s, x->cols, x->n, STR(""), parts[i].w, &level);
+        buf_fmt(&b, ",\"%s\":%.*s", parts[i].key, STR_ARG(buf_view(&level)));
+        buf_free(&level);
+    }
+    if (delta_has_feature(x->protocol, "deletionVectors")) buf_z(&b, ",\"tightBounds\":true");
+    buf_c(&b, '}');
+    return dml_take(x, &b);
+}
+
+/* ---- the COPY ---- */
+
+void dml_partition_text(const struct sql_type *t, str ref, buf *out) {
+    switch (t->kind) {
+    case TY_BINARY: buf_fmt(out, "decode(%.*s)", STR_ARG(ref)); return;
+    case TY_TIMESTAMP: buf_fmt(out, "strftime(timezone('UTC', %.*s), '%%Y-%%m-%%dT%%H:%%M:%%S.%%fZ')", STR_ARG(ref)); return;
+    case TY_TIMESTAMP_NTZ: buf_fmt(out, "strftime(%.*s, '%%Y-%%m-%%d %%H:%%M:%%S.%%f')", STR_ARG(ref)); return;
+    case TY_FLOAT:
+    case TY_DOUBLE:
+        buf_fmt(out, "CASE WHEN isnan(%.*s) THEN 'NaN' WHEN isinf(%.*s) AND %.*s > 0 THEN 'Infinity' WHEN isinf(%.*s) THEN '-Infinity' ELSE "
+                "CAST(%.*s AS VARCHAR) END", STR_ARG(ref), STR_ARG(ref), STR_ARG(ref), STR_ARG(ref), STR_ARG(ref));
+        return;
+    case TY_STRING:
+    case TY_CHAR:
+    case TY_VARCHAR: buf_fmt(out, "nullif(%.*s, '')", STR_ARG(ref)); return;
+    default: buf_fmt(out, "CAST(%.*s AS VARCHAR)", STR_ARG(ref)); return;
+    }
+}
+
+static void field_ids(struct dml_x *x, const struct sql_field *fields, size_t n, bool top, buf *out) {
+    bool any = false;
+    buf_c(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = scan_field_id(x->a, &fields[i]);
+        if (id < 0 || (top && dml_is_partition(x->metadata, fields[i].name)) || fields[i].type->kind == TY_VOID) continue;
+        if (any) buf_z(out, ", ");
+        any = true;
+        scan_quote_ident(scan_physical(x->a, &fields[i]), out);
+        if (fields[i].type->kind != TY_STRUCT) {
+            buf_fmt(out, ": %d", id);
+            continue;
+        }
+        buf inner = {0};
+        field_ids(x, fields[i].type->fields, fields[i].type->n, false, &inner);
+        buf_fmt(out, ": {__duckdb_field_id: %d%s%.*s", id, inner.n > 2 ? ", " : "", STR_ARG(str_from(buf_view(&inner), 1)));
+        buf_free(&inner);
+    }
+    buf_c(out, '}');
+}
+
+static const char *codec(struct dml_x *x) {
+    static const char *const known[] = {"zstd", "snappy", "gzip", "lz4_raw", "uncompressed"};
+    str s = delta_map_get(&x->metadata->config, STR("delta.parquet.compression.codec"));
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (str_ieq(s, str_of(known[i]))) return known[i];
+    return "zstd";
+}
+
+/* The select list: data columns under physical names, then partition values as text. */
+static size_t copy_select(struct dml_x *x, const struct dml_write *w, buf *out) {
+    bool mapped = !str_eqz(delta_mapping_mode(x->metadata), "none");
+    struct scan_conv v = {.a = x->a, .mapped = mapped};
+    size_t n = 0;
+    buf_z(out, "SELECT ");
+    for (size_t i = 0; i < x->n; i++) {
+        const struct sql_field *f = &x->cols[i];
+        if (dml_is_partition(x->metadata, f->name) || f->type->kind == TY_VOID) continue;
+        buf ref = {0};
+        scan_quote_ident(f->name, &ref);
+        if (n++) buf_z(out, ", ");
+        scan_unconvert(&v, dml_take(x, &ref), f->type, out);
+        buf_z(out, " AS ");
+        scan_quote_ident(mapped ? scan_physical(x->a, f) : f->name, out);
+    }
+    if (w->cdc) buf_z(out, n++ ? ", \"_change_type\"" : "\"_change_type\"");
+    if (w->row_ids) {
+        buf_z(out, n ? ", \"_bh_row_id\" AS " : "\"_bh_row_id\" AS ");
+        scan_quote_ident(delta_map_get(&x->metadata->config, STR("delta.rowTracking.materializedRowIdColumnName")), out);
+        buf_z(out, ", \"_bh_row_version\" AS ");
+        scan_quote_ident(delta_map_get(&x->metadata->config, STR("delta.rowTracking.materializedRowCommitVersionColumnName")), out);
+        n += 2;
+    }
+    for (size_t k = 0; k < x->metadata->n_partitions; k++) {
+        ptrdiff_t i = dml_column(x->cols, x->n, x->metadata->partitions[k]);
+        buf ref = {0};
+        scan_quote_ident(x->metadata->partitions[k], &ref);
+        if (n++) buf_z(out, ", ");
+        dml_partition_text(i >= 0 ? x->cols[i].type : sql_type_of(TY_STRING), dml_take(x, &ref), out);
+        buf_fmt(out, " AS _bh_p%zu", k);
+    }
+    buf_fmt(out, " FROM (%.*s) w", STR_ARG(w->text));
+    if (w->order.n) buf_fmt(out, " ORDER BY %.*s", STR_ARG(w->order));
+    return n;
+}
+
+static void remember(struct dml_x *x, const char *path) {
+    char *copy = strdup(path);
+    must(copy);
+    vec_push(&x->written, copy);
+}
+
+static err *sync_file(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd)) {
+        err *e = err_errno("%s", path);
+        if (fd >= 0) close(fd);
+        return e;
+    }
+    close(fd);
+    return NULL;
+}
+
+/* Into its place, synced; the action for the log. */
+static err *place(struct dml_x *x, const struct dml_write *w, struct out_file *f, size_t number, const char *uuid, bool move) {
+    const struct delta_metadata *m = x->metadata;
+    struct delta_map values = {0};
+    bool mapped = !str_eqz(delta_mapping_mode(m), "none");
+    for (size_t k = 0; k < m->n_partitions; k++) {
+        ptrdiff_t i = dml_column(x->cols, x->n, m->partitions[k]);
+        str name = mapped && i >= 0 ? scan_physical(x->a, &x->cols[i]) : m->partitions[k];
+        bool null = !f->keys[k].p || !f->keys[k].n || str_eqz(f->keys[k], DELTA_NULL_FOLDER);
+        delta_map_set(x->a, &values, name, null ? STR_NONE : f->keys[k], null);
+    }
+    str folder = mapped ? STR("") : delta_partition_folder(x->a, &values);
+    str rel = str_of(arena_printf(x->a, "%s%.*s%s-%05zu-%s.c000.%s.parquet", w->cdc ? "_change_data/" : "", STR_ARG(folder), w->cdc ? "cdc" : "part",
+                                  number, uuid, codec(x)));
+    const char *path = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel));
+    if (move) {
+        const char *from = dml_z(x, f->path);
+        TRY(files_mkdirs(arena_printf(x->a, "%.*s/%s%.*s", STR_ARG(x->path), w->cdc ? "_change_data/" : "", STR_ARG(folder)), 0755));
+        if (rename(from, path)) return err_errno("%s", path);
+    }
+    remember(x, path);
+    TRY(sync_file(path));
+    TRY(files_sync_parent(path));
+    struct delta_action *add = dml_action(x, w->cdc ? DELTA_CDC : DELTA_ADD);
+    add->file.path = delta_encode_path(x->a, rel);
+    add->file.partition = values;
+    add->file.size = f->size;
+    add->file.mtime_ms = clock_now() / 1000;
+    add->file.data_change = w->cdc ? false : w->data_change;
+    if (!w->cdc) add->file.stats = stats_text(x, f);
+    if (w->cdc) {
+        x->cdc_files++;
+    } else {
+        x->files_written++;
+        x->bytes_written += f->size;
+        x->rows_written += f->rows;
+    }
+    return NULL;
+}
+
+err *dml_write(struct dml_x *x, const struct dml_write *w) {
+    size_t n_parts = x->metadata->n_partitions;
+    char uuid[37];
+    rand_uuid(uuid);
+    buf sql = {0}, select = {0};
+    bool folder = n_parts > 0 || w->file_rows > 0;
+    const char *to = folder ? arena_printf(x->a, "%.*s/_bh_tmp-%s", STR_ARG(x->path), uuid)
+                            : arena_printf(x->a, "%.*s/%s-00000-%s.c000.%s.parquet", STR_ARG(x->path), w->cdc ? "_change_data/cdc" : "part", uuid, codec(x));
+    (void)copy_select(x, w, &select);
+    buf_fmt(&sql, "COPY (%.*s) TO ", STR_ARG(buf_view(&select)));
+    scan_quote_text(str_of(to), &sql);
+    buf_fmt(&sql, " (FORMAT parquet, COMPRESSION '%s', RETURN_STATS", codec(x));
+    if (n_parts) {
+        buf_z(&sql, ", PARTITION_BY (");
+        for (size_t k = 0; k < n_parts; k++) buf_fmt(&sql, "%s_bh_p%zu", k ? ", " : "", k);
+        buf_c(&sql, ')');
+    } else if (w->file_rows) {
+        buf_z(&sql, ", FILE_SIZE_BYTES '256MB'");
+    }
+    if (!str_eqz(delta_mapping_mode(x->metadata), "none") && !w->row_ids && !w->cdc) {
+        buf_z(&sql, ", FIELD_IDS ");
+        field_ids(x, x->cols, x->n, true, &sql);
+    }
+    buf_c(&sql, ')');
+    buf_free(&select);
+    file_list files = {0};
+    err *e = w->cdc ? files_mkdirs(arena_printf(x->a, "%.*s/_change_data", STR_ARG(x->path)), 0755) : NULL;
+    if (!folder) remember(x, to);
+    if (!e) e = run_copy(x, dml_take(x, &sql), n_parts, &files);
+    buf_free(&sql);
+    for (size_t i = 0; !e && i < files.n; i++) {
+        /* No rows, no file. */
+        if (files.p[i].rows) e = place(x, w, &files.p[i], i, uuid, folder);
+        else unlink(dml_z(x, files.p[i].path));
+    }
+    vec_free(&files);
+    if (folder) err_free(files_remove_tree(to, 1000000));
+    return e;
+}
