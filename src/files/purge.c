@@ -180,23 +180,24 @@ err *purge_begin(struct control *c) {
 
 /* ---- with a request ---- */
 
+struct purge_note {
+    struct purge *p;
+};
+
 static void drop_unused(void *arg) {
-    struct purge **p = arg;
-    if (*p) purge_free(*p); /* the write failed */
+    struct purge_note *n = arg;
+    if (n->p) purge_free(n->p); /* the write failed */
 }
 
-static void after(struct req *r) {
-    struct purge **p = r->state;
-    jobs_add(r->control->workers, run, *p);
-    *p = NULL;
+err *purge_note(struct req *r, int64_t workspace, struct purge_note **ret) {
+    struct purge_note *n = arena_new_of(r->a, struct purge_note);
+    n->p = purge_new(r->control, workspace, false);
+    arena_on_free(r->a, drop_unused, n);
+    *ret = n;
+    return collect(r->tx, n->p);
 }
 
-err *purge_with(struct req *r, int64_t workspace) {
-    struct purge **p = arena_new_of(r->a, struct purge *);
-    *p = purge_new(r->control, workspace, false);
-    arena_on_free(r->a, drop_unused, p);
-    TRY(collect(r->tx, *p));
-    r->state = p;
-    r->after = after;
-    return NULL;
+void purge_noted(struct control *c, struct purge_note *n) {
+    jobs_add(c->workers, run, n->p);
+    n->p = NULL;
 }

@@ -16,8 +16,10 @@ err *purge_mark(struct control *c) BH_CHECK;
 /* Afterwards: begins to remove what is marked. */
 err *purge_begin(struct control *c) BH_CHECK;
 
-/* For the write that deletes a workspace, before its rows go: notes its files; they and its runs are
- * removed after the commit. Takes r->after. */
-err *purge_with(struct req *r, int64_t workspace) BH_CHECK;
+/* For the write that deletes a workspace, before its rows go: notes its files. purge_noted(), from the
+ * request's `after`, begins to remove them and its runs. The note is the request's. */
+struct purge_note;
+err *purge_note(struct req *r, int64_t workspace, struct purge_note **ret) BH_CHECK;
+void purge_noted(struct control *c, struct purge_note *n);
 
 #endif

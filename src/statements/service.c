@@ -32,7 +32,8 @@ static err *each_workspace(store_tx *tx, struct load *l,
     struct ent_workspace_rows rows;
     do {
         TRY(ent_workspace_list(tx, identity_account(), l->a, &q, &rows));
-        for (size_t i = 0; i < rows.n; i++) TRY(fn(tx, l, &rows.p[i]));
+        for (size_t i = 0; i < rows.n; i++)
+            if (!identity_workspace_gone(&rows.p[i])) TRY(fn(tx, l, &rows.p[i]));
         q.after = true;
         if (rows.n) q.after_i = q.after_id = rows.p[rows.n - 1].id;
     } while (rows.more);

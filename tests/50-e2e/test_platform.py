@@ -29,7 +29,7 @@ def one_line(done, *words):
     return lines[0]
 
 
-def until(what, seconds=20):
+def until(what, seconds=60):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "it did not happen"
@@ -408,7 +408,7 @@ def test_log_file(make_platform, tmp_path):
     log = tmp_path / "bh.log"
     p = make_platform(settings={"log.file": log, "log.form": "json", "log.max_size": "64KiB", "log.keep": 2, "log.requests": "true"})
     p.start()
-    assert '"event":"Boathouse answers"' in log.read_text()
+    until(lambda: '"event":"Boathouse answers"' in log.read_text())
     old = tmp_path / "moved.log"
     log.rename(old)
     p.process.send_signal(signal.SIGUSR1)

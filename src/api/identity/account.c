@@ -27,7 +27,16 @@ static void put(struct req *r, jmut *o, const struct ent_workspace *w) {
 /* On the loop: the new workspace's first warehouse can be used. */
 static void add_warehouse(struct req *r) { warehouse_change_apply(r->control, r->state); }
 
-static void forget_warehouses(struct req *r) { warehouse_forget_workspace(r->control, *(int64_t *)r->state); }
+struct removed {
+    int64_t workspace;
+    struct purge_note *files;
+};
+
+static void on_removed(struct req *r) {
+    const struct removed *x = r->state;
+    warehouse_forget_workspace(r->control, x->workspace);
+    purge_noted(r->control, x->files);
+}
 
 static err *starter(struct req *r, const struct ent_workspace *w) {
     if (!r->control->statements) return NULL;
@@ -109,7 +118,9 @@ err *api_identity_ws_delete(struct req *r) {
         return err_new(ERR_INVALID_STATE, "Workspace %lld is the default one and stays.",
                        (long long)w.id);
     TRY(drop_tokens(r, w.id));
-    TRY(purge_with(r, w.id));
+    struct removed *gone = arena_new_of(r->a, struct removed);
+    gone->workspace = w.id;
+    TRY(purge_note(r, w.id, &gone->files));
     bool more = true;
     while (more)
         TRY(ent_delete_scope(r->tx, (struct store_scope){IDENTITY_ACCOUNT, w.id}, 10000, &more));
@@ -117,10 +128,8 @@ err *api_identity_ws_delete(struct req *r) {
     store_tx_securable(r->tx, "workspace", w.id, w.name);
     uint64_t key = (uint64_t)w.id;
     req_fact(r, FACT_WORKSPACE, true, true, map_key_u64(&key), STR(""), -1);
-    int64_t *gone = arena_new_of(r->a, int64_t);
-    *gone = w.id;
     r->state = gone;
-    r->after = forget_warehouses;
+    r->after = on_removed;
     req_out(r);
     return NULL;
 }
