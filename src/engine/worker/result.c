@@ -29,7 +29,8 @@ static err *write_all(int fd, const char *p, size_t n, int64_t at) {
 }
 
 static err *compress(const char *p, size_t n, buf *out) {
-    LZ4F_preferences_t how = {.frameInfo = {.contentSize = n, .blockSizeID = LZ4F_max4MB}};
+    /* Blocks by themselves: Java's reader of LZ4 frames knows no others. */
+    LZ4F_preferences_t how = {.frameInfo = {.contentSize = n, .blockSizeID = LZ4F_max4MB, .blockMode = LZ4F_blockIndependent}};
     size_t most = LZ4F_compressFrameBound(n, &how);
     char *to = buf_reserve(out, most);
     if (!to) return err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of %zu bytes is too large", n);
