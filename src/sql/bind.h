@@ -331,6 +331,8 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
                      struct bx **ret) BH_CHECK;
 /* bind_call.c */
 err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
+/* Why an aggregate may not stand here; expr in quotes. */
+err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) BH_CHECK;
 /* A call with bound arguments (rewrites). */
 err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx **args, size_t n,
                 struct bx **ret) BH_CHECK;

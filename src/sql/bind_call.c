@@ -40,6 +40,11 @@ static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const st
         f->bad = i;
         if (pat_is_lambda(p)) continue;
         f->target[i] = pat_coerce(b->a, p, args[i]->type, f->vars, &f->cost);
+        /* A constant with a point may stand where a whole number is wanted. */
+        if (!f->target[i] && args[i]->kind == BX_LIT && sql_is_numeric(args[i]->type)) {
+            f->cost += 20;
+            f->target[i] = pat_coerce(b->a, p, sql_type_of(TY_TINYINT), f->vars, &f->cost);
+        }
         if (!f->target[i]) return false;
     }
     return true;
@@ -310,6 +315,13 @@ static err *nested_aggregate(struct cx *c, const struct ast *at, const struct sq
     return NULL;
 }
 
+err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) {
+    if (c->in_agg) return sql_error("NESTED_AGGREGATE_FUNCTION", at, c->b->text, NULL);
+    if (c->clause && strcmp(c->clause, "WHERE") == 0)
+        return sql_error("INVALID_WHERE_CONDITION", at, c->b->text, "condition", expr, "expressionList", expr, NULL);
+    return sql_error("GROUP_BY_AGGREGATE", at, c->b->text, "sqlExpr", expr, NULL);
+}
+
 static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                        const struct ast *const *asts, size_t n, bool distinct, struct bx **ret) {
     struct binder *b = c->b;
@@ -330,8 +342,7 @@ static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func
     TRY(add_defaults(c, &f, &args, &n));
     TRY(nested_aggregate(c, at, f.f, args, n));
     if (f.f->kind == FN_AGGREGATE && c->no_agg)
-        return sql_error(c->in_agg ? "NESTED_AGGREGATE_FUNCTION" : "GROUP_BY_AGGREGATE", at, b->text, "sqlExpr",
-                         call_text(b, f.f->name, args, n), NULL);
+        return no_aggregate(c, at, call_text(b, f.f->name, args, n));
     return make_node(c, &f, at, args, n, distinct, ret);
 }
 
@@ -405,17 +416,22 @@ static err *bind_within(struct cx *c, const struct ast *n, struct bx *x, bool se
     ac.no_agg = ac.no_win = ac.in_agg = true;
     TRY(bind_sorts(&ac, list, &x->order, &x->n_order));
     buf *o = sql_buf(c->b->a);
-    buf_str(o, x->cap);
+    bool mode = set_args && str_starts(x->text, STR("mode("));
+    buf_str(o, mode ? STR("mode()") : x->cap);
     buf_z(o, " WITHIN GROUP (ORDER BY ");
     for (size_t i = 0; i < x->n_order; i++) {
         if (i) buf_z(o, ", ");
         buf_tmpl(o, caption_of(c->b, x->order[i].x));
-        buf_z(o, x->order[i].desc ? " DESC" : set_args ? "" : " ASC");
+        /* Of the most frequent values the first in order wins; Spark shows the order in which it keeps them. */
+        if (mode)
+            buf_z(o, x->order[i].desc ? "" : " DESC");
+        else
+            buf_z(o, x->order[i].desc ? " DESC" : set_args ? "" : " ASC");
         if (!set_args) buf_z(o, x->order[i].nulls_first ? " NULLS FIRST" : " NULLS LAST");
     }
     buf_c(o, ')');
     if (within) x->cap = sql_keep(c->b->a, o);
-    if (set_args) x->n_order = 0;
+    if (set_args && !mode) x->n_order = 0;
     bx_flags(x);
     return NULL;
 }

@@ -157,7 +157,7 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
 /* ---- comparisons ---- */
 
 /* An integer compared with 1.1 is compared with 1 or 2 instead, as Spark does (captions show it). */
-static struct bx *rounded(struct binder *b, struct bx *lit, bool up) {
+static struct bx *rounded(struct binder *b, struct bx *lit, bool up, const struct sql_type *beside) {
     str v = lit->text;
     bool neg = v.p[0] == '-', frac = false;
     ptrdiff_t point = str_chr(v, '.', 0);
@@ -166,7 +166,8 @@ static struct bx *rounded(struct binder *b, struct bx *lit, bool up) {
     if (!str_to_i64(str_cut(v, (size_t)point), &w)) return NULL;
     if (frac && up && !neg) w++;
     if (frac && !up && neg) w--;
-    return bx_lit(b, sql_type_of(TY_BIGINT), sql_fmt(b->a, "%lld", (long long)w));
+    bool fits = beside->kind == TY_INT && w >= INT32_MIN && w <= INT32_MAX;
+    return bx_lit(b, sql_type_of(fits ? TY_INT : TY_BIGINT), sql_fmt(b->a, "%lld", (long long)w));
 }
 
 static bool point_literal(const struct bx *x) {
@@ -178,10 +179,10 @@ static void round_literals(struct binder *b, const char *op, struct bx **v) {
     struct bx *z = NULL;
     if (op[0] != '<' && op[0] != '>') return;
     if (sql_is_integral(v[0]->type) && point_literal(v[1])) {
-        z = rounded(b, v[1], gt == or_equal);
+        z = rounded(b, v[1], gt == or_equal, v[0]->type);
         if (z) v[1] = z;
     } else if (sql_is_integral(v[1]->type) && point_literal(v[0])) {
-        z = rounded(b, v[0], gt != or_equal);
+        z = rounded(b, v[0], gt != or_equal, v[1]->type);
         if (z) v[0] = z;
     }
 }

@@ -195,7 +195,7 @@ static err *count(struct cx *c, const struct ast *n, bool *done, struct bx **ret
     if (n->n == 1 && !star && n->child[0]->kind != AST_STAR) return NULL;
     *done = true;
     if (c->no_agg)
-        return sql_error(c->in_agg ? "NESTED_AGGREGATE_FUNCTION" : "GROUP_BY_AGGREGATE", n, b->text, "sqlExpr", "\"count(1)\"", NULL);
+        return no_aggregate(c, n, "\"count(1)\"");
     struct cx ac = *c;
     if (!ast_get(n, SLOT_OVER)) ac.no_agg = ac.in_agg = true;
     struct items it = {.n = 0};

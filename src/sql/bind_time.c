@@ -183,6 +183,13 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
         if (op == '-' && sql_is_text(l) && is_point(r)) return difference(b, bx_cast(b, x, r), y, ret);
         if (is_any_interval(l) && is_any_interval(r) && l->kind == r->kind) return intervals(b, op, x, y, ret);
     }
+    if (op == 'd' && l->kind == r->kind && (is_ym(l) || is_dt(l))) {
+        *ret = bx_tmpl2(b, sql_type_of(TY_BIGINT),
+                        nulls ? "CAST({0} // NULLIF({1}, 0) AS BIGINT)"
+                              : "CASE WHEN {1} = 0 THEN error('[DIVIDE_BY_ZERO] {{}}') ELSE CAST({0} // {1} AS BIGINT) END",
+                        "({0} div {1})", x, y);
+        return NULL;
+    }
     bool num = sql_is_numeric(r) || sql_is_text(r);
     if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, false, nulls, ret);
     if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, true, nulls, ret);

@@ -316,10 +316,25 @@ static err *from_range(str text) {
     return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", from_type, "targetType", to_type, NULL);
 }
 
+/* "Casting value "12345.678" to type DECIMAL(5,2) failed: value is out of range!" */
+static err *from_decimal(str text) {
+    static const str head = {"Casting value \"", 15}, mid = {"\" to type DECIMAL(", 18};
+    ptrdiff_t h = str_find(text, head), m = str_find(text, mid);
+    char value[64], precision[8], scale[8];
+    if (h < 0 || m < h) return NULL;
+    size_t len = (size_t)(m - h) - head.n;
+    if (len >= sizeof value) return NULL;
+    memcpy(value, text.p + h + head.n, len);
+    value[len] = 0;
+    if (sscanf(text.p + m + mid.n, "%7[0-9],%7[0-9])", precision, scale) != 2) return NULL;
+    return sql_error("NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION", NULL, STR(""), "value", value, "precision", precision, "scale", scale, NULL);
+}
+
 err *sql_error_of_duckdb(const char *duckdb_message) {
     str text = str_of(duckdb_message ? duckdb_message : "");
     err *e = from_mark(text);
     if (!e) e = from_range(text);
+    if (!e) e = from_decimal(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
         if (str_find(text, str_of(duckdb_texts[i].text)) >= 0)

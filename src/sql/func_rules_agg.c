@@ -123,7 +123,16 @@ static err *kurtosis_emit(struct sql_call *c, buf *out) {
 
 static err *mode_emit(struct sql_call *c, buf *out) {
     (void)c;
-    buf_z(out, "mode({0}){w}");
+    buf_z(out, "mode({0}{o}){w}");
+    return NULL;
+}
+
+static err *mode_caption(struct sql_call *c, buf *out) {
+    bool yes = c->args[1].value.p && str_eqz(c->args[1].value, "true");
+    if (yes)
+        buf_fmt(out, "mode() WITHIN GROUP (ORDER BY %.*s DESC)", STR_ARG(c->args[0].caption));
+    else
+        buf_fmt(out, "mode(%.*s, false)", STR_ARG(c->args[0].caption));
     return NULL;
 }
 
@@ -145,7 +154,7 @@ static const struct sql_rule rules[] = {
     {"skewness", NULL, skewness_emit, NULL},
     {"kurtosis", NULL, kurtosis_emit, NULL},
     {"mode", NULL, mode_emit, NULL},
-    {"mode_if", NULL, mode_if, NULL},
+    {"mode_if", NULL, mode_if, mode_caption},
 };
 
 const struct sql_rule_list sql_rules_agg = {rules, ARRAY_LEN(rules)};

@@ -702,7 +702,7 @@ const struct sql_func sql_functions[] = {
      NULL, NULL, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, false, "most frequent value"},
     {"mode", "any, literal:boolean", "=0",
      "rule:mode_if",
-     NULL, NULL, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, false, "most frequent value, the least of several where the second is true"},
+     "rule:mode_if", NULL, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, false, "most frequent value, the least of several where the second is true"},
     {"monotonically_increasing_id", "", "bigint",
      "bh_counter()",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_NEVER, true, false, "numbers that grow"},

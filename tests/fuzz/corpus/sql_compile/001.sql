@@ -1,0 +1,1 @@
+SELECT a + 1, -a, a / 2, a % 3, a div 2 FROM t

@@ -1,0 +1,1 @@
+SELECT d * (1 - d), d + 1, d / 3, sum(d * d), avg(d) FROM t

@@ -1,0 +1,1 @@
+SELECT b = 1, b < 'x', a <=> NULL, d > 1, day >= '2024-01-01' FROM t

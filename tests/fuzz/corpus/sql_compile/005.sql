@@ -1,0 +1,1 @@
+SELECT a FROM t WHERE a > 1.5 AND b IN ('x', 'y') AND day BETWEEN date'2024-01-01' AND date'2024-01-01' + interval 90 days

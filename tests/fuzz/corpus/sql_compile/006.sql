@@ -1,0 +1,1 @@
+SELECT b, count(*) AS n, count(DISTINCT a, b) FROM t GROUP BY b HAVING n > 1 ORDER BY n DESC, b

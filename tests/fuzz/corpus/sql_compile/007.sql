@@ -1,0 +1,1 @@
+SELECT a, sum(d) FROM t GROUP BY ROLLUP (a, b) ORDER BY grouping_id()

@@ -1,0 +1,1 @@
+SELECT upper(b) AS k, sum(a) FROM t GROUP BY k ORDER BY sum(a)

@@ -1,0 +1,1 @@
+SELECT t.a, u.c FROM t JOIN u ON t.a = u.a WHERE u.c > 0

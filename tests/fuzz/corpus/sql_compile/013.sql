@@ -1,0 +1,1 @@
+SELECT b FROM t LEFT SEMI JOIN u ON t.a = u.a

@@ -1,0 +1,1 @@
+SELECT b, (SELECT max(c) FROM u WHERE u.a = t.a) FROM t

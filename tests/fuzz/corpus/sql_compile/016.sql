@@ -1,0 +1,1 @@
+SELECT a, (SELECT max(c) FROM u WHERE u.a = t.a) FROM t GROUP BY a

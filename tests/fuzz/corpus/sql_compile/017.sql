@@ -1,0 +1,1 @@
+SELECT s.x, m['k'], m.k, s FROM t

@@ -1,0 +1,1 @@
+SELECT cast(b AS int), try_cast(b AS date), cast(d AS int), cast(ts AS date), cast(a AS string) FROM t

@@ -1,0 +1,1 @@
+SELECT CASE WHEN a > 1 THEN 'x' END, if(a > 1, a, 2L), coalesce(b, 'z') FROM t

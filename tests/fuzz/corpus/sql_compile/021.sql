@@ -1,0 +1,1 @@
+SELECT a, rank() OVER (ORDER BY a) AS r FROM t QUALIFY r = 1

@@ -1,0 +1,1 @@
+SELECT a AS x, x + 1 AS y, y * 2 FROM t

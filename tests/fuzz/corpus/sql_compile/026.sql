@@ -1,0 +1,1 @@
+WITH w AS (SELECT a, b FROM t) SELECT x.a FROM w AS x JOIN w AS y ON x.a = y.a

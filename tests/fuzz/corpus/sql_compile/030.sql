@@ -1,0 +1,1 @@
+SELECT twice(a) FROM t

@@ -1,0 +1,1 @@
+SELECT * FROM (SELECT a, b FROM t) PIVOT (max(a) FOR b IN ('p' AS one, 'q'))

@@ -1,0 +1,1 @@
+SELECT * FROM (SELECT a, a AS p, a AS q FROM t) UNPIVOT (val FOR nm IN (p, q))

@@ -1,0 +1,1 @@
+SELECT x.n FROM t, LATERAL (SELECT count(*) AS n FROM u WHERE u.a = t.a) AS x

@@ -1,0 +1,1 @@
+FROM t |> WHERE a > 1 |> AGGREGATE sum(a) AS s GROUP BY b |> ORDER BY s DESC |> LIMIT 2

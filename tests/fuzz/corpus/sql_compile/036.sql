@@ -1,0 +1,1 @@
+SELECT struct(a, b AS z), array(a, 2L), map('k', a), named_struct('q', 1).q FROM t

@@ -1,0 +1,1 @@
+SELECT ts + interval 1 day, ts - interval '1-2' year to month, day + 1, day - date'2024-01-01' FROM t

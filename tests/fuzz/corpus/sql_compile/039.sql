@@ -1,0 +1,1 @@
+SELECT first(a, true), any_value(b), collect_list(a), percentile(a, 0.5), max_by(b, a) FROM t

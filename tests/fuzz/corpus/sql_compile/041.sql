@@ -1,0 +1,1 @@
+SELECT a + 1, -a, b || 'x', NOT (a = 1), a <> 2, b IS NULL, a IN (1, 2) FROM t

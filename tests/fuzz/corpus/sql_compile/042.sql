@@ -1,0 +1,1 @@
+SELECT CAST(a AS STRING), if(a < 2, a, 3), CASE WHEN a = 1 THEN 2 ELSE 3 END FROM t

@@ -1,0 +1,1 @@
+SELECT sum(a), avg(d), count(*), count(DISTINCT b), max(b) FILTER (WHERE a > 1) FROM t

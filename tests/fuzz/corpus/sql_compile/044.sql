@@ -1,0 +1,1 @@
+SELECT rank() OVER (PARTITION BY b ORDER BY a), sum(a) OVER (ORDER BY a) FROM t

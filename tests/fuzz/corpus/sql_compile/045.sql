@@ -1,0 +1,1 @@
+SELECT d * d, d / d, d + a, a / 2, a div 2, 1.5 + 1, 2L + 1 FROM t

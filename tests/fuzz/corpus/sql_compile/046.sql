@@ -1,0 +1,1 @@
+SELECT 1.10, 1e3, 5Y, 2.5BD, 'x', true, NULL, X'0a', date'2024-1-2', interval 1 day 2 hours FROM t

@@ -1,0 +1,1 @@
+SELECT s.x, s.y AS z, m['k'], s.* FROM t

@@ -1,0 +1,1 @@
+SELECT * EXCEPT (s, m, ts, day) FROM t

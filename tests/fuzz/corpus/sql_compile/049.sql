@@ -1,0 +1,1 @@
+SELECT a AS x, x + 1 FROM t

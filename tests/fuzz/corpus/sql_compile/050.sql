@@ -1,0 +1,1 @@
+SELECT 2 > 1.1, a > 1.5, b LIKE 'x%', b RLIKE 'x' FROM t

@@ -1,0 +1,1 @@
+SELECT t.a, u.a FROM t LEFT JOIN u ON t.a = u.a

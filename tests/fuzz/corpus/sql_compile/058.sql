@@ -1,0 +1,1 @@
+SELECT nofunc(1)

@@ -1,0 +1,1 @@
+SELECT s.nope FROM t

@@ -1,0 +1,1 @@
+SELECT CAST(m AS INT) FROM t

@@ -1,0 +1,1 @@
+SELECT coalesce(a, m) FROM t

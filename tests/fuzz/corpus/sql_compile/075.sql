@@ -1,0 +1,1 @@
+SELECT a IN (SELECT a, c FROM u) FROM t

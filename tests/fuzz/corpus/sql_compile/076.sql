@@ -1,0 +1,1 @@
+SELECT count(DISTINCT a) OVER (ORDER BY a) FROM t
