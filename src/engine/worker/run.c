@@ -253,6 +253,8 @@ err *run_compiled(struct run *r, const struct sql_compiled *c) {
     TRY(execute(r->con, arena_strndup(r->a, c->duckdb.p, c->duckdb.n), &q));
     err *e = pull(r, &q);
     duckdb_destroy_result(&q);
+    /* A query that was not read to its end holds its memory and files as long as its connection. */
+    if (e || r->res.truncated) r->keep_connections = false;
     return e ? e : result_finish(&r->res);
 }
 
@@ -440,6 +442,7 @@ err *run_statement(struct run *r, struct ast *s) {
 err *run_text(struct run *r) {
     struct ast **list;
     size_t n;
+    r->env.text = r->text;
     TRY(sql_parse(r->a, r->text, &list, &n));
     if (n != 1)
         return sql_error("PARSE_SYNTAX_ERROR", n ? list[1] : NULL, r->text, "error", n ? "';'" : "end of input", "hint", "", NULL);

@@ -187,24 +187,37 @@ static struct ast *cast_of(struct run *r, struct ast *expr, struct ast *type) {
 }
 
 static err *run_declare(struct run *r, const struct ast *s) {
-    struct ast *names = ast_get(s, SLOT_NAMES), *name = ast_get(s, SLOT_NAME), *type = ast_get(s, SLOT_TYPE);
+    struct ast *names = ast_get(s, SLOT_NAME), *type = ast_get(s, SLOT_TYPE);
     struct ast *value = ast_get(s, SLOT_DEFAULT);
     struct sql_compiled c;
     str *out;
     if (!value) value = ast_new(r->a, AST_LIT_NULL, s->pos, s->end);
     struct ast *expr = type ? cast_of(r, value, type) : value;
     TRY(run_values(r, &expr, 1, &c, &out));
-    size_t n = names ? names->n : 1;
-    for (size_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < names->n; i++) {
         str *parts;
         size_t k;
         struct session_variable old;
-        TRY(run_name(r, names ? names->child[i] : name, &parts, &k));
+        TRY(run_name(r, names->child[i], &parts, &k));
         if (!ast_has(s, AST_F_REPLACE) && session_get_variable(r->st->s, r->a, parts[k - 1], &old))
-            return sql_error("VARIABLE_ALREADY_EXISTS", names ? names->child[i] : name, r->text, "variableName",
+            return sql_error("VARIABLE_ALREADY_EXISTS", names->child[i], r->text, "variableName",
                              arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[k - 1])), NULL);
         session_put_variable(r->st->s, parts[k - 1], type_text(r, c.cols[0].type), literal_of(r, c.cols[0].type, out[0]));
     }
+    return NULL;
+}
+
+/* The type of a variable as the tree of a CAST's type; NULL where there is no such variable (said later). */
+static err *type_of_variable(struct run *r, const struct ast *name, struct ast **ret) {
+    struct session_variable v;
+    str *parts;
+    size_t k;
+    struct ast *expr = NULL;
+    *ret = NULL;
+    TRY(run_name(r, name, &parts, &k));
+    if (!session_get_variable(r->st->s, r->a, parts[k - 1], &v)) return NULL;
+    TRY(sql_parse_expr(r->a, str_of(arena_printf(r->a, "CAST(NULL AS %s)", v.type)), &expr));
+    *ret = ast_get(expr, SLOT_TYPE);
     return NULL;
 }
 
@@ -214,26 +227,21 @@ static err *assign(struct run *r, const struct ast *name, const struct sql_type 
     str *parts;
     size_t k;
     const struct sql_type *to;
+    struct ast *type;
     TRY(run_name(r, name, &parts, &k));
     if (!session_get_variable(r->st->s, r->a, parts[k - 1], &v))
         return sql_error("UNRESOLVED_VARIABLE", name, r->text, "variableName", arena_printf(r->a, "`%.*s`", STR_ARG(parts[k - 1])),
                          "searchPath", "`system`.`session`", NULL);
     TRY(sql_type_parse(r->a, str_of(v.type), &to));
-    if (!text.p || sql_type_eq(from, to)) {
-        session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, text));
-        return NULL;
+    if (text.p && !str_eqz(type_text(r, from), v.type)) { /* CAST(value AS its type), by the dialect's rules */
+        struct sql_compiled c;
+        str *out;
+        TRY(type_of_variable(r, name, &type));
+        struct ast *cast = cast_of(r, ast_text(r->a, AST_LIT_STRING, text), type);
+        TRY(run_values(r, &cast, 1, &c, &out));
+        text = out[0];
     }
-    struct sql_compiled c; /* CAST(value AS the variable's type), by the dialect's rules */
-    str *out;
-    struct ast *lit = ast_text(r->a, AST_LIT_STRING, text), *type = NULL;
-    struct sql_type const *ignored = NULL;
-    struct ast *expr = NULL;
-    TRY(sql_parse_expr(r->a, str_of(arena_printf(r->a, "CAST(NULL AS %s)", v.type)), &expr));
-    type = ast_get(expr, SLOT_TYPE);
-    (void)ignored;
-    struct ast *cast = cast_of(r, lit, type);
-    TRY(run_values(r, &cast, 1, &c, &out));
-    session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, out[0]));
+    session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, text));
     return NULL;
 }
 
@@ -256,6 +264,9 @@ static err *run_set_variables(struct run *r, const struct ast *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         exprs[i] = s->child[i]->child[1];
         if (exprs[i]->kind == AST_DEFAULT) exprs[i] = ast_new(r->a, AST_LIT_NULL, exprs[i]->pos, exprs[i]->end);
+        struct ast *type;
+        TRY(type_of_variable(r, s->child[i]->child[0], &type));
+        if (type) exprs[i] = cast_of(r, exprs[i], type);
     }
     TRY(run_values(r, exprs, s->n, &c, &out)); /* all before the first is assigned */
     for (uint32_t i = 0; i < s->n; i++) TRY(assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
