@@ -371,7 +371,7 @@ static void refused(const char *profile, const char *name, const char *arg) {
 }
 
 static const char *const PROFILES[] = {"importer", "importer_python", "runtime_host", "env_builder",
-                                       "gateway",  "control",         "courier"};
+                                       "gateway",  "control",         "courier", "engine"};
 static bool is_python(const char *profile) {
     return strcmp(profile, "importer_python") == 0 || strcmp(profile, "runtime_host") == 0 ||
            strcmp(profile, "env_builder") == 0;
