@@ -337,14 +337,18 @@ void statement_fail(struct statement *s, enum statement_state state, err_code co
     statement_end(s, state);
 }
 
+/* The process is gone, with all that ran in it. */
+static bool lost(const struct engine_state *st) {
+    return !st->error_class.n || str_eqz(st->error_class, "ENGINE_LOST");
+}
+
 static void take_error(struct statement *s, const struct engine_state *st) {
     const struct cluster *cl = s->cluster;
-    if (cl->ending && !st->error_class.n) {
+    if (cl->ending && lost(st)) {
         set_error(s, ERR_ABORTED, str_of(cl->ending));
         return;
     }
-    bool ours = st->error_class.n > 0;
-    set_error(s, ours ? ERR_BAD_REQUEST : st->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_ABORTED,
+    set_error(s, !lost(st) ? ERR_BAD_REQUEST : st->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_ABORTED,
               st->error_message.n ? st->error_message : STR("The statement failed without a reason."));
     s->error_class = dup_text(st->error_class);
     snprintf(s->sql_state, sizeof(s->sql_state), "%.*s", STR_ARG(st->sql_state));
@@ -355,7 +359,7 @@ static void take_error(struct statement *s, const struct engine_state *st) {
 static bool again(struct statement *s, const struct engine_state *st) {
     struct cluster *cl = s->cluster;
     struct warehouse *w = s->w;
-    if (cl->ready || cl->ending || st->error_class.n || s->cancel_asked || ++s->tries >= MAX_TRIES)
+    if (cl->ready || cl->ending || !lost(st) || s->cancel_asked || ++s->tries >= MAX_TRIES)
         return false;
     s->run = NULL;
     s->cluster = NULL;

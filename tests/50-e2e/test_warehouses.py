@@ -266,6 +266,6 @@ def test_a_killed_engine_is_replaced(platform, sdk, wh):
         error = sdk.statement_execution.execute_statement("SELEC 1", wh.id).status.error
         if "PARSE_SYNTAX_ERROR" in error.message:
             break
-        assert error.error_code == sql.ServiceErrorCode.ABORTED and "engine" in error.message, error
+        assert error.error_code == sql.ServiceErrorCode.ABORTED and "ENGINE_LOST" in error.message, error
         assert time.monotonic() < deadline
     assert sdk.warehouses.get(wh.id).state == sql.State.RUNNING
