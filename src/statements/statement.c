@@ -218,6 +218,11 @@ static uint64_t policy_seq(struct statements *svc) {
     return (uint64_t)st.groups + 1;
 }
 
+static void set_running(struct statement *s) {
+    s->state = STATEMENT_RUNNING;
+    s->started = clock_now();
+}
+
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg);
 static void on_ask(engine_statement *run, uint64_t question, str op, jval *ask, void *arg) {
     (void)run;
@@ -257,6 +262,7 @@ void statement_run(struct statement *s) {
                             .now_us = clock_now(),
                             .policy_seq = policy_seq(svc),
                             .spool = spool_fd(s->spool)};
+    if (s->cluster->ready) set_running(s);
     s->late.on_time = on_late;
     loop_timer_set(svc->c->l, &s->late, timeout + LATE_US);
     s->run = engine_exec(s->cluster->e, &x, &events, s);
@@ -405,10 +411,7 @@ static void finished(struct statement *s, const struct engine_state *st) {
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg) {
     struct statement *s = arg;
     (void)run;
-    if (s->state == STATEMENT_PENDING && st->kind != ENGINE_CANCELED && s->cluster->ready) {
-        s->state = STATEMENT_RUNNING;
-        s->started = clock_now();
-    }
+    if (s->state == STATEMENT_PENDING && st->kind != ENGINE_CANCELED && s->cluster->ready) set_running(s);
     take_schema(s, st);
     take_chunks(s, st);
     switch (st->kind) {

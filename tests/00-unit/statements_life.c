@@ -302,7 +302,7 @@ static void clusters_and_queue(void **state) {
     assert_int_equal(s[6]->state, STATEMENT_CANCELED);
     assert_int_equal(w->n_queue, 1);
     statement_cancel(s[0], "test"); /* it runs: the engine says when */
-    assert_int_equal(s[0]->state, STATEMENT_PENDING);
+    assert_int_equal(s[0]->state, STATEMENT_RUNNING);
     assert_true(runs[0].cancelled);
     tell(&runs[0], (struct engine_state){.kind = ENGINE_CANCELED});
     assert_int_equal(s[0]->state, STATEMENT_CANCELED);
@@ -375,7 +375,7 @@ static void what_a_client_was_told_is_durable(void **state) {
     spin(1);
     ok(read_row(s, &row, a, &found));
     assert_true(found);
-    assert_int_equal(row.state, HISTORY_PENDING);
+    assert_int_equal(row.state, HISTORY_RUNNING);
     wait_on(s, 2000, true); /* over time: cancelled, and it waits for that */
     for (int i = 0; i < 200 && !runs[0].cancelled; i++) loop_step(d.c.l, 5000);
     assert_true(runs[0].cancelled);
