@@ -109,6 +109,7 @@ static err *read_shape(struct req *r, struct statement_ask *ask) {
     if (!ask->byte_limit || ask->byte_limit > most) ask->byte_limit = most;
     /* Inline results are one chunk: clients take what they get first for the whole. */
     ask->chunk_bytes = in ? most : LINK_CHUNK_BYTES;
+    if (ask->chunk_bytes > ask->byte_limit) ask->chunk_bytes = ask->byte_limit;
     ask->chunk_rows = in ? INT64_MAX / 2 : MANY_ROWS;
     return NULL;
 }
