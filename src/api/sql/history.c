@@ -3,6 +3,7 @@
 #include "api/gen_routes.h"
 #include "rest/page.h"
 #include "sql_int.h"
+#include "sys/clock.h"
 
 #define PAGE 100
 #define MAX_FILTER 1000u
@@ -172,7 +173,7 @@ static void put_json(struct req *r, jmut *o, const char *name, str text) {
 
 static void put_query(struct req *r, jmut *o, const struct history_statement *h) {
     bool final = h->state >= HISTORY_SUCCEEDED;
-    int64_t now = store_tx_time(r->tx), end = final ? h->ended : now > h->submitted ? now : h->submitted;
+    int64_t now = clock_now(), end = final ? h->ended : now > h->submitted ? now : h->submitted;
     json_put_str(r->doc, o, "query_id", h->id);
     json_put_z(r->doc, o, "status", status_name(h->state));
     json_put_str(r->doc, o, "query_text", h->text);

@@ -3,6 +3,7 @@
 #include "api/gen_routes.h"
 #include "base/time.h"
 #include "sql_int.h"
+#include "sys/clock.h"
 
 #define LINK_CHUNK_BYTES (20 * 1024 * 1024)
 #define MANY_ROWS (4 * 1024 * 1024)
@@ -169,7 +170,7 @@ static err *find_past(struct req *r, struct statement_op *op) {
     int64_t keep = settings_int(&r->control->settings, SET_SQL_STATUS_KEEP);
     TRY(history_statement_get(r->tx, r->scope, r->a, id, &op->past, &op->has_past));
     if (!op->has_past || op->past.user != r->principal) return missing(id);
-    if (op->past.ended && store_tx_time(r->tx) - op->past.ended > keep) return missing(id);
+    if (op->past.ended && clock_now() - op->past.ended > keep) return missing(id);
     return NULL;
 }
 
