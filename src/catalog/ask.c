@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog/ask.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "catalog/kv.h"
+#include "catalog/locations.h"
+#include "catalog/name.h"
+#include "catalog/tables.h"
+#include "engine/link.h"
+#include "identity/identity.h"
+
+/* ---- errors ---- */
+
+err *ask_error(const char *cls, const char *state, const char *fmt, ...) {
+    va_list ap;
+    char text[2048];
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err *e = err_new(ERR_SQL_ERROR, "[%s] %s SQLSTATE: %s", cls, text, state);
+    return err_detail(e, "{\"class\":\"%s\",\"sqlState\":\"%s\",\"params\":{}}", cls, state);
+}
+
+err *ask_denied(const char *privilege, const char *on) {
+    char name[64];
+    snprintf(name, sizeof(name), "%s", privilege);
+    for (char *p = name; *p; p++)
+        if (*p == '_') *p = ' ';
+    return ask_error("INSUFFICIENT_PERMISSIONS", "42501",
+                     "Insufficient privileges:\nUser does not have %s on %s.", name, on);
+}
+
+err *ask_need(const struct caller *c, const struct securable *s, uint64_t need) {
+    const char *privilege, *on;
+    return securable_lacks(c, s, need, &privilege, &on) ? ask_denied(privilege, on) : NULL;
+}
+
+err *ask_sql(err *e) {
+    if (!e) return NULL;
+    static const struct {
+        err_code code;
+        const char *cls, *state;
+    } rows[] = {{ERR_PERMISSION_DENIED, "INSUFFICIENT_PERMISSIONS", "42501"},
+                {ERR_RESOURCE_DOES_NOT_EXIST, "RESOURCE_DOES_NOT_EXIST", "42704"},
+                {ERR_RESOURCE_ALREADY_EXISTS, "RESOURCE_ALREADY_EXISTS", "42710"},
+                {ERR_ALREADY_EXISTS, "RESOURCE_ALREADY_EXISTS", "42710"},
+                {ERR_INVALID_STATE, "INVALID_STATE", "2BP01"},
+                {ERR_INVALID_PARAMETER_VALUE, "INVALID_PARAMETER_VALUE", "22023"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (err_code_of(e) != rows[i].code) continue;
+        err *made = ask_error(rows[i].cls, rows[i].state, "%s", err_msg(e));
+        err_free(e);
+        return made;
+    }
+    return e;
+}
+
+/* ---- the question ---- */
+
+static bool names_schema(jval *v) { return yyjson_is_str(v) && yyjson_get_len(v) > 0; }
+
+err *ask_begin(struct ask *k, struct caller *c, jval *in, jdoc *d, jmut *out, str catalog, str schema) {
+    *k = (struct ask){.c = c, .in = in, .d = d, .out = out, .catalog = catalog, .schema = schema};
+    static const char *const at_catalog[] = {"current_catalog", "catalog"}, *const at_schema[] = {"current_schema", "schema"};
+    /* Commands have current_…, and slots of the names catalog and schema, which are no texts. */
+    for (size_t i = 0; i < 2; i++) {
+        jval *x = json_get(in, at_catalog[i]), *y = json_get(in, at_schema[i]);
+        if (!names_schema(x)) continue;
+        k->catalog = json_str(x);
+        if (names_schema(y)) k->schema = json_str(y);
+        break;
+    }
+    return NULL;
+}
+
+str ask_word(const struct ask *k, const char *slot) {
+    jval *v = json_get(k->in, slot);
+    if (yyjson_is_arr(v)) v = yyjson_arr_get_last(v);
+    return yyjson_is_str(v) ? json_str(v) : STR("");
+}
+
+err *ask_pairs(struct ask *k, const char *slot, struct kv *ret) {
+    jval *v;
+    size_t i, n;
+    *ret = (struct kv){0};
+    yyjson_arr_foreach(json_get(k->in, slot), i, n, v) {
+        jval *x = json_get(v, "value");
+        str value = yyjson_is_str(x)    ? json_str(x)
+                    : yyjson_is_true(x) ? STR("true")
+                    : yyjson_is_false(x) ? STR("false")
+                                         : STR("");
+        kv_set(k->c->a, ret, json_get_str(v, "key"), value);
+    }
+    return NULL;
+}
+
+const str *ask_keys(struct ask *k, const char *slot, size_t *ret_n) {
+    jval *list = json_get(k->in, slot), *v;
+    size_t i, n;
+    str *keys = arena_array_of(k->c->a, str, yyjson_arr_size(list) + 1);
+    yyjson_arr_foreach(list, i, n, v) keys[i] = yyjson_is_obj(v) ? json_get_str(v, "key") : json_str(v);
+    *ret_n = yyjson_arr_size(list);
+    return keys;
+}
+
+/* ---- names ---- */
+
+str ask_quote(arena *a, str part) {
+    buf b = {0};
+    buf_c(&b, '`');
+    for (size_t i = 0; i < part.n; i++) {
+        if (part.p[i] == '`') buf_c(&b, '`');
+        buf_c(&b, part.p[i]);
+    }
+    buf_c(&b, '`');
+    str s = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
+str ask_quoted(arena *a, str p0, str p1, str p2) {
+    str s = ask_quote(a, p0);
+    if (p1.n) s = str_of(arena_printf(a, "%.*s.%.*s", STR_ARG(s), STR_ARG(ask_quote(a, p1))));
+    if (p2.n) s = str_of(arena_printf(a, "%.*s.%.*s", STR_ARG(s), STR_ARG(ask_quote(a, p2))));
+    return s;
+}
+
+err *ask_name(struct ask *k, jval *value, int want, struct ask_name *ret) {
+    str in[3] = {{0}};
+    size_t n = 0, i, all;
+    jval *v;
+    *ret = (struct ask_name){0};
+    if (yyjson_is_str(value)) {
+        in[0] = json_str(value);
+        n = 1;
+        ret->path = in[0].n && (in[0].p[0] == '/' || str_find(in[0], STR(":/")) > 0);
+    }
+    if (yyjson_is_arr(value) && yyjson_arr_size(value) > (size_t)want)
+        return ask_error("INVALID_IDENTIFIER", "42602", "The name has %zu parts; at most %d are possible here.",
+                         yyjson_arr_size(value), want);
+    yyjson_arr_foreach(value, i, all, v) in[n++] = json_str(v);
+    if (!n || !in[n - 1].n) return ask_error("INVALID_IDENTIFIER", "42602", "A name is missing, or empty.");
+    if (want == 3 && n == 2 && in[1].n && (in[1].p[0] == '/' || str_find(in[1], STR(":/")) > 0)) ret->path = true;
+    if (ret->path) {
+        ret->part[2] = in[n - 1];
+        return NULL;
+    }
+    str full[3] = {k->catalog, k->schema, STR("")};
+    for (i = 0; i < n; i++) full[(size_t)want - n + i] = in[i];
+    if (str_ieq(full[0], STR("spark_catalog"))) full[0] = STR(HIVE_CATALOG);
+    for (i = 0; i < (size_t)want; i++) ret->part[i] = full[i];
+    return NULL;
+}
+
+err *ask_missing(struct ask *k, enum securable_kind kind, const struct ask_name *n) {
+    str full = ask_quoted(k->c->a, n->part[0], n->part[1], n->part[2]);
+    switch (kind) {
+    case SEC_CATALOG:
+        return ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "Catalog '%.*s' was not found. Please verify the catalog name and "
+                         "then retry the query or command again.", STR_ARG(n->part[0]));
+    case SEC_SCHEMA:
+        return ask_error("SCHEMA_NOT_FOUND", "42704",
+                         "The schema %.*s cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you "
+                         "did not qualify the name with a catalog, verify the current_schema() output, or qualify the name with the "
+                         "correct catalog.\nTo tolerate the error on drop use DROP SCHEMA IF EXISTS.", STR_ARG(full));
+    case SEC_TABLE:
+        return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01",
+                         "The table or view %.*s cannot be found. Verify the spelling and correctness of the schema and "
+                         "catalog.\nIf you did not qualify the name with a schema, verify the current_schema() output, or qualify "
+                         "the name with the correct schema and catalog.\nTo tolerate the error on drop use DROP VIEW IF EXISTS or "
+                         "DROP TABLE IF EXISTS.", STR_ARG(full));
+    case SEC_FUNCTION:
+        return ask_error("ROUTINE_NOT_FOUND", "42883",
+                         "The routine %.*s cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you "
+                         "did not qualify the name with a schema and catalog, verify the current_schema() output, or qualify the "
+                         "name with the correct schema and catalog.\nTo tolerate the error on drop use DROP ... IF EXISTS.", STR_ARG(full));
+    case SEC_VOLUME:
+        return ask_error("VOLUME_NOT_FOUND", "42704",
+                         "Volume %.*s does not exist. Please use 'SHOW VOLUMES' to list available volumes.", STR_ARG(full));
+    case SEC_LOCATION:
+        return ask_error("EXTERNAL_LOCATION_NOT_FOUND", "42704", "External location '%.*s' does not exist.", STR_ARG(n->part[0]));
+    case SEC_CREDENTIAL:
+        return ask_error("STORAGE_CREDENTIAL_NOT_FOUND", "42704", "Storage credential '%.*s' does not exist.", STR_ARG(n->part[0]));
+    default: return ask_sql(securable_missing(kind, full));
+    }
+}
+
+/* Reaching into a schema takes USE on both; whoever lacks it learns that, and not what is inside. */
+static err *find_schema(const struct caller *c, const struct ask_name *n, struct securable *ret, bool *found) {
+    struct ent_catalog row;
+    struct securable catalog;
+    TRY(ent_catalog_by_name(c->tx, metastore_scope(c), c->a, n->part[0], &row, found));
+    if (!*found) return NULL;
+    TRY(securable_of_catalog(c, &row, &catalog));
+    *found = securable_visible(c, &catalog);
+    if (!*found) return NULL;
+    TRY(securable_below(c, &catalog, SEC_SCHEMA, n->part[1], ret, found));
+    return NULL;
+}
+
+err *ask_find(struct ask *k, const struct caller *c, enum securable_kind kind, const struct ask_name *n, struct securable *ret,
+              bool *found) {
+    (void)k;
+    if (securable_parts(kind) == 1) {
+        TRY(ask_sql(securable_find(c, kind, ask_quote(c->a, n->part[0]), ret, found)));
+        *found = *found && securable_visible(c, ret);
+        return NULL;
+    }
+    struct securable schema;
+    TRY(find_schema(c, n, kind == SEC_SCHEMA ? ret : &schema, found));
+    if (!*found) return NULL;
+    if (kind == SEC_SCHEMA) {
+        *found = securable_visible(c, ret);
+        return NULL;
+    }
+    TRY(securable_below(c, &schema, kind, n->part[2], ret, found));
+    /* BROWSE and what is granted on the thing itself let him know of it; else it takes the way to it. */
+    if (*found && securable_readable(c, ret)) return NULL;
+    bool may_pass = securable_allows(c, &schema, PRIV_USE_SCHEMA);
+    if (!may_pass) {
+        struct policy_verdict v = policy_privilege(c->who, PRIV_USE_SCHEMA, schema.chain, schema.n);
+        return ask_denied(v.missing ? v.missing : "USE SCHEMA", v.missing_on ? v.missing_on : "the schema");
+    }
+    return NULL;
+}
+
+err *ask_open(struct ask *k, enum securable_kind kind, const struct ask_name *n, uint64_t need, struct securable *ret) {
+    bool found;
+    TRY(ask_find(k, k->c, kind, n, ret, &found));
+    if (!found) return ask_missing(k, kind, n);
+    if (need) return ask_need(k->c, ret, need);
+    if (securable_readable(k->c, ret)) return NULL;
+    static const uint64_t reading[SEC_KINDS] = {[SEC_CATALOG] = PRIV_USE_CATALOG, [SEC_SCHEMA] = PRIV_USE_SCHEMA,
+                                                [SEC_TABLE] = PRIV_SELECT,        [SEC_VOLUME] = PRIV_READ_VOLUME,
+                                                [SEC_FUNCTION] = PRIV_EXECUTE,    [SEC_MODEL] = PRIV_EXECUTE,
+                                                [SEC_LOCATION] = PRIV_READ_FILES, [SEC_CREDENTIAL] = PRIV_READ_FILES};
+    return ask_need(k->c, ret, reading[kind]);
+}
+
+err *ask_open_slot(struct ask *k, const char *slot, enum securable_kind kind, uint64_t need, struct securable *ret) {
+    struct ask_name n;
+    TRY(ask_name(k, json_get(k->in, slot), securable_parts(kind), &n));
+    return ask_open(k, kind, &n, need, ret);
+}
+
+/* ---- results ---- */
+
+void ask_columns(struct ask *k, const char *columns) {
+    jmut *list = json_put_arr(k->d, k->out, "columns");
+    str rest = str_of(columns), part;
+    while (str_split(&rest, ',', &part)) {
+        part = str_trim(part);
+        ptrdiff_t blank = str_chr(part, ' ', 0);
+        jmut *o = json_add_obj(k->d, list);
+        json_put_str(k->d, o, "name", blank < 0 ? part : str_cut(part, (size_t)blank));
+        json_put_str(k->d, o, "type", blank < 0 ? STR("string") : str_trim(str_from(part, (size_t)blank)));
+    }
+    k->rows = json_put_arr(k->d, k->out, "rows");
+}
+
+jmut *ask_row(struct ask *k) { return yyjson_mut_arr_add_arr(k->d, k->rows); }
+
+void ask_put(struct ask *k, jmut *row, str cell) {
+    if (cell.p)
+        json_add_str(k->d, row, arena_str(k->c->a, cell));
+    else
+        yyjson_mut_arr_add_null(k->d, row);
+}
+void ask_put_z(struct ask *k, jmut *row, const char *cell) { ask_put(k, row, str_of(cell)); }
+void ask_put_bool(struct ask *k, jmut *row, bool cell) { yyjson_mut_arr_add_bool(k->d, row, cell); }
+
+/* ---- patterns ---- */
+
+static bool like_one(str p, str s) {
+    size_t i = 0, k = 0, star = SIZE_MAX, at = 0;
+    while (k < s.n) {
+        bool any = i < p.n && (p.p[i] == '*' || p.p[i] == '%');
+        char a = i < p.n ? p.p[i] : 0, b = s.p[k];
+        if (a >= 'A' && a <= 'Z') a = (char)(a + 32);
+        if (b >= 'A' && b <= 'Z') b = (char)(b + 32);
+        if (any) {
+            star = i++;
+            at = k;
+        } else if (i < p.n && (a == b || a == '_')) {
+            i++;
+            k++;
+        } else if (star != SIZE_MAX) {
+            i = star + 1;
+            k = ++at;
+        } else {
+            return false;
+        }
+    }
+    while (i < p.n && (p.p[i] == '*' || p.p[i] == '%')) i++;
+    return i == p.n;
+}
+
+bool ask_like(str pattern, str name) {
+    if (!pattern.p) return true;
+    str rest = pattern, part;
+    while (str_split(&rest, '|', &part))
+        if (like_one(str_trim(part), name)) return true;
+    return false;
+}
+
+/* ---- principals and times ---- */
+
+err *ask_principal(struct ask *k, int64_t id, str *ret) {
+    struct principal_info p;
+    bool found = false;
+    if (id) TRY(identity_find(k->c->today, k->c->a, id, &p, &found));
+    *ret = found ? p.name : id ? str_of(arena_printf(k->c->a, "%lld", (long long)id)) : STR("");
+    return NULL;
+}
+
+err *ask_principal_id(struct ask *k, str name, int64_t *ret) {
+    static const enum principal_type types[] = {PRINCIPAL_USER, PRINCIPAL_GROUP, PRINCIPAL_SERVICE};
+    for (size_t i = 0; i < 3; i++) {
+        struct principal_info p;
+        bool found;
+        TRY(identity_by_name(k->c->tx, k->c->a, k->workspace, types[i], name, &p, &found));
+        if (!found) continue;
+        *ret = p.id;
+        return NULL;
+    }
+    return ask_error("PRINCIPAL_DOES_NOT_EXIST", "42704", "Could not find principal with name %.*s.", STR_ARG(str_cut(name, 255)));
+}
+
+str ask_time(arena *a, int64_t us) {
+    time_t t = (time_t)(us / 1000000);
+    struct tm tm;
+    char text[64];
+    gmtime_r(&t, &tm);
+    size_t n = strftime(text, sizeof(text), "%a %b %d %H:%M:%S UTC %Y", &tm);
+    return arena_str(a, str_n(text, n));
+}
+
+err *ask_table_place(const struct caller *c, const struct ent_uc_table *t, str *ret_engine, str *ret_url) {
+    *ret_engine = *ret_url = STR("");
+    if (table_is_view(t)) return NULL;
+    if (t->location.n) {
+        struct location_place place;
+        *ret_url = t->location;
+        if (!c->n_roots) return NULL;
+        TRY(locations_place(c, t->location, &place));
+        *ret_engine = place.engine;
+        return NULL;
+    }
+    if (c->n_roots)
+        *ret_engine = str_of(arena_printf(c->a, "%s/%.*s", c->roots[0].engine, STR_ARG(t->uuid)));
+    *ret_url = str_of(arena_printf(c->a, "%.*s/%.*s", STR_ARG(c->tables_url), STR_ARG(t->uuid)));
+    return NULL;
+}
+
+/* ---- walks ---- */
+
+#define STEP 1000
+
+err *ask_each_catalog(struct ask *k, ask_each fn, void *arg) {
+    struct ent_catalog_rows rows = {.more = true};
+    struct ent_list_query q = {.order = ENT_CATALOG_NAME, .limit = STEP};
+    bool go = true;
+    while (rows.more && go) {
+        TRY(ent_catalog_list(k->c->tx, metastore_scope(k->c), k->c->a, &q, &rows));
+        for (size_t i = 0; i < rows.n && go; i++) {
+            struct securable s;
+            TRY(securable_of_catalog(k->c, &rows.p[i], &s));
+            q.after = true;
+            q.after_s = rows.p[i].name;
+            q.after_id = rows.p[i].id;
+            if (securable_visible(k->c, &s)) TRY(fn(arg, &s, &go));
+        }
+    }
+    return NULL;
+}
+
+err *ask_each_schema(struct ask *k, const struct securable *catalog, ask_each fn, void *arg) {
+    struct ent_schema_rows rows = {.more = true};
+    struct ent_list_query q = {.eq = {{.column = ENT_SCHEMA_CATALOG_ID, .i = catalog->id}}, .order = ENT_SCHEMA_NAME, .limit = STEP};
+    bool go = true;
+    while (rows.more && go) {
+        TRY(ent_schema_list(k->c->tx, metastore_scope(k->c), k->c->a, &q, &rows));
+        for (size_t i = 0; i < rows.n && go; i++) {
+            struct securable s;
+            TRY(securable_of_schema(k->c, catalog, &rows.p[i], &s));
+            q.after = true;
+            q.after_s = rows.p[i].name;
+            q.after_id = rows.p[i].id;
+            if (securable_visible(k->c, &s)) TRY(fn(arg, &s, &go));
+        }
+    }
+    return NULL;
+}
+
+struct leaf_page {
+    struct securable *p;
+    size_t n;
+    bool more;
+};
+
+#define LIST_OF(TYPE, COLUMN, of)                                                                                  \
+    do {                                                                                                           \
+        struct ent_uc_##TYPE##_rows rows;                                                                          \
+        q->eq[0].column = ENT_UC_##COLUMN##_SCHEMA_ID;                                                             \
+        q->order = ENT_UC_##COLUMN##_NAME;                                                                         \
+        TRY(ent_uc_##TYPE##_list(c->tx, metastore_scope(c), c->a, q, &rows));                                      \
+        ret->p = arena_array_of(c->a, struct securable, rows.n + 1);                                               \
+        ret->n = rows.n;                                                                                           \
+        ret->more = rows.more;                                                                                     \
+        for (size_t i = 0; i < rows.n; i++) TRY(of(c, schema, &rows.p[i], &ret->p[i]));                            \
+    } while (0)
+
+static err *leaf_page(const struct caller *c, const struct securable *schema, enum securable_kind kind, struct ent_list_query *q,
+                      struct leaf_page *ret) {
+    switch (kind) {
+    case SEC_TABLE: LIST_OF(table, TABLE, securable_of_table); return NULL;
+    case SEC_VOLUME: LIST_OF(volume, VOLUME, securable_of_volume); return NULL;
+    case SEC_FUNCTION: LIST_OF(function, FUNCTION, securable_of_function); return NULL;
+    case SEC_MODEL: LIST_OF(model, MODEL, securable_of_model); return NULL;
+    default: must(false); return NULL;
+    }
+}
+
+static str leaf_name(const struct securable *s) {
+    return s->kind == SEC_TABLE      ? s->table.name
+           : s->kind == SEC_VOLUME   ? s->volume.name
+           : s->kind == SEC_FUNCTION ? s->function.name
+                                     : s->model.name;
+}
+
+static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
+    struct caller c = *k->c;
+    struct ent_list_query q = {.eq = {{.i = schema->id}}, .limit = 200};
+    struct leaf_page page = {.more = true};
+    bool go = true;
+    char last[1100];
+    c.a = scratch;
+    while (page.more && go) {
+        arena_reset(scratch);
+        TRY(leaf_page(&c, schema, kind, &q, &page));
+        for (size_t i = 0; i < page.n && go; i++)
+            if (securable_readable(&c, &page.p[i])) TRY(fn(arg, &page.p[i], &go));
+        if (!page.n) break;
+        str name = str_cut(leaf_name(&page.p[page.n - 1]), sizeof(last));
+        memcpy(last, name.p, name.n);
+        q.after = true;
+        q.after_s = str_n(last, name.n);
+        q.after_id = page.p[page.n - 1].id;
+    }
+    return NULL;
+}
+
+err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
+    arena *scratch = arena_new();
+    err *e = walk_leaves(k, scratch, schema, kind, fn, arg);
+    arena_free(scratch);
+    return e;
+}

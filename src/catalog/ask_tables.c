@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tables that are made and changed by engines. A new table goes three steps: stage_table decides rights and place, the
+ * engine writes its files there, commit writes the log and then the row. The row is the last: until it is there nobody
+ * can name the table, and a folder without a row is swept like any half-done write.
+ */
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "catalog/ask.h"
+#include "catalog/locations.h"
+#include "catalog/tables.h"
+#include "sys/rand.h"
+
+static err *exists_already(struct ask *k, const struct securable *t) {
+    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
+                     "Cannot create table or view %.*s because it already exists.\nChoose a different name, drop or replace the "
+                     "existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects.",
+                     STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
+}
+
+static err *open_schema(struct ask *k, const struct ask_name *n, struct securable *schema) {
+    struct ask_name up = {.part = {n->part[0], n->part[1]}};
+    if (ask_is_virtual(n->part[0], n->part[1])) return ask_denied("CREATE TABLE", "information_schema");
+    TRY(ask_open(k, SEC_SCHEMA, &up, 0, schema));
+    TRY(ask_need(k->c, schema, PRIV_USE_SCHEMA));
+    return ask_need(k->c, schema, PRIV_CREATE_TABLE);
+}
+
+/* An external table's place: in an external location that lets him, alone there. */
+static err *external_place(struct ask *k, str location, int64_t but, struct location_place *place, str *url) {
+    struct securable l;
+    TRY(ask_sql(locations_url(k->c->a, location, url)));
+    TRY(ask_sql(locations_need(k->c, *url, PRIV_CREATE_EXTERNAL_TABLE, &l)));
+    TRY(ask_sql(locations_place(k->c, *url, place)));
+    return ask_sql(locations_check_free(k->c, *url, but));
+}
+
+static void put_names(struct ask *k, const struct securable *schema, str name) {
+    json_put_str(k->d, k->out, "catalog", schema->catalog.name);
+    json_put_str(k->d, k->out, "schema", schema->schema.name);
+    json_put_str(k->d, k->out, "name", name);
+}
+
+static err *staged_existing(struct ask *k, const struct securable *t) {
+    str engine, url;
+    TRY(ask_table_place(k->c, &t->table, &engine, &url));
+    json_put_bool(k->d, k->out, "exists", true);
+    json_put_str(k->d, k->out, "id", str_of(arena_printf(k->c->a, "%lld", (long long)t->id)));
+    json_put_z(k->d, k->out, "kind", table_is_view(&t->table) ? "view" : "table");
+    json_put_str(k->d, k->out, "uuid", t->table.uuid);
+    json_put_str(k->d, k->out, "location", engine);
+    json_put_str(k->d, k->out, "url", url);
+    json_put_str(k->d, k->out, "format", t->table.format);
+    json_put_bool(k->d, k->out, "managed", table_is_managed(&t->table));
+    return NULL;
+}
+
+err *ask_stage_table(struct ask *k) {
+    struct ask_name n;
+    struct securable schema, t;
+    bool found, replace = ask_flag(k, "replace"), tolerant = ask_flag(k, "if_not_exists");
+    jval *name = json_get(k->in, "parts");
+    TRY(ask_name(k, name ? name : json_get(k->in, "name"), 3, &n));
+    TRY(open_schema(k, &n, &schema));
+    put_names(k, &schema, n.part[2]);
+    TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
+    if (found && (!replace || table_is_view(&t.table)) && !tolerant) return exists_already(k, &t);
+    if (found && replace) TRY(ask_need(k->c, &t, PRIV_MANAGE));
+    if (found) return staged_existing(k, &t);
+    char uuid[37];
+    rand_uuid(uuid);
+    str location = ask_text(k, "location"), url, engine;
+    if (location.n) {
+        struct location_place place;
+        TRY(external_place(k, location, 0, &place, &url));
+        engine = place.engine;
+    } else {
+        struct ent_uc_table row = {.uuid = str_of(uuid), .table_type = STR("MANAGED")};
+        TRY(ask_table_place(k->c, &row, &engine, &url));
+    }
+    json_put_bool(k->d, k->out, "exists", false);
+    json_put_str(k->d, k->out, "uuid", arena_str(k->c->a, str_of(uuid)));
+    json_put_str(k->d, k->out, "location", engine);
+    json_put_str(k->d, k->out, "url", url);
+    json_put_bool(k->d, k->out, "managed", !location.n);
+    if (ask_text(k, "format").n) json_put_str(k->d, k->out, "format", ask_text(k, "format"));
+    if (ask_text(k, "comment").p) json_put_str(k->d, k->out, "comment", ask_text(k, "comment"));
+    return NULL;
+}
+
+/* ---- commits ---- */
+
+static bool is_uuid(str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] != '-' && !(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f')) return false;
+    return s.n == 36;
+}
+
+static err *control_place(struct ask *k, const struct ent_uc_table *t, str *ret) {
+    struct location_place place;
+    if (t->location.n) {
+        TRY(ask_sql(locations_place(k->c, t->location, &place)));
+        *ret = place.control;
+        return NULL;
+    }
+    if (!k->c->n_roots) return err_new(ERR_INVALID_STATE, "There is no place for managed tables.");
+    *ret = str_of(arena_printf(k->c->a, "%s/%.*s", k->c->roots[0].control, STR_ARG(t->uuid)));
+    return NULL;
+}
+
+static bool has_log(arena *a, str folder) {
+    struct stat st;
+    char *log = arena_printf(a, "%.*s/_delta_log", STR_ARG(folder));
+    return lstat(log, &st) == 0;
+}
+
+/* What `create` says is asked again: it came from the engine. */
+static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *ret) {
+    struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
+    struct securable schema, t;
+    bool found;
+    str uuid = json_get_str(create, "uuid");
+    if (!n.part[0].n || !n.part[1].n || !n.part[2].n || !is_uuid(uuid))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "A commit of a new table has no name or no uuid.");
+    TRY(open_schema(k, &n, &schema));
+    TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
+    if (found) {
+        if (!str_eq(t.table.uuid, uuid)) return exists_already(k, &t);
+        TRY(ask_need(k->c, &t, PRIV_MANAGE));
+        ret->managed = table_is_managed(&t.table);
+        return control_place(k, &t.table, &ret->control);
+    }
+    struct ent_uc_table row = {.uuid = uuid};
+    ret->managed = !yyjson_is_false(json_get(create, "managed"));
+    if (!ret->managed) {
+        struct location_place place;
+        TRY(external_place(k, json_get_str(create, "url"), 0, &place, &row.location));
+    }
+    TRY(control_place(k, &row, &ret->control));
+    ret->adopt = has_log(k->c->a, ret->control);
+    return NULL;
+}
+
+/* A path by itself, as the engine sees it. */
+static err *place_of_path(struct ask *k, str path, struct ask_commit_place *ret) {
+    for (size_t i = 1; i < k->c->n_roots; i++) {
+        str root = str_of(k->c->roots[i].engine);
+        if (!str_starts(path, root) || path.n <= root.n || path.p[root.n] != '/') continue;
+        str url = str_of(arena_printf(k->c->a, "%s%.*s", k->c->roots[i].url, STR_ARG(str_from(path, root.n))));
+        struct securable l;
+        struct location_place place;
+        TRY(ask_sql(locations_url(k->c->a, url, &url)));
+        TRY(ask_sql(locations_need(k->c, url, PRIV_WRITE_FILES, &l)));
+        TRY(ask_sql(locations_place(k->c, url, &place)));
+        ret->control = place.control;
+        return NULL;
+    }
+    return ask_denied("WRITE FILES", "the path");
+}
+
+static err *open_by_id(struct ask *k, str id, struct securable *t) {
+    int64_t number;
+    bool found = false;
+    if (str_to_i64(id, &number)) TRY(securable_by_id(k->c, SEC_TABLE, number, t, &found));
+    if (found && securable_visible(k->c, t)) return NULL;
+    return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01", "The table cannot be found: it was dropped meanwhile.");
+}
+
+err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
+    struct securable t;
+    jval *create = json_get(k->in, "create");
+    *ret = (struct ask_commit_place){0};
+    if (yyjson_is_obj(create)) return place_of_new(k, create, ret);
+    str id = ask_text(k, "id");
+    if (!id.n) return place_of_path(k, ask_text(k, "path"), ret);
+    TRY(open_by_id(k, id, &t));
+    /* Columns and properties are the owner's to change; rows are changed with MODIFY. */
+    TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
+    ret->managed = table_is_managed(&t.table);
+    return control_place(k, &t.table, &ret->control);
+}
+
+/* {"a":"b"} of a commit over what the row has. */
+static err *take_state(struct ask *k, struct ent_uc_table *row) {
+    jval *columns = json_get(k->in, "columns"), *properties = json_get(k->in, "properties"), *before, *v, *w;
+    struct kv pairs;
+    size_t i, n, x, y;
+    if (yyjson_is_arr(columns)) {
+        /* Masks are the catalog's, not the log's: they stay with their columns. */
+        TRY(json_parse(k->c->a, row->columns.n ? row->columns : STR("[]"), false, &before));
+        jmut *list = yyjson_val_mut_copy(k->d, columns);
+        yyjson_arr_foreach(before, i, n, v) {
+            if (!yyjson_is_obj(json_get(v, "mask"))) continue;
+            yyjson_arr_foreach(columns, x, y, w)
+                if (str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
+                    yyjson_mut_obj_add_val(k->d, yyjson_mut_arr_get(list, x), "mask", yyjson_val_mut_copy(k->d, json_get(v, "mask")));
+        }
+        row->columns = json_text(k->c->a, list);
+    }
+    if (yyjson_is_obj(properties)) {
+        TRY(kv_from_object(k->c->a, properties, "properties", &pairs));
+        TRY(kv_text(k->c->a, &pairs, "properties", &row->properties));
+    }
+    if (yyjson_is_str(json_get(k->in, "comment"))) row->comment = ask_text(k, "comment");
+    if (yyjson_is_arr(json_get(k->in, "constraints")))
+        row->constraints = json_text(k->c->a, yyjson_val_mut_copy(k->d, json_get(k->in, "constraints")));
+    return NULL;
+}
+
+static err *make_row(struct ask *k, jval *create) {
+    struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
+    struct securable schema, t;
+    struct ent_uc_table row = {0};
+    bool found, managed = !yyjson_is_false(json_get(create, "managed"));
+    TRY(open_schema(k, &n, &schema));
+    TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
+    if (found) {
+        if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return exists_already(k, &t);
+        TRY(take_state(k, &t.table));
+        return tables_save(k->c, &t);
+    }
+    TRY(take_state(k, &row));
+    str format = json_get_str(create, "format");
+    struct tables_spec spec = {.name = n.part[2],
+                               .type = managed ? STR("MANAGED") : STR("EXTERNAL"),
+                               .format = format.n ? format : STR("DELTA"),
+                               .uuid = json_get_str(create, "uuid"),
+                               .columns = row.columns,
+                               .constraints = row.constraints,
+                               .comment = row.comment.p ? row.comment : json_get_str(create, "comment")};
+    if (!managed) TRY(ask_sql(locations_url(k->c->a, json_get_str(create, "url"), &spec.location)));
+    TRY(kv_read(k->c->a, row.properties, &spec.properties));
+    return ask_sql(tables_create(k->c, &schema, &spec, &t));
+}
+
+err *ask_commit_done(struct ask *k) {
+    struct securable t;
+    jval *create = json_get(k->in, "create");
+    if (yyjson_is_obj(create)) return make_row(k, create);
+    if (!ask_text(k, "id").n || (!json_get(k->in, "columns") && !json_get(k->in, "properties"))) return NULL;
+    TRY(open_by_id(k, ask_text(k, "id"), &t));
+    TRY(take_state(k, &t.table));
+    return tables_save(k->c, &t);
+}
