@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "api/unity_catalog/asks.h"
 #include "base/log.h"
 #include "engine/link.h"
 #include "serving/serving.h"
@@ -32,7 +33,9 @@ err *services_start(struct control *c) {
     c->on_gateway = serving_on_gateway;
     c->on_peer = on_peer;
     TRY(serving_load(c));
-    return statements_open(c);
+    TRY(statements_open(c));
+    uc_asks_open(c);
+    return NULL;
 }
 
 void services_stop(struct control *c) {

@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * information_schema of a catalog, and system.information_schema of all: relations whose rows control makes, of what the
+ * caller may see.
+ *
+ * A view is a row of views[]: its columns, and what it is made for (catalogs, schemas, tables …). A walk goes over what is
+ * visible, narrowed by filters ({column, values}: equality on names, pushed down by the engine), and calls the view's
+ * function for each. Names are in lower case, as the published platform shows them. To add one more: a row and a function.
+ */
+#include <stdlib.h>
+
+#include "catalog/ask.h"
+#include "catalog/cmd.h"
+#include "catalog/functions.h"
+#include "catalog/grants.h"
+#include "catalog/name.h"
+#include "catalog/tables.h"
+
+struct info {
+    struct ask *k;
+    const struct info_view *view;
+    jmut *rows;
+    int64_t left;           /* rows that may still come */
+    jval *filters;
+    const struct securable *catalog, *schema;
+};
+
+typedef err *(*info_fn)(struct info *x, const struct securable *s);
+
+enum level { OF_CATALOG, OF_SCHEMA, OF_TABLE, OF_VOLUME, OF_FUNCTION, OF_NONE };
+
+struct info_view {
+    const char *name, *columns; /* "name type, …"; a type left out is string */
+    enum level level;
+    info_fn fn;
+};
+
+/* ---- rows ---- */
+
+static str lower(struct info *x, str s) {
+    char *p = arena_strndup(x->k->c->a, s.p ? s.p : "", s.n);
+    for (char *q = p; *q; q++)
+        if (*q >= 'A' && *q <= 'Z') *q = (char)(*q + 32);
+    return str_of(p);
+}
+static str upper(struct info *x, str s) {
+    char *p = arena_strndup(x->k->c->a, s.p ? s.p : "", s.n);
+    for (char *q = p; *q; q++)
+        if (*q >= 'a' && *q <= 'z') *q = (char)(*q - 32);
+    return str_of(p);
+}
+
+static jmut *row(struct info *x) {
+    x->left--;
+    return yyjson_mut_arr_add_arr(x->k->d, x->rows);
+}
+static void put(struct info *x, jmut *r, str v) { ask_put(x->k, r, v); }
+static void put_z(struct info *x, jmut *r, const char *v) { ask_put(x->k, r, str_of(v)); }
+static void put_null(struct info *x, jmut *r, int n) {
+    while (n-- > 0) yyjson_mut_arr_add_null(x->k->d, r);
+}
+static void put_int(struct info *x, jmut *r, int64_t v) { yyjson_mut_arr_add_sint(x->k->d, r, v); }
+static void put_name(struct info *x, jmut *r, str v) { put(x, r, lower(x, v)); }
+static err *put_who(struct info *x, jmut *r, int64_t principal) {
+    str name;
+    TRY(ask_principal(x->k, principal, &name));
+    put(x, r, name);
+    return NULL;
+}
+
+struct stamps {
+    int64_t created_at, created_by, updated_at, updated_by;
+};
+#define STAMPS(o) ((struct stamps){(o).created_at, (o).created_by, (o).updated_at, (o).updated_by})
+static err *put_stamps(struct info *x, jmut *r, struct stamps s) {
+    put_int(x, r, s.created_at);
+    TRY(put_who(x, r, s.created_by));
+    put_int(x, r, s.updated_at);
+    return put_who(x, r, s.updated_by);
+}
+static void put_table_names(struct info *x, jmut *r, const struct securable *s) {
+    put_name(x, r, s->catalog.name);
+    put_name(x, r, s->schema.name);
+    put_name(x, r, s->table.name);
+}
+
+/* ---- catalogs and schemas ---- */
+
+static err *on_catalogs(struct info *x, const struct securable *s) {
+    jmut *r = row(x);
+    put_name(x, r, s->catalog.name);
+    TRY(put_who(x, r, s->owner));
+    put(x, r, s->catalog.comment);
+    return put_stamps(x, r, STAMPS(s->catalog));
+}
+
+static err *on_catalog_name(struct info *x, const struct securable *s) {
+    put_name(x, row(x), s->catalog.name);
+    return NULL;
+}
+
+static err *on_schemata(struct info *x, const struct securable *s) {
+    jmut *r = row(x);
+    put_name(x, r, s->catalog.name);
+    put_name(x, r, s->schema.name);
+    TRY(put_who(x, r, s->owner));
+    put(x, r, s->schema.comment);
+    return put_stamps(x, r, STAMPS(s->schema));
+}
+
+/* ---- tables and views ---- */
+
+static err *on_tables(struct info *x, const struct securable *s) {
+    const struct ent_uc_table *t = &s->table;
+    str engine, url;
+    jmut *r = row(x);
+    put_table_names(x, r, s);
+    put(x, r, t->table_type);
+    put_z(x, r, table_is_view(t) ? "NO" : "YES");
+    put_z(x, r, "PRESERVE");
+    TRY(put_who(x, r, s->owner));
+    put(x, r, t->comment);
+    TRY(put_stamps(x, r, STAMPS(*t)));
+    put(x, r, table_is_view(t) ? STR("UNKNOWN_DATA_SOURCE_FORMAT") : t->format);
+    put_null(x, r, 1);
+    err *e = ask_table_place(x->k->c, t, &engine, &url);
+    if (e) url = t->location; /* a place that is no more: the name stays */
+    err_free(e);
+    put(x, r, url.n ? url : STR_NONE);
+    return NULL;
+}
+
+static err *on_views(struct info *x, const struct securable *s) {
+    const struct ent_uc_table *t = &s->table;
+    if (!table_is_view(t)) return NULL;
+    jmut *r = row(x);
+    put_table_names(x, r, s);
+    put(x, r, t->view_text);
+    put_z(x, r, "NONE");
+    put_z(x, r, "NO");
+    put_z(x, r, "NO");
+    put_null(x, r, 1);
+    yyjson_mut_arr_add_bool(x->k->d, r, str_eqz(t->table_type, "MATERIALIZED_VIEW"));
+    return NULL;
+}
+
+/* data_type, character_maximum_length, character_octet_length, numeric_precision, _radix, _scale, datetime_precision */
+static void put_type(struct info *x, jmut *r, str full) {
+    ptrdiff_t end = 0;
+    while ((size_t)end < full.n && full.p[end] != '(' && full.p[end] != '<') end++;
+    str name = upper(x, str_cut(full, (size_t)end));
+    if (str_eqz(name, "BIGINT")) name = STR("LONG");
+    if (str_eqz(name, "SMALLINT")) name = STR("SHORT");
+    if (str_eqz(name, "TINYINT")) name = STR("BYTE");
+    put(x, r, name);
+    put_null(x, r, 2);
+    int64_t precision = str_eqz(name, "INT") ? 32 : str_eqz(name, "LONG") ? 64 : str_eqz(name, "SHORT") ? 16 : str_eqz(name, "BYTE") ? 8
+                        : str_eqz(name, "DOUBLE") ? 53 : str_eqz(name, "FLOAT") ? 24 : 0, scale = 0, radix = 2;
+    if (str_eqz(name, "DECIMAL")) {
+        ptrdiff_t comma = str_chr(full, ',', 0), close = str_chr(full, ')', 0);
+        radix = 10;
+        if (comma > end && close > comma) {
+            (void)str_to_i64(str_trim(str_n(full.p + end + 1, (size_t)(comma - end - 1))), &precision);
+            (void)str_to_i64(str_trim(str_n(full.p + comma + 1, (size_t)(close - comma - 1))), &scale);
+        }
+    }
+    if (precision) {
+        put_int(x, r, precision);
+        put_int(x, r, radix);
+        put_int(x, r, scale);
+    } else {
+        put_null(x, r, 3);
+    }
+    if (str_starts(name, STR("TIMESTAMP")))
+        put_int(x, r, 6);
+    else
+        put_null(x, r, 1);
+}
+
+static err *on_columns(struct info *x, const struct securable *s) {
+    jval *list, *v;
+    size_t i, n;
+    int64_t part;
+    TRY(tables_columns(x->k->c, &s->table, &list));
+    yyjson_arr_foreach(list, i, n, v) {
+        if (x->left <= 0) return NULL;
+        jmut *r = row(x);
+        put_table_names(x, r, s);
+        put(x, r, json_get_str(v, "name"));
+        put_int(x, r, (int64_t)i);
+        put_null(x, r, 1);
+        put_z(x, r, yyjson_is_false(json_get(v, "nullable")) ? "NO" : "YES");
+        put(x, r, cmd_type_text(v));
+        put_type(x, r, cmd_type_text(v));
+        put_null(x, r, 3);
+        put_z(x, r, "NO");
+        put_null(x, r, 6);
+        put_z(x, r, "NO");
+        put_null(x, r, 1);
+        put_z(x, r, "NO");
+        put_z(x, r, "NO");
+        put_null(x, r, 1);
+        put_z(x, r, "YES");
+        if (json_i64(json_get(v, "partition_index"), &part))
+            put_int(x, r, part + 1);
+        else
+            put_null(x, r, 1);
+        put(x, r, json_get_str(v, "comment").n ? json_get_str(v, "comment") : STR_NONE);
+    }
+    return NULL;
+}
+
+/* ---- keys ---- */
+
+static err *keys_of(struct info *x, const struct securable *s, jval **ret) {
+    return json_parse(x->k->c->a, s->table.constraints.n ? s->table.constraints : STR("[]"), false, ret);
+}
+static void put_key_names(struct info *x, jmut *r, const struct securable *s, jval *key) {
+    put_name(x, r, s->catalog.name);
+    put_name(x, r, s->schema.name);
+    put(x, r, json_get_str(key, "name"));
+}
+
+static err *on_table_constraints(struct info *x, const struct securable *s) {
+    jval *keys, *v;
+    size_t i, n;
+    TRY(keys_of(x, s, &keys));
+    yyjson_arr_foreach(keys, i, n, v) {
+        jmut *r = row(x);
+        put_key_names(x, r, s, v);
+        put_table_names(x, r, s);
+        put(x, r, json_get_str(v, "type"));
+        put_z(x, r, "NO");
+        put_z(x, r, "NO");
+        put_z(x, r, "NO");
+    }
+    return NULL;
+}
+
+static err *on_constraint_table_usage(struct info *x, const struct securable *s) {
+    jval *keys, *v;
+    size_t i, n;
+    TRY(keys_of(x, s, &keys));
+    yyjson_arr_foreach(keys, i, n, v) {
+        jmut *r = row(x);
+        put_key_names(x, r, s, v);
+        put_table_names(x, r, s);
+    }
+    return NULL;
+}
+
+static err *on_key_columns(struct info *x, const struct securable *s) {
+    jval *keys, *v, *c;
+    size_t i, n, j, m;
+    TRY(keys_of(x, s, &keys));
+    yyjson_arr_foreach(keys, i, n, v) {
+        bool foreign = str_eqz(json_get_str(v, "type"), "FOREIGN KEY");
+        yyjson_arr_foreach(json_get(v, "columns"), j, m, c) {
+            jmut *r = row(x);
+            put_key_names(x, r, s, v);
+            put_table_names(x, r, s);
+            put(x, r, json_str(c));
+            put_int(x, r, (int64_t)j + 1);
+            if (foreign)
+                put_int(x, r, (int64_t)j + 1);
+            else
+                put_null(x, r, 1);
+        }
+    }
+    return NULL;
+}
+
+/* The column that is constrained; of a foreign key the one that it refers to. */
+static err *on_constraint_columns(struct info *x, const struct securable *s) {
+    jval *keys, *v, *c;
+    size_t i, n, j, m;
+    TRY(keys_of(x, s, &keys));
+    yyjson_arr_foreach(keys, i, n, v) {
+        bool foreign = str_eqz(json_get_str(v, "type"), "FOREIGN KEY");
+        str part[3] = {s->catalog.name, s->schema.name, s->table.name};
+        if (foreign) TRY(name_split(x->k->c->a, json_get_str(v, "parent_table"), 3, "table", part));
+        yyjson_arr_foreach(json_get(v, foreign ? "parent_columns" : "columns"), j, m, c) {
+            jmut *r = row(x);
+            for (int p = 0; p < 3; p++) put_name(x, r, part[p]);
+            put(x, r, json_str(c));
+            put_key_names(x, r, s, v);
+        }
+    }
+    return NULL;
+}
+
+static err *on_referential(struct info *x, const struct securable *s) {
+    jval *keys, *v;
+    size_t i, n;
+    TRY(keys_of(x, s, &keys));
+    yyjson_arr_foreach(keys, i, n, v) {
+        str part[3];
+        if (!str_eqz(json_get_str(v, "type"), "FOREIGN KEY")) continue;
+        TRY(name_split(x->k->c->a, json_get_str(v, "parent_table"), 3, "table", part));
+        jmut *r = row(x);
+        put_key_names(x, r, s, v);
+        put_name(x, r, part[0]);
+        put_name(x, r, part[1]);
+        put(x, r, json_get_str(v, "parent_key"));
+        put_z(x, r, "FULL");
+        put_z(x, r, "NO ACTION");
+        put_z(x, r, "NO ACTION");
+    }
+    return NULL;
+}
+
+/* ---- tags ---- */
+
+static err *on_catalog_tags(struct info *x, const struct securable *s) {
+    struct kv tags;
+    TRY(kv_read(x->k->c->a, s->catalog.tags, &tags));
+    for (size_t i = 0; i < tags.n; i++) {
+        jmut *r = row(x);
+        put_name(x, r, s->catalog.name);
+        put(x, r, tags.p[i].key);
+        put(x, r, tags.p[i].value);
+    }
+    return NULL;
+}
+
+static err *on_schema_tags(struct info *x, const struct securable *s) {
+    struct kv tags;
+    TRY(kv_read(x->k->c->a, s->schema.tags, &tags));
+    for (size_t i = 0; i < tags.n; i++) {
+        jmut *r = row(x);
+        put_name(x, r, s->catalog.name);
+        put_name(x, r, s->schema.name);
+        put(x, r, tags.p[i].key);
+        put(x, r, tags.p[i].value);
+    }
+    return NULL;
+}
+
+static err *on_table_tags(struct info *x, const struct securable *s) {
+    struct kv tags;
+    TRY(tables_tags(x->k->c, &s->table, STR(""), &tags));
+    for (size_t i = 0; i < tags.n; i++) {
+        jmut *r = row(x);
+        put_table_names(x, r, s);
+        put(x, r, tags.p[i].key);
+        put(x, r, tags.p[i].value);
+    }
+    return NULL;
+}
+
+static err *on_column_tags(struct info *x, const struct securable *s) {
+    jval *all, *key, *value;
+    size_t i, n;
+    if (!s->table.tags.n) return NULL;
+    TRY(json_parse(x->k->c->a, s->table.tags, false, &all));
+    yyjson_obj_foreach(json_get(all, "columns"), i, n, key, value) {
+        struct kv tags;
+        TRY(kv_from_object(x->k->c->a, value, "tags", &tags));
+        for (size_t t = 0; t < tags.n; t++) {
+            jmut *r = row(x);
+            put_table_names(x, r, s);
+            put(x, r, json_str(key));
+            put(x, r, tags.p[t].key);
+            put(x, r, tags.p[t].value);
+        }
+    }
+    return NULL;
+}
+
+static err *on_volume_tags(struct info *x, const struct securable *s) {
+    struct kv tags;
+    TRY(kv_read(x->k->c->a, s->volume.tags, &tags));
+    for (size_t i = 0; i < tags.n; i++) {
+        jmut *r = row(x);
+        put_name(x, r, s->catalog.name);
+        put_name(x, r, s->schema.name);
+        put_name(x, r, s->volume.name);
+        put(x, r, tags.p[i].key);
+        put(x, r, tags.p[i].value);
+    }
+    return NULL;
+}
+
+/* ---- row filters and column masks ---- */
+
+static str joined(struct info *x, jval *list) {
+    buf b = {0};
+    size_t i, n;
+    jval *v;
+    yyjson_arr_foreach(list, i, n, v) {
+        if (i) buf_c(&b, ',');
+        buf_str(&b, json_str(v));
+    }
+    str s = b.n ? arena_str(x->k->c->a, buf_view(&b)) : STR_NONE;
+    buf_free(&b);
+    return s;
+}
+
+static err *on_row_filters(struct info *x, const struct securable *s) {
+    jval *f;
+    if (!s->table.row_filter.n) return NULL;
+    TRY(json_parse(x->k->c->a, s->table.row_filter, false, &f));
+    jmut *r = row(x);
+    put_table_names(x, r, s);
+    put(x, r, json_get_str(f, "function_name"));
+    put(x, r, joined(x, json_get(f, "input_column_names")));
+    return NULL;
+}
+
+static err *on_column_masks(struct info *x, const struct securable *s) {
+    jval *list, *v;
+    size_t i, n;
+    TRY(tables_columns(x->k->c, &s->table, &list));
+    yyjson_arr_foreach(list, i, n, v) {
+        jval *m = json_get(v, "mask");
+        if (!yyjson_is_obj(m)) continue;
+        jmut *r = row(x);
+        put_table_names(x, r, s);
+        put(x, r, json_get_str(v, "name"));
+        put(x, r, json_get_str(m, "function_name"));
+        put(x, r, joined(x, json_get(m, "using_column_names")));
+    }
+    return NULL;
+}
+
+/* ---- volumes and functions ---- */
+
+static err *on_volumes(struct info *x, const struct securable *s) {
+    jmut *r = row(x);
+    put_name(x, r, s->catalog.name);
+    put_name(x, r, s->schema.name);
+    put_name(x, r, s->volume.name);
+    put(x, r, s->volume.volume_type);
+    TRY(put_who(x, r, s->owner));
+    put(x, r, s->volume.comment);
+    put(x, r, s->volume.location.n ? s->volume.location : STR_NONE);
+    return put_stamps(x, r, STAMPS(s->volume));
+}
+
+static err *on_routines(struct info *x, const struct securable *s) {
+    const struct ent_uc_function *f = &s->function;
+    jval *returns;
+    TRY(json_parse(x->k->c->a, f->returns.n ? f->returns : STR("{}"), false, &returns));
+    jmut *r = row(x);
+    for (int twice = 0; twice < 2; twice++) {
+        put_name(x, r, s->catalog.name);
+        put_name(x, r, s->schema.name);
+        put_name(x, r, f->name);
+    }
+    put_z(x, r, "FUNCTION");
+    put(x, r, f->is_table ? STR("TABLE_TYPE") : upper(x, cmd_type_text(returns)));
+    put(x, r, f->is_table ? STR("TABLE_TYPE") : cmd_type_text(returns));
+    put(x, r, f->language);
+    put(x, r, f->body);
+    put_z(x, r, f->deterministic ? "YES" : "NO");
+    put_z(x, r, "CONTAINS_SQL");
+    put_z(x, r, "DEFINER");
+    TRY(put_who(x, r, s->owner));
+    put(x, r, f->comment);
+    return put_stamps(x, r, STAMPS(*f));
+}
+
+static err *on_parameters(struct info *x, const struct securable *s) {
+    jval *list, *v;
+    size_t i, n;
+    TRY(json_parse(x->k->c->a, s->function.params.n ? s->function.params : STR("[]"), false, &list));
+    yyjson_arr_foreach(list, i, n, v) {
+        jmut *r = row(x);
+        put_name(x, r, s->catalog.name);
+        put_name(x, r, s->schema.name);
+        put_name(x, r, s->function.name);
+        put_int(x, r, (int64_t)i);
+        put_z(x, r, "IN");
+        put_z(x, r, "NO");
+        put(x, r, json_get_str(v, "name"));
+        put(x, r, upper(x, cmd_type_text(v)));
+        put(x, r, cmd_type_text(v));
+        put(x, r, json_get_str(v, "default"));
+        put(x, r, json_get_str(v, "comment"));
+    }
+    return NULL;
+}
+
+/* ---- privileges: those that the caller may see (his own; all with MANAGE) ---- */
+
+static bool may_see(const struct info *x, const struct securable *s, int64_t principal) {
+    const struct policy_subject *who = x->k->c->who;
+    bool self = principal == who->id || securable_allows(x->k->c, s, PRIV_MANAGE);
+    for (size_t i = 0; i < who->n_groups; i++) self |= who->groups[i] == principal;
+    return self;
+}
+
+static err *on_privileges(struct info *x, const struct securable *s) {
+    struct policy_entry *p;
+    size_t n;
+    str owner;
+    TRY(grants_entries(x->k->c, s->kind, s->id, &p, &n));
+    TRY(ask_principal(x->k, s->owner, &owner));
+    for (size_t i = 0; i < n; i++) {
+        if (!may_see(x, s, p[i].principal)) continue;
+        str who;
+        TRY(ask_principal(x->k, p[i].principal, &who));
+        for (int b = 0; b < PRIV_COUNT; b++) {
+            if (!(p[i].right & (1ull << b))) continue;
+            jmut *r = row(x);
+            put(x, r, owner);
+            put(x, r, who);
+            put_name(x, r, s->catalog.name);
+            if (s->kind != SEC_CATALOG) put_name(x, r, s->schema.name);
+            if (s->kind == SEC_TABLE) put_name(x, r, s->table.name);
+            if (s->kind == SEC_VOLUME) put_name(x, r, s->volume.name);
+            if (s->kind == SEC_FUNCTION) put_name(x, r, s->function.name);
+            put_z(x, r, priv_rows[b].name);
+            put_z(x, r, "NO");
+            if (s->kind != SEC_CATALOG) put_z(x, r, "NONE");
+        }
+    }
+    return NULL;
+}
+
+static err *on_nothing(struct info *x, const struct securable *s) {
+    (void)x;
+    (void)s;
+    return NULL;
+}
+
+/* ---- the views ---- */
+
+#define TABLE3 "table_catalog, table_schema, table_name"
+#define KEY3 "constraint_catalog, constraint_schema, constraint_name"
+#define SPECIFIC3 "specific_catalog, specific_schema, specific_name"
+#define STAMPED "created timestamp, created_by, last_altered timestamp, last_altered_by"
+
+static const struct info_view views[] = {
+    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable", OF_CATALOG, on_privileges},
+    {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags},
+    {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs},
+    {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing},
+    {"column_masks", TABLE3 ", column_name, mask_name, using_columns", OF_TABLE, on_column_masks},
+    {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags},
+    {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, character_maximum_length bigint, "
+     "character_octet_length bigint, numeric_precision int, numeric_precision_radix int, numeric_scale int, datetime_precision int, interval_type, "
+     "interval_precision int, maximum_cardinality bigint, is_identity, identity_generation, identity_start, identity_increment, identity_maximum, "
+     "identity_minimum, identity_cycle, is_generated, generation_expression, is_system_time_period_start, is_system_time_period_end, "
+     "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns},
+    {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns},
+    {"constraint_table_usage", KEY3 ", " TABLE3, OF_TABLE, on_constraint_table_usage},
+    {"information_schema_catalog_name", "catalog_name", OF_CATALOG, on_catalog_name},
+    {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns},
+    {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, parameter_name, data_type, full_data_type, parameter_default, comment",
+     OF_FUNCTION, on_parameters},
+    {"referential_constraints", KEY3 ", unique_constraint_catalog, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule",
+     OF_TABLE, on_referential},
+    {"routine_privileges", "grantor, grantee, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable, inherited_from", OF_FUNCTION,
+     on_privileges},
+    {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, routine_body, routine_definition, "
+     "is_deterministic, sql_data_access, security_type, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines},
+    {"row_filters", TABLE3 ", filter_name, target_columns", OF_TABLE, on_row_filters},
+    {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges},
+    {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags},
+    {"schemata", "catalog_name, schema_name, schema_owner, comment, " STAMPED, OF_SCHEMA, on_schemata},
+    {"table_constraints", KEY3 ", " TABLE3 ", constraint_type, is_deferrable, initially_deferred, enforced", OF_TABLE, on_table_constraints},
+    {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges},
+    {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags},
+    {"tables", TABLE3 ", table_type, is_insertable_into, commit_action, table_owner, comment, " STAMPED
+     ", data_source_format, storage_sub_directory, storage_path", OF_TABLE, on_tables},
+    {"views", TABLE3 ", view_definition, check_option, is_updatable, is_insertable_into, sql_path, is_materialized boolean", OF_TABLE, on_views},
+    {"volume_privileges", "grantor, grantee, volume_catalog, volume_schema, volume_name, privilege_type, is_grantable, inherited_from", OF_VOLUME,
+     on_privileges},
+    {"volume_tags", "catalog_name, schema_name, volume_name, tag_name, tag_value", OF_VOLUME, on_volume_tags},
+    {"volumes", "volume_catalog, volume_schema, volume_name, volume_type, volume_owner, comment, storage_location, " STAMPED, OF_VOLUME, on_volumes},
+};
+#define N_VIEWS (sizeof(views) / sizeof(views[0]))
+
+size_t ask_information_views(const char *const **ret_names) {
+    static const char *names[N_VIEWS];
+    for (size_t i = 0; i < N_VIEWS; i++) names[i] = views[i].name;
+    *ret_names = names;
+    return N_VIEWS;
+}
+
+bool ask_is_virtual(str catalog, str schema) {
+    (void)catalog;
+    return str_ieq(schema, STR(INFORMATION_SCHEMA));
+}
+
+/* ---- filters ---- */
+
+/* Is the column's name this, or does it end in _<this>? "table_schema" and "schema_name" both mean the schema. */
+static bool means(str column, const char *what) {
+    static const char *const forms[][6] = {
+        {"catalog", "table_catalog", "catalog_name", "volume_catalog", "specific_catalog", "routine_catalog"},
+        {"schema", "table_schema", "schema_name", "volume_schema", "specific_schema", "routine_schema"},
+        {"name", "table_name", "volume_name", "specific_name", "routine_name", "table_name"}};
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(forms[i][0], what) != 0) continue;
+        for (size_t f = 1; f < 6; f++)
+            if (str_ieq(column, str_of(forms[i][f]))) return true;
+    }
+    return false;
+}
+
+static bool passes(const struct info *x, const char *what, str name) {
+    jval *f, *v;
+    size_t i, n, j, m;
+    yyjson_arr_foreach(x->filters, i, n, f) {
+        if (!means(json_get_str(f, "column"), what)) continue;
+        bool any = false;
+        yyjson_arr_foreach(json_get(f, "values"), j, m, v) any |= str_ieq(json_str(v), name);
+        if (!any) return false;
+    }
+    return true;
+}
+
+/* ---- the walk ---- */
+
+static err *on_leaf(void *arg, const struct securable *s, bool *go) {
+    struct info *x = arg;
+    str name = s->kind == SEC_TABLE ? s->table.name : s->kind == SEC_VOLUME ? s->volume.name : s->function.name;
+    if (passes(x, "name", name)) TRY(x->view->fn(x, s));
+    *go = x->left > 0;
+    return NULL;
+}
+
+static err *on_schema(void *arg, const struct securable *s, bool *go) {
+    struct info *x = arg;
+    if (!passes(x, "schema", s->schema.name)) return NULL;
+    static const enum securable_kind kinds[] = {[OF_TABLE] = SEC_TABLE, [OF_VOLUME] = SEC_VOLUME, [OF_FUNCTION] = SEC_FUNCTION};
+    if (x->view->level == OF_SCHEMA) {
+        TRY(x->view->fn(x, s));
+    } else {
+        /* One name asked for: it is found by its key. */
+        TRY(ask_each_leaf(x->k, s, kinds[x->view->level], on_leaf, x));
+    }
+    *go = x->left > 0;
+    return NULL;
+}
+
+static err *on_catalog(void *arg, const struct securable *s, bool *go) {
+    struct info *x = arg;
+    if (!passes(x, "catalog", s->catalog.name)) return NULL;
+    if (x->view->level == OF_CATALOG)
+        TRY(x->view->fn(x, s));
+    else
+        TRY(ask_each_schema(x->k, s, on_schema, x));
+    *go = x->left > 0;
+    return NULL;
+}
+
+static const struct info_view *view_of(str name) {
+    for (size_t i = 0; i < N_VIEWS; i++)
+        if (str_ieq(name, str_of(views[i].name))) return &views[i];
+    return NULL;
+}
+
+/* of empty: all catalogs. */
+static err *fill(struct info *x, str of) {
+    if (x->view->level == OF_NONE) return NULL;
+    if (!of.n) return ask_each_catalog(x->k, on_catalog, x);
+    struct ask_name n = {.part = {of}};
+    struct securable s;
+    bool found, go = true;
+    TRY(ask_find(x->k, x->k->c, SEC_CATALOG, &n, &s, &found));
+    return found ? on_catalog(x, &s, &go) : NULL;
+}
+
+#define MOST_ROWS 1000000
+
+static err *put_columns(struct ask *k, const struct info_view *v, jmut *o) {
+    jmut *list = json_put_arr(k->d, o, "columns");
+    str rest = str_of(v->columns), part;
+    while (str_split(&rest, ',', &part)) {
+        part = str_trim(part);
+        ptrdiff_t blank = str_chr(part, ' ', 0);
+        str type = blank < 0 ? STR("string") : str_trim(str_from(part, (size_t)blank));
+        jmut *c = json_add_obj(k->d, list);
+        json_put_str(k->d, c, "name", arena_str(k->c->a, blank < 0 ? part : str_cut(part, (size_t)blank)));
+        json_put_str(k->d, c, "type_text", arena_str(k->c->a, type));
+        json_put_str(k->d, c, "type_json", str_eqz(type, "int") ? STR("integer") : str_eqz(type, "bigint") ? STR("long") : arena_str(k->c->a, type));
+        json_put_bool(k->d, c, "nullable", true);
+    }
+    return NULL;
+}
+
+err *ask_information(struct ask *k, const struct ask_name *n, jmut *o, bool *found) {
+    const struct info_view *v = view_of(n->part[2]);
+    bool all = str_ieq(n->part[0], STR(SYSTEM_CATALOG));
+    *found = v != NULL;
+    if (!v) return NULL;
+    if (!all) {
+        struct ask_name up = {.part = {n->part[0]}};
+        struct securable catalog;
+        TRY(ask_open(k, SEC_CATALOG, &up, 0, &catalog));
+    }
+    json_put_z(k->d, o, "kind", "rows");
+    json_put_str(k->d, o, "id", str_of(arena_printf(k->c->a, "%s:%.*s", v->name, all ? 0 : (int)n->part[0].n, all ? "" : n->part[0].p)));
+    json_put_str(k->d, o, "catalog", n->part[0]);
+    json_put_z(k->d, o, "schema", INFORMATION_SCHEMA);
+    json_put_z(k->d, o, "name", v->name);
+    TRY(put_columns(k, v, o));
+    /* `late`: the rows are asked for when it is known which. */
+    if (ask_flag(k, "late") || !json_get(k->in, "names")) return NULL;
+    struct info x = {.k = k, .view = v, .rows = json_put_arr(k->d, o, "rows"), .left = MOST_ROWS};
+    return fill(&x, all ? STR("") : n->part[0]);
+}
+
+err *ask_rows(struct ask *k) {
+    str id = ask_text(k, "id");
+    ptrdiff_t colon = str_chr(id, ':', 0);
+    const struct info_view *v = colon > 0 ? view_of(str_cut(id, (size_t)colon)) : NULL;
+    if (!v) return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' names no relation.", STR_ARG(str_cut(id, 100)));
+    struct info x = {.k = k, .view = v, .rows = json_put_arr(k->d, k->out, "rows"), .left = MOST_ROWS, .filters = json_get(k->in, "filters")};
+    int64_t limit;
+    if (json_i64(json_get(k->in, "limit"), &limit) && limit >= 0 && limit < x.left) x.left = limit;
+    return fill(&x, str_from(id, (size_t)colon + 1));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands by area (ask.h, ask_command_tables). */
+#ifndef BH_CATALOG_CMD_H
+#define BH_CATALOG_CMD_H
+
+#include "catalog/ask.h"
+
+extern const struct ask_command ask_schema_commands[];   /* cmd_schemas.c */
+extern const struct ask_command ask_object_commands[];   /* cmd_objects.c */
+extern const struct ask_command ask_alter_commands[];    /* cmd_alter.c */
+extern const struct ask_command ask_grant_commands[];    /* cmd_grants.c */
+extern const struct ask_command ask_show_commands[];     /* cmd_show.c */
+extern const struct ask_command ask_describe_commands[]; /* cmd_describe.c */
+
+/* "`a` INT …" of SHOW CREATE TABLE; a column's type as written in DDL. */
+str cmd_type_text(jval *column);
+
+#endif

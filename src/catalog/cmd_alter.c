@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes of what the catalog alone keeps: names, owners, tags, comments, keys, row filters, column masks; properties of
+ * views. What lies in a table's log is changed by the engine and committed.
+ */
+#include "catalog/catalogs.h"
+#include "catalog/cmd.h"
+#include "catalog/functions.h"
+#include "catalog/locations.h"
+#include "catalog/name.h"
+#include "catalog/tables.h"
+#include "catalog/volumes.h"
+
+/* Writes a changed row back, whatever it is of. */
+static err *save(struct ask *k, struct securable *s) {
+    switch (s->kind) {
+    case SEC_CATALOG:
+    case SEC_SCHEMA: return ask_sql(catalogs_save(k->c, s));
+    case SEC_TABLE: return ask_sql(tables_save(k->c, s));
+    case SEC_VOLUME: return ask_sql(volumes_save(k->c, s));
+    case SEC_FUNCTION: return ask_sql(functions_save(k->c, s));
+    case SEC_LOCATION: return ask_sql(locations_save(k->c, s));
+    case SEC_CREDENTIAL: return ask_sql(credentials_save(k->c, s));
+    default: return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "A %s cannot be changed here.", securable_title(s));
+    }
+}
+
+static enum securable_kind kind_of_command(struct ask *k) {
+    static const struct {
+        const char *begin;
+        enum securable_kind kind;
+    } rows[] = {{"alter_catalog", SEC_CATALOG},   {"alter_schema", SEC_SCHEMA},     {"alter_table", SEC_TABLE},
+                {"alter_view", SEC_TABLE},        {"alter_materialized", SEC_TABLE}, {"alter_streaming", SEC_TABLE},
+                {"alter_volume", SEC_VOLUME},     {"alter_function", SEC_FUNCTION}, {"alter_location", SEC_LOCATION},
+                {"alter_credential", SEC_CREDENTIAL}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (str_starts(ask_text(k, "command"), str_of(rows[i].begin))) return rows[i].kind;
+    must(false);
+    return SEC_KINDS;
+}
+
+/* ---- owners ---- */
+
+static err *alter_owner(struct ask *k) {
+    struct securable s;
+    int64_t owner;
+    TRY(ask_open_slot(k, "name", kind_of_command(k), PRIV_MANAGE, &s));
+    TRY(ask_principal_id(k, ask_text(k, "owner"), &owner));
+    switch (s.kind) {
+    case SEC_CATALOG: s.catalog.owner_id = owner; break;
+    case SEC_SCHEMA: s.schema.owner_id = owner; break;
+    case SEC_TABLE: s.table.owner_id = owner; break;
+    case SEC_VOLUME: s.volume.owner_id = owner; break;
+    case SEC_FUNCTION: s.function.owner_id = owner; break;
+    case SEC_LOCATION: s.location.owner_id = owner; break;
+    default: s.credential.owner_id = owner; break;
+    }
+    return save(k, &s);
+}
+
+/* ---- names ---- */
+
+static err *alter_rename(struct ask *k) {
+    struct securable s, schema;
+    struct ask_name to;
+    enum securable_kind kind = kind_of_command(k);
+    TRY(ask_open_slot(k, "name", kind, PRIV_MANAGE, &s));
+    if (kind != SEC_TABLE && kind != SEC_VOLUME) {
+        str name = ask_word(k, "newname");
+        TRY(ask_sql(name_check_part(name, "location")));
+        *(kind == SEC_LOCATION ? &s.location.name : &s.credential.name) = name;
+        return save(k, &s);
+    }
+    /* A name of one part stays in the old one's schema. */
+    struct ask at = *k;
+    at.catalog = s.catalog.name;
+    at.schema = s.schema.name;
+    TRY(ask_name(&at, json_get(k->in, "newname"), 3, &to));
+    if (kind == SEC_VOLUME) return ask_sql(volumes_rename(k->c, &s, to.part[2]));
+    struct ask_name up = {.part = {to.part[0], to.part[1]}};
+    TRY(ask_open(k, SEC_SCHEMA, &up, 0, &schema));
+    if (schema.id != s.schema.id) TRY(ask_need(k->c, &schema, PRIV_CREATE_TABLE));
+    err *e = tables_rename(k->c, &s, &schema, to.part[2]);
+    if (err_code_of(e) != ERR_RESOURCE_ALREADY_EXISTS) return ask_sql(e);
+    err_free(e);
+    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", "Cannot create table or view %.*s because it already exists.",
+                     STR_ARG(ask_quoted(k->c->a, to.part[0], to.part[1], to.part[2])));
+}
+
+/* ---- tags ---- */
+
+static err *change_pairs(struct ask *k, str *at, const struct kv *add, const str *remove, size_t n_remove) {
+    struct kv tags;
+    TRY(kv_read(k->c->a, *at, &tags));
+    for (size_t i = 0; i < add->n; i++) kv_set(k->c->a, &tags, add->p[i].key, add->p[i].value);
+    for (size_t i = 0; i < n_remove; i++) kv_del(&tags, remove[i]);
+    return kv_text(k->c->a, &tags, "tags", at);
+}
+
+static err *change_tags(struct ask *k, struct securable *s, str column, const struct kv *add, const str *remove, size_t n) {
+    switch (s->kind) {
+    case SEC_TABLE: return ask_sql(tables_set_tags(k->c, s, column, add, remove, n));
+    case SEC_CATALOG: TRY(change_pairs(k, &s->catalog.tags, add, remove, n)); break;
+    case SEC_SCHEMA: TRY(change_pairs(k, &s->schema.tags, add, remove, n)); break;
+    case SEC_VOLUME: TRY(change_pairs(k, &s->volume.tags, add, remove, n)); break;
+    default: return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Tags are not kept on a %s.", securable_title(s));
+    }
+    return save(k, s);
+}
+
+static err *alter_tags(struct ask *k) {
+    struct securable s;
+    struct kv add = {0};
+    const str *remove = NULL;
+    size_t n = 0;
+    TRY(ask_open_slot(k, "name", kind_of_command(k), PRIV_APPLY_TAG | PRIV_MANAGE, &s));
+    if (str_ends(ask_text(k, "command"), STR("_unset_tags")))
+        remove = ask_keys(k, "tags", &n);
+    else
+        TRY(ask_pairs(k, "tags", &add));
+    return change_tags(k, &s, STR(""), &add, remove, n);
+}
+
+/* SET TAG ON COLUMN t.c k = v, SET TAG ON TABLE t k = v. */
+static err *tag_on(struct ask *k) {
+    struct securable s;
+    struct kv add = {0};
+    const str *remove = NULL;
+    size_t n = 0;
+    str type = ask_text(k, "key"), column = STR("");
+    int kind = securable_kind_of(type);
+    jval *name = json_get(k->in, "name");
+    if (str_eqz(type, "column")) {
+        column = ask_word(k, "name");
+        jmut *up = yyjson_mut_arr(k->d);
+        for (size_t i = 0; i + 1 < yyjson_arr_size(name); i++) json_add_str(k->d, up, json_str(yyjson_arr_get(name, i)));
+        TRY(json_parse(k->c->a, json_text(k->c->a, up), false, &name));
+        kind = SEC_TABLE;
+    }
+    if (kind < 0) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Tags are not kept on a '%.*s'.", STR_ARG(type));
+    struct ask_name to;
+    TRY(ask_name(k, name, securable_parts((enum securable_kind)kind), &to));
+    TRY(ask_open(k, (enum securable_kind)kind, &to, PRIV_APPLY_TAG | PRIV_MANAGE, &s));
+    if (str_eqz(ask_text(k, "command"), "unset_tag"))
+        remove = ask_keys(k, "tags", &n);
+    else
+        TRY(ask_pairs(k, "tags", &add));
+    return change_tags(k, &s, column, &add, remove, n);
+}
+
+/* ---- columns ---- */
+
+/* One column of the row's list changed by put(); an unknown one is an error. */
+struct column_change {
+    const char *key; /* of the column's object */
+    jmut *value;     /* NULL: removed */
+};
+
+static err *change_column(struct ask *k, struct securable *t, str name, const struct column_change *change) {
+    jval *list, *v, *key, *value;
+    size_t i, n, x, y;
+    bool found = false;
+    TRY(tables_columns(k->c, &t->table, &list));
+    jmut *made = yyjson_mut_arr(k->d);
+    yyjson_arr_foreach(list, i, n, v) {
+        jmut *o = json_add_obj(k->d, made);
+        bool here = str_ieq(json_get_str(v, "name"), name);
+        found |= here;
+        yyjson_obj_foreach(v, x, y, key, value)
+            if (!here || !yyjson_equals_str(key, change->key))
+                yyjson_mut_obj_add(o, yyjson_val_mut_copy(k->d, key), yyjson_val_mut_copy(k->d, value));
+        if (here && change->value) json_put(k->d, o, change->key, change->value);
+    }
+    if (!found)
+        return ask_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703",
+                         "A column, variable, or function parameter with name %.*s cannot be resolved.", STR_ARG(ask_quote(k->c->a, name)));
+    t->table.columns = json_text(k->c->a, made);
+    return NULL;
+}
+
+/* "a.b.f ON (x, y)" or "f USING COLUMNS (x)": a function's name and columns, as the statement has them. */
+static err *read_call(struct ask *k, str text, struct ask_name *name, jmut **columns) {
+    struct ask part = *k;
+    jmut *parts = yyjson_mut_arr(k->d), *list = yyjson_mut_arr(k->d);
+    bool in_name = true;
+    size_t i = 0;
+    ptrdiff_t open = str_chr(text, '(', 0);
+    while (i < text.n) {
+        char c = text.p[i];
+        if (c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == '.' || c == '(' || c == ')') {
+            if (c == ' ' || c == '\n' || c == '\t' || c == '\r') in_name = in_name && !yyjson_mut_arr_size(parts);
+            i++;
+            continue;
+        }
+        buf b = {0};
+        if (c == '`') {
+            for (i++; i < text.n && !(text.p[i] == '`' && !(i + 1 < text.n && text.p[i + 1] == '`')); i++) {
+                if (text.p[i] == '`') i++;
+                buf_c(&b, text.p[i]);
+            }
+            i++;
+        } else {
+            while (i < text.n && !strchr(" \n\t\r,.()`", text.p[i])) buf_c(&b, text.p[i++]);
+        }
+        str word = arena_str(k->c->a, buf_view(&b));
+        buf_free(&b);
+        if (open >= 0 && (ptrdiff_t)i > open)
+            json_add_str(k->d, list, word);
+        else if (in_name || (yyjson_mut_arr_size(parts) && i > 1 && text.p[i - word.n - 1] == '.'))
+            json_add_str(k->d, parts, word);
+    }
+    jval *read;
+    TRY(json_parse(k->c->a, json_text(k->c->a, parts), false, &read));
+    *columns = list;
+    return ask_name(&part, read, 3, name);
+}
+
+/* The function of a filter or mask: whoever sets it must be allowed to run it. */
+static err *policy_of(struct ask *k, str text, const char *columns_key, jmut **ret) {
+    struct ask_name n;
+    struct securable f;
+    jmut *columns;
+    TRY(read_call(k, text, &n, &columns));
+    TRY(ask_open(k, SEC_FUNCTION, &n, PRIV_EXECUTE, &f));
+    *ret = yyjson_mut_obj(k->d);
+    json_put_str(k->d, *ret, "function_name", f.full_name);
+    json_put(k->d, *ret, columns_key, columns);
+    return NULL;
+}
+
+static err *set_row_filter(struct ask *k) {
+    struct securable t;
+    jmut *o;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
+    TRY(policy_of(k, json_get_str(json_get(k->in, "filter"), "sql"), "input_column_names", &o));
+    t.table.row_filter = json_text(k->c->a, o);
+    return save(k, &t);
+}
+
+static err *drop_row_filter(struct ask *k) {
+    struct securable t;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
+    t.table.row_filter = STR("");
+    return save(k, &t);
+}
+
+static err *one_column(struct ask *k, struct securable *t, jval *what) {
+    str kind = json_get_str(what, "command"), column = json_str(yyjson_arr_get_last(json_get(what, "name")));
+    struct column_change change = {.key = "mask"};
+    struct ask sub = *k;
+    sub.in = what;
+    if (str_eqz(kind, "set_mask") || str_eqz(kind, "drop_mask")) {
+        TRY(ask_need(k->c, t, PRIV_MANAGE));
+        if (str_eqz(kind, "set_mask")) TRY(policy_of(k, json_get_str(json_get(what, "mask"), "sql"), "using_column_names", &change.value));
+        TRY(change_column(k, t, column, &change));
+        return save(k, t);
+    }
+    if (str_eqz(kind, "set_tags") || str_eqz(kind, "unset_tags")) {
+        struct kv add = {0};
+        size_t n = 0;
+        const str *remove = NULL;
+        TRY(ask_need(k->c, t, PRIV_APPLY_TAG | PRIV_MANAGE));
+        if (str_eqz(kind, "set_tags"))
+            TRY(ask_pairs(&sub, "tags", &add));
+        else
+            remove = ask_keys(&sub, "tags", &n);
+        return change_tags(k, t, column, &add, remove, n);
+    }
+    if (str_eqz(kind, "comment")) {
+        str text = json_get_str(what, "comment");
+        TRY(ask_need(k->c, t, PRIV_MODIFY | PRIV_MANAGE));
+        change = (struct column_change){"comment", yyjson_mut_strn(k->d, text.p ? text.p : "", text.n)};
+        TRY(change_column(k, t, column, &change));
+        return save(k, t);
+    }
+    return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "ALTER COLUMN '%.*s' is not supported for this table.", STR_ARG(kind));
+}
+
+static err *alter_column(struct ask *k) {
+    struct securable t;
+    jval *v;
+    size_t i, n;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, 0, &t));
+    yyjson_arr_foreach(json_get(k->in, "children"), i, n, v) TRY(one_column(k, &t, v));
+    return NULL;
+}
+
+/* ---- comments ---- */
+
+static err *comment_on(struct ask *k) {
+    struct securable s;
+    str type = ask_text(k, "key"), text = ask_text(k, "comment");
+    jval *name = json_get(k->in, "name");
+    if (str_eqz(type, "column")) {
+        size_t parts = yyjson_arr_size(name);
+        jmut *up = yyjson_mut_arr(k->d);
+        for (size_t i = 0; i + 1 < parts; i++) json_add_str(k->d, up, json_str(yyjson_arr_get(name, i)));
+        struct ask_name n;
+        jval *table;
+        TRY(json_parse(k->c->a, json_text(k->c->a, up), false, &table));
+        TRY(ask_name(k, table, 3, &n));
+        TRY(ask_open(k, SEC_TABLE, &n, PRIV_MODIFY | PRIV_MANAGE, &s));
+        struct column_change change = {"comment", text.p ? yyjson_mut_strn(k->d, text.p, text.n) : NULL};
+        TRY(change_column(k, &s, json_str(yyjson_arr_get_last(name)), &change));
+        return save(k, &s);
+    }
+    if (str_eqz(type, "location")) type = STR("external_location");
+    if (str_eqz(type, "namespace")) type = STR("schema");
+    int kind = securable_kind_of(type);
+    if (kind <= 0) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Comments are not kept on a '%.*s'.", STR_ARG(type));
+    TRY(ask_open_slot(k, "name", (enum securable_kind)kind, kind == SEC_TABLE ? PRIV_MODIFY | PRIV_MANAGE : PRIV_MANAGE, &s));
+    switch (s.kind) {
+    case SEC_CATALOG: s.catalog.comment = text; break;
+    case SEC_SCHEMA: s.schema.comment = text; break;
+    case SEC_TABLE: s.table.comment = text; break;
+    case SEC_VOLUME: s.volume.comment = text; break;
+    case SEC_FUNCTION: s.function.comment = text; break;
+    case SEC_LOCATION: s.location.comment = text; break;
+    default: s.credential.comment = text; break;
+    }
+    return save(k, &s);
+}
+
+/* ---- properties (of views, and of tables without a log) ---- */
+
+static err *alter_properties(struct ask *k) {
+    struct securable t;
+    struct kv all, add;
+    size_t n = 0;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MODIFY | PRIV_MANAGE, &t));
+    TRY(kv_read(k->c->a, t.table.properties, &all));
+    if (str_find(ask_text(k, "command"), STR("_unset_")) >= 0) {
+        const str *keys = ask_keys(k, "properties", &n);
+        for (size_t i = 0; i < n; i++)
+            if (!kv_del(&all, keys[i]) && !ask_flag(k, "if_exists"))
+                return ask_error("UNSET_NONEXISTENT_PROPERTIES", "42K0J", "Attempted to unset non-existent properties [%.*s] in %.*s.",
+                                 STR_ARG(ask_quote(k->c->a, keys[i])), STR_ARG(t.full_name));
+    } else {
+        TRY(ask_pairs(k, "properties", &add));
+        for (size_t i = 0; i < add.n; i++) kv_set(k->c->a, &all, add.p[i].key, add.p[i].value);
+    }
+    TRY(kv_text(k->c->a, &all, "properties", &t.table.properties));
+    return save(k, &t);
+}
+
+/* ---- keys ---- */
+
+/* {name, op:"p"/"f", names, ref, refnames} as the row keeps it. */
+static err *put_key(struct ask *k, const struct securable *t, jval *v, jmut *list) {
+    str op = json_get_str(v, "op"), name = json_get_str(v, "name");
+    bool primary = str_eqz(op, "p");
+    if (!primary && !str_eqz(op, "f"))
+        return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Constraints of this kind are not kept on a table.");
+    if (!name.n) name = str_of(arena_printf(k->c->a, "%.*s_%s", STR_ARG(t->table.name), primary ? "pk" : "fk"));
+    jmut *o = json_add_obj(k->d, list);
+    json_put_str(k->d, o, "name", name);
+    json_put_z(k->d, o, "type", primary ? "PRIMARY KEY" : "FOREIGN KEY");
+    json_put(k->d, o, "columns", json_get(v, "names") ? yyjson_val_mut_copy(k->d, json_get(v, "names")) : yyjson_mut_arr(k->d));
+    jval *option;
+    size_t i, n;
+    yyjson_arr_foreach(json_get(v, "children"), i, n, option)
+        if (str_eqz(json_str(option), "rely")) json_put_bool(k->d, o, "rely", true);
+    if (primary) return NULL;
+    struct ask_name ref;
+    struct securable parent;
+    jval *names, *key;
+    TRY(ask_name(k, json_get(v, "ref"), 3, &ref));
+    TRY(ask_open(k, SEC_TABLE, &ref, PRIV_SELECT, &parent));
+    json_put_str(k->d, o, "parent_table", parent.full_name);
+    TRY(json_parse(k->c->a, parent.table.constraints.n ? parent.table.constraints : STR("[]"), false, &names));
+    jmut *columns = NULL;
+    yyjson_arr_foreach(names, i, n, key)
+        if (str_eqz(json_get_str(key, "type"), "PRIMARY KEY")) {
+            json_put_str(k->d, o, "parent_key", json_get_str(key, "name"));
+            columns = yyjson_val_mut_copy(k->d, json_get(key, "columns"));
+        }
+    if (json_get(v, "refnames")) columns = yyjson_val_mut_copy(k->d, json_get(v, "refnames"));
+    json_put(k->d, o, "parent_columns", columns ? columns : yyjson_mut_arr(k->d));
+    return NULL;
+}
+
+static err *add_constraint(struct ask *k) {
+    struct securable t;
+    jval *list, *v, *w;
+    size_t i, n, x, y;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
+    TRY(json_parse(k->c->a, t.table.constraints.n ? t.table.constraints : STR("[]"), false, &list));
+    jmut *made = yyjson_val_mut_copy(k->d, list);
+    yyjson_arr_foreach(json_get(k->in, "constraints"), i, n, v) {
+        yyjson_arr_foreach(list, x, y, w)
+            if (json_get_str(v, "name").n && str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
+                return ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "Constraint '%.*s' already exists. Please delete the existing "
+                                 "constraint first.", STR_ARG(json_get_str(v, "name")));
+        TRY(put_key(k, &t, v, made));
+    }
+    t.table.constraints = json_text(k->c->a, made);
+    return save(k, &t);
+}
+
+static err *drop_constraint(struct ask *k) {
+    struct securable t;
+    jval *list, *v;
+    size_t i, n, gone = 0;
+    str command = ask_text(k, "command"), name = ask_word(k, "key");
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
+    TRY(json_parse(k->c->a, t.table.constraints.n ? t.table.constraints : STR("[]"), false, &list));
+    jmut *made = yyjson_mut_arr(k->d);
+    yyjson_arr_foreach(list, i, n, v) {
+        bool here = str_eqz(command, "alter_table_drop_primary_key")   ? str_eqz(json_get_str(v, "type"), "PRIMARY KEY")
+                    : str_eqz(command, "alter_table_drop_foreign_key") ? str_eqz(json_get_str(v, "type"), "FOREIGN KEY")
+                                                                       : str_ieq(json_get_str(v, "name"), name);
+        gone += here;
+        if (!here) yyjson_mut_arr_append(made, yyjson_val_mut_copy(k->d, v));
+    }
+    if (!gone && !ask_flag(k, "if_exists"))
+        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "Cannot drop nonexistent constraint '%.*s' from table %.*s.", STR_ARG(name),
+                         STR_ARG(t.full_name));
+    t.table.constraints = json_text(k->c->a, made);
+    return save(k, &t);
+}
+
+/* ---- external locations ---- */
+
+static err *location_url(struct ask *k) {
+    struct securable l;
+    TRY(ask_open_slot(k, "name", SEC_LOCATION, PRIV_MANAGE, &l));
+    l.location.url = ask_text(k, "location");
+    return save(k, &l);
+}
+
+#define OWNER(what) {"alter_" what "_owner", alter_owner, true}
+#define TAGGED(what) {"alter_" what "_set_tags", alter_tags, true}, {"alter_" what "_unset_tags", alter_tags, true}
+const struct ask_command ask_alter_commands[] = {
+    OWNER("catalog"), OWNER("schema"), OWNER("table"), OWNER("view"), OWNER("materialized_view"), OWNER("streaming_table"),
+    OWNER("volume"), OWNER("function"), OWNER("location"), OWNER("credential"),
+    TAGGED("catalog"), TAGGED("schema"), TAGGED("table"), TAGGED("view"), TAGGED("materialized_view"), TAGGED("streaming_table"),
+    TAGGED("volume"),
+    {"set_tag", tag_on, true},
+    {"unset_tag", tag_on, true},
+    {"alter_table_rename", alter_rename, true},
+    {"alter_view_rename", alter_rename, true},
+    {"alter_materialized_view_rename", alter_rename, true},
+    {"alter_volume_rename", alter_rename, true},
+    {"alter_location_rename", alter_rename, true},
+    {"alter_credential_rename", alter_rename, true},
+    {"alter_location_url", location_url, true},
+    {"alter_table_set_row_filter", set_row_filter, true},
+    {"alter_table_drop_row_filter", drop_row_filter, true},
+    {"alter_table_alter_column", alter_column, true},
+    {"alter_table_add_constraint", add_constraint, true},
+    {"alter_table_drop_constraint", drop_constraint, true},
+    {"alter_table_drop_primary_key", drop_constraint, true},
+    {"alter_table_drop_foreign_key", drop_constraint, true},
+    {"alter_table_set_properties", alter_properties, true},
+    {"alter_table_unset_properties", alter_properties, true},
+    {"alter_view_set_properties", alter_properties, true},
+    {"alter_view_unset_properties", alter_properties, true},
+    {"comment_on", comment_on, true},
+    {NULL, NULL, false},
+};
