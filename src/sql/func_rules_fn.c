@@ -64,31 +64,6 @@ static err *collation_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
-static err *concat_emit(struct sql_call *c, buf *out) {
-    if (c->n == 0) buf_z(out, c->type->kind == TY_BINARY ? "''::BLOB" : "''");
-    else if (c->n == 1) buf_z(out, "{0}");
-    else {
-        buf_c(out, '(');
-        for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu}", i ? " || " : "", i);
-        buf_c(out, ')');
-    }
-    return NULL;
-}
-/* A NULL array makes the whole NULL, which DuckDB's list_concat does not. */
-static err *concat_arrays_emit(struct sql_call *c, buf *out) {
-    if (c->n == 1) {
-        buf_z(out, "{0}");
-        return NULL;
-    }
-    buf_z(out, "CASE WHEN ");
-    for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu} IS NULL", i ? " OR " : "", i);
-    buf_z(out, " THEN NULL ELSE ");
-    for (size_t i = 1; i < c->n; i++) buf_z(out, "list_concat(");
-    buf_z(out, "{0}");
-    for (size_t i = 1; i < c->n; i++) buf_fmt(out, ", {%zu})", i);
-    buf_z(out, " END");
-    return NULL;
-}
 static err *concat_ws_emit(struct sql_call *c, buf *out) {
     buf_z(out, "bh_concat_ws({0}, ");
     for (size_t i = 2; i < c->n; i++) buf_z(out, "list_concat(");
@@ -147,9 +122,16 @@ static err *position_caption(struct sql_call *c, buf *out) {
     buf_c(out, ')');
     return NULL;
 }
-static err *substring_caption(struct sql_call *c, buf *out) {
-    buf_fmt(out, "%s(", c->f->name);
+/* The form with FROM is always called substring. */
+static err *substring3_caption(struct sql_call *c, buf *out) {
+    buf_fmt(out, "%s(", ast_has(c->ast, AST_F_SPECIAL) ? "substring" : c->f->name);
     args_text(c, 0, c->n, out);
+    buf_c(out, ')');
+    return NULL;
+}
+static err *substring_caption(struct sql_call *c, buf *out) {
+    TRY(substring3_caption(c, out));
+    out->n--;
     buf_z(out, ", 2147483647)");
     return NULL;
 }
@@ -270,21 +252,6 @@ static err *double_mode(struct sql_call *c, int mode, buf *out) {
 static err *ceil_double_emit(struct sql_call *c, buf *out) { return double_mode(c, 2, out); }
 static err *floor_double_emit(struct sql_call *c, buf *out) { return double_mode(c, 3, out); }
 
-static err *nullifzero_emit(struct sql_call *c, buf *out) {
-    (void)c;
-    buf_z(out, "CASE WHEN {0} = 0 THEN NULL ELSE {0} END");
-    return NULL;
-}
-/* An untyped NULL is the int 0. */
-static err *zeroifnull_emit(struct sql_call *c, buf *out) {
-    (void)c;
-    buf_z(out, "COALESCE({0}, CAST(0 AS {type}))");
-    return NULL;
-}
-static err *zero_type(struct sql_call *c, const struct sql_type **ret) {
-    *ret = c->args[0].type->kind == TY_VOID ? sql_type_of(TY_INT) : c->args[0].type;
-    return NULL;
-}
 static err *uniform_type(struct sql_call *c, const struct sql_type **ret) {
     *ret = sql_common_type(c->a, c->args[0].type, c->args[1].type);
     if (!*ret) *ret = sql_type_of(TY_DOUBLE);
@@ -340,13 +307,12 @@ static const struct sql_rule rules[] = {
     {"given", NULL, NULL, given_caption},
     {"trim", NULL, trim_emit, trim_caption},
     {"collation", NULL, collation_emit, NULL},
-    {"concat", NULL, concat_emit, NULL},
-    {"concat_arrays", NULL, concat_arrays_emit, NULL},
     {"concat_ws", NULL, concat_ws_emit, NULL},
     {"decode", decode_type, decode_emit, NULL},
     {"format_string", NULL, format_string_emit, NULL},
     {"position", NULL, NULL, position_caption},
     {"substring", NULL, NULL, substring_caption},
+    {"substring3", NULL, NULL, substring3_caption},
     {"to_char_binary", NULL, to_char_binary_emit, to_char_binary_caption},
     {"to_number", to_number_type, NULL, NULL},
     {"abs", NULL, abs_emit, NULL},
@@ -361,8 +327,6 @@ static const struct sql_rule rules[] = {
     {"bround", NULL, bround_emit, NULL},
     {"ceil_double", NULL, ceil_double_emit, NULL},
     {"floor_double", NULL, floor_double_emit, NULL},
-    {"nullifzero", NULL, nullifzero_emit, NULL},
-    {"zeroifnull", zero_type, zeroifnull_emit, NULL},
     {"uniform", uniform_type, NULL, NULL},
     {"to_date", NULL, to_date_emit, NULL},
     {"assert_true", NULL, assert_emit, assert_caption},

@@ -298,19 +298,10 @@ void number_format_write(str format, const struct digits *x, buf *out) {
             buf_c(out, neg ? '-' : ' ');
             break;
         default:
-            if (neg) buf_c(out, '>');
+            buf_z(out, neg ? ">" : "  "); /* blanks where the brackets would be */
         }
     }
     if (out->n > start && out->p[out->n - 1] == '.') out->n--;
-    /* The number 0 without any digit shown. */
-    bool shown = false;
-    for (size_t i = start; i < out->n; i++) shown |= is_digit(out->p[i]);
-    if (!shown)
-        for (size_t i = out->n; i-- > start;)
-            if (out->p[i] == ' ') {
-                out->p[i] = '0';
-                break;
-            }
 }
 
 /* ---- DecimalFormat ---- */

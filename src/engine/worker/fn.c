@@ -214,7 +214,7 @@ void fn_ret_str(struct fn_call *c, str s) {
 }
 
 void fn_ret_buf(struct fn_call *c, const buf *b) {
-    if (b->overflow) fn_fail(c, "_LEGACY_ERROR_TEMP_2000", "message", "a string would be longer than 64 MiB", NULL);
+    if (b->overflow) fn_fail(c, "FUNCTION_LIMIT_EXCEEDED", "message", "a string would be longer than 64 MiB", NULL);
     else fn_ret_str(c, buf_view(b));
 }
 

@@ -11,18 +11,20 @@
 
 /* ---- patterns ---- */
 
-static const struct pattern *compiled(struct fn_call *c, str text) {
+static const struct pattern *compiled(struct fn_call *c, str text, bool reading) {
     struct pattern *p = fn_cached(c, text);
     if (p) return p;
     enum pattern_fault fault;
     char at;
-    p = pattern_new(text, &fault, &at);
+    p = pattern_new(text, reading, &fault, &at);
     if (p) {
         fn_keep(c, text, p, free);
         return p;
     }
     char letter[2] = {at, 0};
-    if (fault == PATTERN_WEEK)
+    if (pattern_was_legal(text)) fn_fail_with(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION", (struct fn_param[]){{"pattern", text}, {"config", STR("\"spark.sql.legacy.timeParserPolicy\"")}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 3);
+    else if (fault == PATTERN_UNKNOWN) fn_fail_with(c, "INVALID_DATETIME_PATTERN.WITH_SUGGESTION", (struct fn_param[]){{"pattern", text}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 2);
+    else if (fault == PATTERN_WEEK)
         fn_fail(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_WEEK_BASED_PATTERN", "c", letter, NULL);
     else if (fault == PATTERN_LETTER)
         fn_fail_with(c, "INVALID_DATETIME_PATTERN.ILLEGAL_CHARACTER", (struct fn_param[]){{"c", str_of(letter)}, {"pattern", text}}, 2);
@@ -32,7 +34,7 @@ static const struct pattern *compiled(struct fn_call *c, str text) {
 
 /* date_format(ts, pattern, zone) */
 static void date_format(struct fn_call *c) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), false);
     const struct zone *z = p ? fn_zone(c, 2) : NULL;
     if (!z) return;
     buf *b = fn_text(c);
@@ -42,7 +44,7 @@ static void date_format(struct fn_call *c) {
 
 /* time_format(time, pattern) */
 static void time_format(struct fn_call *c) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), false);
     if (!p) return;
     buf *b = fn_text(c);
     pattern_write(p, fn_i64(c, 0), zone_utc(), b);
@@ -50,7 +52,7 @@ static void time_format(struct fn_call *c) {
 }
 
 static void from_unixtime(struct fn_call *c) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), false);
     const struct zone *z = p ? fn_zone(c, 2) : NULL;
     if (!z) return;
     buf *b = fn_text(c);
@@ -67,7 +69,7 @@ static void cannot_parse(struct fn_call *c, str s, const char *cls) {
 }
 
 static bool read_instant(struct fn_call *c, int64_t *us) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), true);
     const struct zone *z = p ? fn_zone(c, 2) : NULL;
     if (!z) return false;
     if (pattern_read(p, fn_str(c, 0), z, us)) return true;
@@ -83,18 +85,25 @@ static void to_unix(struct fn_call *c) {
     if (read_instant(c, &us)) fn_ret_i64(c, floor_div(us, US_PER_S));
 }
 static void parse_ntz_(struct fn_call *c) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), true);
     int64_t us;
     if (!p) return;
     if (pattern_read_local(p, fn_str(c, 0), &us)) fn_ret_i64(c, us);
     else cannot_parse(c, fn_str(c, 0), "CANNOT_PARSE_TIMESTAMP");
 }
 static void parse_time_(struct fn_call *c) {
-    const struct pattern *p = compiled(c, fn_str(c, 1));
+    const struct pattern *p = compiled(c, fn_str(c, 1), true);
     int64_t us;
     if (!p) return;
     if (pattern_read_local(p, fn_str(c, 0), &us)) fn_ret_i64(c, floor_mod(us, US_DAY));
     else cannot_parse(c, fn_str(c, 0), "CANNOT_PARSE_TIME");
+}
+
+/* to_time(text) without a pattern */
+static void to_time(struct fn_call *c) {
+    int64_t us;
+    if (parse_time(fn_str(c, 0), &us)) fn_ret_i64(c, us);
+    else fn_fail_with(c, "CANNOT_PARSE_TIME", (struct fn_param[]){{"input", fn_str(c, 0)}, {"format", STR("HH:mm:ss.SSSSSS")}}, 2);
 }
 
 /* ---- months, weeks, days ---- */
@@ -257,8 +266,10 @@ static void make_ntz(struct fn_call *c) {
     else if (local_of(c, 3, sec, &us, true)) fn_ret_i64(c, days * US_DAY + us);
 }
 static void make_time(struct fn_call *c) {
-    int64_t us;
-    if (local_of(c, 0, fn_i64(c, 2), &us, false)) fn_ret_i64(c, us);
+    int64_t us, sec = fn_i64(c, 2);
+    if (sec >= 0 && sec < 60 * US_PER_S && fn_i32(c, 0) >= 0 && fn_i32(c, 0) < 24 && fn_i32(c, 1) >= 0 && fn_i32(c, 1) < 60) {
+        if (local_of(c, 0, sec, &us, false)) fn_ret_i64(c, us);
+    } else fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "Invalid value for a field of a time", NULL);
 }
 static void time_from(struct fn_call *c) {
     int64_t v = fn_i64(c, 0);
@@ -340,7 +351,7 @@ static enum unit add_unit(struct fn_call *c, str s, const char *function) {
 /* timestampadd(unit, n, ts, zone) */
 static void timestampadd(struct fn_call *c) {
     static const int64_t size[] = {1, 1, 1000, US_PER_S, US_MINUTE, US_HOUR};
-    const struct zone *z = fn_zone(c, 3);
+    const struct zone *z = c->n > 3 ? fn_zone(c, 3) : zone_utc(); /* a local time has no zone */
     enum unit u = z ? add_unit(c, fn_str(c, 0), "`TIMESTAMPADD`") : U_NONE;
     int64_t n = fn_i64(c, 1), r;
     if (!u) return;
@@ -417,6 +428,37 @@ static void double_ts(struct fn_call *c) {
     if (!(v > -9.3e18 && v < 9.3e18)) return;
     fn_ret_i64(c, (int64_t)v);
 }
+/* time_bucket(width, ts, origin[, zone]): whole days and months by the clock of the zone, the rest by instants. */
+static bool width_ok(struct fn_call *c, int64_t w) {
+    if (w > 0) return true;
+    fn_fail(c, "INVALID_PARAMETER_VALUE.INTERVAL", "parameter", "`bucket_width`", "functionName", "`time_bucket`", "invalidValue", "an interval that is not positive", NULL);
+    return false;
+}
+static int64_t bucket_months(int64_t local, int64_t origin, int32_t width) {
+    int64_t y, oy;
+    int m, d, om, od;
+    time_civil(floor_div(local, US_DAY), &y, &m, &d);
+    time_civil(floor_div(origin, US_DAY), &oy, &om, &od);
+    int64_t n = floor_div((y - oy) * 12 + m - om, width);
+    int64_t start = plus_months(origin, n * width);
+    return start > local ? plus_months(origin, (n - 1) * width) : start;
+}
+static void bucket_dt(struct fn_call *c) {
+    const struct zone *z = c->n > 3 ? fn_zone(c, 3) : NULL;
+    int64_t w = fn_i64(c, 0), ts = fn_i64(c, 1), origin = fn_i64(c, 2);
+    if ((c->n > 3 && !z) || !width_ok(c, w)) return;
+    bool days = z && w % US_DAY == 0;
+    if (days) ts = zone_to_local(z, ts), origin = zone_to_local(z, origin);
+    int64_t r = ts - (int64_t)(((i128)ts - origin) % w < 0 ? ((i128)ts - origin) % w + w : ((i128)ts - origin) % w);
+    fn_ret_i64(c, days ? zone_to_utc(z, r) : r);
+}
+static void bucket_ym(struct fn_call *c) {
+    const struct zone *z = c->n > 3 ? fn_zone(c, 3) : NULL;
+    int32_t w = fn_i32(c, 0);
+    if ((c->n > 3 && !z) || !width_ok(c, w)) return;
+    if (!z) fn_ret_i64(c, bucket_months(fn_i64(c, 1), fn_i64(c, 2), w));
+    else fn_ret_i64(c, zone_to_utc(z, bucket_months(zone_to_local(z, fn_i64(c, 1)), zone_to_local(z, fn_i64(c, 2)), w)));
+}
 /* The same eight bytes under another type. */
 static void same(struct fn_call *c) { fn_ret_i64(c, fn_i64(c, 0)); }
 
@@ -430,7 +472,9 @@ static bool interval_over(struct fn_call *c) {
 static void make_interval(struct fn_call *c) {
     i128 m = (i128)fn_i32(c, 0) * 12 + fn_i32(c, 1), d = (i128)fn_i32(c, 2) * 7 + fn_i32(c, 3);
     i128 us = (i128)fn_i32(c, 4) * US_HOUR + (i128)fn_i32(c, 5) * US_MINUTE + fn_i64(c, 6);
-    if (m > INT32_MAX || m < INT32_MIN || d > INT32_MAX || d < INT32_MIN || us > INT64_MAX || us < INT64_MIN) interval_over(c);
+    if (m > INT32_MAX || m < INT32_MIN || d > INT32_MAX || d < INT32_MIN || us > INT64_MAX || us < INT64_MIN) {
+        if (!c->def->tag) fn_fail(c, "ARITHMETIC_OVERFLOW", "message", "integer overflow", "alternative", " Use 'try_make_interval' to tolerate overflow and return NULL instead.", "config", "\"spark.sql.ansi.enabled\"", NULL);
+    }
     else fn_ret_interval(c, (struct fn_interval){(int32_t)m, (int32_t)d, (int64_t)us});
 }
 static void make_dt(struct fn_call *c) {
@@ -459,8 +503,10 @@ static const struct fn_def defs[] = {
     {"bh_ts_add_dt", "Tls:T", ts_add_dt, 0, 0}, {"bh_ntz_add_dt", "Nl:N", ntz_add_dt, 0, 0},
     {"bh_ts_add_interval", "TIs:T", ts_add_interval, 0, 0}, {"bh_ntz_add_interval", "NI:N", ntz_add_interval, 0, 0},
     {"bh_ts_diff", "TT:l", diff_us, 0, 0}, {"bh_ntz_diff", "NN:l", diff_us, 0, 0}, {"bh_time_sub", "tt:l", diff_us, 0, 0},
-    {"bh_timestampadd", "slTs:T", timestampadd, 0, 0}, {"bh_timestampdiff", "sTTs:l", timestampdiff, 0, 0},
+    {"bh_timestampadd", "slTs:T", timestampadd, 0, 0}, {"bh_ntz_timestampadd", "slN:N", timestampadd, 0, 0}, {"bh_to_time", "s:t", to_time, 0, 0}, {"bh_timestampdiff", "sTTs:l", timestampdiff, 0, 0},
     {"bh_from_utc", "Ts:T", from_utc, 0, 0}, {"bh_to_utc", "Ts:T", to_utc, 0, 0}, {"bh_convert_timezone", "ssN:N", convert_timezone, 0, 0},
+    {"bh_bucket_dt_ts", "lTTs:T", bucket_dt, 0, 0}, {"bh_bucket_dt_ntz", "lNN:N", bucket_dt, 0, 0},
+    {"bh_bucket_ym_ts", "iTTs:T", bucket_ym, 0, 0}, {"bh_bucket_ym_ntz", "iNN:N", bucket_ym, 0, 0},
     {"bh_ts_micros", "l:T", same, 0, 0}, {"bh_ts_millis", "l:T", us_scale, 0, 1000}, {"bh_ts_seconds", "A:T", seconds_ts, 0, 0}, {"bh_ts_double", "d:T", double_ts, 0, 0},
     {"bh_unix_micros", "T:l", same, 0, 0}, {"bh_unix_millis", "T:l", us_floor, 0, 1000}, {"bh_unix_seconds", "T:l", us_floor, 0, 1000000},
     {"bh_ntz_micros", "N:l", same, 0, 0}, {"bh_time_micros", "t:l", same, 0, 0},

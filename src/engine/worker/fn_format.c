@@ -42,7 +42,7 @@ static void by_pattern(struct fn_call *c, struct digits *x) {
         return;
     }
     if (decimal_format_write(p, x, b)) fn_ret_buf(c, b);
-    else fn_fail_with(c, "_LEGACY_ERROR_TEMP_2000", (struct fn_param[]){{"message", STR("format_number: malformed pattern")}, {"pattern", p}}, 2);
+    else fn_fail_with(c, "INVALID_PARAMETER_VALUE.PRINTF", (struct fn_param[]){{"format", p}}, 1);
 }
 static void format_pattern(struct fn_call *c) {
     struct digits x;
@@ -59,7 +59,10 @@ static void format_pattern_dec(struct fn_call *c) {
 
 static bool format_ok(struct fn_call *c, str f) {
     if (number_format_check(f)) return true;
-    fn_fail_with(c, "INVALID_FORMAT.UNEXPECTED_TOKEN", (struct fn_param[]){{"format", f}, {"token", f}}, 2);
+    bool digits = false;
+    for (size_t i = 0; i < f.n; i++) digits |= f.p[i] == '0' || f.p[i] == '9';
+    if (digits) fn_fail_with(c, "INVALID_FORMAT.UNEXPECTED_TOKEN", (struct fn_param[]){{"format", f}, {"token", f}}, 2);
+    else fn_fail_with(c, "INVALID_FORMAT.WRONG_NUM_DIGIT", (struct fn_param[]){{"format", f}}, 1);
     return false;
 }
 static void to_char(struct fn_call *c) {

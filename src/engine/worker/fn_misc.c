@@ -49,8 +49,44 @@ static void st_make(struct fn_call *c) {
     buf_str(b, s);
     fn_ret_buf(c, b);
 }
+/* Well-known bytes in the other byte order: a walk over the geometry. */
+struct walk { str s; size_t at; buf *out; bool big; };
+
+static bool copy_word(struct walk *w, bool from_big, size_t n, uint64_t *ret) {
+    uint64_t v = 0;
+    if (w->s.n - w->at < n) return false;
+    for (size_t i = 0; i < n; i++) v |= (uint64_t)(unsigned char)w->s.p[w->at + i] << 8 * (from_big ? n - 1 - i : i);
+    for (size_t i = 0; i < n; i++) buf_c(w->out, (char)(v >> 8 * (w->big ? n - 1 - i : i)));
+    w->at += n;
+    *ret = v;
+    return true;
+}
+static bool copy_geometry(struct walk *w, int depth) {
+    uint64_t type, n = 1, m, x;
+    if (depth > 32 || w->at >= w->s.n) return false;
+    bool big = w->s.p[w->at++] == 0;
+    buf_c(w->out, w->big ? 0 : 1);
+    if (!copy_word(w, big, 4, &type)) return false;
+    uint64_t kind = type % 1000, dims = type / 1000 == 0 ? 2 : type / 1000 == 3 ? 4 : 3;
+    if (kind > 1 && (!copy_word(w, big, 4, &n) || n > w->s.n)) return false;
+    for (uint64_t i = 0; i < n; i++) {
+        if (kind >= 4) {
+            if (!copy_geometry(w, depth + 1)) return false;
+            continue;
+        }
+        m = 1;
+        if (kind == 3 && (!copy_word(w, big, 4, &m) || m > w->s.n)) return false;
+        for (uint64_t k = 0; k < m * dims; k++)
+            if (!copy_word(w, big, 8, &x)) return false;
+    }
+    return true;
+}
+/* st_wkb(geometry, 'NDR' or 'XDR') */
 static void st_wkb(struct fn_call *c) {
-    if (fn_str(c, 0).n >= 4) fn_ret_str(c, str_from(fn_str(c, 0), 4));
+    if (fn_str(c, 0).n < 4) return;
+    struct walk w = {.s = str_from(fn_str(c, 0), 4), .out = fn_text(c), .big = str_ieq(fn_str(c, 1), STR("XDR"))};
+    if (copy_geometry(&w, 0)) fn_ret_buf(c, w.out);
+    else fn_ret_str(c, w.s);
 }
 static void st_srid(struct fn_call *c) {
     str s = fn_str(c, 0);

@@ -13,6 +13,7 @@
 static double acosh_(double x) { return log(x + sqrt(x * x - 1.0)); }
 static double asinh_(double x) { return isinf(x) && x < 0 ? x : log(x + sqrt(x * x + 1.0)); }
 static double atanh_(double x) { return 0.5 * (log1p(x) - log1p(-x)); }
+static double cbrt_(double x) { return (double)cbrtl((long double)x); } /* libm's cbrt(27) is not 3 */
 static double cot_(double x) { return 1.0 / tan(x); }
 static double csc_(double x) { return 1.0 / sin(x); }
 static double sec_(double x) { return 1.0 / cos(x); }
@@ -24,7 +25,7 @@ static double sign_(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
 #define MATH(name, f)                                                                              \
     static void name(struct fn_call *c) { fn_ret_f64(c, f(fn_f64(c, 0))); }
 MATH(m_acos, acos) MATH(m_acosh, acosh_) MATH(m_asin, asin) MATH(m_asinh, asinh_) MATH(m_atan, atan) MATH(m_atanh, atanh_)
-MATH(m_cbrt, cbrt) MATH(m_cos, cos) MATH(m_cosh, cosh) MATH(m_cot, cot_) MATH(m_csc, csc_) MATH(m_degrees, degrees_)
+MATH(m_cbrt, cbrt_) MATH(m_cos, cos) MATH(m_cosh, cosh) MATH(m_cot, cot_) MATH(m_csc, csc_) MATH(m_degrees, degrees_)
 MATH(m_exp, exp) MATH(m_expm1, expm1) MATH(m_radians, radians_) MATH(m_rint, rint) MATH(m_sec, sec_) MATH(m_sign, sign_)
 MATH(m_sin, sin) MATH(m_sinh, sinh) MATH(m_sqrt, sqrt) MATH(m_tan, tan) MATH(m_tanh, tanh)
 
@@ -271,8 +272,8 @@ static void randstr(struct fn_call *c) {
     if ((uint32_t)n > FN_TEXT_MAX) n = FN_TEXT_MAX;
     buf *b = fn_text(c);
     for (int32_t i = 0; i < n; i++) {
-        uint32_t v = next_bits(c, 31) % 62;
-        buf_c(b, letters[v]);
+        int32_t v = (int32_t)next_bits(c, 32) % 62;
+        buf_c(b, letters[v < 0 ? -v : v]);
     }
     fn_ret_buf(c, b);
 }

@@ -38,7 +38,7 @@ static struct regex *pattern(struct fn_call *c, str p) {
 /* REGEX_FOUND or not; a limit ends the statement. */
 static bool find(struct fn_call *c, struct regex *r, str s, size_t from) {
     enum regex_found f = regex_find(r, s, from);
-    if (f == REGEX_LIMIT) fn_fail(c, "_LEGACY_ERROR_TEMP_2000", "message", "a regular expression took too many steps on one string", NULL);
+    if (f == REGEX_LIMIT) fn_fail(c, "FUNCTION_LIMIT_EXCEEDED", "message", "a regular expression took too many steps on one string", NULL);
     return f == REGEX_FOUND;
 }
 
@@ -176,8 +176,8 @@ static void regexp_replace(struct fn_call *c) {
 static void split_chars(struct fn_call *c, str s, int32_t limit) {
     fn_list_begin(c);
     int32_t k = 0;
-    for (size_t i = 0, n; i < s.n && (limit <= 0 || k < limit); i += n, k++) {
-        n = utf8_len(s, i);
+    for (size_t i = 0, n; i < s.n; i += n, k++) {
+        n = limit > 0 && k == limit - 1 ? s.n - i : utf8_len(s, i); /* the last has the rest */
         fn_list_str(c, str_n(s.p + i, n));
     }
     fn_list_end(c);

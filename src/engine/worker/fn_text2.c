@@ -413,7 +413,7 @@ static void levenshtein(struct fn_call *c) {
     str a = fn_str(c, 0), b = fn_str(c, 1);
     int64_t limit = c->n > 2 ? fn_i32(c, 2) : INT64_MAX;
     if ((u128)a.n * b.n > (u128)1 << 34) {
-        fn_fail(c, "_LEGACY_ERROR_TEMP_2000", "message", "levenshtein: the strings are too long", NULL);
+        fn_fail(c, "FUNCTION_LIMIT_EXCEEDED", "message", "levenshtein: the strings are too long", NULL);
         return;
     }
     size_t na, nb;

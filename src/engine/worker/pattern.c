@@ -40,11 +40,12 @@ static bool is_fixed(const struct pattern_item *i) {
     return i->n == 2;
 }
 
-static enum pattern_fault add_field(struct pattern *p, char c, size_t n) {
+static enum pattern_fault add_field(struct pattern *p, char c, size_t n, bool reading) {
     struct pattern_item *i = &p->item[p->n];
     if (strchr("YwWec", c)) return PATTERN_WEEK;
     int limit = most(c);
-    if (!limit) return PATTERN_LETTER;
+    if (!limit) return strchr("ABnNp", c) ? PATTERN_LETTER : PATTERN_UNKNOWN;
+    if (reading && strchr("EFqQ", c)) return PATTERN_LETTER;
     if ((int)n > limit || (c == 'V' && n != 2) || (c == 'O' && n != 1 && n != 4)) return PATTERN_LENGTH;
     *i = (struct pattern_item){.letter = c, .n = (uint8_t)n};
     i->number = is_number(i);
@@ -90,7 +91,7 @@ static bool quoted(struct pattern *p, str s, size_t *i) {
     return false; /* no end */
 }
 
-static enum pattern_fault compile(struct pattern *p, str s, char *at) {
+static enum pattern_fault compile(struct pattern *p, str s, bool reading, char *at) {
     uint16_t open[16];
     size_t depth = 0;
     for (size_t i = 0; i < s.n;) {
@@ -100,7 +101,7 @@ static enum pattern_fault compile(struct pattern *p, str s, char *at) {
         if ((c | 32) >= 'a' && (c | 32) <= 'z') {
             size_t n = 1;
             while (i + n < s.n && s.p[i + n] == c) n++;
-            enum pattern_fault f = add_field(p, c, n > 20 ? 20 : n);
+            enum pattern_fault f = add_field(p, c, n > 20 ? 20 : n, reading);
             if (f) return f;
             i += n;
         } else if (c == '\'') {
@@ -126,11 +127,21 @@ static enum pattern_fault compile(struct pattern *p, str s, char *at) {
     return PATTERN_OK;
 }
 
-struct pattern *pattern_new(str text, enum pattern_fault *fault, char *at) {
+bool pattern_was_legal(str text) {
+    bool quoted_text = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '\'') quoted_text = !quoted_text;
+        else if (!quoted_text && (c | 32) >= 'a' && (c | 32) <= 'z' && !strchr("GyYMLwWDdFEuaHkKhmsSzZX", c)) return false;
+    }
+    return !quoted_text;
+}
+
+struct pattern *pattern_new(str text, bool reading, enum pattern_fault *fault, char *at) {
     struct pattern *p = calloc(1, sizeof(*p));
     must(p);
     *at = 0;
-    *fault = compile(p, text, at);
+    *fault = compile(p, text, reading, at);
     if (*fault) {
         free(p);
         return NULL;

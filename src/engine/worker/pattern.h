@@ -16,10 +16,13 @@
 
 struct pattern;
 
-enum pattern_fault { PATTERN_OK, PATTERN_LETTER, PATTERN_LENGTH, PATTERN_WEEK, PATTERN_OTHER };
+enum pattern_fault { PATTERN_OK, PATTERN_LETTER, PATTERN_LENGTH, PATTERN_WEEK, PATTERN_UNKNOWN, PATTERN_OTHER };
 
-/* NULL: *fault says why, *at which letter. Caller frees with free(). */
-struct pattern *pattern_new(str text, enum pattern_fault *fault, char *at);
+/* NULL: *fault says why, *at which letter. Caller frees with free(). For reading, fewer letters are allowed: E, F, q
+ * and Q are not. */
+struct pattern *pattern_new(str text, bool reading, enum pattern_fault *fault, char *at);
+/* Would the formatter of older versions (SimpleDateFormat) have taken it? Then Spark says so. */
+bool pattern_was_legal(str text);
 /* Writes an instant in a zone. */
 void pattern_write(const struct pattern *p, int64_t us, const struct zone *z, buf *out);
 /* Reads: missing fields are those of 1970-01-01 00:00. The text's own zone, if it has one, goes before z. */

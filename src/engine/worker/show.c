@@ -161,6 +161,10 @@ static void write_text(const struct show *s, str v, buf *out, bool inside) {
 }
 
 static void write_binary(const struct show *s, str v, buf *out, bool inside) {
+    if (s->form == SHOW_HIVE) {
+        text_utf8(out, v);
+        return;
+    }
     if (s->form != SHOW_JSON || !inside) {
         buf_str(out, v);
         return;
