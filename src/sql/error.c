@@ -52,6 +52,25 @@ static void fill(const char *message, const char *const *pairs, size_t n, buf *o
     }
 }
 
+/* Statements may hold anything, messages are UTF-8: what is not becomes U+FFFD. */
+static void clean(buf *b) {
+    if (str_is_utf8(buf_view(b))) return;
+    buf out = {0};
+    for (size_t i = 0; i < b->n;) {
+        size_t n = 1;
+        while (n < 4 && i + n < b->n && !str_is_utf8(str_n(b->p + i, n))) n++;
+        if (str_is_utf8(str_n(b->p + i, n))) {
+            buf_add(&out, b->p + i, n);
+            i += n;
+        } else {
+            buf_z(&out, "\xef\xbf\xbd");
+            i++;
+        }
+    }
+    buf_free(b);
+    *b = out;
+}
+
 static err *make(const struct sql_error_row *row, const char *const *pairs, size_t n) {
     buf text = {0}, detail = {0};
     if (!str_starts(str_of(row->name), STR("_LEGACY"))) buf_fmt(&text, "[%s] ", row->name);
@@ -65,6 +84,8 @@ static err *make(const struct sql_error_row *row, const char *const *pairs, size
         buf_json_str(&detail, str_of(pairs[i + 1] ? pairs[i + 1] : "null"));
     }
     buf_z(&detail, "}}");
+    clean(&text);
+    clean(&detail);
     err *e = err_new(ERR_SQL_ERROR, "%.*s", (int)text.n, text.p);
     e = err_detail(e, "%.*s", (int)detail.n, detail.p);
     buf_free(&text);
@@ -205,6 +226,7 @@ err *sql_error_place(err *e, const struct ast *at, str text) {
     buf_add(&more, detail, strlen(detail) - 1);
     buf_fmt(&more, ",\"line\":%zu,\"pos\":%zu,\"start\":%zu,\"stop\":%zu}", p.line, p.pos, start,
             start + (length ? length - 1 : 0));
+    clean(&message);
     err *placed = err_new(ERR_SQL_ERROR, "%.*s", (int)message.n, message.p);
     placed = err_detail(placed, "%.*s", (int)more.n, more.p);
     buf_free(&message);

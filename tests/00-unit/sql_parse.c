@@ -825,6 +825,20 @@ static void test_duckdb(void **state) {
     of_duckdb("", "INTERNAL_ERROR", "");
 }
 
+/* Bytes that are no UTF-8 do not reach messages. */
+static void test_bytes(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    struct ast *n = NULL;
+    err *e = sql_parse_one(a, STR("SELE\xff\xffx y \xc3"), &n);
+    assert_non_null(e);
+    assert_true(str_is_utf8(str_of(err_msg(e))));
+    assert_non_null(strstr(err_msg(e), "SELE\xef\xbf\xbd\xef\xbf\xbdx y \xef\xbf\xbd"));
+    assert_true(str_eqz(sql_error_state(e, a), "42601"));
+    err_free(e);
+    arena_free(a);
+}
+
 static void test_several(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -895,7 +909,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expressions), cmocka_unit_test(test_statements), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_detail),      cmocka_unit_test(test_places),     cmocka_unit_test(test_duckdb),
-        cmocka_unit_test(test_several),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_several),    cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
