@@ -853,6 +853,8 @@ const struct sql_error_row sql_error_rows[] = {
      "Invalid recursive reference found inside WITH RECURSIVE clause. Recursive references cannot be used on the right side of left outer/semi/anti joins, on the left side of right outer joins, in full outer joins, in aggregates, window functions or sorts"},
     {"INVALID_REGEXP_REPLACE", "22023", SQL_FORM_CONTEXT,
      "Could not perform regexp_replace for source = \"<source>\", pattern = \"<pattern>\", replacement = \"<replacement>\" and position = <position>."},
+    {"INVALID_RESET_COMMAND_FORMAT", "42000", SQL_FORM_CONTEXT,
+     "Expected format is 'RESET' or 'RESET key'. If you want to include special characters in key, please use quotes, e.g., RESET `key`."},
     {"INVALID_SCHEMA.NON_STRING_LITERAL", "42K07", SQL_FORM_ANALYSIS,
      "The input schema <inputSchema> is not a valid schema string. The input expression must be string literal and not null."},
     {"INVALID_SCHEMA.NON_STRUCT_TYPE", "42K07", SQL_FORM_ANALYSIS,

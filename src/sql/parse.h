@@ -152,6 +152,8 @@ void check_with(struct parser *p, const struct ast *owner);
 /* The query after its WITH. `q` is the QUERY node. */
 struct ast *parse_query_rest(struct parser *p, struct ast *q);
 struct ast *parse_values(struct parser *p);
+/* item: the node with slot NAMES, if it has one. */
+void check_values(struct parser *p, const struct ast *item, const struct ast *values);
 struct ast *parse_from_list(struct parser *p);
 struct ast *parse_from_item(struct parser *p);
 struct ast *parse_from_primary(struct parser *p);

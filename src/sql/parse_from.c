@@ -46,6 +46,23 @@ static struct ast *sample_number(struct parser *p) {
     return at_kind(p, T_NUMBER) ? parse_number(p, false) : parse_value(p);
 }
 
+/* Percents lie in [0, 100]; bytes are not taken. */
+static void check_sample(struct parser *p, const struct ast *n) {
+    const struct ast *size = n->child[0];
+    double d = 0;
+    struct ast at = {.pos = n->pos, .end = tok_at(p, 0)->end};
+    if (str_eqz(n->text, "bytes")) {
+        str text = str_n(p->text.p + size->pos, size->end - size->pos);
+        bool bytes = text.n > 1 && strchr("BKMGbkmg", text.p[text.n - 1]) && text.p[0] >= '0' && text.p[0] <= '9';
+        if (bytes) parse_error(p, &at, "_LEGACY_ERROR_TEMP_0015", "msg", "byteLengthLiteral", NULL);
+        else
+            parse_error(p, &at, "_LEGACY_ERROR_TEMP_0016", "bytesStr", arena_printf(p->a, "%.*s", STR_ARG(str_cut(text, 100))), NULL);
+    } else if (str_eqz(n->text, "percent") && size->kind == AST_LIT_NUMBER && str_to_f64(size->text, &d) && (d < 0 || d > 100)) {
+        parse_error(p, &at, "_LEGACY_ERROR_TEMP_0063", "msg",
+                    arena_printf(p->a, "Sampling fraction (%s%g) must be on interval [0, 1]", "", d / 100), NULL);
+    }
+}
+
 struct ast *parse_sample(struct parser *p) {
     struct ast *n = node(p, AST_SAMPLE);
     expect_word(p, W_TABLESAMPLE);
@@ -66,6 +83,7 @@ struct ast *parse_sample(struct parser *p) {
         if (accept_word(p, W_PERCENT)) n->text = STR("percent");
         else if (accept_word(p, W_ROWS) || accept_word(p, W_ROW)) n->text = STR("rows");
         else n->text = STR("bytes");
+        check_sample(p, n);
     }
     expect(p, ')');
     if (at_word(p, W_REPEATABLE)) {
@@ -175,7 +193,8 @@ struct ast *parse_from_primary(struct parser *p) {
         struct ast *n = node(p, AST_FROM_VALUES);
         set(p, n, SLOT_QUERY, parse_values(p));
         parse_table_alias(p, n);
-        return done(p, n);
+        check_values(p, n, ast_get(n, SLOT_QUERY));
+        return n;
     }
     if (at_word(p, W_TABLE) && kind_at(p, 1) == '(') {
         /* TABLE(f(x)): a function; TABLE(t) is not a relation of its own. */

@@ -188,6 +188,19 @@ static struct ast *read_describedquery(struct parser *p, struct ast *c) {
     return NULL;
 }
 
+/* Reads nothing: what DESCRIBE TABLE cannot show. */
+static struct ast *read_describechecks(struct parser *p, struct ast *c) {
+    done(p, c);
+    const struct ast *parts = ast_get(c, SLOT_PARTITION), *column = ast_get(c, SLOT_COLUMN);
+    for (uint32_t i = 0; parts && i < parts->n; i++)
+        if (!parts->child[i]->n)
+            parse_error(p, parts, "INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", "partKey",
+                        arena_printf(p->a, "`%.*s`", STR_ARG(parts->child[i]->text)), NULL);
+    if (ast_has(c, AST_F_JSON) && column) parse_error(p, c, "UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", NULL);
+    if (ast_has(c, AST_F_JSON) && !ast_has(c, AST_F_EXTENDED)) parse_error(p, c, "DESCRIBE_JSON_NOT_EXTENDED", NULL);
+    return NULL;
+}
+
 /* SELECT, MODIFY, USE CATALOG: LIST of IDENT in upper case, words separated by one blank. */
 static struct ast *read_grants(struct parser *p, struct ast *c) {
     struct ast *list = node(p, AST_LIST);
@@ -386,7 +399,7 @@ static struct ast *read_altercolumns(struct parser *p, struct ast *c) {
     return NULL;
 }
 
-enum plausible { ANY, IDENT, STRING, NUMBER, OPEN, QUERY, TARGET, PRINCIPAL };
+enum plausible { NOTHING, ANY, IDENT, STRING, NUMBER, OPEN, QUERY, TARGET, PRINCIPAL };
 
 static const struct reader {
     const char *name;
@@ -419,6 +432,7 @@ static const struct reader {
     {"strings", read_strings, OPEN},
     {"rest", read_rest, ANY},
     {"describedquery", read_describedquery, QUERY},
+    {"describechecks", read_describechecks, NOTHING},
     {"grants", read_grants, IDENT},
     {"securable", read_securable, IDENT},
     {"tag", read_tag, TARGET},
@@ -487,6 +501,7 @@ static bool plausible(const struct parser *p, enum plausible what, uint32_t ahea
     struct parser there = *p;
     there.at = p->at + ahead < p->n ? p->at + ahead : p->n - 1;
     switch (what) {
+    case NOTHING: return true;
     case IDENT: return at_identifier(p, ahead, false);
     case STRING: return at_string(p, ahead);
     case NUMBER: return kind_at(p, ahead) == T_NUMBER || kind_at(p, ahead) == '-';

@@ -74,13 +74,16 @@ bool at_query(const struct parser *p) {
 
 /* ---- WITH ---- */
 
-static struct ast *parse_cte(struct parser *p) {
+static struct ast *parse_cte(struct parser *p, bool recursive) {
     struct ast *n = node(p, AST_CTE);
     n->text = parse_ident(p)->text;
     if (at_kind(p, '(')) set(p, n, SLOT_NAMES, parse_ident_list(p));
     if (accept_words(p, W_MAX, W_RECURSION)) {
         expect_word(p, W_LEVEL);
         set(p, n, SLOT_MAXDEPTH, parse_number(p, false));
+        if (!recursive)
+            parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0035", "message",
+                        "Cannot specify MAX RECURSION LEVEL when the CTE is not marked as RECURSIVE", NULL);
     }
     (void)accept_word(p, W_AS);
     expect(p, '(');
@@ -110,7 +113,7 @@ struct ast *parse_with(struct parser *p, struct ast *owner) {
         advance(p);
         owner->flags |= AST_F_RECURSIVE;
     }
-    do add(p, list, parse_cte(p));
+    do add(p, list, parse_cte(p, ast_has(owner, AST_F_RECURSIVE)));
     while (accept(p, ','));
     set(p, owner, SLOT_WITH, done(p, list));
     return list;
@@ -209,6 +212,10 @@ static struct ast *parse_grouping(struct parser *p) {
     do add(p, n, parse_grouping_set(p, sets));
     while (accept(p, ','));
     expect(p, ')');
+    done(p, n);
+    for (uint32_t i = 0; i < n->n && !sets; i++)
+        if (n->child[i]->kind == AST_LIST && !n->child[i]->n)
+            parse_error(p, n, "_LEGACY_ERROR_TEMP_0051", "element", str_eqz(n->text, "cube") ? "CUBE" : "ROLLUP", NULL);
     leave(p);
     return done(p, n);
 }
@@ -326,6 +333,18 @@ static struct ast *parse_from_first(struct parser *p) {
     return done(p, n);
 }
 
+/* Rows have as many values as the alias has names, and as the first row has. */
+void check_values(struct parser *p, const struct ast *item, const struct ast *values) {
+    const struct ast *names = ast_get(item, SLOT_NAMES);
+    for (uint32_t i = 0; names && i < values->n && !failed(p); i++) {
+        const struct ast *row = values->child[i];
+        uint32_t width = row->kind == AST_ROW ? row->n : 1;
+        if (width != names->n && row->kind != AST_CALL)
+            parse_error(p, item, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "expectedNumCols", arena_printf(p->a, "%u", names->n), "actualNumCols",
+                        arena_printf(p->a, "%u", width), "rowIndex", arena_printf(p->a, "%u", i), NULL);
+    }
+}
+
 struct ast *parse_values(struct parser *p) {
     struct ast *n = node(p, AST_VALUES);
     expect_word(p, W_VALUES);
@@ -343,6 +362,7 @@ static struct ast *parse_query_primary(struct parser *p) {
     case W_VALUES:
         n = parse_values(p);
         parse_table_alias(p, n);
+        check_values(p, n, n);
         return n;
     case W_FROM: return parse_from_first(p);
     case W_TABLE:
@@ -519,12 +539,30 @@ static struct ast *pipe_setop(struct parser *p, struct ast *n) {
     return done(p, n);
 }
 
+/* |> AGGREGATE takes plain expressions to group by. */
+static void check_pipe_group(struct parser *p, const struct ast *group) {
+    const char *what = NULL;
+    if (group->n == 1 && group->child[0]->kind == AST_GROUPING) what = "GROUPING SETS";
+    for (uint32_t i = 0; i < group->n; i++) {
+        const struct ast *g = group->child[i];
+        if (g->kind != AST_CALL) continue;
+        const struct ast *name = ast_get(g, SLOT_NAME);
+        if (!ast_is(name, AST_NAME) || name->n != 1) continue;
+        if (str_ieq(name->child[0]->text, STR("rollup"))) what = "ROLLUP";
+        if (str_ieq(name->child[0]->text, STR("cube"))) what = "CUBE";
+    }
+    if (what) parse_error(p, group, "UNSUPPORTED_FEATURE.PIPE_OPERATOR_AGGREGATE_UNSUPPORTED_CASE", "case", what, NULL);
+}
+
 static struct ast *pipe_organization(struct parser *p, struct ast *n) {
     uint32_t before = p->at;
     n->text = at_word(p, W_LIMIT) || at_word(p, W_OFFSET) ? STR("limit") : STR("order");
     parse_organization(p, n);
     if (p->at == before) syntax_error(p);
-    return done(p, n);
+    done(p, n);
+    if (ast_get(n, SLOT_ORDER) && ast_get(n, SLOT_LIMIT))
+        parse_error(p, n, "MULTIPLE_QUERY_RESULT_CLAUSES_WITH_PIPE_OPERATORS", "clause1", "ORDER BY", "clause2", "LIMIT", NULL);
+    return n;
 }
 
 struct ast *parse_pipe_op(struct parser *p) {
@@ -573,7 +611,8 @@ struct ast *parse_pipe_op(struct parser *p) {
             do add(p, group, parse_named_expr(p));
             while (accept(p, ','));
             group_by_suffix(p, group);
-            set(p, n, SLOT_GROUP, done(p, group));
+            check_pipe_group(p, done(p, group));
+            set(p, n, SLOT_GROUP, group);
         }
         break;
     case W_PIVOT: set(p, n, SLOT_FROM, parse_pivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos))); break;

@@ -110,7 +110,7 @@ static struct ast *parse_use(struct parser *p, struct ast *n) {
     if (at_word(p, W_CATALOG) && named) n->text = STR("catalog");
     else if ((at_word(p, W_SCHEMA) || at_word(p, W_DATABASE) || text_at(p, 0, "NAMESPACE")) && named) n->text = STR("schema");
     if (n->text.n) advance(p);
-    if (at_string(p, 0)) {
+    if (at_kind(p, T_STRING) && str_eqz(n->text, "catalog")) {
         struct ast *name = node(p, AST_NAME), *part = node(p, AST_IDENT);
         part->text = parse_string(p)->text;
         part->flags = AST_F_QUOTED;
@@ -138,6 +138,16 @@ static struct ast *parse_declare(struct parser *p, struct ast *n) {
     return n;
 }
 
+static void check_aliases(struct parser *p, const struct ast *n, const struct ast *values) {
+    for (uint32_t i = 0; i < values->n; i++)
+        for (uint32_t j = 0; j < i && j < 1000; j++)
+            if (values->child[i]->kind == AST_ALIAS && values->child[j]->kind == AST_ALIAS &&
+                str_ieq(values->child[i]->text, values->child[j]->text)) {
+                str name = values->child[i]->text;
+                parse_error(p, n, "EXEC_IMMEDIATE_DUPLICATE_ARGUMENT_ALIASES", "aliases", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+            }
+}
+
 static struct ast *parse_execute(struct parser *p, struct ast *n) {
     n->kind = AST_S_EXECUTE_IMMEDIATE;
     p->at += 2;
@@ -157,6 +167,7 @@ static struct ast *parse_execute(struct parser *p, struct ast *n) {
         while (accept(p, ','));
         if (parens) expect(p, ')');
         set(p, n, SLOT_USING, done(p, values));
+        check_aliases(p, done(p, n), values);
     }
     return done(p, n);
 }
@@ -169,7 +180,10 @@ struct ast *parse_session(struct parser *p) {
         n->kind = AST_S_RESET;
         advance(p);
         n->text = unquoted(text_until(p, ';'));
-        return done(p, n);
+        done(p, n);
+        if (p->tok[p->at - 1].pos != n->pos && str_chr(n->text, ' ', 0) >= 0 && p->tok[p->at - 1].kind != T_QUOTED)
+            parse_error(p, n, "INVALID_RESET_COMMAND_FORMAT", NULL);
+        return n;
     case W_USE: return parse_use(p, n);
     case W_DECLARE: return parse_declare(p, n);
     case W_EXECUTE: return word_at(p, 1) == W_IMMEDIATE ? parse_execute(p, n) : NULL;

@@ -513,7 +513,11 @@ static struct ast *parse_params(struct parser *p) {
             /* IN, OUT, INOUT are of procedures. */
             if ((at_word(p, W_IN) || at_word(p, W_OUT) || text_at(p, 0, "INOUT")) && at_identifier(p, 1, false) && kind_at(p, 2) == T_WORD)
                 advance(p);
-            add(p, list, parse_column_def(p));
+            struct ast *def = parse_column_def(p);
+            if (ast_get(def, SLOT_GENERATED) || ast_get(def, SLOT_IDENTITY))
+                parse_error(p, def, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS", NULL);
+            if (ast_get(def, SLOT_CONSTRAINTS)) parse_error(p, def, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS", NULL);
+            add(p, list, def);
         } while (accept(p, ','));
     }
     expect(p, ')');
