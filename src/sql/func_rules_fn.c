@@ -64,6 +64,31 @@ static err *collation_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+static err *concat_emit(struct sql_call *c, buf *out) {
+    if (c->n == 0) buf_z(out, c->type->kind == TY_BINARY ? "CAST('' AS BLOB)" : "''");
+    else if (c->n == 1) buf_z(out, "{0}");
+    else {
+        buf_c(out, '(');
+        for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu}", i ? " || " : "", i);
+        buf_c(out, ')');
+    }
+    return NULL;
+}
+/* A NULL array makes the whole NULL, which DuckDB's list_concat does not. */
+static err *concat_arrays_emit(struct sql_call *c, buf *out) {
+    if (c->n == 1) {
+        buf_z(out, "{0}");
+        return NULL;
+    }
+    buf_z(out, "CASE WHEN ");
+    for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu} IS NULL", i ? " OR " : "", i);
+    buf_z(out, " THEN NULL ELSE ");
+    for (size_t i = 1; i < c->n; i++) buf_z(out, "list_concat(");
+    buf_z(out, "{0}");
+    for (size_t i = 1; i < c->n; i++) buf_fmt(out, ", {%zu})", i);
+    buf_z(out, " END");
+    return NULL;
+}
 static err *concat_ws_emit(struct sql_call *c, buf *out) {
     buf_z(out, "bh_concat_ws({0}, ");
     for (size_t i = 2; i < c->n; i++) buf_z(out, "list_concat(");
@@ -307,6 +332,8 @@ static const struct sql_rule rules[] = {
     {"given", NULL, NULL, given_caption},
     {"trim", NULL, trim_emit, trim_caption},
     {"collation", NULL, collation_emit, NULL},
+    {"concat", NULL, concat_emit, NULL},
+    {"concat_arrays", NULL, concat_arrays_emit, NULL},
     {"concat_ws", NULL, concat_ws_emit, NULL},
     {"decode", decode_type, decode_emit, NULL},
     {"format_string", NULL, format_string_emit, NULL},
