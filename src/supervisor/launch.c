@@ -297,6 +297,8 @@ static err *plan_program(struct plan *p) {
                         "Build the target boathouse-engine beside boathouse, or install the package.");
     add_mount(p, o->engine, PROGRAM_INSIDE, true);
     add_mount(p, o->duckdb, LIBRARY_INSIDE, true);
+    /* DuckDB looks for its group's limits and gives up where it may see but not read them. */
+    if (reduced(p) && access("/sys/fs/cgroup", R_OK) == 0) add_mount(p, "/sys/fs/cgroup", "/sys/fs/cgroup", false);
     p->exe = place(p, PROGRAM_INSIDE);
     plan_own(p);
     return NULL;
