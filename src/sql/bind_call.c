@@ -417,7 +417,9 @@ static err *bind_within(struct cx *c, const struct ast *n, struct bx *x, bool se
     TRY(bind_sorts(&ac, list, &x->order, &x->n_order));
     buf *o = sql_buf(c->b->a);
     bool mode = set_args && str_starts(x->text, STR("mode("));
-    buf_str(o, mode ? STR("mode()") : x->cap);
+    str cap = x->cap;
+    if (str_starts(cap, STR("string_agg("))) cap = sql_fmt(c->b->a, "listagg%.*s", STR_ARG(str_from(cap, 10)));
+    buf_str(o, mode ? STR("mode()") : cap);
     buf_z(o, " WITHIN GROUP (ORDER BY ");
     for (size_t i = 0; i < x->n_order; i++) {
         if (i) buf_z(o, ", ");
