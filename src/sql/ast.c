@@ -35,7 +35,8 @@ void ast_set(arena *a, struct ast *n, enum ast_slot slot, struct ast *node) {
             return;
         }
     if (full(n->n_slots)) {
-        struct ast_place *more = arena_array_of(a, struct ast_place, n->n_slots ? n->n_slots * 2 : 2);
+        struct ast_place *more =
+            arena_array_of(a, struct ast_place, n->n_slots ? n->n_slots * 2 : 2);
         if (n->n_slots) memcpy(more, n->slot, sizeof(*more) * n->n_slots);
         n->slot = more;
     }
@@ -66,15 +67,18 @@ static const char *const slot_names[SLOT_COUNT] = {
 #undef X
 };
 
-const char *ast_kind_name(enum ast_kind kind) { return kind < AST_KIND_COUNT ? kind_names[kind] : "?"; }
+const char *ast_kind_name(enum ast_kind kind) {
+    return kind < AST_KIND_COUNT ? kind_names[kind] : "?";
+}
 const char *ast_slot_name(enum ast_slot slot) { return slot < SLOT_COUNT ? slot_names[slot] : "?"; }
 
 /* By bit. The last one stands for several things; see ast.h. */
 static const char *const flag_names[32] = {
-    "not",        "true",          "quoted",    "distinct", "all",      "try",       "desc",       "special",
-    "lateral",    "natural",       "outer",     "by-name",  "recursive", "replace",  "if-not-exists", "if-exists",
-    "temp",       "global",        "external",  "overwrite", "not-null", "first",    "cascade",    "evolve",
-    "nulls",      "path",          "rowids",    "materialized", "stream", "symmetric", "extended", "json",
+    "not",           "true",      "quoted",   "distinct", "all",      "try",       "desc",
+    "special",       "lateral",   "natural",  "outer",    "by-name",  "recursive", "replace",
+    "if-not-exists", "if-exists", "temp",     "global",   "external", "overwrite", "not-null",
+    "first",         "cascade",   "evolve",   "nulls",    "path",     "rowids",    "materialized",
+    "stream",        "symmetric", "extended", "json",
 };
 
 static void lower(const char *z, buf *out) {
@@ -83,7 +87,8 @@ static void lower(const char *z, buf *out) {
 
 static void dump_text(const struct ast *n, buf *out) {
     buf_c(out, ' ');
-    if (n->kind != AST_LIT_BINARY) buf_json_str(out, n->text);
+    if (n->kind != AST_LIT_BINARY)
+        buf_json_str(out, n->text);
     else
         for (size_t i = 0; i < n->text.n; i++) buf_fmt(out, "%02x", (unsigned char)n->text.p[i]);
 }
@@ -106,8 +111,10 @@ void ast_dump(const struct ast *n, buf *out) {
         return;
     }
     if (n->kind == AST_IDENT && !n->n && !n->n_slots) {
-        if (n->flags & AST_F_QUOTED) buf_fmt(out, "`%.*s`", STR_ARG(n->text));
-        else buf_str(out, n->text);
+        if (n->flags & AST_F_QUOTED)
+            buf_fmt(out, "`%.*s`", STR_ARG(n->text));
+        else
+            buf_str(out, n->text);
         return;
     }
     if (n->kind == AST_LIT_NUMBER && !n->n_slots) {
@@ -122,8 +129,10 @@ void ast_dump(const struct ast *n, buf *out) {
     buf_c(out, '(');
     lower(ast_kind_name((enum ast_kind)n->kind), out);
     if (n->text.p) dump_text(n, out);
-    if (n->op >= 32 && n->op < 127 && n->kind != AST_PARAM) buf_fmt(out, " '%c'", (char)n->op);
-    else if (n->op) buf_fmt(out, " %u", n->op);
+    if (n->op >= 32 && n->op < 127 && n->kind != AST_PARAM)
+        buf_fmt(out, " '%c'", (char)n->op);
+    else if (n->op)
+        buf_fmt(out, " %u", n->op);
     for (unsigned i = 0; i < 32; i++)
         if (n->flags & 1u << i) buf_fmt(out, " +%s", flag_names[i]);
     for (uint32_t i = 0; i < n->n; i++) {

@@ -20,8 +20,10 @@ static const struct sql_error_row *find_row(str cls) {
         size_t mid = (low + high) / 2;
         int c = str_cmp(cls, str_of(sql_error_rows[mid].name));
         if (c == 0) return &sql_error_rows[mid];
-        if (c < 0) high = mid;
-        else low = mid + 1;
+        if (c < 0)
+            high = mid;
+        else
+            low = mid + 1;
     }
     return NULL;
 }
@@ -48,7 +50,8 @@ static void fill(const char *message, const char *const *pairs, size_t n, buf *o
         if (value) {
             buf_z(out, value);
             p = close + 1;
-        } else buf_c(out, *p++);
+        } else
+            buf_c(out, *p++);
     }
 }
 
@@ -76,7 +79,8 @@ static err *make(const struct sql_error_row *row, const char *const *pairs, size
     if (!str_starts(str_of(row->name), STR("_LEGACY"))) buf_fmt(&text, "[%s] ", row->name);
     fill(row->message, pairs, n, &text);
     if (row->sqlstate[0]) buf_fmt(&text, " SQLSTATE: %s", row->sqlstate);
-    buf_fmt(&detail, "{\"class\":\"%s\",\"sqlState\":\"%s\",\"params\":{", row->name, row->sqlstate);
+    buf_fmt(&detail, "{\"class\":\"%s\",\"sqlState\":\"%s\",\"params\":{", row->name,
+            row->sqlstate);
     for (size_t i = 0; i + 1 < n; i += 2) {
         if (i) buf_c(&detail, ',');
         buf_json_str(&detail, str_of(pairs[i]));
@@ -93,7 +97,8 @@ static err *make(const struct sql_error_row *row, const char *const *pairs, size
     return e;
 }
 
-err *sql_error_list(const char *cls, const struct ast *at, str text, const char *const *pairs, size_t n) {
+err *sql_error_list(const char *cls, const struct ast *at, str text, const char *const *pairs,
+                    size_t n) {
     const struct sql_error_row *row = find_row(str_of(cls));
     must(row != NULL);
     err *e = make(row, pairs, n);
@@ -105,7 +110,8 @@ err *sql_error(const char *cls, const struct ast *at, str text, ...) {
     size_t n = 0;
     va_list ap;
     va_start(ap, text);
-    for (const char *s; n < ARRAY_LEN(pairs) && (s = va_arg(ap, const char *)) != NULL;) pairs[n++] = s;
+    for (const char *s; n < ARRAY_LEN(pairs) && (s = va_arg(ap, const char *)) != NULL;)
+        pairs[n++] = s;
     va_end(ap);
     return sql_error_list(cls, at, text, pairs, n);
 }
@@ -123,8 +129,8 @@ static void repeat(buf *out, char c, size_t n) {
 }
 
 struct place {
-    size_t start, stop;      /* bytes: first, and one behind the last */
-    size_t line, pos;        /* from 1, from 0 in characters */
+    size_t start, stop;       /* bytes: first, and one behind the last */
+    size_t line, pos;         /* from 1, from 0 in characters */
     size_t line_at, line_end; /* bytes of that line */
 };
 
@@ -169,7 +175,8 @@ static void show_syntax(const struct place *p, str text, buf *out) {
     buf_c(out, '\n');
 }
 
-/* The lines that hold the fragment, cut FRAGMENT_AROUND characters left and right of it, with ^ under each of its characters. */
+/* The lines that hold the fragment, cut FRAGMENT_AROUND characters left and right of it, with ^
+ * under each of its characters. */
 static void show_fragment(const struct place *p, str text, buf *out) {
     buf_fmt(out, "\n== SQL (line %zu, position %zu) ==\n", p->line, p->pos + 1);
     size_t stop = p->stop > p->start ? p->stop : p->start + (p->start < text.n);
@@ -195,7 +202,8 @@ static void show_fragment(const struct place *p, str text, buf *out) {
         buf_c(out, '\n');
         repeat(out, ' ', lead);
         for (size_t i = at; i < end; i++)
-            if (((unsigned char)text.p[i] & 0xc0) != 0x80) buf_c(out, i >= p->start && i < stop ? '^' : ' ');
+            if (((unsigned char)text.p[i] & 0xc0) != 0x80)
+                buf_c(out, i >= p->start && i < stop ? '^' : ' ');
         while (out->n && out->p[out->n - 1] == ' ') out->n--;
         buf_c(out, '\n');
         at = end + 1;
@@ -204,7 +212,9 @@ static void show_fragment(const struct place *p, str text, buf *out) {
 
 err *sql_error_place(err *e, const struct ast *at, str text) {
     const char *detail = err_detail_of(e);
-    if (!e || !at || !text.n || err_code_of(e) != ERR_SQL_ERROR || !detail || strstr(detail, ",\"line\":")) return e;
+    if (!e || !at || !text.n || err_code_of(e) != ERR_SQL_ERROR || !detail ||
+        strstr(detail, ",\"line\":"))
+        return e;
     arena *a = arena_new();
     const struct sql_error_row *row = find_row(sql_error_class(e, a));
     arena_free(a);
@@ -212,13 +222,15 @@ err *sql_error_place(err *e, const struct ast *at, str text) {
     struct place p = place_of(at, text);
     buf message = {0}, more = {0};
     buf_z(&message, err_msg(e));
-    if (row->form == SQL_FORM_SYNTAX) show_syntax(&p, text, &message);
+    if (row->form == SQL_FORM_SYNTAX)
+        show_syntax(&p, text, &message);
     else if (row->form == SQL_FORM_STATEMENT) {
         buf_z(&message, "\n== SQL ==\n");
         buf_str(&message, str_cut(text, SHOWN_TEXT));
         buf_c(&message, '\n');
     } else {
-        if (row->form == SQL_FORM_ANALYSIS) buf_fmt(&message, "; line %zu pos %zu\n", p.line, p.pos);
+        if (row->form == SQL_FORM_ANALYSIS)
+            buf_fmt(&message, "; line %zu pos %zu\n", p.line, p.pos);
         show_fragment(&p, text, &message);
     }
     size_t start = characters(str_cut(text, p.start));
@@ -259,7 +271,8 @@ static const struct {
     const char *text, *cls, *param, *value;
 } duckdb_texts[] = {
     {"Interrupted!", "OPERATION_CANCELED", NULL, NULL},
-    {"max_temp_directory_size", "SPILL_LIMIT_EXCEEDED", NULL, NULL}, /* before memory: it says so too */
+    {"max_temp_directory_size", "SPILL_LIMIT_EXCEEDED", NULL,
+     NULL}, /* before memory: it says so too */
     {"No space left on device", "SPILL_LIMIT_EXCEEDED", NULL, NULL},
     {"Out of Memory Error", "OUT_OF_MEMORY", NULL, NULL},
     {"Allocation failure", "OUT_OF_MEMORY", NULL, NULL},
@@ -272,7 +285,8 @@ static const struct {
     {"Overflow in HUGEINT", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
     {"Overflow in negation", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
     {"Overflow on abs", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"is out of range for the destination type", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
+    {"is out of range for the destination type", "ARITHMETIC_OVERFLOW", "message",
+     "integer overflow"},
     {"More than one row returned by a subquery", "SCALAR_SUBQUERY_TOO_MANY_ROWS", NULL, NULL},
     {"Map keys must be unique", "DUPLICATED_MAP_KEY", "key", "?"},
     {"Map keys can not be NULL", "NULL_MAP_KEY", NULL, NULL},
@@ -283,7 +297,8 @@ static err *from_mark(str text) {
     for (ptrdiff_t at = str_chr(text, '[', 0); at >= 0; at = str_chr(text, '[', (size_t)at + 1)) {
         ptrdiff_t close = str_chr(text, ']', (size_t)at);
         if (close < 0) return NULL;
-        const struct sql_error_row *row = find_row(str_n(text.p + at + 1, (size_t)(close - at - 1)));
+        const struct sql_error_row *row =
+            find_row(str_n(text.p + at + 1, (size_t)(close - at - 1)));
         if (!row) continue;
         str rest = str_trim(str_from(text, (size_t)close + 1));
         arena *a = arena_new();
@@ -314,28 +329,34 @@ static err *from_mark(str text) {
 static const char *type_word(str duck) {
     static const struct {
         const char *duck, *ours;
-    } words[] = {{"INT8", "\"TINYINT\""}, {"INT16", "\"SMALLINT\""}, {"INT32", "\"INT\""}, {"INT64", "\"BIGINT\""},
-                 {"FLOAT", "\"FLOAT\""}, {"DOUBLE", "\"DOUBLE\""}};
+    } words[] = {{"INT8", "\"TINYINT\""}, {"INT16", "\"SMALLINT\""}, {"INT32", "\"INT\""},
+                 {"INT64", "\"BIGINT\""}, {"FLOAT", "\"FLOAT\""},    {"DOUBLE", "\"DOUBLE\""}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_eqz(duck, words[i].duck)) return words[i].ours;
     return NULL;
 }
 
-/* "Type INT64 with value 3000000000 can't be cast because the value is out of range for the destination type INT32" */
+/* "Type INT64 with value 3000000000 can't be cast because the value is out of range for the
+ * destination type INT32" */
 static err *from_range(str text) {
-    static const str with = {" with value ", 12}, cant = {" can't be cast", 14}, dest = {"destination type ", 17};
-    ptrdiff_t t = str_find(text, STR("Type ")), w = str_find(text, with), c = str_find(text, cant), d = str_find(text, dest);
+    static const str with = {" with value ", 12}, cant = {" can't be cast", 14},
+                     dest = {"destination type ", 17};
+    ptrdiff_t t = str_find(text, STR("Type ")), w = str_find(text, with), c = str_find(text, cant),
+              d = str_find(text, dest);
     if (t < 0 || w < t || c < w || d < c) return NULL;
     str to = str_from(text, (size_t)d + dest.n);
     size_t n = 0;
-    while (n < to.n && ((to.p[n] >= 'A' && to.p[n] <= 'Z') || (to.p[n] >= '0' && to.p[n] <= '9'))) n++;
-    const char *from_type = type_word(str_n(text.p + t + 5, (size_t)(w - t - 5))), *to_type = type_word(str_cut(to, n));
+    while (n < to.n && ((to.p[n] >= 'A' && to.p[n] <= 'Z') || (to.p[n] >= '0' && to.p[n] <= '9')))
+        n++;
+    const char *from_type = type_word(str_n(text.p + t + 5, (size_t)(w - t - 5))),
+               *to_type = type_word(str_cut(to, n));
     char value[64];
     size_t len = (size_t)(c - w) - with.n;
     if (!from_type || !to_type || len >= sizeof value) return NULL;
     memcpy(value, text.p + w + with.n, len);
     value[len] = 0;
-    return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", from_type, "targetType", to_type, NULL);
+    return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", from_type,
+                     "targetType", to_type, NULL);
 }
 
 /* "Casting value "12345.678" to type DECIMAL(5,2) failed: value is out of range!" */
@@ -349,7 +370,8 @@ static err *from_decimal(str text) {
     memcpy(value, text.p + h + head.n, len);
     value[len] = 0;
     if (sscanf(text.p + m + mid.n, "%7[0-9],%7[0-9])", precision, scale) != 2) return NULL;
-    return sql_error("NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION", NULL, STR(""), "value", value, "precision", precision, "scale", scale, NULL);
+    return sql_error("NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION", NULL, STR(""), "value", value,
+                     "precision", precision, "scale", scale, NULL);
 }
 
 err *sql_error_of_duckdb(const char *duckdb_message) {
@@ -360,6 +382,8 @@ err *sql_error_of_duckdb(const char *duckdb_message) {
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
         if (str_find(text, str_of(duckdb_texts[i].text)) >= 0)
-            return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param, duckdb_texts[i].value, NULL);
-    return sql_error("INTERNAL_ERROR", NULL, STR(""), "message", duckdb_message ? duckdb_message : "", NULL);
+            return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param,
+                             duckdb_texts[i].value, NULL);
+    return sql_error("INTERNAL_ERROR", NULL, STR(""), "message",
+                     duckdb_message ? duckdb_message : "", NULL);
 }

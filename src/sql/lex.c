@@ -3,10 +3,9 @@
 
 #include "sql/ast.h"
 
-static const char *const word_texts[W_COUNT] = {
-    [W_OTHER] = "",
+static const char *const word_texts[W_COUNT] = {[W_OTHER] = "",
 #define X(name) [W_##name] = #name,
-    SQL_WORDS(X)
+                                                SQL_WORDS(X)
 #undef X
 };
 
@@ -27,8 +26,10 @@ enum sql_word sql_word_of(str text) {
         size_t mid = (low + high) / 2;
         int c = strcmp(up, word_texts[mid]);
         if (c == 0) return (enum sql_word)mid;
-        if (c < 0) high = mid;
-        else low = mid + 1;
+        if (c < 0)
+            high = mid;
+        else
+            low = mid + 1;
     }
     return W_OTHER;
 }
@@ -55,7 +56,8 @@ static bool is_letter(unsigned char c) {
 }
 static bool is_part(unsigned char c) { return is_letter(c) || is_digit(c); }
 
-/* Length of the blank at an offset, 0 if there is none: ASCII's, no-break space, U+1680, U+2000–200A, 2028, 202F, 205F, 3000. */
+/* Length of the blank at an offset, 0 if there is none: ASCII's, no-break space, U+1680,
+ * U+2000–200A, 2028, 202F, 205F, 3000. */
 static size_t blank_at(str in, size_t at) {
     if (at >= in.n) return 0;
     const unsigned char *p = (const unsigned char *)in.p + at;
@@ -65,8 +67,8 @@ static size_t blank_at(str in, size_t at) {
     if (at + 2 >= in.n || p[0] > 0xe3) return 0;
     uint32_t c = (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (uint32_t)(p[2] & 63);
     if (p[0] < 0xe1) return 0;
-    bool blank = c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x202f || c == 0x205f ||
-                 c == 0x3000;
+    bool blank = c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x202f ||
+                 c == 0x205f || c == 0x3000;
     return blank ? 3 : 0;
 }
 
@@ -79,7 +81,8 @@ static struct sql_token *emit(struct lexer *l, unsigned kind, size_t length) {
         l->cap = cap;
     }
     struct sql_token *t = &l->tok[l->n++];
-    *t = (struct sql_token){.kind = (uint8_t)kind, .pos = (uint32_t)l->at, .end = (uint32_t)(l->at + length)};
+    *t = (struct sql_token){
+        .kind = (uint8_t)kind, .pos = (uint32_t)l->at, .end = (uint32_t)(l->at + length)};
     l->at += length;
     return t;
 }
@@ -95,7 +98,8 @@ static void push_open(struct lexer *l) {
     l->open[l->n_open++] = l->n - 1;
 }
 
-/* A closing token closes the innermost opening one if that is of its kind; otherwise neither has a match. */
+/* A closing token closes the innermost opening one if that is of its kind; otherwise neither has a
+ * match. */
 static void close_open(struct lexer *l, unsigned opening) {
     if (l->n_open == 0) return;
     uint32_t i = l->open[l->n_open - 1];
@@ -122,7 +126,8 @@ static void bracketed_comment(struct lexer *l) {
         } else if (peek(l, 0) == '/' && peek(l, 1) == '*' && peek(l, 2) != '+') {
             depth++;
             l->at += 2;
-        } else l->at++;
+        } else
+            l->at++;
     }
     if (depth && !l->ret->open_comment) {
         l->ret->open_comment = true;
@@ -133,21 +138,26 @@ static void bracketed_comment(struct lexer *l) {
 /* Skips blanks and comments; false when a token stands here. */
 static bool skip(struct lexer *l) {
     size_t n = blank_at(l->in, l->at);
-    if (n) l->at += n;
-    else if (peek(l, 0) == '-' && peek(l, 1) == '-') line_comment(l);
-    else if (peek(l, 0) == '/' && peek(l, 1) == '*' && peek(l, 2) != '+') bracketed_comment(l);
-    else return false;
+    if (n)
+        l->at += n;
+    else if (peek(l, 0) == '-' && peek(l, 1) == '-')
+        line_comment(l);
+    else if (peek(l, 0) == '/' && peek(l, 1) == '*' && peek(l, 2) != '+')
+        bracketed_comment(l);
+    else
+        return false;
     return true;
 }
 
-/* Length of a quoted token that begins at the quote `ahead` characters on; 0 if it is not closed. A doubled quote stands
- * for one, a backslash (unless raw) takes the next character in. */
+/* Length of a quoted token that begins at the quote `ahead` characters on; 0 if it is not closed. A
+ * doubled quote stands for one, a backslash (unless raw) takes the next character in. */
 static size_t quoted(const struct lexer *l, size_t ahead, bool escapes, bool doubles) {
     const char *p = l->in.p + l->at;
     size_t n = l->in.n - l->at;
     char quote = p[ahead];
     for (size_t i = ahead + 1; i < n; i++) {
-        if (escapes && p[i] == '\\') i++;
+        if (escapes && p[i] == '\\')
+            i++;
         else if (p[i] == quote) {
             if (!doubles || i + 1 >= n || p[i + 1] != quote) return i + 1;
             i++;
@@ -178,8 +188,9 @@ static size_t suffix(const struct lexer *l, size_t from, bool whole) {
 }
 
 /*
- * The longest number here, 0 if there is none. With a point it counts only if no letter, digit or underscore follows:
- * "t.1a" is t, ., 1a. Without one, a word that goes on longer wins: "1abc" is an identifier.
+ * The longest number here, 0 if there is none. With a point it counts only if no letter, digit or
+ * underscore follows: "t.1a" is t, ., 1a. Without one, a word that goes on longer wins: "1abc" is
+ * an identifier.
  */
 static size_t number(const struct lexer *l) {
     size_t whole = digits(l, 0), n = whole;
@@ -196,7 +207,8 @@ static size_t number(const struct lexer *l) {
     n = whole + e;
     n += suffix(l, n, e == 0);
     size_t word = 0;
-    while (is_part(peek(l, word)) && !(peek(l, word) >= 0x80 && blank_at(l->in, l->at + word))) word++;
+    while (is_part(peek(l, word)) && !(peek(l, word) >= 0x80 && blank_at(l->in, l->at + word)))
+        word++;
     return word > n ? 0 : n;
 }
 
@@ -237,10 +249,10 @@ static const struct {
     const char *text;
     uint8_t kind;
 } operators[] = {
-    {"<=>", T_NSEQ}, {"?::", T_TRYCAST}, {"/*+", T_HINT}, {"<>", T_NEQ}, {"!=", T_NEQ},
-    {"<=", T_LE},    {"!>", T_LE},    {">=", T_GE},       {"!<", T_GE},    {"<<", T_SHL},
-    {"||", T_CONCAT}, {"|>", T_PIPE}, {"->", T_ARROW},    {"=>", T_FAT},   {"==", '='},   {"::", T_CAST},
-    {"*/", T_HINT_END},
+    {"<=>", T_NSEQ},  {"?::", T_TRYCAST}, {"/*+", T_HINT}, {"<>", T_NEQ}, {"!=", T_NEQ},
+    {"<=", T_LE},     {"!>", T_LE},       {">=", T_GE},    {"!<", T_GE},  {"<<", T_SHL},
+    {"||", T_CONCAT}, {"|>", T_PIPE},     {"->", T_ARROW}, {"=>", T_FAT}, {"==", '='},
+    {"::", T_CAST},   {"*/", T_HINT_END},
 };
 
 static void operator_or_wrong(struct lexer *l) {
@@ -249,7 +261,9 @@ static void operator_or_wrong(struct lexer *l) {
         str op = str_of(operators[i].text);
         if (!str_starts(rest, op)) continue;
         /* Outside of a hint, star slash is a product and a division. */
-        if (operators[i].kind == T_HINT_END && (!l->n_open || l->tok[l->open[l->n_open - 1]].kind != T_HINT)) continue;
+        if (operators[i].kind == T_HINT_END &&
+            (!l->n_open || l->tok[l->open[l->n_open - 1]].kind != T_HINT))
+            continue;
         emit(l, operators[i].kind, op.n);
         if (operators[i].kind == T_HINT) push_open(l);
         if (operators[i].kind == T_HINT_END) close_open(l, T_HINT);
@@ -275,7 +289,8 @@ void sql_lex(arena *a, str text, struct sql_tokens *ret) {
         } else if ((n = word(&l)) > 0) {
             enum sql_word w = sql_word_of(str_n(text.p + l.at, n));
             emit(&l, T_WORD, n)->word = (uint16_t)w;
-        } else operator_or_wrong(&l);
+        } else
+            operator_or_wrong(&l);
     }
     emit(&l, T_END, 0);
     ret->tok = l.tok;
@@ -286,7 +301,8 @@ void sql_lex(arena *a, str text, struct sql_tokens *ret) {
 
 static void add_utf8(buf *out, uint32_t c) {
     if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) c = 0xfffd;
-    if (c < 0x80) buf_c(out, (char)c);
+    if (c < 0x80)
+        buf_c(out, (char)c);
     else if (c < 0x800) {
         buf_c(out, (char)(0xc0 | c >> 6));
         buf_c(out, (char)(0x80 | (c & 63)));
@@ -308,7 +324,9 @@ static bool code(str s, size_t at, size_t n, unsigned base, uint32_t *ret) {
     uint32_t v = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s.p[at + i];
-        unsigned d = is_digit(c) ? c - 48u : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)(c | 32) - 'a' + 10u : 99;
+        unsigned d = is_digit(c)                          ? c - 48u
+                     : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)(c | 32) - 'a' + 10u
+                                                          : 99;
         if (d >= base) return false;
         v = v * base + d;
     }
@@ -321,8 +339,8 @@ static size_t escape(str s, size_t at, buf *out) {
     char c = s.p[at];
     uint32_t v, low;
     if (c == 'u' && code(s, at + 1, 4, 16, &v)) {
-        if (v >= 0xd800 && v < 0xdc00 && at + 6 < s.n && s.p[at + 5] == '\\' && s.p[at + 6] == 'u' &&
-            code(s, at + 7, 4, 16, &low) && low >= 0xdc00 && low < 0xe000) {
+        if (v >= 0xd800 && v < 0xdc00 && at + 6 < s.n && s.p[at + 5] == '\\' &&
+            s.p[at + 6] == 'u' && code(s, at + 7, 4, 16, &low) && low >= 0xdc00 && low < 0xe000) {
             add_utf8(out, 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00));
             return 11;
         }
@@ -338,19 +356,32 @@ static size_t escape(str s, size_t at, buf *out) {
         return 3;
     }
     switch (c) {
-    case '0': buf_c(out, 0); break;
-    case 'b': buf_c(out, '\b'); break;
-    case 'n': buf_c(out, '\n'); break;
-    case 'r': buf_c(out, '\r'); break;
-    case 't': buf_c(out, '\t'); break;
-    case 'Z': buf_c(out, 26); break;
+    case '0':
+        buf_c(out, 0);
+        break;
+    case 'b':
+        buf_c(out, '\b');
+        break;
+    case 'n':
+        buf_c(out, '\n');
+        break;
+    case 'r':
+        buf_c(out, '\r');
+        break;
+    case 't':
+        buf_c(out, '\t');
+        break;
+    case 'Z':
+        buf_c(out, 26);
+        break;
     case '%':
     case '_':
         /* Kept for LIKE, which has its own escapes. */
         buf_c(out, '\\');
         buf_c(out, c);
         break;
-    default: buf_c(out, c);
+    default:
+        buf_c(out, c);
     }
     return 1;
 }
@@ -363,7 +394,8 @@ str sql_token_string(arena *a, str text, const struct sql_token *t) {
     if (plain) return s;
     buf out = {0};
     for (size_t i = 0; i < s.n;) {
-        if (s.p[i] == '\\' && i + 1 < s.n) i += 1 + escape(s, i + 1, &out);
+        if (s.p[i] == '\\' && i + 1 < s.n)
+            i += 1 + escape(s, i + 1, &out);
         else {
             buf_c(&out, s.p[i]);
             i += s.p[i] == quote ? 2 : 1;

@@ -7,7 +7,9 @@
 
 /* ---- tokens ---- */
 
-str tok_text(const struct parser *p, const struct sql_token *t) { return str_n(p->text.p + t->pos, t->end - t->pos); }
+str tok_text(const struct parser *p, const struct sql_token *t) {
+    return str_n(p->text.p + t->pos, t->end - t->pos);
+}
 
 bool text_at(const struct parser *p, uint32_t ahead, const char *upper) {
     const struct sql_token *t = tok_at(p, ahead);
@@ -51,14 +53,18 @@ void expect(struct parser *p, unsigned kind) {
 /* As ANTLR tells it: a token too many if the wanted one comes next. */
 void expect_word(struct parser *p, enum sql_word w) {
     if (accept_word(p, w)) return;
-    if (word_at(p, 1) == w && !at_kind(p, T_END)) syntax_extra(p);
-    else syntax_error(p);
+    if (word_at(p, 1) == w && !at_kind(p, T_END))
+        syntax_extra(p);
+    else
+        syntax_error(p);
 }
 
 void expect_or_missing(struct parser *p, enum sql_word w) {
     if (accept_word(p, w)) return;
-    if (at_identifier(p, 0, false)) syntax_missing(p, arena_printf(p->a, "'%s'", sql_word_text(w)));
-    else expect_word(p, w);
+    if (at_identifier(p, 0, false))
+        syntax_missing(p, arena_printf(p->a, "'%s'", sql_word_text(w)));
+    else
+        expect_word(p, w);
 }
 
 void expect_text(struct parser *p, const char *upper) {
@@ -81,7 +87,9 @@ uint32_t accept_if_not_exists(struct parser *p) {
     return AST_F_IF_NOT_EXISTS;
 }
 
-uint32_t accept_if_exists(struct parser *p) { return accept_words(p, W_IF, W_EXISTS) ? AST_F_IF_EXISTS : 0; }
+uint32_t accept_if_exists(struct parser *p) {
+    return accept_words(p, W_IF, W_EXISTS) ? AST_F_IF_EXISTS : 0;
+}
 
 /* ---- errors ---- */
 
@@ -94,7 +102,8 @@ static void syntax_hint(struct parser *p, const char *before, const char *what) 
     if (failed(p)) return;
     const struct sql_token *t = tok_at(p, 0);
     str shown = str_cut(tok_text(p, t), 1000);
-    const char *error = t->kind == T_END ? "end of input" : arena_printf(p->a, "'%.*s'", STR_ARG(shown));
+    const char *error =
+        t->kind == T_END ? "end of input" : arena_printf(p->a, "'%.*s'", STR_ARG(shown));
     const char *hint = before ? arena_printf(p->a, "%s%s", before, what ? what : error) : "";
     fail_at(p, "PARSE_SYNTAX_ERROR", t->pos, t->end);
     p->fail.pairs[0] = "error";
@@ -113,7 +122,8 @@ void parse_error(struct parser *p, const struct ast *at, const char *cls, ...) {
     fail_at(p, cls, at->pos, at->end);
     va_list ap;
     va_start(ap, cls);
-    for (const char *s; p->fail.n < ARRAY_LEN(p->fail.pairs) && (s = va_arg(ap, const char *)) != NULL;)
+    for (const char *s;
+         p->fail.n < ARRAY_LEN(p->fail.pairs) && (s = va_arg(ap, const char *)) != NULL;)
         p->fail.pairs[p->fail.n++] = s;
     va_end(ap);
 }
@@ -135,7 +145,8 @@ bool try_end(struct parser *p, struct parse_mark m) {
 static err *take_error(struct parser *p) {
     struct ast at = {.pos = p->fail.pos, .end = p->fail.end};
     /* An empty text has a place too: its only line. */
-    return sql_error_list(p->fail.cls, &at, p->text.n ? p->text : STR("\n"), p->fail.pairs, p->fail.n);
+    return sql_error_list(p->fail.cls, &at, p->text.n ? p->text : STR("\n"), p->fail.pairs,
+                          p->fail.n);
 }
 
 /* ---- nodes ---- */
@@ -153,7 +164,9 @@ struct ast *done(struct parser *p, struct ast *n) {
     return n;
 }
 
-void set(struct parser *p, struct ast *n, enum ast_slot slot, struct ast *value) { ast_set(p->a, n, slot, value); }
+void set(struct parser *p, struct ast *n, enum ast_slot slot, struct ast *value) {
+    ast_set(p->a, n, slot, value);
+}
 void add(struct parser *p, struct ast *n, struct ast *child) { ast_add(p->a, n, child); }
 
 static void too_complex(struct parser *p) {
@@ -221,8 +234,10 @@ static bool is_joining(enum sql_word w) {
     case W_SEMI:
     case W_SETMINUS:
     case W_UNION:
-    case W_USING: return true;
-    default: return false;
+    case W_USING:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -244,7 +259,8 @@ bool at_bare_alias(const struct parser *p, bool strict) {
     case W_GROUP:
     case W_CLUSTER:
     case W_DISTRIBUTE:
-    case W_SORT: return second != W_BY;
+    case W_SORT:
+        return second != W_BY;
     case W_FROM:
     case W_WHERE:
     case W_HAVING:
@@ -259,24 +275,43 @@ bool at_bare_alias(const struct parser *p, bool strict) {
     case W_JOIN:
     case W_FOR:
     case W_ON:
-    case W_USING: return last;
-    case W_WINDOW: return last || word_at(p, 2) != W_AS;
-    case W_LATERAL: return last || word_at(p, 1) == W_FROM;
+    case W_USING:
+        return last;
+    case W_WINDOW:
+        return last || word_at(p, 2) != W_AS;
+    case W_LATERAL:
+        return last || word_at(p, 1) == W_FROM;
     case W_PIVOT:
     case W_UNPIVOT:
-    case W_TABLESAMPLE: return next != '(' && word_at(p, 1) != W_INCLUDE;
+    case W_TABLESAMPLE:
+        return next != '(' && word_at(p, 1) != W_INCLUDE;
     case W_WHEN:
     case W_THEN:
     case W_ELSE:
     case W_DO:
-    case W_LOOP: return !p->in_script;
-    case W_END: return last && !p->in_script;
+    case W_LOOP:
+        return !p->in_script;
+    case W_END:
+        return last && !p->in_script;
     case W_SET:
     case W_VALUES:
-    case W_SELECT: return last;
-    case W_AS: return false;
-    default: return true;
+    case W_SELECT:
+        return last;
+    case W_AS:
+        return false;
+    default:
+        return true;
     }
+}
+
+/* a.b as `a`.`b` */
+static const char *quoted_parts(struct parser *p, str s) {
+    buf out = {0};
+    for (str part; str_split(&s, '.', &part);)
+        buf_fmt(&out, "%s`%.*s`", out.n ? "." : "", STR_ARG(part));
+    const char *z = arena_strndup(p->a, out.p, out.n);
+    buf_free(&out);
+    return z;
 }
 
 /* IDENTIFIER('a'), IDENTIFIER('`a b`') in the place of a name: the name itself. */
@@ -293,8 +328,8 @@ static struct ast *literal_ident(struct parser *p) {
         struct sql_token t = {.kind = T_QUOTED, .end = (uint32_t)s.n};
         n->text = sql_token_name(p->a, s, &t);
     } else if (str_chr(s, '.', 0) >= 0 && !failed(p))
-        parse_error(p, n, "IDENTIFIER_TOO_MANY_NAME_PARTS", "identifier", arena_printf(p->a, "`%.*s`", STR_ARG(str_cut(s, 200))),
-                    "limit", "1", NULL);
+        parse_error(p, n, "IDENTIFIER_TOO_MANY_NAME_PARTS", "identifier",
+                    quoted_parts(p, str_cut(s, 200)), "limit", "1", NULL);
     return n;
 }
 
@@ -302,13 +337,15 @@ static struct ast *literal_ident(struct parser *p) {
 static void refuse_letters(struct parser *p, const struct ast *n) {
     for (size_t i = 0; i < n->text.n; i++)
         if ((unsigned char)n->text.p[i] >= 0x80) {
-            parse_error(p, n, "INVALID_IDENTIFIER", "ident", arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 300))), NULL);
+            parse_error(p, n, "INVALID_IDENTIFIER", "ident",
+                        arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 300))), NULL);
             return;
         }
 }
 
 static bool at_literal_ident(const struct parser *p) {
-    return at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(' && at_string(p, 2) && tok_at(p, 1)->match == p->at + 3;
+    return at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(' && at_string(p, 2) &&
+           tok_at(p, 1)->match == p->at + 3;
 }
 
 struct ast *parse_ident(struct parser *p) {
@@ -331,7 +368,9 @@ struct ast *parse_ident(struct parser *p) {
 
 /* Not a name but looks like one: a-b, which wants quotes. */
 static void refuse_dash(struct parser *p, const struct ast *ident) {
-    if (!at_kind(p, '-') || (!at_identifier(p, 1, false) && kind_at(p, 1) != T_NUMBER) || (ident->flags & AST_F_QUOTED)) return;
+    if (!at_kind(p, '-') || (!at_identifier(p, 1, false) && kind_at(p, 1) != T_NUMBER) ||
+        (ident->flags & AST_F_QUOTED))
+        return;
     struct ast at = {.pos = tok_at(p, 0)->pos, .end = tok_at(p, 0)->end};
     buf whole = {0};
     buf_str(&whole, ident->text);
@@ -415,11 +454,13 @@ struct ast *parse_string(struct parser *p) {
 
 void parse_table_alias(struct parser *p, struct ast *item) {
     bool as = accept_word(p, W_AS);
-    if (as && at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
+    if (as && at_kind(p, '('))
+        set(p, item, SLOT_NAMES, parse_ident_list(p));
     else if (as ? at_identifier(p, 0, true) : at_bare_alias(p, true)) {
         set(p, item, SLOT_ALIAS, as ? parse_strict_ident(p) : parse_ident(p));
         if (at_kind(p, '(')) set(p, item, SLOT_NAMES, parse_ident_list(p));
-    } else if (as) syntax_error(p);
+    } else if (as)
+        syntax_error(p);
     done(p, item);
 }
 
@@ -427,8 +468,10 @@ void parse_table_alias(struct parser *p, struct ast *item) {
 
 /* A token behind a whole statement: an extra one if it is the last. */
 static void unexpected(struct parser *p) {
-    if (kind_at(p, 1) == T_END || kind_at(p, 1) == ';') syntax_extra(p);
-    else syntax_error(p);
+    if (kind_at(p, 1) == T_END || kind_at(p, 1) == ';')
+        syntax_extra(p);
+    else
+        syntax_error(p);
 }
 
 static void begin(struct parser *p, arena *a, str text) {
@@ -454,7 +497,8 @@ static void expect_end(struct parser *p) {
     if (!at_kind(p, T_END)) unexpected(p);
 }
 
-/* Blank texts are empty statements; one of comments or of ; alone is a syntax error, as in Spark. */
+/* Blank texts are empty statements; one of comments or of ; alone is a syntax error, as in Spark.
+ */
 static void nothing(struct parser *p) {
     if (!str_trim(p->text).n) {
         struct ast at = {0};
@@ -491,8 +535,10 @@ err *sql_parse_one(arena *a, str text, struct ast **ret) {
     struct parser p;
     begin(&p, a, text);
     struct ast *n = NULL;
-    if (at_kind(&p, T_END) || at_kind(&p, ';')) nothing(&p);
-    else n = parse_statement(&p);
+    if (at_kind(&p, T_END) || at_kind(&p, ';'))
+        nothing(&p);
+    else
+        n = parse_statement(&p);
     if (!failed(&p) && !at_kind(&p, T_END) && !at_kind(&p, ';')) unexpected(&p);
     while (accept(&p, ';')) continue;
     if (!failed(&p) && !at_kind(&p, T_END)) syntax_extra(&p);

@@ -15,7 +15,8 @@ static struct ast *parse_argument(struct parser *p, bool aliases) {
         add(p, n, parse_argument(p, false));
         return done(p, n);
     }
-    if (at_word(p, W_TABLE) && (kind_at(p, 1) == '(' || at_identifier(p, 1, true))) return parse_table_arg(p);
+    if (at_word(p, W_TABLE) && (kind_at(p, 1) == '(' || at_identifier(p, 1, true)))
+        return parse_table_arg(p);
     return aliases ? parse_named_expr(p) : parse_expr(p);
 }
 
@@ -25,8 +26,10 @@ static void parse_over(struct parser *p, struct ast *n) {
 }
 
 static void parse_nulls_treatment(struct parser *p, struct ast *n) {
-    if (accept_words(p, W_IGNORE, W_NULLS)) n->op = 'i';
-    else if (accept_words(p, W_RESPECT, W_NULLS)) n->op = 'r';
+    if (accept_words(p, W_IGNORE, W_NULLS))
+        n->op = 'i';
+    else if (accept_words(p, W_RESPECT, W_NULLS))
+        n->op = 'r';
 }
 
 /* What may follow the closing parenthesis. */
@@ -48,24 +51,29 @@ static struct ast *parse_call_clauses(struct parser *p, struct ast *n) {
         expect(p, ')');
     }
     parse_nulls_treatment(p, n);
-    if (at_word(p, W_OVER) && (kind_at(p, 1) == '(' || at_identifier(p, 1, false))) parse_over(p, n);
+    if (at_word(p, W_OVER) && (kind_at(p, 1) == '(' || at_identifier(p, 1, false)))
+        parse_over(p, n);
     return done(p, n);
 }
 
-static const char *const unit_words[] = {"YEAR",   "QUARTER", "MONTH",  "WEEK",        "DAY",        "DAYOFYEAR", "HOUR",
-                                         "MINUTE", "SECOND",  "MILLISECOND", "MICROSECOND"};
+static const char *const unit_words[] = {"YEAR",   "QUARTER",     "MONTH",      "WEEK",
+                                         "DAY",    "DAYOFYEAR",   "HOUR",       "MINUTE",
+                                         "SECOND", "MILLISECOND", "MICROSECOND"};
 
-/* dateadd(unit, n, t) and its relatives: three arguments, the first a bare unit, becomes its text. */
+/* dateadd(unit, n, t) and its relatives: three arguments, the first a bare unit, becomes its text.
+ */
 static void unit_argument(struct parser *p, struct ast *n, str function) {
     if (n->n != 3 || failed(p)) return;
     struct ast *unit = n->child[0];
     if (unit->kind == AST_LIT_STRING) {
         parse_error(p, n, "INVALID_PARAMETER_VALUE.DATETIME_UNIT", "functionName",
-                    arena_printf(p->a, "`%.*s`", STR_ARG(function)), "parameter", "`unit`", "invalidValue",
-                    arena_printf(p->a, "'%.*s'", STR_ARG(str_cut(unit->text, 200))), NULL);
+                    arena_printf(p->a, "`%.*s`", STR_ARG(function)), "parameter", "`unit`",
+                    "invalidValue", arena_printf(p->a, "'%.*s'", STR_ARG(str_cut(unit->text, 200))),
+                    NULL);
         return;
     }
-    if (unit->kind != AST_COLUMN || unit->child[0]->kind != AST_NAME || unit->child[0]->n != 1) return;
+    if (unit->kind != AST_COLUMN || unit->child[0]->kind != AST_NAME || unit->child[0]->n != 1)
+        return;
     str name = unit->child[0]->child[0]->text;
     for (size_t i = 0; i < ARRAY_LEN(unit_words); i++)
         if (str_ieq(name, str_of(unit_words[i]))) {
@@ -77,8 +85,8 @@ static void unit_argument(struct parser *p, struct ast *n, str function) {
 }
 
 static bool takes_unit(str f) {
-    static const char *const names[] = {"timestampadd", "dateadd", "date_add", "timestampdiff", "datediff", "date_diff",
-                                        "timediff"};
+    static const char *const names[] = {"timestampadd", "dateadd",   "date_add", "timestampdiff",
+                                        "datediff",     "date_diff", "timediff"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_ieq(f, str_of(names[i]))) return true;
     return false;
@@ -105,12 +113,15 @@ struct ast *parse_table_call(struct parser *p, struct ast *name) {
     if (at_word(p, W_DISTINCT) && quantified) {
         advance(p);
         n->flags |= AST_F_DISTINCT;
-    } else if (at_word(p, W_ALL) && quantified) advance(p);
+    } else if (at_word(p, W_ALL) && quantified)
+        advance(p);
     if (!at_kind(p, ')')) add(p, n, parse_argument(p, str_ieq(function, STR("struct"))));
     return parse_call_rest(p, n, function);
 }
 
-struct ast *parse_call(struct parser *p, struct ast *name) { return parse_call_clauses(p, parse_table_call(p, name)); }
+struct ast *parse_call(struct parser *p, struct ast *name) {
+    return parse_call_clauses(p, parse_table_call(p, name));
+}
 
 /* TABLE(t), TABLE(query), TABLE t [PARTITION BY …] [ORDER BY …] */
 struct ast *parse_table_arg(struct parser *p) {
@@ -118,7 +129,8 @@ struct ast *parse_table_arg(struct parser *p) {
     expect_word(p, W_TABLE);
     if (accept(p, '(')) {
         struct ast *from = node(p, AST_FROM_QUERY);
-        if (at_query(p)) set(p, from, SLOT_QUERY, parse_query(p));
+        if (at_query(p))
+            set(p, from, SLOT_QUERY, parse_query(p));
         else {
             from->kind = AST_FROM_TABLE;
             set(p, from, SLOT_NAME, parse_name(p));
@@ -134,8 +146,10 @@ struct ast *parse_table_arg(struct parser *p) {
         expect_word(p, W_PARTITION);
         n->flags |= AST_F_JSON;
     } else if (accept_words(p, W_PARTITION, W_BY) || accept_words(p, W_DISTRIBUTE, W_BY)) {
-        if (at_kind(p, '(')) set(p, n, SLOT_PARTITION, parse_paren_exprs(p));
-        else set(p, n, SLOT_PARTITION, parse_expr_list(p));
+        if (at_kind(p, '('))
+            set(p, n, SLOT_PARTITION, parse_paren_exprs(p));
+        else
+            set(p, n, SLOT_PARTITION, parse_expr_list(p));
     }
     if (accept_words(p, W_ORDER, W_BY) || accept_words(p, W_SORT, W_BY)) {
         bool parens = accept(p, '(');
@@ -150,10 +164,12 @@ struct ast *parse_table_arg(struct parser *p) {
 static struct ast *parse_bound(struct parser *p) {
     struct ast *n = node(p, AST_BOUND);
     if (at_word(p, W_UNBOUNDED) && (word_at(p, 1) == W_PRECEDING || word_at(p, 1) == W_FOLLOWING)) {
-        n->text = word_at(p, 1) == W_PRECEDING ? STR("unbounded preceding") : STR("unbounded following");
+        n->text =
+            word_at(p, 1) == W_PRECEDING ? STR("unbounded preceding") : STR("unbounded following");
         advance(p);
         advance(p);
-    } else if (accept_words(p, W_CURRENT, W_ROW)) n->text = STR("current row");
+    } else if (accept_words(p, W_CURRENT, W_ROW))
+        n->text = STR("current row");
     else {
         add(p, n, parse_expr(p));
         n->text = at_word(p, W_FOLLOWING) ? STR("following") : STR("preceding");
@@ -178,14 +194,18 @@ struct ast *parse_window_spec(struct parser *p) {
     struct ast *n = node(p, AST_WINDOW);
     expect(p, '(');
     enum sql_word w = word_at(p, 0);
-    bool clause = ((w == W_PARTITION || w == W_DISTRIBUTE || w == W_ORDER || w == W_SORT || w == W_CLUSTER) &&
-                   word_at(p, 1) == W_BY) ||
-                  ((w == W_ROWS || w == W_RANGE || w == W_GROUPS) && kind_at(p, 1) != ')');
+    bool clause =
+        ((w == W_PARTITION || w == W_DISTRIBUTE || w == W_ORDER || w == W_SORT || w == W_CLUSTER) &&
+         word_at(p, 1) == W_BY) ||
+        ((w == W_ROWS || w == W_RANGE || w == W_GROUPS) && kind_at(p, 1) != ')');
     if (!clause && at_identifier(p, 0, false)) set(p, n, SLOT_REF, parse_ident(p));
-    if (accept_words(p, W_CLUSTER, W_BY) || accept_words(p, W_PARTITION, W_BY) || accept_words(p, W_DISTRIBUTE, W_BY))
+    if (accept_words(p, W_CLUSTER, W_BY) || accept_words(p, W_PARTITION, W_BY) ||
+        accept_words(p, W_DISTRIBUTE, W_BY))
         set(p, n, SLOT_PARTITION, parse_expr_list(p));
-    if (accept_words(p, W_ORDER, W_BY) || accept_words(p, W_SORT, W_BY)) set(p, n, SLOT_ORDER, parse_sort_list(p));
-    if (at_word(p, W_ROWS) || at_word(p, W_RANGE) || at_word(p, W_GROUPS)) set(p, n, SLOT_FRAME, parse_frame(p));
+    if (accept_words(p, W_ORDER, W_BY) || accept_words(p, W_SORT, W_BY))
+        set(p, n, SLOT_ORDER, parse_sort_list(p));
+    if (at_word(p, W_ROWS) || at_word(p, W_RANGE) || at_word(p, W_GROUPS))
+        set(p, n, SLOT_FRAME, parse_frame(p));
     expect(p, ')');
     return done(p, n);
 }
@@ -267,7 +287,8 @@ static struct ast *not_special(struct parser *p, struct ast *n) {
 
 /* Does an argument that no special form has begin here: none, a => b, x -> y? */
 static bool ordinary_argument(const struct parser *p) {
-    return at_kind(p, ')') || at_lambda(p) || (at_identifier(p, 0, false) && kind_at(p, 1) == T_FAT);
+    return at_kind(p, ')') || at_lambda(p) ||
+           (at_identifier(p, 0, false) && kind_at(p, 1) == T_FAT);
 }
 
 static struct ast *parse_trim(struct parser *p) {
@@ -277,8 +298,10 @@ static struct ast *parse_trim(struct parser *p) {
         return not_special(p, n);
     }
     enum sql_word w = word_at(p, 0);
-    bool form = (w == W_BOTH || w == W_LEADING || w == W_TRAILING) && kind_at(p, 1) != ',' && kind_at(p, 1) != ')';
-    struct ast *how = text_argument(p, form ? lower_text(p, tok_text(p, tok_at(p, 0))) : STR("both"));
+    bool form = (w == W_BOTH || w == W_LEADING || w == W_TRAILING) && kind_at(p, 1) != ',' &&
+                kind_at(p, 1) != ')';
+    struct ast *how =
+        text_argument(p, form ? lower_text(p, tok_text(p, tok_at(p, 0))) : STR("both"));
     if (form) advance(p);
     struct ast *what = at_word(p, W_FROM) && form ? node(p, AST_LIT_NULL) : parse_expr(p);
     if (!form && !at_word(p, W_FROM)) {
@@ -313,22 +336,31 @@ static struct ast *parse_from_for(struct parser *p, enum sql_word second) {
 struct ast *parse_special_call(struct parser *p) {
     switch (word_at(p, 0)) {
     case W_CAST:
-    case W_TRY_CAST: return parse_cast(p);
-    case W_EXTRACT: return parse_extract(p);
-    case W_TRIM: return parse_trim(p);
+    case W_TRY_CAST:
+        return parse_cast(p);
+    case W_EXTRACT:
+        return parse_extract(p);
+    case W_TRIM:
+        return parse_trim(p);
     case W_SUBSTR:
-    case W_SUBSTRING: return parse_from_for(p, W_FROM);
-    case W_OVERLAY: return parse_from_for(p, W_PLACING);
-    case W_POSITION: return parse_from_for(p, W_IN);
-    default: return NULL;
+    case W_SUBSTRING:
+        return parse_from_for(p, W_FROM);
+    case W_OVERLAY:
+        return parse_from_for(p, W_PLACING);
+    case W_POSITION:
+        return parse_from_for(p, W_IN);
+    default:
+        return NULL;
     }
 }
 
 /* ---- numbers ---- */
 
-static void out_of_range(struct parser *p, const struct ast *n, const char *low, const char *high, const char *type) {
+static void out_of_range(struct parser *p, const struct ast *n, const char *low, const char *high,
+                         const char *type) {
     parse_error(p, n, "INVALID_NUMERIC_LITERAL_RANGE", "rawStrippedQualifier",
-                arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 400))), "minValue", low, "maxValue", high, "typeName", type, NULL);
+                arena_printf(p->a, "%.*s", STR_ARG(str_cut(n->text, 400))), "minValue", low,
+                "maxValue", high, "typeName", type, NULL);
 }
 
 /* A literal without exponent has as many digits as are written, without zeros in front. */
@@ -339,8 +371,8 @@ static void check_precision(struct parser *p, const struct ast *n) {
         if (c >= '0' && c <= '9' && (digits || c != '0')) digits++;
     }
     if (digits > 38)
-        parse_error(p, n, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "precision", arena_printf(p->a, "%u", digits), "maxPrecision", "38",
-                    NULL);
+        parse_error(p, n, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "precision",
+                    arena_printf(p->a, "%u", digits), "maxPrecision", "38", NULL);
 }
 
 static void check_range(struct parser *p, const struct ast *n) {
@@ -352,7 +384,8 @@ static void check_range(struct parser *p, const struct ast *n) {
         if (!whole || v < INT8_MIN || v > INT8_MAX) out_of_range(p, n, "-128", "127", "tinyint");
         break;
     case 'S':
-        if (!whole || v < INT16_MIN || v > INT16_MAX) out_of_range(p, n, "-32768", "32767", "smallint");
+        if (!whole || v < INT16_MIN || v > INT16_MAX)
+            out_of_range(p, n, "-32768", "32767", "smallint");
         break;
     case 'L':
         if (!whole) out_of_range(p, n, "-9223372036854775808", "9223372036854775807", "bigint");
@@ -367,9 +400,11 @@ static void check_range(struct parser *p, const struct ast *n) {
         break;
     default:
         if (memchr(n->text.p, 'e', n->text.n) || memchr(n->text.p, 'E', n->text.n)) {
-            if (n->op == 0 && str_to_f64(n->text, &d) && (d > 1.7976931348623157e308 || d < -1.7976931348623157e308))
+            if (n->op == 0 && str_to_f64(n->text, &d) &&
+                (d > 1.7976931348623157e308 || d < -1.7976931348623157e308))
                 out_of_range(p, n, "-1.7976931348623157E+308", "1.7976931348623157E+308", "double");
-        } else check_precision(p, n);
+        } else
+            check_precision(p, n);
         break;
     }
 }
@@ -399,15 +434,18 @@ struct ast *parse_number(struct parser *p, bool negative) {
     n->text = s;
     advance(p);
     done(p, n);
-    if (n->op || n->text.n > 18) check_range(p, n);
-    else if (memchr(n->text.p, 'e', n->text.n) || memchr(n->text.p, 'E', n->text.n)) check_range(p, n);
+    if (n->op || n->text.n > 18)
+        check_range(p, n);
+    else if (memchr(n->text.p, 'e', n->text.n) || memchr(n->text.p, 'E', n->text.n))
+        check_range(p, n);
     return n;
 }
 
 /* ---- intervals ---- */
 
 static bool is_unit(const struct parser *p, uint32_t ahead) {
-    static const char *const units[] = {"YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND",
+    static const char *const units[] = {"YEAR",        "MONTH",     "WEEK",   "DAY",
+                                        "HOUR",        "MINUTE",    "SECOND", "MILLISECOND",
                                         "MICROSECOND", "NANOSECOND"};
     const struct sql_token *t = tok_at(p, ahead);
     if (t->kind != T_WORD) return false;
@@ -415,12 +453,14 @@ static bool is_unit(const struct parser *p, uint32_t ahead) {
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         str u = str_of(units[i]);
         if (str_ieq(s, u)) return true;
-        if (s.n == u.n + 1 && (s.p[u.n] == 's' || s.p[u.n] == 'S') && str_ieq(str_cut(s, u.n), u)) return true;
+        if (s.n == u.n + 1 && (s.p[u.n] == 's' || s.p[u.n] == 'S') && str_ieq(str_cut(s, u.n), u))
+            return true;
     }
     return false;
 }
 
-/* Length in tokens of the value of an interval that begins `ahead`, 0 if none does: '1', 1, -1, (…), :p, ? */
+/* Length in tokens of the value of an interval that begins `ahead`, 0 if none does: '1', 1, -1,
+ * (…), :p, ? */
 static uint32_t interval_value(const struct parser *p, uint32_t ahead) {
     unsigned k = kind_at(p, ahead);
     if (k == '+' || k == '-') {
@@ -466,7 +506,8 @@ static void single_from_to(struct parser *p, struct ast *n) {
 static void check_mixed(struct parser *p, struct ast *n) {
     bool months = false, other = false;
     for (uint32_t i = 1; i < n->n; i += 2) {
-        unsigned c = (unsigned char)n->child[i]->text.p[0] | 32, d = (unsigned char)n->child[i]->text.p[1] | 32;
+        unsigned c = (unsigned char)n->child[i]->text.p[0] | 32,
+                 d = (unsigned char)n->child[i]->text.p[1] | 32;
         bool month = c == 'y' || (c == 'm' && d == 'o');
         months = months || month;
         other = other || !month;
@@ -474,7 +515,8 @@ static void check_mixed(struct parser *p, struct ast *n) {
     done(p, n);
     if (months && other)
         parse_error(p, n, "_LEGACY_ERROR_TEMP_0029", "literal",
-                    arena_printf(p->a, "%.*s", STR_ARG(str_n(p->text.p + n->pos, n->end - n->pos))), NULL);
+                    arena_printf(p->a, "%.*s", STR_ARG(str_n(p->text.p + n->pos, n->end - n->pos))),
+                    NULL);
 }
 
 /* NULL where `interval` is a name. */
@@ -504,7 +546,8 @@ struct ast *parse_interval(struct parser *p) {
             set(p, n, SLOT_TO, parse_ident(p));
             done(p, n);
             struct ast at = {.pos = value->pos, .end = n->end};
-            if (value->kind != AST_LIT_STRING && value->kind != AST_UNARY) parse_error(p, &at, "_LEGACY_ERROR_TEMP_0027", NULL);
+            if (value->kind != AST_LIT_STRING && value->kind != AST_UNARY)
+                parse_error(p, &at, "_LEGACY_ERROR_TEMP_0027", NULL);
             if (interval_value(p, 0) && is_unit(p, interval_value(p, 0))) single_from_to(p, n);
             return n;
         }

@@ -23,8 +23,10 @@ struct ast *parse_partition_spec(struct parser *p) {
         struct ast *v = node(p, AST_PARTVAL);
         v->text = parse_ident(p)->text;
         if (accept(p, '=')) {
-            if (at_kind(p, ')') || at_kind(p, ',')) syntax_error(p);
-            else add(p, v, parse_value(p));
+            if (at_kind(p, ')') || at_kind(p, ','))
+                syntax_error(p);
+            else
+                add(p, v, parse_value(p));
         }
         add(p, list, done(p, v));
     } while (accept(p, ','));
@@ -59,8 +61,10 @@ static struct ast *parse_insert_directory(struct parser *p, struct ast *n) {
 
 static void parse_replace(struct parser *p, struct ast *n) {
     advance(p);
-    if (accept_word(p, W_WHERE)) set(p, n, SLOT_WHERE, parse_expr(p));
-    else if (accept_word(p, W_ON)) set(p, n, SLOT_ON, parse_expr(p));
+    if (accept_word(p, W_WHERE))
+        set(p, n, SLOT_WHERE, parse_expr(p));
+    else if (accept_word(p, W_ON))
+        set(p, n, SLOT_ON, parse_expr(p));
     else {
         expect_word(p, W_USING);
         struct ast *list = node(p, AST_LIST);
@@ -102,9 +106,11 @@ static struct ast *parse_insert(struct parser *p, struct ast *n) {
     }
     if (accept_word(p, W_OVERWRITE)) {
         n->flags |= AST_F_OVERWRITE;
-        if (text_at(p, 0, "DIRECTORY") || (at_word(p, W_LOCAL) && text_at(p, 1, "DIRECTORY"))) return parse_insert_directory(p, n);
+        if (text_at(p, 0, "DIRECTORY") || (at_word(p, W_LOCAL) && text_at(p, 1, "DIRECTORY")))
+            return parse_insert_directory(p, n);
         (void)accept_word(p, W_INTO);
-    } else expect_word(p, W_INTO);
+    } else
+        expect_word(p, W_INTO);
     if (at_word(p, W_TABLE) && (at_identifier(p, 1, true))) advance(p);
     set(p, n, SLOT_NAME, parse_name(p));
     if (at_word(p, W_AS)) set(p, n, SLOT_ALIAS, parse_target_alias(p));
@@ -190,8 +196,10 @@ static struct ast *parse_merge_do(struct parser *p, bool insert) {
     if (insert) syntax_error(p);
     expect_word(p, W_UPDATE);
     expect_word(p, W_SET);
-    if (accept(p, '*')) n->flags |= AST_F_ALL;
-    else set(p, n, SLOT_ITEMS, parse_assignments(p));
+    if (accept(p, '*'))
+        n->flags |= AST_F_ALL;
+    else
+        set(p, n, SLOT_ITEMS, parse_assignments(p));
     return done(p, n);
 }
 
@@ -201,14 +209,14 @@ static struct ast *parse_merge_when(struct parser *p) {
     bool not = accept_word(p, W_NOT);
     expect_word(p, W_MATCHED);
     bool source = false;
-    if (not && accept_word(p, W_BY)) {
+    if (not &&accept_word(p, W_BY)) {
         source = accept_word(p, W_SOURCE);
         if (!source) expect_word(p, W_TARGET);
     }
     n->text = !not ? STR("matched") : source ? STR("not_matched_by_source") : STR("not_matched");
     if (accept_word(p, W_AND)) set(p, n, SLOT_COND, parse_expr(p));
     expect_word(p, W_THEN);
-    set(p, n, SLOT_ACTION, parse_merge_do(p, not && !source));
+    set(p, n, SLOT_ACTION, parse_merge_do(p, not &&!source));
     return done(p, n);
 }
 
@@ -255,11 +263,16 @@ static struct ast *parse_merge(struct parser *p, struct ast *n) {
 struct ast *parse_dml(struct parser *p) {
     struct ast *n = node(p, AST_S_INSERT);
     switch (word_at(p, 0)) {
-    case W_INSERT: return parse_insert(p, n);
-    case W_UPDATE: return parse_update(p, n);
-    case W_DELETE: return parse_delete(p, n);
-    case W_MERGE: return parse_merge(p, n);
-    default: return NULL;
+    case W_INSERT:
+        return parse_insert(p, n);
+    case W_UPDATE:
+        return parse_update(p, n);
+    case W_DELETE:
+        return parse_delete(p, n);
+    case W_MERGE:
+        return parse_merge(p, n);
+    default:
+        return NULL;
     }
 }
 
@@ -312,14 +325,20 @@ struct ast *parse_statement(struct parser *p) {
     case W_INSERT:
     case W_UPDATE:
     case W_DELETE:
-    case W_MERGE: return parse_dml(p);
-    case W_EXPLAIN: return parse_explain(p);
+    case W_MERGE:
+        return parse_dml(p);
+    case W_EXPLAIN:
+        return parse_explain(p);
     case W_CREATE:
-    case W_REPLACE: n = parse_create(p); break;
-    case W_BEGIN:
-        if (!text_at(p, 1, "TRANSACTION") && kind_at(p, 1) != T_END && kind_at(p, 1) != ';') n = parse_script(p);
+    case W_REPLACE:
+        n = parse_create(p);
         break;
-    default: break;
+    case W_BEGIN:
+        if (!text_at(p, 1, "TRANSACTION") && kind_at(p, 1) != T_END && kind_at(p, 1) != ';')
+            n = parse_script(p);
+        break;
+    default:
+        break;
     }
     if (!n) n = parse_session(p);
     if (!n) n = parse_command(p);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Expressions. From loosest to tightest, as in Spark:
- *   OR   AND   NOT   [NOT] BETWEEN IN LIKE …, IS   = <> < <= > >= <=>   |   ^   &   << >> >>>   + - ||   * / % DIV   - + ~
- *   [ ] . :: : COLLATE
- * One predicate (BETWEEN, IN, LIKE, IS) may follow a value; comparisons chain to the left.
+ *   OR   AND   NOT   [NOT] BETWEEN IN LIKE …, IS   = <> < <= > >= <=>   |   ^   &   << >> >>>   + -
+ * ||   * / % DIV   - + ~ [ ] . :: : COLLATE One predicate (BETWEEN, IN, LIKE, IS) may follow a
+ * value; comparisons chain to the left.
  */
 #include "sql/parse.h"
 
@@ -12,7 +12,8 @@
 static struct ast *parse_not(struct parser *p);
 
 /* Operands low … high as a balanced tree, the way Spark does it: captions show it. */
-static struct ast *balance(struct parser *p, const struct ast *list, uint32_t low, uint32_t high, str op) {
+static struct ast *balance(struct parser *p, const struct ast *list, uint32_t low, uint32_t high,
+                           str op) {
     if (low == high) return list->child[low];
     uint32_t mid = high - low == 1 ? low : low + (high - low) / 2;
     struct ast *n = ast_new(p->a, AST_BINARY, list->pos, list->end);
@@ -77,7 +78,8 @@ static void empty_predicate(struct parser *p, uint32_t pos, const char *cls, con
 
 static struct ast *parse_in(struct parser *p, struct ast *n, uint32_t pos) {
     expect(p, '(');
-    if (at_query(p)) set(p, n, SLOT_QUERY, parse_query(p));
+    if (at_query(p))
+        set(p, n, SLOT_QUERY, parse_query(p));
     else {
         if (at_kind(p, ')')) empty_predicate(p, pos, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", NULL);
         do add(p, n, parse_expr(p));
@@ -97,7 +99,9 @@ static struct ast *parse_like(struct parser *p, struct ast *n, uint32_t pos) {
         n->op = w == W_ALL ? 'A' : 'a';
         advance(p);
         advance(p);
-        if (at_kind(p, ')')) empty_predicate(p, pos, "_LEGACY_ERROR_TEMP_0064", "Expected something between '(' and ')'.");
+        if (at_kind(p, ')'))
+            empty_predicate(p, pos, "_LEGACY_ERROR_TEMP_0064",
+                            "Expected something between '(' and ')'.");
         do add(p, n, parse_expr(p));
         while (accept(p, ','));
         expect(p, ')');
@@ -134,14 +138,18 @@ static struct ast *parse_is(struct parser *p, struct ast *n) {
         n->text = STR("distinct");
         add(p, n, parse_value(p));
         return n;
-    default: syntax_error(p); return n;
+    default:
+        syntax_error(p);
+        return n;
     }
 }
 
 static struct ast *parse_between(struct parser *p, struct ast *n) {
     advance(p);
-    if (accept_word(p, W_SYMMETRIC)) n->flags |= AST_F_SYMMETRIC;
-    else (void)accept_word(p, W_ASYMMETRIC);
+    if (accept_word(p, W_SYMMETRIC))
+        n->flags |= AST_F_SYMMETRIC;
+    else
+        (void)accept_word(p, W_ASYMMETRIC);
     add(p, n, parse_value(p));
     expect_word(p, W_AND);
     add(p, n, parse_value(p));
@@ -172,26 +180,30 @@ static struct ast *parse_predicated(struct parser *p) {
     case W_LIKE:
     case W_ILIKE:
     case W_RLIKE:
-    case W_REGEXP: break;
+    case W_REGEXP:
+        break;
     case W_IS:
         if (not || bang) return x;
         n = wrap(p, AST_IS, x);
         n->pos = pos;
         return done(p, parse_is(p, n));
-    default: return x;
+    default:
+        return x;
     }
     uint32_t from = tok_at(p, 0)->pos;
     if (bang) (void)discontinued_bang(p);
-    if (not) advance(p);
+    if (not ) advance(p);
     enum sql_word w = word_at(p, 0);
     n = wrap(p, w == W_BETWEEN ? AST_BETWEEN : w == W_IN ? AST_IN : AST_LIKE, x);
     n->pos = pos;
-    if (not) n->flags = AST_F_NOT;
-    if (w == W_BETWEEN) parse_between(p, n);
+    if (not ) n->flags = AST_F_NOT;
+    if (w == W_BETWEEN)
+        parse_between(p, n);
     else if (w == W_IN) {
         advance(p);
         parse_in(p, n, from);
-    } else parse_like(p, n, from);
+    } else
+        parse_like(p, n, from);
     return done(p, n);
 }
 
@@ -204,17 +216,22 @@ static uint32_t closing_angles(const struct parser *p) {
     return n;
 }
 
-/* Binding strength of the binary operator at the current token, 0 if none stands there; its text and how many tokens it is. */
+/* Binding strength of the binary operator at the current token, 0 if none stands there; its text
+ * and how many tokens it is. */
 static unsigned operator_at(const struct parser *p, str *ret_text, uint32_t *ret_n) {
     *ret_n = 1;
-#define IS(level, text)                                                                                                \
-    *ret_text = STR(text);                                                                                             \
+#define IS(level, text)                                                                            \
+    *ret_text = STR(text);                                                                         \
     return level
     switch (kind_at(p, 0)) {
-    case '=': IS(1, "=");
-    case T_NEQ: IS(1, "<>");
-    case '<': IS(1, "<");
-    case T_LE: IS(1, "<=");
+    case '=':
+        IS(1, "=");
+    case T_NEQ:
+        IS(1, "<>");
+    case '<':
+        IS(1, "<");
+    case T_LE:
+        IS(1, "<=");
     case '>':
         *ret_n = closing_angles(p);
         if (*ret_n == 3) {
@@ -224,26 +241,38 @@ static unsigned operator_at(const struct parser *p, str *ret_text, uint32_t *ret
             IS(5, ">>");
         }
         IS(1, ">");
-    case T_GE: IS(1, ">=");
-    case T_NSEQ: IS(1, "<=>");
+    case T_GE:
+        IS(1, ">=");
+    case T_NSEQ:
+        IS(1, "<=>");
     case '|':
         if (at_pipe(p)) return 0;
         IS(2, "|");
-    case '^': IS(3, "^");
-    case '&': IS(4, "&");
-    case T_SHL: IS(5, "<<");
-    case '+': IS(6, "+");
-    case '-': IS(6, "-");
-    case T_CONCAT: IS(6, "||");
-    case '*': IS(7, "*");
-    case '/': IS(7, "/");
-    case '%': IS(7, "%");
+    case '^':
+        IS(3, "^");
+    case '&':
+        IS(4, "&");
+    case T_SHL:
+        IS(5, "<<");
+    case '+':
+        IS(6, "+");
+    case '-':
+        IS(6, "-");
+    case T_CONCAT:
+        IS(6, "||");
+    case '*':
+        IS(7, "*");
+    case '/':
+        IS(7, "/");
+    case '%':
+        IS(7, "%");
     case T_WORD:
         if (at_word(p, W_DIV)) {
             IS(7, "div");
         }
         return 0;
-    default: return 0;
+    default:
+        return 0;
     }
 #undef IS
 }
@@ -267,7 +296,9 @@ static struct ast *parse_operators(struct parser *p, unsigned least) {
     return left;
 }
 
-struct ast *parse_value(struct parser *p) { return parse_operators(p, 1); }
+struct ast *parse_value(struct parser *p) {
+    return parse_operators(p, 1);
+}
 
 static struct ast *parse_postfix(struct parser *p);
 
@@ -294,13 +325,17 @@ static struct ast *parse_path(struct parser *p, struct ast *n) {
     for (;; first = false) {
         if (at_kind(p, '[')) {
             advance(p);
-            if (!at_kind(p, T_NUMBER) && !at_string(p, 0) && !at_kind(p, '*') && !at_identifier(p, 0, false)) syntax_error(p);
+            if (!at_kind(p, T_NUMBER) && !at_string(p, 0) && !at_kind(p, '*') &&
+                !at_identifier(p, 0, false))
+                syntax_error(p);
             advance(p);
             expect(p, ']');
-        } else if (first ? at_identifier(p, 0, false) : at_kind(p, '.') && at_identifier(p, 1, false)) {
+        } else if (first ? at_identifier(p, 0, false)
+                         : at_kind(p, '.') && at_identifier(p, 1, false)) {
             if (!first) advance(p);
             advance(p);
-        } else break;
+        } else
+            break;
     }
     done(p, n);
     n->text = n->end > from ? str_n(p->text.p + from, n->end - from) : STR("");
@@ -352,7 +387,8 @@ static struct ast *parse_postfix(struct parser *p) {
             n = parse_path(p, chain(p, AST_PATH, n, pos));
         } else if (k == T_WORD && at_word(p, W_COLLATE) && at_identifier(p, 1, false)) {
             n = parse_collate(p, chain(p, AST_COLLATE, n, pos));
-        } else break;
+        } else
+            break;
         done(p, n);
     }
     chain_end(p, outer);
@@ -405,7 +441,8 @@ struct ast *parse_lambda(struct parser *p) {
         do add(p, n, parse_ident(p));
         while (accept(p, ','));
         expect(p, ')');
-    } else add(p, n, parse_ident(p));
+    } else
+        add(p, n, parse_ident(p));
     expect(p, T_ARROW);
     set(p, n, SLOT_EXPR, parse_expr(p));
     return done(p, n);
@@ -440,7 +477,8 @@ static struct ast *parse_paren(struct parser *p) {
 static struct ast *parse_named(struct parser *p) {
     uint32_t pos = tok_at(p, 0)->pos;
     struct ast *name;
-    if (at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(') name = parse_name(p);
+    if (at_word(p, W_IDENTIFIER) && kind_at(p, 1) == '(')
+        name = parse_name(p);
     else {
         name = node(p, AST_NAME);
         add(p, name, parse_ident(p));
@@ -469,7 +507,11 @@ static struct ast *parse_typed_literal(struct parser *p) {
     static const struct {
         const char *word;
         char op;
-    } words[] = {{"DATE", 'd'}, {"TIMESTAMP", 't'}, {"TIMESTAMP_NTZ", 'n'}, {"TIMESTAMP_LTZ", 'l'}, {"TIME", 'T'}};
+    } words[] = {{"DATE", 'd'},
+                 {"TIMESTAMP", 't'},
+                 {"TIMESTAMP_NTZ", 'n'},
+                 {"TIMESTAMP_LTZ", 'l'},
+                 {"TIME", 'T'}};
     n->text = value->text;
     n->op = 'x';
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -480,8 +522,10 @@ static struct ast *parse_typed_literal(struct parser *p) {
         char *upper = arena_strndup(p->a, word->text.p, word->text.n);
         for (char *c = upper; *c; c++)
             if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 32);
-        parse_error(p, n, "UNSUPPORTED_TYPED_LITERAL", "unsupportedType", arena_printf(p->a, "\"%s\"", upper),
-                    "supportedTypes", "\"DATE\", \"TIMESTAMP_NTZ\", \"TIMESTAMP_LTZ\", \"TIMESTAMP\", \"INTERVAL\", \"X\", \"TIME\"",
+        parse_error(p, n, "UNSUPPORTED_TYPED_LITERAL", "unsupportedType",
+                    arena_printf(p->a, "\"%s\"", upper), "supportedTypes",
+                    "\"DATE\", \"TIMESTAMP_NTZ\", \"TIMESTAMP_LTZ\", \"TIMESTAMP\", \"INTERVAL\", "
+                    "\"X\", \"TIME\"",
                     NULL);
         return n;
     }
@@ -491,7 +535,9 @@ static struct ast *parse_typed_literal(struct parser *p) {
     char *bytes = arena_alloc(p->a, hex.n / 2 + 1);
     for (size_t i = 0; i < hex.n; i++) {
         char c = hex.p[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int d = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                     : -1;
         if (d < 0) {
             parse_error(p, n, "INVALID_TYPED_LITERAL", "valueType", "\"X\"", "value",
                         arena_printf(p->a, "'%.*s'", STR_ARG(str_cut(hex, 200))), NULL);
@@ -508,7 +554,8 @@ static struct ast *parse_typed_literal(struct parser *p) {
 static struct ast *parse_parameter(struct parser *p) {
     struct ast *n = node(p, AST_PARAM);
     n->text = STR("");
-    if (accept(p, '?')) n->op = (uint16_t)p->n_markers++;
+    if (accept(p, '?'))
+        n->op = (uint16_t)p->n_markers++;
     else {
         expect(p, ':');
         n->text = parse_ident(p)->text;
@@ -537,13 +584,16 @@ static struct ast *parse_word(struct parser *p) {
         if (w == W_TRUE) n->flags = AST_F_TRUE;
         advance(p);
         return n;
-    case W_CASE: return parse_case(p);
+    case W_CASE:
+        return parse_case(p);
     case W_DEFAULT:
         if (!p->in_dml || !alone) break;
         n = node(p, AST_DEFAULT);
         advance(p);
         return n;
-    case W_INTERVAL: n = parse_interval(p); break;
+    case W_INTERVAL:
+        n = parse_interval(p);
+        break;
     case W_CURRENT_DATE:
     case W_CURRENT_TIMESTAMP:
     case W_CURRENT_TIME:
@@ -566,21 +616,29 @@ static struct ast *parse_word(struct parser *p) {
 struct ast *parse_primary(struct parser *p) {
     struct ast *n;
     switch (kind_at(p, 0)) {
-    case T_NUMBER: return parse_number(p, false);
+    case T_NUMBER:
+        return parse_number(p, false);
     case '-':
         advance(p);
         return parse_number(p, true);
     case T_STRING:
-    case T_DSTRING: return parse_string(p);
-    case T_WORD: return parse_word(p);
-    case T_QUOTED: return kind_at(p, 1) == T_ARROW ? parse_lambda(p) : parse_named(p);
-    case '(': return parse_paren(p);
+    case T_DSTRING:
+        return parse_string(p);
+    case T_WORD:
+        return parse_word(p);
+    case T_QUOTED:
+        return kind_at(p, 1) == T_ARROW ? parse_lambda(p) : parse_named(p);
+    case '(':
+        return parse_paren(p);
     case '*':
         n = node(p, AST_STAR);
         return parse_star(p, n);
     case '?':
-    case ':': return parse_parameter(p);
-    default: syntax_error(p); return node(p, AST_LIT_NULL);
+    case ':':
+        return parse_parameter(p);
+    default:
+        syntax_error(p);
+        return node(p, AST_LIT_NULL);
     }
 }
 
@@ -603,7 +661,8 @@ struct ast *parse_named_expr(struct parser *p) {
     return done(p, n);
 }
 
-/* A comma that goes on with this list, not with the arguments of the call around it (… ORDER BY a, x => 1). */
+/* A comma that goes on with this list, not with the arguments of the call around it (… ORDER BY a,
+ * x => 1). */
 static bool accept_more(struct parser *p) {
     if (!at_kind(p, ',') || (at_identifier(p, 1, false) && kind_at(p, 2) == T_FAT)) return false;
     advance(p);
@@ -632,10 +691,14 @@ struct ast *parse_sort_list(struct parser *p) {
     struct ast *list = node(p, AST_LIST);
     do {
         struct ast *e = parse_expr(p), *s = wrap(p, AST_SORT, e);
-        if (accept_word(p, W_DESC)) s->flags |= AST_F_DESC;
-        else (void)accept_word(p, W_ASC);
-        if (accept_words(p, W_NULLS, W_FIRST)) s->op = 'f';
-        else if (accept_words(p, W_NULLS, W_LAST)) s->op = 'l';
+        if (accept_word(p, W_DESC))
+            s->flags |= AST_F_DESC;
+        else
+            (void)accept_word(p, W_ASC);
+        if (accept_words(p, W_NULLS, W_FIRST))
+            s->op = 'f';
+        else if (accept_words(p, W_NULLS, W_LAST))
+            s->op = 'l';
         add(p, list, done(p, s));
     } while (accept_more(p));
     return done(p, list);

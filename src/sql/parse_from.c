@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stands in FROM: tables, subqueries, functions, joins, PIVOT, UNPIVOT, LATERAL VIEW, TABLESAMPLE, time travel. */
+/* What stands in FROM: tables, subqueries, functions, joins, PIVOT, UNPIVOT, LATERAL VIEW,
+ * TABLESAMPLE, time travel. */
 #include "sql/parse.h"
 
 /* ---- tables ---- */
 
 void mark_path(struct ast *table) {
-    static const char *const formats[] = {"parquet", "delta", "csv", "json", "orc", "avro", "text", "binaryfile", "xml"};
+    static const char *const formats[] = {"parquet", "delta", "csv",        "json", "orc",
+                                          "avro",    "text",  "binaryfile", "xml"};
     struct ast *name = ast_get(table, SLOT_NAME);
     if (!ast_is(name, AST_NAME) || name->n != 2 || !(name->child[1]->flags & AST_F_QUOTED)) return;
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
@@ -25,7 +27,8 @@ static void parse_time_travel(struct parser *p, struct ast *n) {
             struct ast *time = node(p, AST_LIT_STRING);
             time->text = s;
             set(p, n, SLOT_TIMESTAMP, time);
-        } else syntax_error(p);
+        } else
+            syntax_error(p);
         advance(p);
         return;
     }
@@ -50,16 +53,24 @@ static struct ast *sample_number(struct parser *p) {
 static void check_sample(struct parser *p, const struct ast *n) {
     const struct ast *size = n->child[0];
     double d = 0;
-    struct ast at = {.pos = n->pos, .end = tok_at(p, 0)->end};
+    const struct ast at = *n;
     if (str_eqz(n->text, "bytes")) {
         str text = str_n(p->text.p + size->pos, size->end - size->pos);
-        bool bytes = text.n > 1 && strchr("BKMGbkmg", text.p[text.n - 1]) && text.p[0] >= '0' && text.p[0] <= '9';
-        if (bytes) parse_error(p, &at, "_LEGACY_ERROR_TEMP_0015", "msg", "byteLengthLiteral", NULL);
+        bool bytes = text.n > 1 && strchr("BKMGbkmg", text.p[text.n - 1]) && text.p[0] >= '0' &&
+                     text.p[0] <= '9';
+        if (bytes)
+            parse_error(p, &at, "_LEGACY_ERROR_TEMP_0015", "msg", "byteLengthLiteral", NULL);
         else
-            parse_error(p, &at, "_LEGACY_ERROR_TEMP_0016", "bytesStr", arena_printf(p->a, "%.*s", STR_ARG(str_cut(text, 100))), NULL);
-    } else if (str_eqz(n->text, "percent") && size->kind == AST_LIT_NUMBER && str_to_f64(size->text, &d) && (d < 0 || d > 100)) {
+            parse_error(p, &at, "_LEGACY_ERROR_TEMP_0016", "bytesStr",
+                        arena_printf(p->a, "%.*s", STR_ARG(str_cut(text, 100))), NULL);
+    } else if (str_eqz(n->text, "percent") && size->kind == AST_LIT_NUMBER &&
+               str_to_f64(size->text, &d) && (d < 0 || d > 100)) {
+        double f = d / 100;
+        bool whole = f > -1e15 && f < 1e15 && f == (double)(int64_t)f;
+        const char *shown = arena_printf(p->a, whole ? "%.1f" : "%g", f);
         parse_error(p, &at, "_LEGACY_ERROR_TEMP_0063", "msg",
-                    arena_printf(p->a, "Sampling fraction (%s%g) must be on interval [0, 1]", "", d / 100), NULL);
+                    arena_printf(p->a, "Sampling fraction (%s) must be on interval [0, 1]", shown),
+                    NULL);
     }
 }
 
@@ -80,10 +91,12 @@ struct ast *parse_sample(struct parser *p) {
         parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0014", NULL);
     } else {
         add(p, n, sample_number(p));
-        if (accept_word(p, W_PERCENT)) n->text = STR("percent");
-        else if (accept_word(p, W_ROWS) || accept_word(p, W_ROW)) n->text = STR("rows");
-        else n->text = STR("bytes");
-        check_sample(p, n);
+        if (accept_word(p, W_PERCENT))
+            n->text = STR("percent");
+        else if (accept_word(p, W_ROWS) || accept_word(p, W_ROW))
+            n->text = STR("rows");
+        else
+            n->text = STR("bytes");
     }
     expect(p, ')');
     if (at_word(p, W_REPEATABLE)) {
@@ -92,15 +105,19 @@ struct ast *parse_sample(struct parser *p) {
         set(p, n, SLOT_SEED, sample_number(p));
         expect(p, ')');
     }
-    return done(p, n);
+    done(p, n);
+    if (n->n == 1 && !failed(p)) check_sample(p, n);
+    return n;
 }
 
 static void parse_item_tail(struct parser *p, struct ast *n) {
-    if (at_word(p, W_TABLESAMPLE) && (kind_at(p, 1) == '(' || kind_at(p, 2) == '(')) set(p, n, SLOT_SAMPLE, parse_sample(p));
+    if (at_word(p, W_TABLESAMPLE) && (kind_at(p, 1) == '(' || kind_at(p, 2) == '('))
+        set(p, n, SLOT_SAMPLE, parse_sample(p));
     parse_table_alias(p, n);
     if (n->kind != AST_FROM_TABLE && n->kind != AST_FROM_QUERY) return;
     /* Databricks also takes the sample after the alias. */
-    if (at_word(p, W_TABLESAMPLE) && kind_at(p, 1) == '(' && !ast_get(n, SLOT_SAMPLE)) set(p, n, SLOT_SAMPLE, parse_sample(p));
+    if (at_word(p, W_TABLESAMPLE) && kind_at(p, 1) == '(' && !ast_get(n, SLOT_SAMPLE))
+        set(p, n, SLOT_SAMPLE, parse_sample(p));
 }
 
 static struct ast *parse_from_call(struct parser *p, uint32_t pos, struct ast *name) {
@@ -139,14 +156,16 @@ static struct ast *parse_from_paren(struct parser *p) {
 
 static struct ast *parse_from_named(struct parser *p) {
     uint32_t pos = tok_at(p, 0)->pos;
-    bool stream = at_word(p, W_STREAM) && (kind_at(p, 1) == '(' || (at_identifier(p, 1, true) && word_at(p, 1) != W_AS));
+    bool stream = at_word(p, W_STREAM) &&
+                  (kind_at(p, 1) == '(' || (at_identifier(p, 1, true) && word_at(p, 1) != W_AS));
     bool parens = false;
     if (stream) {
         advance(p);
         parens = accept(p, '(');
     }
     if (p->in_copy && at_string(p, 0)) {
-        struct ast *path = node(p, AST_FROM_TABLE), *file = node(p, AST_NAME), *part = node(p, AST_IDENT);
+        struct ast *path = node(p, AST_FROM_TABLE), *file = node(p, AST_NAME),
+                   *part = node(p, AST_IDENT);
         part->text = parse_string(p)->text;
         part->flags = AST_F_QUOTED;
         add(p, file, part);
@@ -162,13 +181,15 @@ static struct ast *parse_from_named(struct parser *p) {
     if (stream && at_kind(p, '(')) {
         n->kind = AST_FROM_CALL;
         set(p, n, SLOT_CALL, parse_table_call(p, name));
-    } else set(p, n, SLOT_NAME, name);
+    } else
+        set(p, n, SLOT_NAME, name);
     if (stream) n->flags |= AST_F_STREAM;
     if (parens) expect(p, ')');
     if (n->kind == AST_FROM_TABLE) {
         mark_path(n);
         parse_time_travel(p, n);
-        if (at_word(p, W_WITH) && (kind_at(p, 1) == '(' || (word_at(p, 1) == W_OPTIONS && kind_at(p, 2) == '('))) {
+        if (at_word(p, W_WITH) &&
+            (kind_at(p, 1) == '(' || (word_at(p, 1) == W_OPTIONS && kind_at(p, 2) == '('))) {
             advance(p);
             (void)accept_word(p, W_OPTIONS);
             set(p, n, SLOT_OPTIONS, parse_properties(p));
@@ -189,7 +210,8 @@ struct ast *parse_from_primary(struct parser *p) {
         return n;
     }
     if (at_kind(p, '(')) return parse_from_paren(p);
-    if (at_word(p, W_VALUES) && kind_at(p, 1) != T_END && kind_at(p, 1) != ',' && kind_at(p, 1) != '.' && kind_at(p, 1) != ')') {
+    if (at_word(p, W_VALUES) && kind_at(p, 1) != T_END && kind_at(p, 1) != ',' &&
+        kind_at(p, 1) != '.' && kind_at(p, 1) != ')') {
         struct ast *n = node(p, AST_FROM_VALUES);
         set(p, n, SLOT_QUERY, parse_values(p));
         parse_table_alias(p, n);
@@ -222,8 +244,10 @@ bool at_join(const struct parser *p) {
     case W_FULL:
     case W_SEMI:
     case W_ANTI:
-    case W_NATURAL: return true;
-    default: return false;
+    case W_NATURAL:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -251,17 +275,23 @@ static str join_kind(struct parser *p) {
 
 /* What cannot be joined so; the error stands from the join's first word. */
 static void check_join(struct parser *p, const struct ast *n, struct ast *at) {
-    static const char *const kinds[][2] = {
-        {"right", "RIGHT OUTER"}, {"full", "FULL OUTER"}, {"semi", "LEFT SEMI"}, {"anti", "LEFT ANTI"}};
+    static const char *const kinds[][2] = {{"right", "RIGHT OUTER"},
+                                           {"full", "FULL OUTER"},
+                                           {"semi", "LEFT SEMI"},
+                                           {"anti", "LEFT ANTI"}};
     done(p, at);
     bool natural = ast_has(n, AST_F_NATURAL), lateral = ast_has(n, AST_F_LATERAL);
-    if (natural && lateral) parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "LATERAL", "joinType2", "NATURAL", NULL);
+    if (natural && lateral)
+        parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "LATERAL", "joinType2",
+                    "NATURAL", NULL);
     if (natural && str_eqz(n->text, "cross"))
-        parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "NATURAL", "joinType2", "CROSS", NULL);
+        parse_error(p, at, "INCOMPATIBLE_JOIN_TYPES", "joinType1", "NATURAL", "joinType2", "CROSS",
+                    NULL);
     if (!lateral) return;
     if (ast_get(n, SLOT_USING)) parse_error(p, at, "UNSUPPORTED_FEATURE.LATERAL_JOIN_USING", NULL);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (str_eqz(n->text, kinds[i][0])) parse_error(p, at, "INVALID_LATERAL_JOIN_TYPE", "joinType", kinds[i][1], NULL);
+        if (str_eqz(n->text, kinds[i][0]))
+            parse_error(p, at, "INVALID_LATERAL_JOIN_TYPE", "joinType", kinds[i][1], NULL);
 }
 
 struct ast *parse_join(struct parser *p, struct ast *left) {
@@ -274,7 +304,8 @@ struct ast *parse_join(struct parser *p, struct ast *left) {
     if (right->flags & AST_F_LATERAL) n->flags |= AST_F_LATERAL;
     add(p, n, right);
     if (!(n->flags & AST_F_NATURAL)) {
-        if (accept_word(p, W_ON)) set(p, n, SLOT_ON, parse_expr(p));
+        if (accept_word(p, W_ON))
+            set(p, n, SLOT_ON, parse_expr(p));
         else if (at_word(p, W_USING)) {
             advance(p);
             set(p, n, SLOT_USING, parse_ident_list(p));
@@ -289,10 +320,14 @@ struct ast *parse_from_item(struct parser *p) {
     uint32_t outer = chain_begin(p);
     struct ast *n = parse_from_primary(p);
     for (;;) {
-        if (at_join(p)) n = parse_join(p, n);
-        else if (at_word(p, W_PIVOT) && kind_at(p, 1) == '(') n = parse_pivot(p, n);
-        else if (at_word(p, W_UNPIVOT) && (kind_at(p, 1) == '(' || word_at(p, 2) == W_NULLS)) n = parse_unpivot(p, n);
-        else break;
+        if (at_join(p))
+            n = parse_join(p, n);
+        else if (at_word(p, W_PIVOT) && kind_at(p, 1) == '(')
+            n = parse_pivot(p, n);
+        else if (at_word(p, W_UNPIVOT) && (kind_at(p, 1) == '(' || word_at(p, 2) == W_NULLS))
+            n = parse_unpivot(p, n);
+        else
+            break;
     }
     chain_end(p, outer);
     return n;
@@ -348,7 +383,8 @@ static struct ast *unpivot_column(struct parser *p) {
         while (accept(p, ','));
         expect(p, ')');
         done(p, n);
-    } else n = parse_primary(p);
+    } else
+        n = parse_primary(p);
     bool as = accept_word(p, W_AS);
     if (!as && !at_identifier(p, 0, false)) return n;
     n = wrap(p, AST_ALIAS, n);
@@ -359,14 +395,16 @@ static struct ast *unpivot_column(struct parser *p) {
 struct ast *parse_unpivot(struct parser *p, struct ast *input) {
     struct ast *n = chain(p, AST_UNPIVOT, input, input->pos);
     expect_word(p, W_UNPIVOT);
-    if (accept_words(p, W_INCLUDE, W_NULLS)) n->flags |= AST_F_NULLS;
+    if (accept_words(p, W_INCLUDE, W_NULLS))
+        n->flags |= AST_F_NULLS;
     else if (at_kind(p, T_WORD)) {
         expect_text(p, "EXCLUDE");
         expect_word(p, W_NULLS);
     }
     expect(p, '(');
     struct ast *names = NULL;
-    if (at_kind(p, '(')) names = parse_ident_list(p);
+    if (at_kind(p, '('))
+        names = parse_ident_list(p);
     else {
         names = node(p, AST_LIST);
         add(p, names, parse_ident(p));
@@ -383,8 +421,10 @@ struct ast *parse_unpivot(struct parser *p, struct ast *input) {
     set(p, n, SLOT_IN, done(p, columns));
     expect(p, ')');
     expect(p, ')');
-    if (accept_word(p, W_AS)) set(p, n, SLOT_ALIAS, parse_ident(p));
-    else if (at_bare_alias(p, true)) set(p, n, SLOT_ALIAS, parse_ident(p));
+    if (accept_word(p, W_AS))
+        set(p, n, SLOT_ALIAS, parse_ident(p));
+    else if (at_bare_alias(p, true))
+        set(p, n, SLOT_ALIAS, parse_ident(p));
     return done(p, n);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads statements by the patterns of parse_command.c: what stands in a pattern is described there. */
+/* Reads statements by the patterns of parse_command.c: what stands in a pattern is described there.
+ */
 #include <stdio.h>
 
 #include "sql/parse_command.h"
@@ -103,7 +104,8 @@ static struct ast *read_columns(struct parser *p, struct ast *c) {
 static struct ast *read_constraint(struct parser *p, struct ast *c) {
     (void)c;
     struct ast *list = node(p, AST_LIST);
-    if (!at_word(p, W_CONSTRAINT) && !at_word(p, W_PRIMARY) && !at_word(p, W_FOREIGN) && !at_word(p, W_CHECK) && !at_word(p, W_UNIQUE))
+    if (!at_word(p, W_CONSTRAINT) && !at_word(p, W_PRIMARY) && !at_word(p, W_FOREIGN) &&
+        !at_word(p, W_CHECK) && !at_word(p, W_UNIQUE))
         syntax_error(p);
     add(p, list, parse_constraint(p));
     return done(p, list);
@@ -119,7 +121,9 @@ static struct ast *read_principal(struct parser *p, struct ast *c) {
     (void)c;
     uint32_t pos = tok_at(p, 0)->pos;
     /* `TO USER x`, `TO GROUP x` as older texts have it. */
-    if ((at_word(p, W_USER) || at_word(p, W_GROUP)) && (at_identifier(p, 1, false) || at_string(p, 1))) advance(p);
+    if ((at_word(p, W_USER) || at_word(p, W_GROUP)) &&
+        (at_identifier(p, 1, false) || at_string(p, 1)))
+        advance(p);
     if (at_string(p, 0)) return one_ident(p, pos, parse_string(p)->text);
     struct ast *n = parse_ident(p);
     /* me@example.com without quotes */
@@ -147,7 +151,8 @@ static struct ast *read_funcname(struct parser *p, struct ast *c) {
     (void)c;
     if (at_identifier(p, 0, false)) return parse_name(p);
     struct ast *n = node(p, AST_NAME), *part = node(p, AST_IDENT);
-    if (at_string(p, 0)) part->text = parse_string(p)->text;
+    if (at_string(p, 0))
+        part->text = parse_string(p)->text;
     else {
         part->text = tok_text(p, tok_at(p, 0));
         if (at_kind(p, T_END)) syntax_error(p);
@@ -194,10 +199,16 @@ static struct ast *read_describechecks(struct parser *p, struct ast *c) {
     const struct ast *parts = ast_get(c, SLOT_PARTITION), *column = ast_get(c, SLOT_COLUMN);
     for (uint32_t i = 0; parts && i < parts->n; i++)
         if (!parts->child[i]->n)
-            parse_error(p, parts, "INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", "partKey",
+            parse_error(p, c, "INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", "partKey",
                         arena_printf(p->a, "`%.*s`", STR_ARG(parts->child[i]->text)), NULL);
-    if (ast_has(c, AST_F_JSON) && column) parse_error(p, c, "UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", NULL);
-    if (ast_has(c, AST_F_JSON) && !ast_has(c, AST_F_EXTENDED)) parse_error(p, c, "DESCRIBE_JSON_NOT_EXTENDED", NULL);
+    if (ast_has(c, AST_F_JSON) && column)
+        parse_error(p, c, "UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", NULL);
+    const struct ast *name = ast_get(c, SLOT_NAME);
+    if (ast_has(c, AST_F_JSON) && !ast_has(c, AST_F_EXTENDED))
+        parse_error(p, c, "DESCRIBE_JSON_NOT_EXTENDED", "tableName",
+                    arena_printf(p->a, "%.*s",
+                                 STR_ARG(str_n(p->text.p + name->pos, name->end - name->pos))),
+                    NULL);
     return NULL;
 }
 
@@ -211,7 +222,8 @@ static struct ast *read_grants(struct parser *p, struct ast *c) {
             str word = parse_ident(p)->text;
             if (text.n) buf_c(&text, ' ');
             for (size_t i = 0; i < word.n; i++)
-                buf_c(&text, (char)(word.p[i] >= 'a' && word.p[i] <= 'z' ? word.p[i] - 32 : word.p[i]));
+                buf_c(&text,
+                      (char)(word.p[i] >= 'a' && word.p[i] <= 'z' ? word.p[i] - 32 : word.p[i]));
             /* SELECT (a, b): columns, which Databricks does not have. */
             if (at_kind(p, '(')) syntax_error(p);
         } while (at_kind(p, T_WORD) && !at_word(p, W_ON));
@@ -266,8 +278,8 @@ static struct ast *read_securable(struct parser *p, struct ast *c) {
         if (k == 3 || securables[i].words[k]) continue;
         /* A word alone is the name of a table. */
         if (!securables[i].nameless && !at_identifier(p, k, true)) continue;
-        if (!securables[i].nameless && (word_at(p, k) == W_TO || word_at(p, k) == W_FROM) && kind_at(p, k + 1) != T_END &&
-            word_at(p, k + 1) != W_TO && word_at(p, k + 1) != W_FROM)
+        if (!securables[i].nameless && (word_at(p, k) == W_TO || word_at(p, k) == W_FROM) &&
+            kind_at(p, k + 1) != T_END && word_at(p, k + 1) != W_TO && word_at(p, k + 1) != W_FROM)
             continue;
         type = securables[i].type;
         nameless = securables[i].nameless;
@@ -284,7 +296,8 @@ static struct ast *read_tag(struct parser *p, struct ast *c) {
     struct ast *list = node(p, AST_LIST), *tag = node(p, AST_PROPERTY);
     tag->text = parse_property_key(p);
     if (accept(p, '=')) {
-        if (at_string(p, 0)) add(p, tag, parse_string(p));
+        if (at_string(p, 0))
+            add(p, tag, parse_string(p));
         else {
             struct ast *value = parse_ident(p);
             value->kind = AST_LIT_STRING;
@@ -310,8 +323,10 @@ static struct ast *read_members(struct parser *p, struct ast *c) {
     do {
         struct ast *m = node(p, AST_PROPERTY);
         m->text = STR("user");
-        if (accept_word(p, W_GROUP)) m->text = STR("group");
-        else (void)accept_word(p, W_USER);
+        if (accept_word(p, W_GROUP))
+            m->text = STR("group");
+        else
+            (void)accept_word(p, W_USER);
         add(p, m, read_principal(p, c));
         add(p, c, done(p, m));
     } while (accept(p, ','));
@@ -325,15 +340,18 @@ static struct ast *read_copysource(struct parser *p, struct ast *c) {
         advance(p);
         set(p, c, SLOT_QUERY, parse_query(p));
         expect(p, ')');
-    } else set(p, c, SLOT_FROM, parse_from_primary(p));
+    } else
+        set(p, c, SLOT_FROM, parse_from_primary(p));
     p->in_copy = false;
     return NULL;
 }
 
 static struct ast *read_credential(struct parser *p, struct ast *c) {
     struct ast *n = node(p, AST_IDENT);
-    if (!at_kind(p, '(') || !tok_at(p, 0)->match) syntax_error(p);
-    else p->at = tok_at(p, 0)->match + 1;
+    if (!at_kind(p, '(') || !tok_at(p, 0)->match)
+        syntax_error(p);
+    else
+        p->at = tok_at(p, 0)->match + 1;
     done(p, n);
     n->text = str_n(p->text.p + n->pos, n->end - n->pos);
     set(p, c, SLOT_KEY, n);
@@ -358,7 +376,8 @@ static struct ast *alter_column(struct parser *p) {
         n->text = STR("position");
         set(p, n, SLOT_AFTER, parse_ident(p));
     } else if (accept_word(p, W_SET)) {
-        if (accept_words(p, W_NOT, W_NULL)) n->text = STR("set_not_null");
+        if (accept_words(p, W_NOT, W_NULL))
+            n->text = STR("set_not_null");
         else if (accept_word(p, W_DEFAULT)) {
             n->text = STR("set_default");
             set(p, n, SLOT_DEFAULT, parse_expr(p));
@@ -371,8 +390,10 @@ static struct ast *alter_column(struct parser *p) {
             set(p, n, SLOT_TAGS, parse_properties(p));
         }
     } else if (accept_word(p, W_DROP)) {
-        if (accept_words(p, W_NOT, W_NULL)) n->text = STR("drop_not_null");
-        else if (accept_word(p, W_DEFAULT)) n->text = STR("drop_default");
+        if (accept_words(p, W_NOT, W_NULL))
+            n->text = STR("drop_not_null");
+        else if (accept_word(p, W_DEFAULT))
+            n->text = STR("drop_default");
         else {
             expect_word(p, W_MASK);
             n->text = STR("drop_mask");
@@ -501,21 +522,33 @@ static bool plausible(const struct parser *p, enum plausible what, uint32_t ahea
     struct parser there = *p;
     there.at = p->at + ahead < p->n ? p->at + ahead : p->n - 1;
     switch (what) {
-    case NOTHING: return true;
-    case IDENT: return at_identifier(p, ahead, false);
-    case STRING: return at_string(p, ahead);
-    case NUMBER: return kind_at(p, ahead) == T_NUMBER || kind_at(p, ahead) == '-';
-    case OPEN: return kind_at(p, ahead) == '(';
-    case QUERY: return at_word(&there, W_WITH) ? at_identifier(p, ahead + 1, false) && kind_at(p, ahead + 1) != T_END : at_query(&there);
-    case TARGET: return at_identifier(p, ahead, false) || at_string(p, ahead);
+    case NOTHING:
+        return true;
+    case IDENT:
+        return at_identifier(p, ahead, false);
+    case STRING:
+        return at_string(p, ahead);
+    case NUMBER:
+        return kind_at(p, ahead) == T_NUMBER || kind_at(p, ahead) == '-';
+    case OPEN:
+        return kind_at(p, ahead) == '(';
+    case QUERY:
+        return at_word(&there, W_WITH)
+                   ? at_identifier(p, ahead + 1, false) && kind_at(p, ahead + 1) != T_END
+                   : at_query(&there);
+    case TARGET:
+        return at_identifier(p, ahead, false) || at_string(p, ahead);
     case PRINCIPAL:
         return (at_identifier(p, ahead, false) && word_at(p, ahead) != W_ON) || at_string(p, ahead);
-    default: return kind_at(p, ahead) != T_END && kind_at(p, ahead) != ';';
+    default:
+        return kind_at(p, ahead) != T_END && kind_at(p, ahead) != ';';
     }
 }
 
-/* Does the text fit the beginning of elements i … end? `reach` is raised to the first token that did not. */
-static bool fits(const struct parser *p, const struct pattern *q, size_t i, size_t end, uint32_t ahead, uint32_t *reach) {
+/* Does the text fit the beginning of elements i … end? `reach` is raised to the first token that
+ * did not. */
+static bool fits(const struct parser *p, const struct pattern *q, size_t i, size_t end,
+                 uint32_t ahead, uint32_t *reach) {
     while (i < end) {
         str e = q->element[i];
         char c = e.p[0];
@@ -524,12 +557,15 @@ static bool fits(const struct parser *p, const struct pattern *q, size_t i, size
             size_t close = q->close[i];
             uint32_t words = 0;
             size_t k = i + 1;
-            while (k < close && (strchr("+:", q->element[k].p[0]) || is_word(p, q->element[k], ahead + words)))
+            while (k < close &&
+                   (strchr("+:", q->element[k].p[0]) || is_word(p, q->element[k], ahead + words)))
                 words += strchr("+:", q->element[k++].p[0]) == NULL;
             if (k < close) {
                 /* Something else than words in it: whether it fits decides alone. */
-                if (strchr("<(['", q->element[k].p[0]) && fits(p, q, i + 1, close, ahead, reach)) return true;
-            } else if (fits(p, q, close + 1, end, ahead + words, reach)) return true;
+                if (strchr("<(['", q->element[k].p[0]) && fits(p, q, i + 1, close, ahead, reach))
+                    return true;
+            } else if (fits(p, q, close + 1, end, ahead + words, reach))
+                return true;
             i = close + 1;
         } else if (e.n == 1 && (c == '(' || c == '{')) {
             if (c == '{') return true;
@@ -543,7 +579,8 @@ static bool fits(const struct parser *p, const struct pattern *q, size_t i, size
             ptrdiff_t colon = str_chr(e, ':', 0);
             str what = colon < 0 ? str_n(e.p + 1, e.n - 2) : str_n(e.p + 1, (size_t)colon - 1);
             return plausible(p, reader_of(what)->begins, ahead);
-        } else if (c == '+' || c == ':') i++;
+        } else if (c == '+' || c == ':')
+            i++;
         else if (c == '\'') {
             if (kind_at(p, ahead) != (unsigned char)e.p[1]) return false;
             ahead++;
@@ -568,10 +605,18 @@ static uint32_t flag_of(str name) {
     static const struct {
         const char *name;
         uint32_t flag;
-    } flags[] = {{"IF_EXISTS", AST_F_IF_EXISTS}, {"IF_NOT_EXISTS", AST_F_IF_NOT_EXISTS}, {"CASCADE", AST_F_CASCADE},
-                 {"ALL", AST_F_ALL},             {"FIRST", AST_F_FIRST},                 {"SPECIAL", AST_F_SPECIAL},
-                 {"EXTENDED", AST_F_EXTENDED},   {"JSON", AST_F_JSON},                   {"EXTERNAL", AST_F_EXTERNAL},
-                 {"TEMP", AST_F_TEMP},           {"REPLACE", AST_F_REPLACE},             {"OVERWRITE", AST_F_OVERWRITE},
+    } flags[] = {{"IF_EXISTS", AST_F_IF_EXISTS},
+                 {"IF_NOT_EXISTS", AST_F_IF_NOT_EXISTS},
+                 {"CASCADE", AST_F_CASCADE},
+                 {"ALL", AST_F_ALL},
+                 {"FIRST", AST_F_FIRST},
+                 {"SPECIAL", AST_F_SPECIAL},
+                 {"EXTENDED", AST_F_EXTENDED},
+                 {"JSON", AST_F_JSON},
+                 {"EXTERNAL", AST_F_EXTERNAL},
+                 {"TEMP", AST_F_TEMP},
+                 {"REPLACE", AST_F_REPLACE},
+                 {"OVERWRITE", AST_F_OVERWRITE},
                  {"MATERIALIZED", AST_F_MATERIALIZED}};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (str_eqz(name, flags[i].name)) return flags[i].flag;
@@ -613,7 +658,8 @@ static void match(struct parser *p, const struct pattern *q, size_t i, size_t en
             uint32_t reach = 0;
             if (c == '[') {
                 if (fits(p, q, i + 1, q->close[i], 0, &reach)) match(p, q, i + 1, q->close[i], n);
-            } else if (c == '(') (void)match_one(p, q, i, n);
+            } else if (c == '(')
+                (void)match_one(p, q, i, n);
             else {
                 uint32_t before;
                 do before = p->at;
@@ -622,12 +668,18 @@ static void match(struct parser *p, const struct pattern *q, size_t i, size_t en
             i = (size_t)q->close[i] + 1;
             continue;
         }
-        if (c == '<') match_reader(p, e, n);
-        else if (c == '+') n->flags |= flag_of(str_from(e, 1));
-        else if (c == ':') n->text = str_from(e, 1);
-        else if (c == '\'') expect(p, (unsigned char)e.p[1]);
-        else if (is_word(p, e, 0)) advance(p);
-        else syntax_error(p);
+        if (c == '<')
+            match_reader(p, e, n);
+        else if (c == '+')
+            n->flags |= flag_of(str_from(e, 1));
+        else if (c == ':')
+            n->text = str_from(e, 1);
+        else if (c == '\'')
+            expect(p, (unsigned char)e.p[1]);
+        else if (is_word(p, e, 0))
+            advance(p);
+        else
+            syntax_error(p);
         i++;
     }
 }

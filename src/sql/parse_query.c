@@ -22,19 +22,26 @@ static bool continues(const struct parser *p, uint32_t ahead) {
     case '~':
     case '!':
     case '?':
-    case ':': return true;
-    default: return false;
+    case ':':
+        return true;
+    default:
+        return false;
     }
 }
 
 static bool begins_query(const struct parser *p, uint32_t ahead) {
     switch (word_at(p, ahead)) {
     case W_SELECT:
-    case W_VALUES: return continues(p, ahead + 1);
-    case W_WITH: return at_identifier(p, ahead + 1, false);
-    case W_FROM: return at_identifier(p, ahead + 1, true) || kind_at(p, ahead + 1) == '(';
-    case W_TABLE: return at_identifier(p, ahead + 1, true);
-    default: return false;
+    case W_VALUES:
+        return continues(p, ahead + 1);
+    case W_WITH:
+        return at_identifier(p, ahead + 1, false);
+    case W_FROM:
+        return at_identifier(p, ahead + 1, true) || kind_at(p, ahead + 1) == '(';
+    case W_TABLE:
+        return at_identifier(p, ahead + 1, true);
+    default:
+        return false;
     }
 }
 
@@ -54,13 +61,15 @@ static bool continues_query(const struct sql_token *t) {
     case W_DISTRIBUTE:
     case W_WINDOW:
     case W_LIMIT:
-    case W_OFFSET: return true;
-    default: return false;
+    case W_OFFSET:
+        return true;
+    default:
+        return false;
     }
 }
 
-/* ((select 1) union select 2) is a query, ((select 1) + 1) is not: each parenthesis before the innermost must be followed by
- * what goes on with a query. */
+/* ((select 1) union select 2) is a query, ((select 1) + 1) is not: each parenthesis before the
+ * innermost must be followed by what goes on with a query. */
 bool at_query(const struct parser *p) {
     uint32_t open = 0;
     while (kind_at(p, open) == '(' && open < SQL_MAX_DEPTH) open++;
@@ -82,8 +91,9 @@ static struct ast *parse_cte(struct parser *p, bool recursive) {
         expect_word(p, W_LEVEL);
         set(p, n, SLOT_MAXDEPTH, parse_number(p, false));
         if (!recursive)
-            parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0035", "message",
-                        "Cannot specify MAX RECURSION LEVEL when the CTE is not marked as RECURSIVE", NULL);
+            parse_error(
+                p, done(p, n), "_LEGACY_ERROR_TEMP_0035", "message",
+                "Cannot specify MAX RECURSION LEVEL when the CTE is not marked as RECURSIVE", NULL);
     }
     (void)accept_word(p, W_AS);
     expect(p, '(');
@@ -100,7 +110,8 @@ void check_with(struct parser *p, const struct ast *owner) {
     for (uint32_t i = 0; i < list->n; i++) {
         str name = lower_text(p, list->child[i]->text);
         if (!map_put(seen, name, list->child[i])) continue;
-        parse_error(p, owner, "DUPLICATED_CTE_NAMES", "duplicateNames", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+        parse_error(p, owner, "DUPLICATED_CTE_NAMES", "duplicateNames",
+                    arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
         break;
     }
     map_free(seen);
@@ -144,7 +155,8 @@ void parse_hints(struct parser *p, struct ast *select) {
     set(p, select, SLOT_HINTS, list);
 }
 
-/* TRANSFORM(a, b) [ROW FORMAT …] USING 'script' [AS (c, d)] [ROW FORMAT …]: kept for the analyser to refuse by name. */
+/* TRANSFORM(a, b) [ROW FORMAT …] USING 'script' [AS (c, d)] [ROW FORMAT …]: kept for the analyser
+ * to refuse by name. */
 static void parse_transform(struct parser *p, struct ast *select) {
     struct ast *n = node(p, AST_CALL);
     struct ast *name = node(p, AST_NAME);
@@ -172,8 +184,9 @@ static void parse_transform(struct parser *p, struct ast *select) {
         if (parens) expect(p, ')');
         set(p, n, SLOT_COLUMNS, done(p, cols));
     }
-    while (at_words(p, W_ROW, W_FORMAT) || (at_kind(p, T_WORD) && at_string(p, 1)) || text_at(p, 0, "FIELDS") || text_at(p, 0, "LINES") ||
-           text_at(p, 0, "TERMINATED") || text_at(p, 0, "DELIMITED") || text_at(p, 0, "DEFINED") || at_words(p, W_BY, W_OTHER) ||
+    while (at_words(p, W_ROW, W_FORMAT) || (at_kind(p, T_WORD) && at_string(p, 1)) ||
+           text_at(p, 0, "FIELDS") || text_at(p, 0, "LINES") || text_at(p, 0, "TERMINATED") ||
+           text_at(p, 0, "DELIMITED") || text_at(p, 0, "DEFINED") || at_words(p, W_BY, W_OTHER) ||
            (at_word(p, W_NULL) && text_at(p, 1, "DEFINED")))
         p->at += at_string(p, 1) || at_words(p, W_ROW, W_FORMAT) ? 2 : 1;
     set(p, select, SLOT_TRANSFORM, done(p, n));
@@ -191,7 +204,8 @@ static struct ast *parse_grouping(struct parser *p);
 /* (a, b), a, or within GROUPING SETS another ROLLUP, CUBE, GROUPING SETS. */
 static struct ast *parse_grouping_set(struct parser *p, bool nested) {
     enum sql_word w = word_at(p, 0);
-    if (nested && (w == W_GROUPING || w == W_ROLLUP || w == W_CUBE) && (kind_at(p, 1) == '(' || word_at(p, 1) == W_SETS))
+    if (nested && (w == W_GROUPING || w == W_ROLLUP || w == W_CUBE) &&
+        (kind_at(p, 1) == '(' || word_at(p, 1) == W_SETS))
         return parse_grouping(p);
     if (at_kind(p, '(') && tok_at(p, 0)->match) {
         const struct sql_token *after = &p->tok[tok_at(p, 0)->match + 1];
@@ -212,15 +226,12 @@ static struct ast *parse_grouping(struct parser *p) {
     do add(p, n, parse_grouping_set(p, sets));
     while (accept(p, ','));
     expect(p, ')');
-    done(p, n);
-    for (uint32_t i = 0; i < n->n && !sets; i++)
-        if (n->child[i]->kind == AST_LIST && !n->child[i]->n)
-            parse_error(p, n, "_LEGACY_ERROR_TEMP_0051", "element", str_eqz(n->text, "cube") ? "CUBE" : "ROLLUP", NULL);
     leave(p);
     return done(p, n);
 }
 
-/* GROUP BY a, b WITH ROLLUP: one GROUPING of the expressions; a, b GROUPING SETS (…): the sets say it all. */
+/* GROUP BY a, b WITH ROLLUP: one GROUPING of the expressions; a, b GROUPING SETS (…): the sets say
+ * it all. */
 static void group_by_suffix(struct parser *p, struct ast *n) {
     if (at_words(p, W_WITH, W_ROLLUP) || at_words(p, W_WITH, W_CUBE)) {
         advance(p);
@@ -240,8 +251,22 @@ static void group_by_suffix(struct parser *p, struct ast *n) {
     }
 }
 
+/* ROLLUP and CUBE have no empty set; the error stands over the whole clause. */
+static void check_grouping(struct parser *p, const struct ast *n, uint32_t from) {
+    struct ast at = {.pos = from, .end = n->end};
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct ast *g = n->child[i];
+        if (g->kind != AST_GROUPING || str_eqz(g->text, "sets")) continue;
+        for (uint32_t k = 0; k < g->n; k++)
+            if (g->child[k]->kind == AST_LIST && !g->child[k]->n)
+                parse_error(p, &at, "_LEGACY_ERROR_TEMP_0051", "element",
+                            str_eqz(g->text, "cube") ? "CUBE" : "ROLLUP", NULL);
+    }
+}
+
 struct ast *parse_group_by(struct parser *p) {
     struct ast *n = node(p, AST_GROUP);
+    uint32_t from = p->at >= 2 ? p->tok[p->at - 2].pos : 0;
     if (at_word(p, W_ALL) && kind_at(p, 1) != '.' && kind_at(p, 1) != '(' && kind_at(p, 1) != ',') {
         advance(p);
         n->flags |= AST_F_ALL;
@@ -249,11 +274,13 @@ struct ast *parse_group_by(struct parser *p) {
     }
     do {
         enum sql_word w = word_at(p, 0);
-        bool grouping = (w == W_GROUPING && word_at(p, 1) == W_SETS) || ((w == W_ROLLUP || w == W_CUBE) && kind_at(p, 1) == '(');
+        bool grouping = (w == W_GROUPING && word_at(p, 1) == W_SETS) ||
+                        ((w == W_ROLLUP || w == W_CUBE) && kind_at(p, 1) == '(');
         add(p, n, grouping ? parse_grouping(p) : parse_expr(p));
     } while (accept(p, ','));
     group_by_suffix(p, n);
-    return done(p, n);
+    check_grouping(p, done(p, n), from);
+    return n;
 }
 
 void parse_windows(struct parser *p, struct ast *owner) {
@@ -297,7 +324,8 @@ static void parse_select_list(struct parser *p, struct ast *n) {
     if (at_word(p, W_DISTINCT) && !name) {
         advance(p);
         n->flags |= AST_F_DISTINCT;
-    } else if (at_word(p, W_ALL) && !name) advance(p);
+    } else if (at_word(p, W_ALL) && !name)
+        advance(p);
     set(p, n, SLOT_ITEMS, parse_items(p));
 }
 
@@ -340,8 +368,10 @@ void check_values(struct parser *p, const struct ast *item, const struct ast *va
         const struct ast *row = values->child[i];
         uint32_t width = row->kind == AST_ROW ? row->n : 1;
         if (width != names->n && row->kind != AST_CALL)
-            parse_error(p, item, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "expectedNumCols", arena_printf(p->a, "%u", names->n), "actualNumCols",
-                        arena_printf(p->a, "%u", width), "rowIndex", arena_printf(p->a, "%u", i), NULL);
+            parse_error(p, item, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "expectedNumCols",
+                        arena_printf(p->a, "%u", names->n), "actualNumCols",
+                        arena_printf(p->a, "%u", width), "rowIndex", arena_printf(p->a, "%u", i),
+                        NULL);
     }
 }
 
@@ -358,19 +388,22 @@ struct ast *parse_values(struct parser *p) {
 static struct ast *parse_query_primary(struct parser *p) {
     struct ast *n;
     switch (word_at(p, 0)) {
-    case W_SELECT: return parse_select(p);
+    case W_SELECT:
+        return parse_select(p);
     case W_VALUES:
         n = parse_values(p);
         parse_table_alias(p, n);
         check_values(p, n, n);
         return n;
-    case W_FROM: return parse_from_first(p);
+    case W_FROM:
+        return parse_from_first(p);
     case W_TABLE:
         n = node(p, AST_TABLE);
         advance(p);
         set(p, n, SLOT_NAME, parse_name(p));
         return done(p, n);
-    default: break;
+    default:
+        break;
     }
     if (!at_kind(p, '(')) {
         syntax_error(p);
@@ -384,8 +417,10 @@ static struct ast *parse_query_primary(struct parser *p) {
 
 /* ALL, DISTINCT, BY NAME after the operator; the node has its left operand. */
 static void parse_setop_flags(struct parser *p, struct ast *n) {
-    if (accept_word(p, W_ALL)) n->flags |= AST_F_ALL;
-    else (void)accept_word(p, W_DISTINCT);
+    if (accept_word(p, W_ALL))
+        n->flags |= AST_F_ALL;
+    else
+        (void)accept_word(p, W_DISTINCT);
     if (at_word(p, W_BY) && word_at(p, 1) == W_NAME) {
         advance(p);
         advance(p);
@@ -417,8 +452,8 @@ bool at_pipe(const struct parser *p) {
     if (at_kind(p, T_PIPE)) return true;
     if (!at_kind(p, '|')) return false;
     const struct sql_token *after = tok_at(p, 2);
-    bool follows = after->kind == T_WORD || after->kind == T_QUOTED || after->kind == T_NUMBER || after->kind == '(' ||
-                   after->kind == '*' || after->kind == T_STRING;
+    bool follows = after->kind == T_WORD || after->kind == T_QUOTED || after->kind == T_NUMBER ||
+                   after->kind == '(' || after->kind == '*' || after->kind == T_STRING;
     switch (word_at(p, 1)) {
     case W_SELECT:
     case W_EXTEND:
@@ -433,12 +468,15 @@ bool at_pipe(const struct parser *p) {
     case W_TABLESAMPLE:
     case W_JOIN:
     case W_UNION:
-    case W_INTERSECT: return follows;
+    case W_INTERSECT:
+        return follows;
     case W_ORDER:
     case W_CLUSTER:
     case W_SORT:
-    case W_DISTRIBUTE: return after->word == W_BY;
-    default: return false;
+    case W_DISTRIBUTE:
+        return after->word == W_BY;
+    default:
+        return false;
     }
 }
 
@@ -463,7 +501,8 @@ static struct ast *parse_body(struct parser *p) {
         } else if (at_pipe(p)) {
             left = chain(p, AST_PIPE, left, pos);
             parse_pipe_ops(p, left);
-        } else break;
+        } else
+            break;
         done(p, left);
     }
     chain_end(p, outer);
@@ -478,8 +517,10 @@ static void parse_organization(struct parser *p, struct ast *n) {
     if (accept_words(p, W_SORT, W_BY)) set(p, n, SLOT_SORTBY, parse_sort_list(p));
     parse_windows(p, n);
     if (accept_word(p, W_LIMIT)) {
-        if (at_word(p, W_ALL) && kind_at(p, 1) != '(' && kind_at(p, 1) != '.') advance(p);
-        else set(p, n, SLOT_LIMIT, parse_expr(p));
+        if (at_word(p, W_ALL) && kind_at(p, 1) != '(' && kind_at(p, 1) != '.')
+            advance(p);
+        else
+            set(p, n, SLOT_LIMIT, parse_expr(p));
     }
     if (accept_word(p, W_OFFSET)) set(p, n, SLOT_OFFSET, parse_expr(p));
     bool sorts = ast_get(n, SLOT_ORDER) != NULL, cluster = ast_get(n, SLOT_CLUSTERBY) != NULL,
@@ -495,7 +536,8 @@ struct ast *parse_query_rest(struct parser *p, struct ast *q) {
     /* x ORDER BY y |> …: the ordered query is what the pipe reads. */
     while (at_pipe(p)) {
         done(p, q);
-        struct ast *outer = ast_new(p->a, AST_QUERY, q->pos, q->end), *pipe = chain(p, AST_PIPE, q, q->pos);
+        struct ast *outer = ast_new(p->a, AST_QUERY, q->pos, q->end),
+                   *pipe = chain(p, AST_PIPE, q, q->pos);
         parse_pipe_ops(p, pipe);
         set(p, outer, SLOT_BODY, done(p, pipe));
         q = outer;
@@ -532,7 +574,9 @@ static void pipe_set(struct parser *p, struct ast *n) {
 }
 
 static struct ast *pipe_setop(struct parser *p, struct ast *n) {
-    n->text = at_word(p, W_UNION) ? STR("union") : at_word(p, W_INTERSECT) ? STR("intersect") : STR("except");
+    n->text = at_word(p, W_UNION)       ? STR("union")
+              : at_word(p, W_INTERSECT) ? STR("intersect")
+                                        : STR("except");
     advance(p);
     parse_setop_flags(p, n);
     set(p, n, SLOT_QUERY, parse_query_primary(p));
@@ -551,7 +595,9 @@ static void check_pipe_group(struct parser *p, const struct ast *group) {
         if (str_ieq(name->child[0]->text, STR("rollup"))) what = "ROLLUP";
         if (str_ieq(name->child[0]->text, STR("cube"))) what = "CUBE";
     }
-    if (what) parse_error(p, group, "UNSUPPORTED_FEATURE.PIPE_OPERATOR_AGGREGATE_UNSUPPORTED_CASE", "case", what, NULL);
+    if (what)
+        parse_error(p, group, "UNSUPPORTED_FEATURE.PIPE_OPERATOR_AGGREGATE_UNSUPPORTED_CASE",
+                    "case", what, NULL);
 }
 
 static struct ast *pipe_organization(struct parser *p, struct ast *n) {
@@ -561,7 +607,8 @@ static struct ast *pipe_organization(struct parser *p, struct ast *n) {
     if (p->at == before) syntax_error(p);
     done(p, n);
     if (ast_get(n, SLOT_ORDER) && ast_get(n, SLOT_LIMIT))
-        parse_error(p, n, "MULTIPLE_QUERY_RESULT_CLAUSES_WITH_PIPE_OPERATORS", "clause1", "ORDER BY", "clause2", "LIMIT", NULL);
+        parse_error(p, n, "MULTIPLE_QUERY_RESULT_CLAUSES_WITH_PIPE_OPERATORS", "clause1",
+                    "ORDER BY", "clause2", "LIMIT", NULL);
     return n;
 }
 
@@ -569,7 +616,8 @@ struct ast *parse_pipe_op(struct parser *p) {
     struct ast *n = node(p, AST_PIPE_OP);
     enum sql_word w = word_at(p, 0);
     n->text = lower_text(p, tok_text(p, tok_at(p, 0)));
-    if (w == W_UNION || w == W_EXCEPT || w == W_MINUS || w == W_SETMINUS || w == W_INTERSECT) return pipe_setop(p, n);
+    if (w == W_UNION || w == W_EXCEPT || w == W_MINUS || w == W_SETMINUS || w == W_INTERSECT)
+        return pipe_setop(p, n);
     if (at_join(p)) {
         n->text = STR("join");
         set(p, n, SLOT_FROM, parse_join(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos)));
@@ -597,7 +645,7 @@ struct ast *parse_pipe_op(struct parser *p) {
         break;
     case W_AS:
         advance(p);
-        set(p, n, SLOT_ALIAS, parse_ident(p));
+        set(p, n, SLOT_ALIAS, parse_strict_ident(p));
         break;
     case W_WHERE:
         advance(p);
@@ -615,11 +663,21 @@ struct ast *parse_pipe_op(struct parser *p) {
             set(p, n, SLOT_GROUP, group);
         }
         break;
-    case W_PIVOT: set(p, n, SLOT_FROM, parse_pivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos))); break;
-    case W_UNPIVOT: set(p, n, SLOT_FROM, parse_unpivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos))); break;
-    case W_TABLESAMPLE: set(p, n, SLOT_SAMPLE, parse_sample(p)); break;
-    case W_LATERAL: parse_lateral_views(p, n); n->text = STR("lateral"); break;
-    default: return pipe_organization(p, n);
+    case W_PIVOT:
+        set(p, n, SLOT_FROM, parse_pivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos)));
+        break;
+    case W_UNPIVOT:
+        set(p, n, SLOT_FROM, parse_unpivot(p, ast_new(p->a, AST_FROM_GROUP, n->pos, n->pos)));
+        break;
+    case W_TABLESAMPLE:
+        set(p, n, SLOT_SAMPLE, parse_sample(p));
+        break;
+    case W_LATERAL:
+        parse_lateral_views(p, n);
+        n->text = STR("lateral");
+        break;
+    default:
+        return pipe_organization(p, n);
     }
     return done(p, n);
 }

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scripts: BEGIN … END and the statements that only stand in it. The tree only; nothing runs them here.
+ * Scripts: BEGIN … END and the statements that only stand in it. The tree only; nothing runs them
+ * here.
  *
- *   S_SCRIPT  text the label or ""; AST_F_SPECIAL for BEGIN ATOMIC; children: declarations and statements
- *   COMMAND   text and slots:
- *     "if"         children: condition, S_SCRIPT, condition, S_SCRIPT …; slot ELSE (S_SCRIPT)
- *     "case"       slot EXPR (CASE x …); children: WHEN, S_SCRIPT in pairs; slot ELSE
- *     "while"      slot COND; slot ACTION (S_SCRIPT); slot KEY (IDENT label)
- *     "repeat"     slot ACTION; slot COND (UNTIL); slot KEY
- *     "loop"       slot ACTION; slot KEY
- *     "for"        slot NAME (IDENT, may be missing); slot QUERY; slot ACTION; slot KEY
- *     "leave", "iterate"  slot KEY
- *     "declare_handler"   AST_F_SPECIAL for EXIT, else CONTINUE; slot NAMES (LIST of IDENT conditions or LIT_STRING SQLSTATEs); slot ACTION
- *     "declare_condition" slot NAME; slot VALUE (LIT_STRING SQLSTATE, may be missing)
- *     "signal", "resignal" slot NAME or VALUE (SQLSTATE); slot ITEMS (LIST of ASSIGN)
- *     "get_diagnostics"   children: ASSIGN
- *     "return"     slot EXPR
+ *   S_SCRIPT  text the label or ""; AST_F_SPECIAL for BEGIN ATOMIC; children: declarations and
+ * statements COMMAND   text and slots: "if"         children: condition, S_SCRIPT, condition,
+ * S_SCRIPT …; slot ELSE (S_SCRIPT) "case"       slot EXPR (CASE x …); children: WHEN, S_SCRIPT in
+ * pairs; slot ELSE "while"      slot COND; slot ACTION (S_SCRIPT); slot KEY (IDENT label) "repeat"
+ * slot ACTION; slot COND (UNTIL); slot KEY "loop"       slot ACTION; slot KEY "for"        slot
+ * NAME (IDENT, may be missing); slot QUERY; slot ACTION; slot KEY "leave", "iterate"  slot KEY
+ *     "declare_handler"   AST_F_SPECIAL for EXIT, else CONTINUE; slot NAMES (LIST of IDENT
+ * conditions or LIT_STRING SQLSTATEs); slot ACTION "declare_condition" slot NAME; slot VALUE
+ * (LIT_STRING SQLSTATE, may be missing) "signal", "resignal" slot NAME or VALUE (SQLSTATE); slot
+ * ITEMS (LIST of ASSIGN) "get_diagnostics"   children: ASSIGN "return"     slot EXPR
  */
 #include "sql/parse.h"
 
@@ -27,9 +24,12 @@ static bool at_list_end(const struct parser *p) {
     case W_END:
     case W_ELSE:
     case W_ELSEIF:
-    case W_UNTIL: return true;
-    case W_WHEN: return true;
-    default: return at_kind(p, T_END);
+    case W_UNTIL:
+        return true;
+    case W_WHEN:
+        return true;
+    default:
+        return at_kind(p, T_END);
     }
 }
 
@@ -54,9 +54,11 @@ static void end_label(struct parser *p, struct ast *label) {
     if (!at_identifier(p, 0, false) || at_kind(p, ';')) return;
     struct ast *end = parse_ident(p);
     if (!label)
-        parse_error(p, end, "END_LABEL_WITHOUT_BEGIN_LABEL", "endLabel", arena_printf(p->a, "`%.*s`", STR_ARG(end->text)), NULL);
+        parse_error(p, end, "END_LABEL_WITHOUT_BEGIN_LABEL", "endLabel",
+                    arena_printf(p->a, "`%.*s`", STR_ARG(end->text)), NULL);
     else if (!str_ieq(label->text, end->text))
-        parse_error(p, end, "LABELS_MISMATCH", "beginLabel", arena_printf(p->a, "`%.*s`", STR_ARG(label->text)), "endLabel",
+        parse_error(p, end, "LABELS_MISMATCH", "beginLabel",
+                    arena_printf(p->a, "`%.*s`", STR_ARG(label->text)), "endLabel",
                     arena_printf(p->a, "`%.*s`", STR_ARG(end->text)), NULL);
 }
 
@@ -92,7 +94,10 @@ static struct ast *parse_case_statement(struct parser *p) {
 
 static struct ast *parse_loop(struct parser *p, struct ast *label) {
     enum sql_word w = word_at(p, 0);
-    struct ast *n = command(p, w == W_WHILE ? "while" : w == W_REPEAT ? "repeat" : w == W_FOR ? "for" : "loop");
+    struct ast *n = command(p, w == W_WHILE    ? "while"
+                               : w == W_REPEAT ? "repeat"
+                               : w == W_FOR    ? "for"
+                                               : "loop");
     advance(p);
     set(p, n, SLOT_KEY, label);
     if (w == W_WHILE) {
@@ -134,7 +139,8 @@ static struct ast *parse_handler(struct parser *p) {
             found->text = STR("not found");
             p->at += 2;
             add(p, names, done(p, found));
-        } else add(p, names, parse_ident(p));
+        } else
+            add(p, names, parse_ident(p));
     } while (accept(p, ','));
     set(p, n, SLOT_NAMES, done(p, names));
     set(p, n, SLOT_ACTION, parse_script_statement(p));
@@ -160,7 +166,8 @@ static struct ast *parse_signal(struct parser *p) {
     if (accept_word(p, W_SQLSTATE)) {
         (void)accept_text(p, "VALUE");
         set(p, n, SLOT_VALUE, parse_string(p));
-    } else if (at_identifier(p, 0, false) && !at_word(p, W_SET)) set(p, n, SLOT_NAME, parse_ident(p));
+    } else if (at_identifier(p, 0, false) && !at_word(p, W_SET))
+        set(p, n, SLOT_NAME, parse_ident(p));
     if (accept_word(p, W_SET)) set(p, n, SLOT_ITEMS, parse_assignments(p));
     return done(p, n);
 }
@@ -188,8 +195,10 @@ static struct ast *parse_block(struct parser *p, struct ast *label) {
     p->in_script = true;
     n->text = label ? label->text : STR("");
     expect_word(p, W_BEGIN);
-    if (accept_text(p, "ATOMIC")) n->flags |= AST_F_SPECIAL;
-    else if (at_word(p, W_NOT) && text_at(p, 1, "ATOMIC")) p->at += 2;
+    if (accept_text(p, "ATOMIC"))
+        n->flags |= AST_F_SPECIAL;
+    else if (at_word(p, W_NOT) && text_at(p, 1, "ATOMIC"))
+        p->at += 2;
     while (!at_word(p, W_END) && !failed(p)) {
         add(p, n, parse_script_statement(p));
         expect(p, ';');
@@ -200,7 +209,9 @@ static struct ast *parse_block(struct parser *p, struct ast *label) {
     return done(p, n);
 }
 
-static bool begins_loop(enum sql_word w) { return w == W_WHILE || w == W_REPEAT || w == W_LOOP || w == W_FOR; }
+static bool begins_loop(enum sql_word w) {
+    return w == W_WHILE || w == W_REPEAT || w == W_LOOP || w == W_FOR;
+}
 
 static struct ast *parse_unlabelled(struct parser *p, struct ast *label) {
     enum sql_word w = word_at(p, 0), x = word_at(p, 1);
@@ -208,12 +219,16 @@ static struct ast *parse_unlabelled(struct parser *p, struct ast *label) {
     if (begins_loop(w) && kind_at(p, 1) != '.') return parse_loop(p, label);
     if (label) syntax_error(p);
     switch (w) {
-    case W_IF: return parse_if(p);
-    case W_CASE: return parse_case_statement(p);
+    case W_IF:
+        return parse_if(p);
+    case W_CASE:
+        return parse_case_statement(p);
     case W_LEAVE:
-    case W_ITERATE: return parse_jump(p);
+    case W_ITERATE:
+        return parse_jump(p);
     case W_SIGNAL:
-    case W_RESIGNAL: return parse_signal(p);
+    case W_RESIGNAL:
+        return parse_signal(p);
     case W_GET:
         if (text_at(p, 1, "DIAGNOSTICS")) return parse_diagnostics(p);
         break;
@@ -221,7 +236,8 @@ static struct ast *parse_unlabelled(struct parser *p, struct ast *label) {
         if ((x == W_EXIT || x == W_CONTINUE) && word_at(p, 2) == W_HANDLER) return parse_handler(p);
         if (word_at(p, 2) == W_CONDITION) return parse_condition(p);
         break;
-    default: break;
+    default:
+        break;
     }
     return parse_statement(p);
 }
@@ -238,4 +254,6 @@ static struct ast *parse_script_statement(struct parser *p) {
     return n;
 }
 
-struct ast *parse_script(struct parser *p) { return parse_block(p, NULL); }
+struct ast *parse_script(struct parser *p) {
+    return parse_block(p, NULL);
+}

@@ -2,7 +2,8 @@
 /* Statements about the session itself: SET, RESET, USE, variables, EXECUTE IMMEDIATE. */
 #include "sql/parse.h"
 
-/* Where the statement's text ends: the bytes before ';' or the end, without outer blanks and comments. */
+/* Where the statement's text ends: the bytes before ';' or the end, without outer blanks and
+ * comments. */
 static str text_until(struct parser *p, unsigned stop) {
     uint32_t from = tok_at(p, 0)->pos, end = from;
     while (!at_kind(p, T_END) && !at_kind(p, ';') && !at_kind(p, stop)) {
@@ -14,7 +15,8 @@ static str text_until(struct parser *p, unsigned stop) {
 
 /* `quoted` keys and values lose their quotes. */
 static str unquoted(str s) {
-    if (s.n >= 2 && s.p[0] == '`' && s.p[s.n - 1] == '`' && !memchr(s.p + 1, '`', s.n - 2)) return str_n(s.p + 1, s.n - 2);
+    if (s.n >= 2 && s.p[0] == '`' && s.p[s.n - 1] == '`' && !memchr(s.p + 1, '`', s.n - 2))
+        return str_n(s.p + 1, s.n - 2);
     return s;
 }
 
@@ -26,13 +28,15 @@ static struct ast *parse_time_zone(struct parser *p, struct ast *n) {
         local->text = STR("LOCAL");
         advance(p);
         set(p, n, SLOT_VALUE, local);
-    } else if (at_string(p, 0)) set(p, n, SLOT_VALUE, parse_string(p));
+    } else if (at_string(p, 0))
+        set(p, n, SLOT_VALUE, parse_string(p));
     else if (at_word(p, W_INTERVAL)) {
         struct ast *interval = parse_interval(p);
         if (!interval) syntax_error(p);
         set(p, n, SLOT_EXPR, interval);
     }
-    if (!ast_get(n, SLOT_VALUE) && !ast_get(n, SLOT_EXPR)) parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0045", NULL);
+    if (!ast_get(n, SLOT_VALUE) && !ast_get(n, SLOT_EXPR))
+        parse_error(p, done(p, n), "_LEGACY_ERROR_TEMP_0045", NULL);
     return done(p, n);
 }
 
@@ -65,7 +69,8 @@ static struct ast *parse_set(struct parser *p, struct ast *n) {
     n->text = STR("");
     advance(p);
     if (at_words(p, W_TIME, W_ZONE)) return parse_time_zone(p, n);
-    if ((at_word(p, W_VAR) || at_word(p, W_VARIABLE)) && (at_identifier(p, 1, false) || kind_at(p, 1) == '(')) {
+    if ((at_word(p, W_VAR) || at_word(p, W_VARIABLE)) &&
+        (at_identifier(p, 1, false) || kind_at(p, 1) == '(')) {
         advance(p);
         return parse_set_var(p, n);
     }
@@ -83,10 +88,12 @@ static struct ast *parse_set(struct parser *p, struct ast *n) {
             part->flags = AST_F_QUOTED;
             add(p, name, part);
             set(p, n, SLOT_NAME, done(p, name));
-        } else set(p, n, SLOT_NAME, parse_name(p));
+        } else
+            set(p, n, SLOT_NAME, parse_name(p));
         return done(p, n);
     }
-    if (p->in_script && (at_kind(p, '(') || (at_identifier(p, 0, false) && kind_at(p, 1) == '='))) return parse_set_var(p, n);
+    if (p->in_script && (at_kind(p, '(') || (at_identifier(p, 0, false) && kind_at(p, 1) == '=')))
+        return parse_set_var(p, n);
     if (at_kind(p, T_END) || at_kind(p, ';')) return done(p, n);
     if (at_kind(p, '-') && text_at(p, 1, "V")) {
         p->at += 2;
@@ -107,8 +114,11 @@ static struct ast *parse_use(struct parser *p, struct ast *n) {
     n->text = STR("");
     advance(p);
     bool named = at_identifier(p, 1, false) || at_string(p, 1);
-    if (at_word(p, W_CATALOG) && named) n->text = STR("catalog");
-    else if ((at_word(p, W_SCHEMA) || at_word(p, W_DATABASE) || text_at(p, 0, "NAMESPACE")) && named) n->text = STR("schema");
+    if (at_word(p, W_CATALOG) && named)
+        n->text = STR("catalog");
+    else if ((at_word(p, W_SCHEMA) || at_word(p, W_DATABASE) || text_at(p, 0, "NAMESPACE")) &&
+             named)
+        n->text = STR("schema");
     if (n->text.n) advance(p);
     if (at_kind(p, T_STRING) && str_eqz(n->text, "catalog")) {
         struct ast *name = node(p, AST_NAME), *part = node(p, AST_IDENT);
@@ -116,7 +126,8 @@ static struct ast *parse_use(struct parser *p, struct ast *n) {
         part->flags = AST_F_QUOTED;
         add(p, name, part);
         set(p, n, SLOT_NAME, done(p, name));
-    } else set(p, n, SLOT_NAME, parse_name(p));
+    } else
+        set(p, n, SLOT_NAME, parse_name(p));
     return done(p, n);
 }
 
@@ -133,7 +144,8 @@ static struct ast *parse_declare(struct parser *p, struct ast *n) {
     if (at_identifier(p, 0, false) && !at_word(p, W_DEFAULT)) set(p, n, SLOT_TYPE, parse_type(p));
     if (accept_word(p, W_DEFAULT) || accept(p, '=')) set(p, n, SLOT_DEFAULT, parse_expr(p));
     done(p, n);
-    if (!ast_get(n, SLOT_TYPE) && !ast_get(n, SLOT_DEFAULT) && (at_kind(p, T_END) || at_kind(p, ';')) && !failed(p))
+    if (!ast_get(n, SLOT_TYPE) && !ast_get(n, SLOT_DEFAULT) &&
+        (at_kind(p, T_END) || at_kind(p, ';')) && !failed(p))
         parse_error(p, n, "INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED", NULL);
     return n;
 }
@@ -144,7 +156,8 @@ static void check_aliases(struct parser *p, const struct ast *n, const struct as
             if (values->child[i]->kind == AST_ALIAS && values->child[j]->kind == AST_ALIAS &&
                 str_ieq(values->child[i]->text, values->child[j]->text)) {
                 str name = values->child[i]->text;
-                parse_error(p, n, "EXEC_IMMEDIATE_DUPLICATE_ARGUMENT_ALIASES", "aliases", arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
+                parse_error(p, n, "EXEC_IMMEDIATE_DUPLICATE_ARGUMENT_ALIASES", "aliases",
+                            arena_printf(p->a, "`%.*s`", STR_ARG(name)), NULL);
             }
 }
 
@@ -160,7 +173,8 @@ static struct ast *parse_execute(struct parser *p, struct ast *n) {
     }
     if (accept_word(p, W_USING)) {
         bool parens = at_kind(p, '(') && !at_query(p) && tok_at(p, 0)->match &&
-                      (p->tok[tok_at(p, 0)->match + 1].kind == T_END || p->tok[tok_at(p, 0)->match + 1].kind == ';');
+                      (p->tok[tok_at(p, 0)->match + 1].kind == T_END ||
+                       p->tok[tok_at(p, 0)->match + 1].kind == ';');
         if (parens) advance(p);
         struct ast *values = node(p, AST_LIST);
         do add(p, values, parse_named_expr(p));
@@ -175,18 +189,24 @@ static struct ast *parse_execute(struct parser *p, struct ast *n) {
 struct ast *parse_session(struct parser *p) {
     struct ast *n = node(p, AST_S_SET);
     switch (word_at(p, 0)) {
-    case W_SET: return parse_set(p, n);
+    case W_SET:
+        return parse_set(p, n);
     case W_RESET:
         n->kind = AST_S_RESET;
         advance(p);
         n->text = unquoted(text_until(p, ';'));
         done(p, n);
-        if (p->tok[p->at - 1].pos != n->pos && str_chr(n->text, ' ', 0) >= 0 && p->tok[p->at - 1].kind != T_QUOTED)
+        if (p->tok[p->at - 1].pos != n->pos && str_chr(n->text, ' ', 0) >= 0 &&
+            p->tok[p->at - 1].kind != T_QUOTED)
             parse_error(p, n, "INVALID_RESET_COMMAND_FORMAT", NULL);
         return n;
-    case W_USE: return parse_use(p, n);
-    case W_DECLARE: return parse_declare(p, n);
-    case W_EXECUTE: return word_at(p, 1) == W_IMMEDIATE ? parse_execute(p, n) : NULL;
-    default: return NULL;
+    case W_USE:
+        return parse_use(p, n);
+    case W_DECLARE:
+        return parse_declare(p, n);
+    case W_EXECUTE:
+        return word_at(p, 1) == W_IMMEDIATE ? parse_execute(p, n) : NULL;
+    default:
+        return NULL;
     }
 }

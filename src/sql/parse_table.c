@@ -60,15 +60,25 @@ struct ast *parse_property_keys(struct parser *p) {
 
 /* ---- constraints ---- */
 
-static const char *const constraint_options[][4] = {
-    {"NOT", "ENFORCED"},       {"ENFORCED"},          {"NOT", "DEFERRABLE"},    {"DEFERRABLE"},   {"INITIALLY", "DEFERRED"},
-    {"INITIALLY", "IMMEDIATE"}, {"NORELY"},           {"RELY"},                 {"MATCH", "FULL"}, {"TIMESERIES"},
-    {"ON", "UPDATE", "NO", "ACTION"}, {"ON", "DELETE", "NO", "ACTION"}};
+static const char *const constraint_options[][4] = {{"NOT", "ENFORCED"},
+                                                    {"ENFORCED"},
+                                                    {"NOT", "DEFERRABLE"},
+                                                    {"DEFERRABLE"},
+                                                    {"INITIALLY", "DEFERRED"},
+                                                    {"INITIALLY", "IMMEDIATE"},
+                                                    {"NORELY"},
+                                                    {"RELY"},
+                                                    {"MATCH", "FULL"},
+                                                    {"TIMESERIES"},
+                                                    {"ON", "UPDATE", "NO", "ACTION"},
+                                                    {"ON", "DELETE", "NO", "ACTION"}};
 
 static void parse_constraint_options(struct parser *p, struct ast *n) {
     for (size_t i = 0; i < ARRAY_LEN(constraint_options);) {
         uint32_t words = 0;
-        while (words < 4 && constraint_options[i][words] && text_at(p, words, constraint_options[i][words])) words++;
+        while (words < 4 && constraint_options[i][words] &&
+               text_at(p, words, constraint_options[i][words]))
+            words++;
         if (words && (words == 4 || !constraint_options[i][words])) {
             struct ast *option = node(p, AST_IDENT);
             p->at += words;
@@ -76,7 +86,8 @@ static void parse_constraint_options(struct parser *p, struct ast *n) {
             option->text = lower_text(p, str_n(p->text.p + option->pos, option->end - option->pos));
             add(p, n, option);
             i = 0;
-        } else i++;
+        } else
+            i++;
     }
 }
 
@@ -101,8 +112,8 @@ static struct ast *parse_key_columns(struct parser *p) {
 static bool at_constraint(const struct parser *p) {
     enum sql_word w = word_at(p, 0), x = word_at(p, 1);
     if (w == W_CONSTRAINT) return at_identifier(p, 1, false) && kind_at(p, 2) == T_WORD;
-    return (w == W_PRIMARY && x == W_KEY) || (w == W_FOREIGN && x == W_KEY) || (w == W_CHECK && kind_at(p, 1) == '(') ||
-           (w == W_UNIQUE && kind_at(p, 1) == '(');
+    return (w == W_PRIMARY && x == W_KEY) || (w == W_FOREIGN && x == W_KEY) ||
+           (w == W_CHECK && kind_at(p, 1) == '(') || (w == W_UNIQUE && kind_at(p, 1) == '(');
 }
 
 struct ast *parse_constraint(struct parser *p) {
@@ -154,13 +165,15 @@ static void parse_generated(struct parser *p, struct ast *n) {
         expect(p, ')');
         return;
     }
-    struct ast *list = node(p, AST_LIST), *start = ast_text(p->a, AST_LIT_NUMBER, STR("1")), *step = start;
+    struct ast *list = node(p, AST_LIST), *start = ast_text(p->a, AST_LIT_NUMBER, STR("1")),
+               *step = start;
     list->op = always ? 'a' : 'd';
     advance(p);
     if (accept(p, '(')) {
         while (!at_kind(p, ')') && !failed(p)) {
             struct ast **to = at_word(p, W_START) ? &start : &step;
-            if (accept_word(p, W_START)) expect_word(p, W_WITH);
+            if (accept_word(p, W_START))
+                expect_word(p, W_WITH);
             else {
                 expect_word(p, W_INCREMENT);
                 expect_word(p, W_BY);
@@ -188,25 +201,36 @@ struct ast *parse_mask(struct parser *p) {
 }
 
 static bool parse_column_option(struct parser *p, struct ast *n, struct ast **constraints) {
-    if (accept_words(p, W_NOT, W_NULL)) n->flags |= AST_F_NOT_NULL;
+    if (accept_words(p, W_NOT, W_NULL))
+        n->flags |= AST_F_NOT_NULL;
     else if (at_word(p, W_COMMENT)) {
         advance(p);
         set(p, n, SLOT_COMMENT, parse_string(p));
-    } else if (accept_word(p, W_DEFAULT)) set(p, n, SLOT_DEFAULT, parse_expr(p));
-    else if (at_word(p, W_GENERATED)) parse_generated(p, n);
-    else if (accept_word(p, W_COLLATE)) set(p, n, SLOT_COLLATION, parse_ident(p));
-    else if (accept_word(p, W_MASK)) set(p, n, SLOT_MASK, parse_mask(p));
-    else if (accept_word(p, W_FIRST)) n->flags |= AST_F_FIRST;
-    else if (accept_word(p, W_AFTER)) set(p, n, SLOT_AFTER, parse_ident(p));
-    else if (at_constraint(p) || at_word(p, W_REFERENCES) || at_words(p, W_PRIMARY, W_KEY) || at_word(p, W_UNIQUE)) {
+    } else if (accept_word(p, W_DEFAULT))
+        set(p, n, SLOT_DEFAULT, parse_expr(p));
+    else if (at_word(p, W_GENERATED))
+        parse_generated(p, n);
+    else if (accept_word(p, W_COLLATE))
+        set(p, n, SLOT_COLLATION, parse_ident(p));
+    else if (accept_word(p, W_MASK))
+        set(p, n, SLOT_MASK, parse_mask(p));
+    else if (accept_word(p, W_FIRST))
+        n->flags |= AST_F_FIRST;
+    else if (accept_word(p, W_AFTER))
+        set(p, n, SLOT_AFTER, parse_ident(p));
+    else if (at_constraint(p) || at_word(p, W_REFERENCES) || at_words(p, W_PRIMARY, W_KEY) ||
+             at_word(p, W_UNIQUE)) {
         if (!*constraints) *constraints = node(p, AST_LIST);
         add(p, *constraints, parse_constraint(p));
-    } else if (accept_word(p, W_NULL)) return true;
-    else return false;
+    } else if (accept_word(p, W_NULL))
+        return true;
+    else
+        return false;
     return true;
 }
 
-/* name [:] TYPE options. Without a type in views. A nested name (ADD COLUMN a.b INT) is in slot NAME as a whole. */
+/* name [:] TYPE options. Without a type in views. A nested name (ADD COLUMN a.b INT) is in slot
+ * NAME as a whole. */
 struct ast *parse_column_def(struct parser *p) {
     struct ast *n = node(p, AST_COLUMN_DEF), *constraints = NULL;
     struct ast *name = node(p, AST_NAME);
@@ -216,8 +240,10 @@ struct ast *parse_column_def(struct parser *p) {
     n->text = name->child[name->n - 1]->text;
     if (name->n > 1) set(p, n, SLOT_NAME, name);
     (void)accept(p, ':');
-    bool option = word_at(p, 0) == W_COMMENT || at_words(p, W_NOT, W_NULL) || at_word(p, W_MASK) || at_word(p, W_GENERATED);
-    if (at_identifier(p, 0, false) && !(option && kind_at(p, 1) != ',' && kind_at(p, 1) != ')')) set(p, n, SLOT_TYPE, parse_type(p));
+    bool option = word_at(p, 0) == W_COMMENT || at_words(p, W_NOT, W_NULL) || at_word(p, W_MASK) ||
+                  at_word(p, W_GENERATED);
+    if (at_identifier(p, 0, false) && !(option && kind_at(p, 1) != ',' && kind_at(p, 1) != ')'))
+        set(p, n, SLOT_TYPE, parse_type(p));
     while (parse_column_option(p, n, &constraints)) continue;
     set(p, n, SLOT_CONSTRAINTS, constraints);
     return done(p, n);
@@ -238,7 +264,9 @@ static void parse_table_elements(struct parser *p, struct ast *n) {
         do {
             struct ast *def = at_constraint(p) ? parse_constraint(p) : parse_column_def(p);
             add(p, def->kind == AST_CONSTRAINT ? constraints : columns, def);
-            if (n->kind == AST_S_CREATE_TABLE && def->kind == AST_COLUMN_DEF && !ast_get(def, SLOT_TYPE)) syntax_error(p);
+            if (n->kind == AST_S_CREATE_TABLE && def->kind == AST_COLUMN_DEF &&
+                !ast_get(def, SLOT_TYPE))
+                syntax_error(p);
         } while (accept(p, ','));
     }
     expect(p, ')');
@@ -254,10 +282,14 @@ static struct ast *parse_partitioned(struct parser *p) {
     expect(p, '(');
     do {
         unsigned next = kind_at(p, 1);
-        if (next == '(') add(p, list, parse_primary(p));
-        else if (next == ',' || next == ')') add(p, list, parse_ident(p));
-        else if (next == '.') add(p, list, parse_name(p));
-        else add(p, list, parse_column_def(p));
+        if (next == '(')
+            add(p, list, parse_primary(p));
+        else if (next == ',' || next == ')')
+            add(p, list, parse_ident(p));
+        else if (next == '.')
+            add(p, list, parse_name(p));
+        else
+            add(p, list, parse_column_def(p));
     } while (accept(p, ','));
     expect(p, ')');
     return done(p, list);
@@ -292,11 +324,13 @@ struct ast *parse_row_filter(struct parser *p) {
     return done(p, n);
 }
 
-/* CLUSTERED BY (a) [SORTED BY (…)] INTO 4 BUCKETS, SKEWED BY …, ROW FORMAT …, STORED AS …: Hive's; kept as one text. */
+/* CLUSTERED BY (a) [SORTED BY (…)] INTO 4 BUCKETS, SKEWED BY …, ROW FORMAT …, STORED AS …: Hive's;
+ * kept as one text. */
 static bool parse_hive_clause(struct parser *p, struct ast *n) {
     enum sql_word w = word_at(p, 0);
     bool hive = (w == W_CLUSTERED || w == W_SKEWED || w == W_SORTED) && word_at(p, 1) == W_BY;
-    hive = hive || (w == W_ROW && word_at(p, 1) == W_FORMAT) || (w == W_STORED && (word_at(p, 1) == W_AS || word_at(p, 1) == W_BY));
+    hive = hive || (w == W_ROW && word_at(p, 1) == W_FORMAT) ||
+           (w == W_STORED && (word_at(p, 1) == W_AS || word_at(p, 1) == W_BY));
     if (!hive) return false;
     struct ast *format = node(p, AST_IDENT);
     if (w == W_CLUSTERED) {
@@ -316,12 +350,15 @@ static bool parse_hive_clause(struct parser *p, struct ast *n) {
             (void)parse_string(p);
             expect_text(p, "OUTPUTFORMAT");
             (void)parse_string(p);
-        } else if (at_string(p, 0)) (void)parse_string(p);
-        else (void)parse_ident(p);
+        } else if (at_string(p, 0))
+            (void)parse_string(p);
+        else
+            (void)parse_ident(p);
     } else {
         p->at += 2;
-        while (!failed(p) && !at_kind(p, T_END) && !at_kind(p, ';') && !at_word(p, W_STORED) && !at_word(p, W_LOCATION) &&
-               !at_word(p, W_TBLPROPERTIES) && !at_word(p, W_AS) && !at_query(p) && !at_word(p, W_PARTITIONED)) {
+        while (!failed(p) && !at_kind(p, T_END) && !at_kind(p, ';') && !at_word(p, W_STORED) &&
+               !at_word(p, W_LOCATION) && !at_word(p, W_TBLPROPERTIES) && !at_word(p, W_AS) &&
+               !at_query(p) && !at_word(p, W_PARTITIONED)) {
             if (at_kind(p, '(') && tok_at(p, 0)->match) p->at = tok_at(p, 0)->match;
             advance(p);
         }
@@ -369,13 +406,17 @@ static bool parse_table_clause(struct parser *p, struct ast *n) {
         only_once(p, n, SLOT_LOCATION, "LOCATION");
         (void)accept_word(p, W_LOCATION);
         set(p, n, SLOT_LOCATION, parse_string(p));
-    } else if (accept_word(p, W_OPTIONS)) set(p, n, SLOT_OPTIONS, parse_properties(p));
-    else if (accept_words(p, W_DEFAULT, W_COLLATION)) set(p, n, SLOT_COLLATION, parse_ident(p));
+    } else if (accept_word(p, W_OPTIONS))
+        set(p, n, SLOT_OPTIONS, parse_properties(p));
+    else if (accept_words(p, W_DEFAULT, W_COLLATION))
+        set(p, n, SLOT_COLLATION, parse_ident(p));
     else if (at_words(p, W_WITH, W_ROW) && word_at(p, 2) == W_FILTER) {
         p->at += 3;
         set(p, n, SLOT_FILTER, parse_row_filter(p));
-    } else if (accept_word(p, W_USING)) set(p, n, SLOT_USING, parse_provider(p));
-    else return parse_hive_clause(p, n);
+    } else if (accept_word(p, W_USING))
+        set(p, n, SLOT_USING, parse_provider(p));
+    else
+        return parse_hive_clause(p, n);
     return true;
 }
 
@@ -390,17 +431,24 @@ static void parse_clone(struct parser *p, struct ast *n) {
     set(p, n, SLOT_CLONE, ast_get(source, SLOT_NAME));
     uint32_t ahead = at_word(p, W_FOR);
     enum sql_word w = word_at(p, ahead);
-    if (word_at(p, ahead + 1) == W_AS && word_at(p, ahead + 2) == W_OF && (w == W_VERSION || w == W_TIMESTAMP)) {
+    if (word_at(p, ahead + 1) == W_AS && word_at(p, ahead + 2) == W_OF &&
+        (w == W_VERSION || w == W_TIMESTAMP)) {
         p->at += ahead + 3;
         set(p, n, w == W_VERSION ? SLOT_VERSION : SLOT_TIMESTAMP, parse_value(p));
     }
     while (parse_table_clause(p, n)) continue;
 }
 
+static bool parse_view_clause(struct parser *p, struct ast *n);
+
 static struct ast *parse_create_table(struct parser *p, struct ast *n) {
+    /* Streaming tables are created with the clauses of views. */
+    bool (*clause)(struct parser *, struct ast *) =
+        n->kind == AST_COMMAND ? parse_view_clause : parse_table_clause;
     n->flags |= accept_if_not_exists(p);
     set(p, n, SLOT_NAME, parse_name(p));
-    if (at_word(p, W_CLONE) || ((at_word(p, W_SHALLOW) || at_word(p, W_DEEP)) && word_at(p, 1) == W_CLONE)) {
+    if (at_word(p, W_CLONE) ||
+        ((at_word(p, W_SHALLOW) || at_word(p, W_DEEP)) && word_at(p, 1) == W_CLONE)) {
         parse_clone(p, n);
         return done(p, n);
     }
@@ -410,7 +458,7 @@ static struct ast *parse_create_table(struct parser *p, struct ast *n) {
         return done(p, n);
     }
     if (at_kind(p, '(') && !at_query(p)) parse_table_elements(p, n);
-    while (parse_table_clause(p, n)) continue;
+    while (clause(p, n)) continue;
     bool as = accept_word(p, W_AS);
     if (as || at_query(p)) set(p, n, SLOT_QUERY, parse_query(p));
     return done(p, n);
@@ -418,7 +466,8 @@ static struct ast *parse_create_table(struct parser *p, struct ast *n) {
 
 /* ---- CREATE VIEW ---- */
 
-/* What stands before AS: WITH SCHEMA …, SCHEDULE …, TRIGGER ON …, of views and materialized views. */
+/* What stands before AS: WITH SCHEMA …, SCHEDULE …, TRIGGER ON …, of views and materialized views.
+ */
 static bool parse_view_clause(struct parser *p, struct ast *n) {
     if (at_words(p, W_WITH, W_SCHEMA)) {
         p->at += 2;
@@ -441,7 +490,8 @@ static bool parse_view_clause(struct parser *p, struct ast *n) {
     }
     if (text_at(p, 0, "SCHEDULE") || (text_at(p, 0, "TRIGGER") && word_at(p, 1) == W_ON)) {
         struct ast *schedule = node(p, AST_IDENT);
-        while (!at_word(p, W_AS) && !at_kind(p, T_END) && !at_kind(p, ';') && !at_word(p, W_COMMENT) && !at_word(p, W_TBLPROPERTIES))
+        while (!at_word(p, W_AS) && !at_kind(p, T_END) && !at_kind(p, ';') &&
+               !at_word(p, W_COMMENT) && !at_word(p, W_TBLPROPERTIES))
             advance(p);
         done(p, schedule);
         schedule->text = str_n(p->text.p + schedule->pos, schedule->end - schedule->pos);
@@ -477,17 +527,27 @@ static struct ast *parse_create_view(struct parser *p, struct ast *n) {
 /* ---- CREATE FUNCTION ---- */
 
 static bool parse_characteristic(struct parser *p, struct ast *n, struct ast *options) {
-    static const char *const words[][4] = {{"NOT", "DETERMINISTIC"}, {"DETERMINISTIC"}, {"CONTAINS", "SQL"},
-                                           {"READS", "SQL", "DATA"}, {"MODIFIES", "SQL", "DATA"}, {"NO", "SQL"},
-                                           {"SQL", "SECURITY", "DEFINER"}, {"SQL", "SECURITY", "INVOKER"},
-                                           {"PARAMETER", "STYLE", "PANDAS"}, {"CALLED", "ON", "NULL", "INPUT"}};
-    if (accept_word(p, W_LANGUAGE)) set(p, n, SLOT_LANGUAGE, parse_ident(p));
-    else if (accept_word(p, W_COMMENT)) set(p, n, SLOT_COMMENT, parse_string(p));
-    else if (accept_words(p, W_DEFAULT, W_COLLATION)) set(p, n, SLOT_COLLATION, parse_ident(p));
+    static const char *const words[][4] = {{"NOT", "DETERMINISTIC"},
+                                           {"DETERMINISTIC"},
+                                           {"CONTAINS", "SQL"},
+                                           {"READS", "SQL", "DATA"},
+                                           {"MODIFIES", "SQL", "DATA"},
+                                           {"NO", "SQL"},
+                                           {"SQL", "SECURITY", "DEFINER"},
+                                           {"SQL", "SECURITY", "INVOKER"},
+                                           {"PARAMETER", "STYLE", "PANDAS"},
+                                           {"CALLED", "ON", "NULL", "INPUT"}};
+    if (accept_word(p, W_LANGUAGE))
+        set(p, n, SLOT_LANGUAGE, parse_ident(p));
+    else if (accept_word(p, W_COMMENT))
+        set(p, n, SLOT_COMMENT, parse_string(p));
+    else if (accept_words(p, W_DEFAULT, W_COLLATION))
+        set(p, n, SLOT_COLLATION, parse_ident(p));
     else if (text_at(p, 0, "ENVIRONMENT") && kind_at(p, 1) == '(') {
         advance(p);
         set(p, n, SLOT_PROPERTIES, parse_properties(p));
-    } else if (accept_word(p, W_HANDLER)) set(p, n, SLOT_KEY, parse_string(p));
+    } else if (accept_word(p, W_HANDLER))
+        set(p, n, SLOT_KEY, parse_string(p));
     else {
         for (size_t i = 0; i < ARRAY_LEN(words); i++) {
             uint32_t k = 0;
@@ -511,13 +571,10 @@ static struct ast *parse_params(struct parser *p) {
     if (!at_kind(p, ')')) {
         do {
             /* IN, OUT, INOUT are of procedures. */
-            if ((at_word(p, W_IN) || at_word(p, W_OUT) || text_at(p, 0, "INOUT")) && at_identifier(p, 1, false) && kind_at(p, 2) == T_WORD)
+            if ((at_word(p, W_IN) || at_word(p, W_OUT) || text_at(p, 0, "INOUT")) &&
+                at_identifier(p, 1, false) && kind_at(p, 2) == T_WORD)
                 advance(p);
-            struct ast *def = parse_column_def(p);
-            if (ast_get(def, SLOT_GENERATED) || ast_get(def, SLOT_IDENTITY))
-                parse_error(p, def, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS", NULL);
-            if (ast_get(def, SLOT_CONSTRAINTS)) parse_error(p, def, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS", NULL);
-            add(p, list, def);
+            add(p, list, parse_column_def(p));
         } while (accept(p, ','));
     }
     expect(p, ')');
@@ -557,12 +614,28 @@ static void parse_body(struct parser *p, struct ast *n) {
             }
             return;
         }
-    } else expect_word(p, W_RETURN);
+    } else
+        expect_word(p, W_RETURN);
     struct ast *body;
     bool paren = at_kind(p, '(');
-    if ((table || !paren) && at_query(p)) set(p, n, SLOT_QUERY, body = parse_query(p));
-    else set(p, n, SLOT_EXPR, body = parse_expr(p));
+    if ((table || !paren) && at_query(p))
+        set(p, n, SLOT_QUERY, body = parse_query(p));
+    else
+        set(p, n, SLOT_EXPR, body = parse_expr(p));
     parse_own_text(p, n, body);
+}
+
+/* Parameters are no columns: the errors stand over the whole statement. */
+static void check_params(struct parser *p, const struct ast *n) {
+    const struct ast *params = ast_get(n, SLOT_PARAMS);
+    for (uint32_t i = 0; params && i < params->n; i++) {
+        const struct ast *def = params->child[i];
+        if (ast_get(def, SLOT_GENERATED) || ast_get(def, SLOT_IDENTITY))
+            parse_error(p, n, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS",
+                        NULL);
+        if (ast_get(def, SLOT_CONSTRAINTS))
+            parse_error(p, n, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS", NULL);
+    }
 }
 
 static struct ast *parse_create_function(struct parser *p, struct ast *n) {
@@ -576,10 +649,12 @@ static struct ast *parse_create_function(struct parser *p, struct ast *n) {
     while (parse_characteristic(p, n, options)) continue;
     if (options->n) set(p, n, SLOT_OPTIONS, options);
     parse_body(p, n);
-    return done(p, n);
+    check_params(p, done(p, n));
+    return n;
 }
 
-/* CREATE [OR REPLACE] PROCEDURE name(params) characteristics AS BEGIN … END: a command with slot ACTION. */
+/* CREATE [OR REPLACE] PROCEDURE name(params) characteristics AS BEGIN … END: a command with slot
+ * ACTION. */
 static struct ast *parse_create_procedure(struct parser *p, struct ast *n) {
     n->kind = AST_COMMAND;
     n->text = STR("create_procedure");
@@ -600,18 +675,25 @@ struct ast *parse_create(struct parser *p) {
     struct ast *n = node(p, AST_S_CREATE_TABLE);
     bool replace_only = at_word(p, W_REPLACE);
     advance(p);
-    if (replace_only) n->flags |= AST_F_REPLACE | AST_F_IF_EXISTS;
+    if (replace_only)
+        n->flags |= AST_F_REPLACE | AST_F_IF_EXISTS;
     else if (at_words(p, W_OR, W_REPLACE) || at_words(p, W_OR, W_REFRESH)) {
         p->at += 2;
         n->flags |= AST_F_REPLACE;
     }
     for (bool more = true; more;) {
-        if (accept_word(p, W_TEMPORARY) || accept_word(p, W_TEMP)) n->flags |= AST_F_TEMP;
-        else if (accept_word(p, W_GLOBAL)) n->flags |= AST_F_GLOBAL;
-        else if (at_words(p, W_EXTERNAL, W_TABLE) && accept_word(p, W_EXTERNAL)) n->flags |= AST_F_EXTERNAL;
-        else if (accept_word(p, W_MATERIALIZED)) n->flags |= AST_F_MATERIALIZED;
-        else if (accept_word(p, W_STREAMING)) n->flags |= AST_F_STREAM;
-        else if (!accept_text(p, "PRIVATE")) more = false;
+        if (accept_word(p, W_TEMPORARY) || accept_word(p, W_TEMP))
+            n->flags |= AST_F_TEMP;
+        else if (accept_word(p, W_GLOBAL))
+            n->flags |= AST_F_GLOBAL;
+        else if (at_words(p, W_EXTERNAL, W_TABLE) && accept_word(p, W_EXTERNAL))
+            n->flags |= AST_F_EXTERNAL;
+        else if (accept_word(p, W_MATERIALIZED))
+            n->flags |= AST_F_MATERIALIZED;
+        else if (accept_word(p, W_STREAMING))
+            n->flags |= AST_F_STREAM;
+        else if (!accept_text(p, "PRIVATE"))
+            more = false;
     }
     bool bloom = text_at(p, 0, "BLOOMFILTER");
     if (!bloom && accept_word(p, W_TABLE)) {

@@ -8,25 +8,36 @@ static struct ast *parse_struct_field(struct parser *p) {
     (void)accept(p, ':');
     set(p, n, SLOT_TYPE, parse_type(p));
     for (;;) {
-        if (accept_words(p, W_NOT, W_NULL)) n->flags |= AST_F_NOT_NULL;
-        else if (accept_word(p, W_COMMENT)) set(p, n, SLOT_COMMENT, parse_string(p));
-        else if (accept_word(p, W_COLLATE)) set(p, n, SLOT_COLLATION, parse_ident(p));
-        else if (accept_word(p, W_DEFAULT)) set(p, n, SLOT_DEFAULT, parse_value(p));
-        else return done(p, n);
+        if (accept_words(p, W_NOT, W_NULL))
+            n->flags |= AST_F_NOT_NULL;
+        else if (accept_word(p, W_COMMENT))
+            set(p, n, SLOT_COMMENT, parse_string(p));
+        else if (accept_word(p, W_COLLATE))
+            set(p, n, SLOT_COLLATION, parse_ident(p));
+        else if (accept_word(p, W_DEFAULT))
+            set(p, n, SLOT_DEFAULT, parse_value(p));
+        else
+            return done(p, n);
     }
 }
 
-static void incomplete(struct parser *p, struct ast *n, const char *cls) { parse_error(p, n, cls, "elementType", "<INT>", NULL); }
+static void incomplete(struct parser *p, struct ast *n, const char *cls) {
+    parse_error(p, n, cls, "elementType", "<INT>", NULL);
+}
 
 static void parse_nested(struct parser *p, struct ast *n) {
     bool array = str_eqz(n->text, "array"), map = str_eqz(n->text, "map");
     if (!at_kind(p, '<') && !at_kind(p, T_NEQ)) {
-        incomplete(p, n, array ? "INCOMPLETE_TYPE_DEFINITION.ARRAY" : map ? "INCOMPLETE_TYPE_DEFINITION.MAP" : "INCOMPLETE_TYPE_DEFINITION.STRUCT");
+        incomplete(p, n,
+                   array ? "INCOMPLETE_TYPE_DEFINITION.ARRAY"
+                   : map ? "INCOMPLETE_TYPE_DEFINITION.MAP"
+                         : "INCOMPLETE_TYPE_DEFINITION.STRUCT");
         return;
     }
     if (!array && !map && accept(p, T_NEQ)) return;
     expect(p, '<');
-    if (array) add(p, n, parse_type(p));
+    if (array)
+        add(p, n, parse_type(p));
     else if (map) {
         add(p, n, parse_type(p));
         expect(p, ',');
@@ -69,13 +80,19 @@ struct ast *parse_type(struct parser *p) {
     n->text = STR("");
     if (!enter(p)) return n;
     n->text = lower_text(p, parse_ident(p)->text);
-    if (str_eqz(n->text, "array") || str_eqz(n->text, "map") || str_eqz(n->text, "struct")) parse_nested(p, n);
-    else if (str_eqz(n->text, "interval")) parse_interval_type(p, n);
+    if (str_eqz(n->text, "array") || str_eqz(n->text, "map") || str_eqz(n->text, "struct"))
+        parse_nested(p, n);
+    else if (str_eqz(n->text, "interval"))
+        parse_interval_type(p, n);
     else {
         if (accept(p, '(')) {
             do {
-                if (at_kind(p, T_NUMBER) || at_kind(p, '-')) add(p, n, at_kind(p, '-') ? (advance(p), parse_number(p, true)) : parse_number(p, false));
-                else add(p, n, parse_ident(p));
+                if (at_kind(p, T_NUMBER) || at_kind(p, '-'))
+                    add(p, n,
+                        at_kind(p, '-') ? (advance(p), parse_number(p, true))
+                                        : parse_number(p, false));
+                else
+                    add(p, n, parse_ident(p));
             } while (accept(p, ','));
             expect(p, ')');
         }

@@ -10,7 +10,8 @@
 
 #include "sql/lex.h"
 
-/* The tokens' texts with '|' between them, and the kind of those of more than one character before them. */
+/* The tokens' texts with '|' between them, and the kind of those of more than one character before
+ * them. */
 static void lex(const char *sql, const char *want) {
     arena *a = arena_new();
     struct sql_tokens t;
@@ -19,8 +20,13 @@ static void lex(const char *sql, const char *want) {
     for (uint32_t i = 0; i + 1 < t.n; i++) {
         const struct sql_token *k = &t.tok[i];
         if (i) buf_c(&out, '|');
-        const char *kind = k->kind == T_WORD ? "w:" : k->kind == T_QUOTED ? "q:" : k->kind == T_STRING ? "s:" : k->kind == T_DSTRING ? "d:" :
-                           k->kind == T_NUMBER ? "n:" : k->kind == T_WRONG ? "?:" : "";
+        const char *kind = k->kind == T_WORD      ? "w:"
+                           : k->kind == T_QUOTED  ? "q:"
+                           : k->kind == T_STRING  ? "s:"
+                           : k->kind == T_DSTRING ? "d:"
+                           : k->kind == T_NUMBER  ? "n:"
+                           : k->kind == T_WRONG   ? "?:"
+                                                  : "";
         buf_z(&out, kind);
         buf_add(&out, sql + k->pos, k->end - k->pos);
     }
@@ -33,7 +39,8 @@ static void lex(const char *sql, const char *want) {
 
 static void test_numbers(void **state) {
     (void)state;
-    lex("1 1L 2S 3Y 1.5 1.5BD 1e5 1E-5 .5 5. 1F 2D 1.5e3F", "n:1|n:1L|n:2S|n:3Y|n:1.5|n:1.5BD|n:1e5|n:1E-5|n:.5|n:5.|n:1F|n:2D|n:1.5e3F");
+    lex("1 1L 2S 3Y 1.5 1.5BD 1e5 1E-5 .5 5. 1F 2D 1.5e3F",
+        "n:1|n:1L|n:2S|n:3Y|n:1.5|n:1.5BD|n:1e5|n:1E-5|n:.5|n:5.|n:1F|n:2D|n:1.5e3F");
     lex("1abc 1LX 1e5x 1_0 0x1F", "w:1abc|w:1LX|w:1e5x|w:1_0|w:0x1F");
     lex("t.1a t.1 1.a 12.s3", "w:t|.|w:1a|w:t|n:.1|n:1|.|w:a|n:12|.|w:s3");
     lex("1.2.3 1..2 1e 1-2", "n:1.2|n:.3|n:1.|n:.2|w:1e|n:1|-|n:2");
@@ -41,23 +48,31 @@ static void test_numbers(void **state) {
 
 static void test_words(void **state) {
     (void)state;
-    lex("a _b c1 `d``e` \"f\" r'g' R\"h\" rr 'it''s' 'a\\'b'", "w:a|w:_b|w:c1|q:`d``e`|d:\"f\"|s:r'g'|d:R\"h\"|w:rr|s:'it''s'|s:'a\\'b'");
+    lex("a _b c1 `d``e` \"f\" r'g' R\"h\" rr 'it''s' 'a\\'b'",
+        "w:a|w:_b|w:c1|q:`d``e`|d:\"f\"|s:r'g'|d:R\"h\"|w:rr|s:'it''s'|s:'a\\'b'");
     lex("r'a\\' x", "s:r'a\\'|w:x");
     lex("a $$b 'c$$ d", "w:a|s:$$b 'c$$|w:d");
     lex("'abc", "?:'|w:abc");
     lex("`abc", "?:`|w:abc");
-    lex("a\xc2\xa0" "b\xe3\x80\x80" "c \xc3\xa9t\xc3\xa9", "w:a|w:b|w:c|w:\xc3\xa9t\xc3\xa9");
+    lex("a\xc2\xa0"
+        "b\xe3\x80\x80"
+        "c \xc3\xa9t\xc3\xa9",
+        "w:a|w:b|w:c|w:\xc3\xa9t\xc3\xa9");
     assert_int_equal(sql_word_of(STR("select")), W_SELECT);
     assert_int_equal(sql_word_of(STR("SeLeCt")), W_SELECT);
     assert_int_equal(sql_word_of(STR("selects")), W_OTHER);
     /* The table of words is searched by halves. */
-    for (int w = 1; w + 1 < W_COUNT; w++) assert_true(strcmp(sql_word_text((enum sql_word)w), sql_word_text((enum sql_word)(w + 1))) < 0);
-    for (int w = 1; w < W_COUNT; w++) assert_int_equal(sql_word_of(str_of(sql_word_text((enum sql_word)w))), w);
+    for (int w = 1; w + 1 < W_COUNT; w++)
+        assert_true(strcmp(sql_word_text((enum sql_word)w), sql_word_text((enum sql_word)(w + 1))) <
+                    0);
+    for (int w = 1; w < W_COUNT; w++)
+        assert_int_equal(sql_word_of(str_of(sql_word_text((enum sql_word)w))), w);
 }
 
 static void test_operators(void **state) {
     (void)state;
-    lex("<=> <> != <= !> >= !< << || |> -> => == :: ?::", "<=>|<>|!=|<=|!>|>=|!<|<<|||||>|->|=>|==|::|?::");
+    lex("<=> <> != <= !> >= !< << || |> -> => == :: ?::",
+        "<=>|<>|!=|<=|!>|>=|!<|<<|||||>|->|=>|==|::|?::");
     lex("a>>b>>>c", "w:a|>|>|w:b|>|>|>|w:c");
     lex("a<b>c", "w:a|<|w:b|>|w:c");
     lex("/*+ a(b) */ c */ d", "/*+|w:a|(|w:b|)|*/|w:c|*|/|w:d");
@@ -101,7 +116,8 @@ static void test_strings(void **state) {
     value("'\\n\\t\\r\\b\\Z\\\\\\'\\\"\\q'", STR("\n\t\r\b\x1a\\'\"q"));
     value("'\\0x'", STR("\0x"));
     value("'\\101\\u0041\\U00000041'", STR("AAA"));
-    value("'\\u00e9\\u20AC\\uD83D\\uDE00\\U0001F600'", STR("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf0\x9f\x98\x80"));
+    value("'\\u00e9\\u20AC\\uD83D\\uDE00\\U0001F600'",
+          STR("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf0\x9f\x98\x80"));
     value("'\\uD83D'", STR("\xef\xbf\xbd"));
     value("'\\u12'", STR("u12"));
     value("'\\8\\400'", STR("8400"));
@@ -112,8 +128,9 @@ static void test_strings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_words), cmocka_unit_test(test_operators),
-        cmocka_unit_test(test_comments), cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_words),
+        cmocka_unit_test(test_operators), cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens lie in the text one behind the other; values of strings and names can be read; parentheses match. */
+/* Tokens lie in the text one behind the other; values of strings and names can be read; parentheses
+ * match. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         must(k->kind == T_END || k->end > k->pos);
         last = k->end;
         if (k->match) must(k->match > i && k->match < t.n);
-        if (k->kind == T_STRING || k->kind == T_DSTRING) must(sql_token_string(a, text, k).n <= 4 * (size_t)(k->end - k->pos));
-        if (k->kind == T_WORD || k->kind == T_QUOTED) must(sql_token_name(a, text, k).n <= k->end - k->pos);
+        if (k->kind == T_STRING || k->kind == T_DSTRING)
+            must(sql_token_string(a, text, k).n <= 4 * (size_t)(k->end - k->pos));
+        if (k->kind == T_WORD || k->kind == T_QUOTED)
+            must(sql_token_name(a, text, k).n <= k->end - k->pos);
     }
     arena_free(a);
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever the text, there is a tree of bounded height whose places lie in the text, or an error of a known class. */
+/* Whatever the text, there is a tree of bounded height whose places lie in the text, or an error of
+ * a known class. */
 #include <stddef.h>
 #include <stdint.h>
 
