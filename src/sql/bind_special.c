@@ -359,8 +359,8 @@ static err *extract(struct cx *c, const struct ast *n, str name, struct bx **ret
         return sql_error("INVALID_EXTRACT_FIELD", n, b->text, "field", arena_printf(b->a, "`%.*s`", STR_ARG(f->text)), "expr",
                          arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), NULL);
     str cf = tmpl_text(b, caption_of(b, f)), cxp = tmpl_text(b, caption_of(b, x));
-    bool ex = ast_has(n, AST_F_SPECIAL) || str_eqz(name, "extract");
-    y->cap = ex ? sql_fmt(b->a, "extract(%.*s FROM %.*s)", STR_ARG(cf), STR_ARG(cxp)) : sql_fmt(b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(cf), STR_ARG(cxp));
+    bool ex = ast_has(n, AST_F_SPECIAL) || str_eqz(name, "extract"), from = ex || str_eqz(name, "datepart");
+    y->cap = from ? sql_fmt(b->a, "%s(%.*s FROM %.*s)", ex ? "extract" : "datepart", STR_ARG(cf), STR_ARG(cxp)) : sql_fmt(b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(cf), STR_ARG(cxp));
     *ret = y;
     return NULL;
 }
@@ -389,13 +389,13 @@ static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret
     else if (str_eqz(name, "localtimestamp"))
         *ret = constant(b, TY_TIMESTAMP_NTZ, "bh_ts_to_ntz({now}, {tz})", name);
     else if (str_eqz(name, "current_time"))
-        *ret = constant(b, TY_TIME, "CAST(bh_ts_to_ntz({now}, {tz}) AS TIME)", STR("current_time"));
+        (*ret = constant(b, TY_TIME, "CAST(bh_ts_to_ntz({now}, {tz}) AS TIME)", name))->cap = STR("current_time(6)");
     else if (str_eqz(name, "current_user") || str_eqz(name, "user") || str_eqz(name, "session_user"))
         *ret = text_constant(b, e->user, name);
     else if (str_eqz(name, "current_catalog"))
         *ret = text_constant(b, e->catalog, name);
     else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
-        *ret = text_constant(b, e->schema, name);
+        *ret = text_constant(b, e->schema, STR("current_schema"));
     else if (str_eqz(name, "current_timezone"))
         *ret = text_constant(b, e->time_zone.n ? e->time_zone : STR("UTC"), name);
     else

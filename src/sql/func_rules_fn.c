@@ -114,11 +114,29 @@ static err *decode_type(struct sql_call *c, const struct sql_type **ret) {
     *ret = t ? t : sql_type_of(TY_VOID);
     return NULL;
 }
+static void decode_result(struct sql_call *c, size_t i, buf *out) {
+    static const struct { uint8_t kind; const char *name; } casts[] = {
+        {TY_TINYINT, "tinyint"}, {TY_SMALLINT, "smallint"}, {TY_INT, "int"}, {TY_BIGINT, "bigint"}, {TY_FLOAT, "float"}, {TY_DOUBLE, "double"},
+        {TY_BOOLEAN, "boolean"}, {TY_DATE, "date"},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(casts); k++)
+        if (sql_is_text(c->args[i].type) && c->type->kind == casts[k].kind) {
+            buf_fmt(out, "bh_cast_string_%s({%zu})", casts[k].name, i);
+            return;
+        }
+    buf_fmt(out, "CAST({%zu} AS {type})", i);
+}
 static err *decode_emit(struct sql_call *c, buf *out) {
     buf_z(out, "CASE");
     size_t i = 1;
-    for (; i + 1 < c->n; i += 2) buf_fmt(out, " WHEN {0} IS NOT DISTINCT FROM {%zu} THEN CAST({%zu} AS {type})", i, i + 1);
-    if (i < c->n) buf_fmt(out, " ELSE CAST({%zu} AS {type})", i);
+    for (; i + 1 < c->n; i += 2) {
+        buf_fmt(out, " WHEN {0} IS NOT DISTINCT FROM {%zu} THEN ", i);
+        decode_result(c, i + 1, out);
+    }
+    if (i < c->n) {
+        buf_z(out, " ELSE ");
+        decode_result(c, i, out);
+    }
     buf_z(out, " END");
     return NULL;
 }
@@ -321,7 +339,7 @@ static err *reflect_emit(struct sql_call *c, buf *out) {
     bool try_it = strncmp(c->f->name, "try_", 4) == 0;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (str_eqz(c->args[0].value, known[i].cls) && str_eqz(c->args[1].value, known[i].method) && c->n == 2 + known[i].args) {
-            buf_fmt(out, try_it ? "TRY(%s)" : "%s", known[i].emit);
+            buf_fmt(out, try_it && known[i].args ? "TRY(%s)" : "%s", known[i].emit); /* TRY takes nothing volatile */
             return NULL;
         }
     return sql_error("DATATYPE_MISMATCH.UNEXPECTED_STATIC_METHOD", NULL, STR_NONE, "sqlExpr", arena_printf(c->a, "\"%s\"", c->f->name), "methodName",

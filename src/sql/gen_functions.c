@@ -571,6 +571,9 @@ const struct sql_func sql_functions[] = {
     {"hex", "bigint", "string",
      "bh_hex({0})",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "hexadecimal of a number"},
+    {"hex", "decimal|double|float", "string",
+     "bh_hex(CAST(trunc({0}) AS BIGINT))",
+     NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "hexadecimal of a number"},
     {"hex", "binary", "string",
      "bh_hex_b({0})",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "hexadecimal of bytes"},
@@ -871,10 +874,10 @@ const struct sql_func sql_functions[] = {
     {"months_between", "timestamp, timestamp, boolean?", "double",
      "bh_months_between({0}, {1}, {2}, {tz})",
      NULL, defaults_14, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "months between"},
-    {"nanvl", "float, float", "float",
+    {"nanvl", "double, double", "double",
      "CASE WHEN isnan({0}) THEN {1} ELSE {0} END",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "the second if the first is NaN"},
-    {"nanvl", "double, double", "double",
+    {"nanvl", "float, float", "float",
      "CASE WHEN isnan({0}) THEN {1} ELSE {0} END",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "the second if the first is NaN"},
     {"negative", "numeric|ym|dt", "=0",
@@ -1098,6 +1101,9 @@ const struct sql_func sql_functions[] = {
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "in the opposite order"},
     {"reverse", "string", "string",
      "bh_reverse({0})",
+     NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "backwards"},
+    {"reverse", "binary", "binary",
+     "bh_reverse_b({0})",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "backwards"},
     {"reverse", "array<T>", "array<T>",
      "list_reverse({0})",
@@ -1709,4 +1715,4 @@ const struct sql_func sql_functions[] = {
      "list_transform([{{'a': {0}, 'b': {1}}}], lambda p{#}: list_transform(CASE WHEN p{#}.a IS NOT NULL AND p{#}.b IS NOT NULL THEN range(1, greatest(len(p{#}.a), len(p{#}.b)) + 1) END, lambda i{#}: {2|p{#}.a[i{#}]|p{#}.b[i{#}]}))[1]",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "elements of both by a function"},
 };
-const size_t sql_functions_n = 560;
+const size_t sql_functions_n = 562;

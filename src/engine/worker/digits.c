@@ -141,6 +141,8 @@ bool number_format_check(str format) {
     for (size_t i = 0; ok && i < n; i++) {
         if (t[i] == '.') points++;
         if (t[i] == '$') dollars++;
+        if (t[i] == '$' && digits) ok = false;
+        if (t[i] == ',' && (!digits || i + 1 == n || (t[i + 1] != '0' && t[i + 1] != '9'))) ok = false;
         if (t[i] == '0' || t[i] == '9') digits++;
         if (t[i] == 'S' || t[i] == 'M') {
             signs++;
@@ -333,6 +335,11 @@ bool decimal_format_write(str pattern, struct digits *x, buf *out) {
         } else return false;
     }
     group = since > 0 ? since : 0;
+    /* "#.##" has a zero before its point, ".##" one after it. */
+    if (point && !least && !least_frac) {
+        if (pattern.p[from] == '.') least_frac = 1;
+        else least = 1;
+    }
     if (x->nan) {
         buf_z(out, "\xef\xbf\xbd");
         return true;

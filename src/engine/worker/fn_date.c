@@ -23,7 +23,7 @@ static const struct pattern *compiled(struct fn_call *c, str text, bool reading)
     }
     char letter[2] = {at, 0};
     if (pattern_was_legal(text)) fn_fail_with(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION", (struct fn_param[]){{"pattern", text}, {"config", STR("\"spark.sql.legacy.timeParserPolicy\"")}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 3);
-    else if (fault == PATTERN_UNKNOWN) fn_fail_with(c, "INVALID_DATETIME_PATTERN.WITH_SUGGESTION", (struct fn_param[]){{"pattern", text}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 2);
+    else if (fault == PATTERN_UNKNOWN || fault == PATTERN_OTHER) fn_fail_with(c, "INVALID_DATETIME_PATTERN.WITH_SUGGESTION", (struct fn_param[]){{"pattern", text}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 2);
     else if (fault == PATTERN_WEEK)
         fn_fail(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_WEEK_BASED_PATTERN", "c", letter, NULL);
     else if (fault == PATTERN_LETTER)
@@ -109,7 +109,7 @@ static void to_time(struct fn_call *c) {
 /* ---- months, weeks, days ---- */
 
 static void date_range(struct fn_call *c, int64_t days) {
-    if (days < INT32_MIN || days > INT32_MAX) fn_fail(c, "DATETIME_OVERFLOW", "operation", "add to a date", NULL);
+    if (days < INT32_MIN || days > INT32_MAX) fn_fail(c, "ARITHMETIC_OVERFLOW", "message", "integer overflow", "alternative", "", "config", "\"spark.sql.ansi.enabled\"", NULL);
     else fn_ret_i32(c, (int32_t)days);
 }
 static void add_months(struct fn_call *c) { date_range(c, civil_add_months(fn_i32(c, 0), fn_i32(c, 1))); }

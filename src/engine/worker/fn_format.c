@@ -59,9 +59,16 @@ static void format_pattern_dec(struct fn_call *c) {
 
 static bool format_ok(struct fn_call *c, str f) {
     if (number_format_check(f)) return true;
-    bool digits = false;
-    for (size_t i = 0; i < f.n; i++) digits |= f.p[i] == '0' || f.p[i] == '9';
-    if (digits) fn_fail_with(c, "INVALID_FORMAT.UNEXPECTED_TOKEN", (struct fn_param[]){{"format", f}, {"token", f}}, 2);
+    bool digits = false, dollar_late = false, lone_comma = false;
+    for (size_t i = 0; i < f.n; i++) {
+        char ch = f.p[i], next = i + 1 < f.n ? f.p[i + 1] : 0;
+        dollar_late |= ch == '$' && digits;
+        lone_comma |= (ch == ',' || (ch | 32) == 'g') && !(digits && (next == '0' || next == '9'));
+        digits |= ch == '0' || ch == '9';
+    }
+    if (dollar_late) fn_fail_with(c, "INVALID_FORMAT.CUR_MUST_BEFORE_DIGIT", (struct fn_param[]){{"format", f}}, 1);
+    else if (lone_comma) fn_fail_with(c, "INVALID_FORMAT.CONT_THOUSANDS_SEPS", (struct fn_param[]){{"format", f}}, 1);
+    else if (digits) fn_fail_with(c, "INVALID_FORMAT.UNEXPECTED_TOKEN", (struct fn_param[]){{"format", f}, {"token", f}}, 2);
     else fn_fail_with(c, "INVALID_FORMAT.WRONG_NUM_DIGIT", (struct fn_param[]){{"format", f}}, 1);
     return false;
 }
@@ -251,7 +258,7 @@ static bool read_spec(str f, size_t *i, struct spec *s, int *index) {
     size_t k = *i;
     int n = number_at(f, &k);
     if (k > *i && k < f.n && f.p[k] == '$') {
-        *index = n;
+        *index = n ? n : -2;
         *i = k + 1;
     } else if (*i < f.n && f.p[*i] == '<') {
         *index = -1;
@@ -295,6 +302,10 @@ static void format_string(struct fn_call *c) {
         i++;
         if (!read_spec(f, &i, &s, &index)) {
             bad_format(c, f);
+            return;
+        }
+        if (index == -2) {
+            fn_fail(c, "INVALID_PARAMETER_VALUE.ZERO_INDEX", "parameter", "`strfmt`", "functionName", "`format_string`", NULL);
             return;
         }
         if (s.conv == '%' || s.conv == 'n') {

@@ -107,8 +107,10 @@ static void regexp_instr(struct fn_call *c) {
 }
 
 static bool bad_replacement(struct fn_call *c, str rep) {
-    (void)rep;
-    fn_fail(c, "INVALID_PARAMETER_VALUE.REGEX_GROUP_INDEX", "parameter", "`rep`", "functionName", "`regexp_replace`", "groupCount", "", "groupIndex", "", NULL);
+    char pos[16];
+    snprintf(pos, sizeof(pos), "%d", fn_i32(c, 3));
+    fn_fail_with(c, "INVALID_REGEXP_REPLACE",
+                 (struct fn_param[]){{"source", fn_str(c, 0)}, {"pattern", fn_str(c, 1)}, {"replacement", rep}, {"position", str_of(pos)}}, 4);
     return false;
 }
 
@@ -149,7 +151,7 @@ static void regexp_replace(struct fn_call *c) {
     struct regex *r = pattern(c, fn_str(c, 1));
     if (!r) return;
     if (pos < 1) {
-        fn_fail(c, "VALUE_OUT_OF_RANGE", "exprName", "position", "valueRange", "(0, 2147483647]", "currentValue", "0", NULL);
+        fn_fail(c, "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE", "sqlExpr", "\"regexp_replace\"", "exprName", "position", "valueRange", "(0, 2147483647]", "currentValue", "0", NULL);
         return;
     }
     size_t start = utf8_bytes(s, (size_t)pos - 1);

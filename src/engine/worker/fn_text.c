@@ -263,7 +263,7 @@ static void reverse(struct fn_call *c) {
     buf *b = fn_text(c);
     for (size_t end = s.n; end > 0;) {
         size_t from = end - 1;
-        while (from > 0 && ((unsigned char)s.p[from] & 0xc0) == 0x80) from--;
+        while (!binary(c) && from > 0 && ((unsigned char)s.p[from] & 0xc0) == 0x80) from--;
         buf_add(b, s.p + from, end - from);
         end = from;
     }
@@ -362,7 +362,7 @@ static const struct fn_def defs[] = {
     {"bh_replace", "sss:s", replace, 0, 0},
     {"bh_translate", "sss:s", translate, 0, 0},
     TEXT_AND_BINARY("bh_overlay", "ssii:s", "bbii:b", overlay, 0),
-    {"bh_reverse", "s:s", reverse, 0, 0},
+    TEXT_AND_BINARY("bh_reverse", "s:s", "b:b", reverse, 0),
     {"bh_quote", "s:s", quote, 0, 0},
     {"bh_split_part", "ssi:s", split_part, 0, 0},
     {"bh_elt", "is*:s", elt, FN_NULLS, 0},

@@ -443,7 +443,7 @@ static void levenshtein(struct fn_call *c) {
 static void sentences(struct fn_call *c) {
     str s = fn_str(c, 0);
     buf *b = fn_tmp(c);
-    bool in_word = false;
+    bool in_word = false, money = false; /* what follows a currency's sign is no word */
     fn_list_begin(c);
     for (size_t i = 0, n = 1; i <= s.n; i += n) {
         uint32_t ch = i < s.n ? utf8_get(s, i, &n) : 0;
@@ -456,7 +456,8 @@ static void sentences(struct fn_call *c) {
             word = ch == '\'' || ch == '.' ? is_letter(next) || digit : digit;
         }
         bool end = ch == 0 || ((ch == '.' || ch == '!' || ch == '?') && !word && (i + 1 >= s.n || (unsigned char)s.p[i + 1] <= ' '));
-        if (word) {
+        if (word && !in_word) money = i > 0 && s.p[i - 1] == '$';
+        if (word && !money) {
             if (!in_word && b->n) buf_c(b, 1);
             utf8_put(b, ch);
         }

@@ -134,7 +134,7 @@ bool pattern_was_legal(str text) {
         if (c == '\'') quoted_text = !quoted_text;
         else if (!quoted_text && (c | 32) >= 'a' && (c | 32) <= 'z' && !strchr("GyYMLwWDdFEuaHkKhmsSzZX", c)) return false;
     }
-    return !quoted_text;
+    return !quoted_text && text.n > 0;
 }
 
 struct pattern *pattern_new(str text, bool reading, enum pattern_fault *fault, char *at) {
