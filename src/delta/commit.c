@@ -318,3 +318,27 @@ err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *a
     pthread_mutex_unlock(&c->lock);
     return me.e;
 }
+
+static bool flag(jval *o, const char *key) { return yyjson_is_true(json_get(o, key)); }
+
+static int64_t number(jval *o, const char *key, int64_t other) {
+    int64_t v;
+    return json_i64(json_get(o, key), &v) ? v : other;
+}
+
+err *delta_commit_of_json(arena *a, jval *o, struct delta_commit_ask *ret) {
+    struct delta_action *acts;
+    size_t n;
+    TRY(delta_actions_read(a, json_get_str(o, "actions"), STR("commit"), &acts, &n));
+    jval *files = json_get(o, "files_read");
+    str *read = arena_array_of(a, str, yyjson_arr_size(files) + 1);
+    size_t i, max, k = 0;
+    jval *v;
+    yyjson_arr_foreach(files, i, max, v) read[k++] = json_str(v);
+    *ret = (struct delta_commit_ask){.read_version = number(o, "read_version", -1), .actions = acts, .n = n, .info = json_get_str(o, "info"),
+                                     .blind_append = flag(o, "blind_append"), .serializable = flag(o, "serializable"),
+                                     .read_all = flag(o, "read_all"), .files_read = read, .n_files_read = k, .ict = flag(o, "ict"),
+                                     .previous_ict = number(o, "previous_ict", -1), .row_ids = flag(o, "row_ids"),
+                                     .high_water = number(o, "high_water", -1), .now_ms = number(o, "now_ms", 0)};
+    return NULL;
+}

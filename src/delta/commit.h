@@ -60,6 +60,9 @@ void delta_committer_put(delta_committer *c);
  * DELTA_METADATA_CHANGED, DELTA_PROTOCOL_CHANGED, DELTA_CONCURRENT_WRITE (a new table's version 0 exists), or storage's. */
 err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *ask, struct delta_commit_answer *ret) BH_CHECK;
 
+/* The ask of an engine (src/engine/README.md, op commit): actions as lines of JSON, info, reads. Texts point into the JSON. */
+err *delta_commit_of_json(arena *a, jval *o, struct delta_commit_ask *ret) BH_CHECK;
+
 /* Does this winning commit stand against the ask? (conflict.c) NULL: no. */
 err *delta_conflict(arena *a, const struct delta_commit_ask *ask, const struct delta_action *winner, size_t n, int64_t version) BH_CHECK;
 

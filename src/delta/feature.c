@@ -186,6 +186,14 @@ void delta_features_of_config(arena *a, struct delta_protocol *p, struct delta_m
         }
     for (size_t i = 0; i < delta_features_n; i++)
         if (asked(&delta_features[i], config)) delta_add_feature(a, p, delta_features[i].name);
+    int64_t writer = 0, reader = 1;
+    (void)str_to_i64(delta_map_get(config, STR("delta.minWriterVersion")), &writer);
+    (void)str_to_i64(delta_map_get(config, STR("delta.minReaderVersion")), &reader);
+    /* An old version asked for by number: what it implies. */
+    for (size_t i = 0; i < delta_features_n && writer < 7; i++) {
+        const struct delta_feature *f = &delta_features[i];
+        if (f->legacy_writer && f->legacy_writer <= writer && f->legacy_reader <= reader) delta_add_feature(a, p, f->name);
+    }
     for (size_t i = 0; i < config->n;) {
         str k = config->p[i].key;
         if (str_starts(k, STR("delta.feature."))) {

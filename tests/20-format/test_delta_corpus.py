@@ -2,6 +2,7 @@
 """Delta tables written by Spark, read at every version through our log reader and scan, compared as bags of rows."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,27 @@ def test_every_version_of_every_table(corpus):
     failed = [x for x in lines if x.startswith("FAIL")]
     assert not failed and done.returncode == 0, "\n".join(failed) + done.stderr
     assert len([x for x in lines if x.startswith("ok ")]) == len((corpus / "CASES.txt").read_text().split())
+
+
+# Cases whose tables Spark's test damaged after the statements: what the statements make is not what they hold.
+DAMAGED = {"checkpoint_log_truncated", "unknown_reader_feature"}
+
+
+def test_every_script_makes_the_table_that_spark_made(corpus, tmp_path):
+    """Each case's statements through our analyser, writer and committer; every version read back equals Spark's."""
+    made, beside = tmp_path / "made", tmp_path / "beside"
+    done = subprocess.run([BUILD / "tests/harness/deltasql", made, "replay", corpus], capture_output=True, text=True)
+    failed = [x for x in done.stdout.splitlines() if x.startswith("FAIL")]
+    assert not failed, "\n".join(failed)
+    cases = [c for c in (corpus / "CASES.txt").read_text().split() if c not in DAMAGED]
+    for case in cases:
+        (beside / case).mkdir(parents=True)
+        (beside / case / "case.json").symlink_to(corpus / case / "case.json")
+        shutil.copytree(corpus / case / "expected", beside / case / "expected")
+        (made / case).rename(beside / case / "delta")
+    done = subprocess.run([BUILD / "tests/harness/deltacheck", beside], capture_output=True, text=True)
+    failed = [x for x in done.stdout.splitlines() if x.startswith("FAIL")]
+    assert not failed and done.returncode == 0, "\n".join(failed) + done.stderr
 
 
 if __name__ == "__main__":

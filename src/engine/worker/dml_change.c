@@ -165,7 +165,7 @@ static err *survivors(struct dml_x *x, str table, const struct touched *all, siz
     for (size_t i = 0; i < n; i++)
         if (live_rows(all[i].f) < 0 || all[i].rows < live_rows(all[i].f)) files[k++] = all[i].f;
     bool ids = row_ids_kept(x);
-    struct scan_files_ask ask = {.files = files, .n = k, .row_ids = true, .file_metadata = ids};
+    struct scan_files_ask ask = {.files = files, .n = k, .row_ids = true, .tracking = ids};
     struct scan_table old = *x->t;
     buf_z(out, "SELECT ");
     for (size_t i = 0; i < x->n; i++) {
@@ -178,7 +178,7 @@ static err *survivors(struct dml_x *x, str table, const struct touched *all, siz
         }
         scan_quote_ident(x->cols[i].name, out);
     }
-    if (ids) buf_z(out, ", struct_extract(\"_metadata\", 'f7') AS \"_bh_row_id\", struct_extract(\"_metadata\", 'f8') AS \"_bh_row_version\"");
+    if (ids) buf_z(out, ", \"_bh_row_id\", \"_bh_row_version\"");
     buf_z(out, " FROM (");
     TRY(scan_emit_files(&old, &ask, out));
     buf_fmt(out, ") v WHERE NOT EXISTS (SELECT 1 FROM %.*s m WHERE m._bh_action <> 'i' AND m._bh_file = v._bh_file AND m._bh_row = v._bh_row)",
@@ -239,25 +239,40 @@ err *dml_count(struct dml_x *x, str table, const char *where, int64_t *ret) {
     return str_to_i64(rows.cell[0], ret) ? NULL : err_new(ERR_INTERNAL_ERROR, "a count is no number");
 }
 
-/* New rows of M ('u', with 'i' too) into files. */
+/* New rows of M ('u', with 'i' too) into files. A changed row keeps the id that it has in its old file. */
 err *dml_write_changed(struct dml_x *x, str table) {
     buf q = {0};
     bool ids = row_ids_kept(x);
     buf_z(&q, "SELECT ");
     for (size_t i = 0; i < x->n; i++) {
         if (i) buf_z(&q, ", ");
+        buf_z(&q, "m.");
         scan_quote_ident(x->cols[i].name, &q);
     }
-    if (ids) buf_z(&q, ", \"_bh_row_id\", CAST(NULL AS BIGINT) AS \"_bh_row_version\"");
-    buf_fmt(&q, " FROM %.*s WHERE _bh_action <> 'd'", STR_ARG(table));
+    if (ids) buf_z(&q, ", r.\"_bh_row_id\", CAST(NULL AS BIGINT) AS \"_bh_row_version\"");
+    buf_fmt(&q, " FROM %.*s m", STR_ARG(table));
+    err *e = NULL;
+    if (ids) {
+        struct touched *all;
+        size_t n;
+        TRY(find_touched(x, table, &all, &n));
+        const struct delta_file **files = arena_array_of(x->a, const struct delta_file *, n + 1);
+        bool *none = arena_array_of(x->a, bool, x->n + x->t->n + 1);
+        for (size_t i = 0; i < n; i++) files[i] = all[i].f;
+        struct scan_files_ask ask = {.files = files, .n = n, .used = none, .row_ids = true, .tracking = true};
+        buf_z(&q, " LEFT JOIN (");
+        e = scan_emit_files(x->t, &ask, &q);
+        buf_z(&q, ") r ON m._bh_file = r._bh_file AND m._bh_row = r._bh_row");
+    }
+    buf_z(&q, " WHERE m._bh_action <> 'd'");
     struct dml_write w = {.text = buf_view(&q), .data_change = x->data_change, .row_ids = ids};
-    err *e = dml_write(x, &w);
+    if (!e) e = dml_write(x, &w);
     buf_free(&q);
     return e;
 }
 
-/* Hidden columns of a query over the target for M: file, row, action, old values, row id. They take places 0 … of the source. */
-void dml_hidden(struct dml_x *x, const char *action, size_t first_old, size_t row_id_at, struct dml_source *s) {
+/* Hidden columns of a query over the target for M: file, row, action, old values. They take places 0 … of the source. */
+void dml_hidden(struct dml_x *x, const char *action, size_t first_old, struct dml_source *s) {
     buf list = {0}, names = {0};
     buf_fmt(&list, "c0 AS \"_bh_file\", c1 AS \"_bh_row\", %s AS \"_bh_action\"", action);
     buf_z(&names, "\"_bh_file\", \"_bh_row\", \"_bh_action\"");
@@ -265,21 +280,8 @@ void dml_hidden(struct dml_x *x, const char *action, size_t first_old, size_t ro
         buf_fmt(&list, ", c%zu AS \"_bh_old_%zu\"", first_old + i, i);
         buf_fmt(&names, ", \"_bh_old_%zu\"", i);
     }
-    if (row_id_at) {
-        buf_fmt(&list, ", c%zu AS \"_bh_row_id\"", row_id_at);
-        buf_z(&names, ", \"_bh_row_id\"");
-    }
     s->hidden = dml_take(x, &list);
     s->hidden_names = dml_take(x, &names);
-}
-
-/* _metadata.row_id as an item, where ids are kept. */
-void dml_add_row_id(struct dml_x *x, struct ast *items, str alias, size_t *at, size_t n) {
-    *at = 0;
-    if (!row_ids_kept(x)) return;
-    str parts[] = {alias, STR("_metadata"), STR("row_id")};
-    ast_add(x->a, items, alias.n ? ast_column(x->a, parts, 3) : ast_column(x->a, parts + 1, 2));
-    *at = n;
 }
 
 /* ---- SET ---- */
@@ -394,7 +396,7 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     ast_add(x->a, items, dml_col(x->a, "_bh_file"));
     ast_add(x->a, items, dml_col(x->a, "_bh_row"));
     int *of = arena_array_of(x->a, int, x->n + 1);
-    size_t n = 2, old = 0, row_id;
+    size_t n = 2, old = 0;
     for (size_t i = 0; i < x->n; i++) {
         struct ast *value;
         bool any;
@@ -411,12 +413,11 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
             ast_add(x->a, items, alias.n ? ast_column(x->a, parts, 2) : ast_column(x->a, parts + 1, 1));
         }
     }
-    dml_add_row_id(x, items, alias, &row_id, n);
     struct sql_compiled c;
     TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
                                                         (struct ast *)(uintptr_t)where)), &c));
     struct dml_source source = {.text = c.duckdb, .cols = c.cols, .n = c.n, .of = of};
-    dml_hidden(x, "'u'", old, row_id, &source);
+    dml_hidden(x, "'u'", old, &source);
     buf rows = {0};
     TRY(dml_project(x, &source, &rows));
     str table = dml_temp_name(x);

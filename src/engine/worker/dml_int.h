@@ -131,6 +131,16 @@ err *dml_set_features(struct dml_x *x) BH_CHECK;
 /* Adds what a source has more (schema evolution). */
 err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) BH_CHECK;
 
+/* ---- dml_alter.c, dml_maint.c, dml_describe.c ---- */
+bool dml_alter_takes(const struct ast *s);
+err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_vacuum(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_truncate(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_history(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_detail(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;
 err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
@@ -144,8 +154,7 @@ bool dml_feed(struct dml_x *x);
 err *dml_write_feed(struct dml_x *x, str table) BH_CHECK;
 err *dml_write_changed(struct dml_x *x, str table) BH_CHECK;
 err *dml_count(struct dml_x *x, str table, const char *where, int64_t *ret) BH_CHECK;
-void dml_hidden(struct dml_x *x, const char *action, size_t first_old, size_t row_id_at, struct dml_source *s);
-void dml_add_row_id(struct dml_x *x, struct ast *items, str alias, size_t *at, size_t n);
+void dml_hidden(struct dml_x *x, const char *action, size_t first_old, struct dml_source *s);
 err *dml_assigned(struct dml_x *x, size_t column, str alias, const struct ast *items, struct ast **ret, bool *any) BH_CHECK;
 err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) BH_CHECK;
 

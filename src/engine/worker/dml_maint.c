@@ -1,7 +1,460 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Upkeep of tables: OPTIMIZE, REORG, VACUUM, RESTORE, TRUNCATE, and checkpoints after commits. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "delta/checkpoint.h"
+#include "delta/partition.h"
+#include "delta/stats.h"
 #include "engine/worker/dml_int.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "sys/rand.h"
+
+/* ---- checkpoints ---- */
+
+#define FILE_FIELDS "path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT"
+#define VECTOR "deletionVector STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)"
+
+static const char columns[] =
+    "{protocol: 'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])', "
+    "metaData: 'STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, \"options\" MAP(VARCHAR, VARCHAR)), schemaString "
+    "VARCHAR, partitionColumns VARCHAR[], configuration MAP(VARCHAR, VARCHAR), createdTime BIGINT)', "
+    "txn: 'STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)', "
+    "domainMetadata: 'STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)', "
+    "add: 'STRUCT(" FILE_FIELDS ", modificationTime BIGINT, dataChange BOOLEAN, tags MAP(VARCHAR, VARCHAR), " VECTOR ", baseRowId BIGINT, "
+    "defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR, stats VARCHAR)', "
+    "remove: 'STRUCT(" FILE_FIELDS ", deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, " VECTOR ", baseRowId BIGINT, "
+    "defaultRowCommitVersion BIGINT)'}";
+
+static err *write_checkpoint(struct dml_x *x) {
+    struct scan_at at = {x->version, INT64_MIN};
+    struct scan_table *t;
+    char id[37];
+    rand_uuid(id);
+    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &t));
+    buf lines = {0}, sql = {0};
+    size_t n = delta_checkpoint_lines(x->a, t->snap, clock_now() / 1000, &lines);
+    const char *json = arena_printf(x->a, "%.*s/%s%s.json", STR_ARG(x->path), DELTA_TEMPORARY, id);
+    str file = str_of(arena_printf(x->a, "%s%s.parquet", DELTA_TEMPORARY, id));
+    const char *parquet = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(file));
+    err *e = files_create(json, buf_view(&lines), 0644);
+    buf_free(&lines);
+    buf_z(&sql, "COPY (SELECT * FROM read_json(");
+    scan_quote_text(str_of(json), &sql);
+    buf_fmt(&sql, ", format = 'newline_delimited', maximum_object_size = 268435456, columns = %s)) TO ", columns);
+    scan_quote_text(str_of(parquet), &sql);
+    buf_z(&sql, " (FORMAT parquet, COMPRESSION 'zstd')");
+    if (!e) e = scan_exec(x->d->con, dml_take(x, &sql));
+    unlink(json);
+    if (!e) {
+        jval *answer;
+        buf q = {0};
+        buf_z(&q, "{\"id\":");
+        buf_json_str(&q, x->id);
+        buf_z(&q, ",\"path\":");
+        buf_json_str(&q, x->path);
+        buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu}", (long long)x->version, STR_ARG(file), n, t->snap->n_files);
+        e = x->d->ask(x->d->arg, x->a, STR("checkpoint"), dml_take(x, &q), &answer);
+    }
+    if (e) unlink(parquet);
+    return e;
+}
 
 err *dml_checkpoint(struct dml_x *x) {
-    (void)x;
+    int64_t every = 10;
+    str text = delta_map_get(&x->metadata->config, STR("delta.checkpointInterval"));
+    if (text.n && (!str_to_i64(text, &every) || every <= 0)) every = 10;
+    if (x->version > 0 && x->version % every == 0) err_free(write_checkpoint(x));
+    return NULL;
+}
+
+/* ---- OPTIMIZE ---- */
+
+struct bin {
+    const struct delta_file **files;
+    size_t n;
+    int64_t size;
+};
+
+static bool same_values(const struct delta_map *a, const struct delta_map *b) {
+    for (size_t i = 0; i < a->n; i++) {
+        str x = a->p[i].null ? STR_NONE : a->p[i].value, y = delta_map_get(b, a->p[i].key);
+        if (x.n != y.n || (x.n && !str_eq(x, y))) return false;
+    }
+    return true;
+}
+
+/* Files to be put together: of each partition those that are small (or all), more than one of them; those with vectors for PURGE. */
+static size_t bins_of(struct dml_x *x, const struct delta_file **from, size_t n, bool purge, bool all, struct bin **ret) {
+    struct bin *bins = arena_array_of(x->a, struct bin, n + 1);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct delta_file *f = from[i];
+        if (purge ? !f->dv.storage : (!all && f->size >= 128ll * 1024 * 1024 && !f->dv.storage)) continue;
+        size_t b = 0;
+        while (b < k && !(bins[b].size + f->size <= 1024ll * 1024 * 1024 && same_values(&bins[b].files[0]->partition, &f->partition))) b++;
+        if (b == k) bins[k++].files = arena_array_of(x->a, const struct delta_file *, n + 1);
+        bins[b].files[bins[b].n++] = f;
+        bins[b].size += f->size;
+    }
+    size_t kept = 0;
+    for (size_t b = 0; b < k; b++)
+        if (purge || all || bins[b].n > 1 || (bins[b].n == 1 && bins[b].files[0]->dv.storage)) bins[kept++] = bins[b];
+    *ret = bins;
+    return kept;
+}
+
+/* Order along a space-filling curve: each column's rank in 256 steps, the bits taken in turn. */
+static str zorder(struct dml_x *x, const str *names, size_t n, buf *select) {
+    buf b = {0};
+    if (n == 1) {
+        scan_quote_ident(names[0], &b);
+        return dml_take(x, &b);
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_fmt(select, ", CAST(ntile(256) OVER (ORDER BY ");
+        scan_quote_ident(names[i], select);
+        buf_fmt(select, ") - 1 AS UBIGINT) AS _bh_z%zu", i);
+    }
+    for (size_t bit = 8; bit-- > 0;)
+        for (size_t i = 0; i < n; i++) buf_fmt(&b, "%s(_bh_z%zu >> %zu) & 1", b.n ? ", " : "", i, bit);
+    return dml_take(x, &b);
+}
+
+static err *order_columns(struct dml_x *x, const struct ast *s, str **ret, size_t *ret_n) {
+    const struct ast *z = ast_get(s, SLOT_ZORDER);
+    *ret = arena_array_of(x->a, str, 16);
+    *ret_n = 0;
+    const struct delta_domain *d = delta_domain_of(x->t->snap, STR("delta.clustering"));
+    for (uint32_t i = 0; z && i < z->n && *ret_n < 16; i++) {
+        const struct ast *name = z->child[i];
+        str text = name->n ? name->child[name->n - 1]->text : name->text;
+        ptrdiff_t at = dml_column(x->cols, x->n, text);
+        if (at < 0) return dml_error("DELTA_ZORDERING_COLUMN_DOES_NOT_EXIST", "columnName", dml_z(x, text), NULL);
+        if (dml_is_partition(x->metadata, text)) return dml_error("DELTA_ZORDERING_ON_PARTITION_COLUMN", "colName", dml_z(x, text), NULL);
+        (*ret)[(*ret_n)++] = x->cols[at].name;
+    }
+    jval *v;
+    if (z || !d) return NULL;
+    err *bad = json_parse(x->a, d->config, false, &v);
+    if (bad) return bad;
+    size_t i, max;
+    jval *path;
+    yyjson_arr_foreach(json_get(v, "clusteringColumns"), i, max, path) {
+        str name = json_str(yyjson_arr_get(path, 0));
+        for (size_t k = 0; k < x->n && *ret_n < 16; k++)
+            if (yyjson_arr_size(path) == 1 && (str_eq(x->cols[k].name, name) || str_eq(scan_physical(x->a, &x->cols[k]), name)))
+                (*ret)[(*ret_n)++] = x->cols[k].name;
+    }
+    return NULL;
+}
+
+static bool ids_kept(struct dml_x *x) {
+    return str_ieq(delta_map_get(&x->metadata->config, STR("delta.enableRowTracking")), STR("true"));
+}
+
+static err *rewrite(struct dml_x *x, const struct bin *b, const str *order, size_t n_order) {
+    bool ids = ids_kept(x);
+    buf rows = {0}, text = {0}, z = {0};
+    struct scan_files_ask ask = {.files = b->files, .n = b->n, .tracking = ids};
+    err *e = scan_emit_files(x->t, &ask, &rows);
+    str by = n_order ? zorder(x, order, n_order, &z) : STR_NONE;
+    buf_fmt(&text, "SELECT *%.*s FROM (%.*s) o", STR_ARG(buf_view(&z)), STR_ARG(buf_view(&rows)));
+    struct dml_write w = {.text = buf_view(&text), .data_change = false, .row_ids = ids, .order = by};
+    if (!e) e = dml_write(x, &w);
+    for (size_t i = 0; !e && i < b->n; i++) dml_remove(x, b->files[i]);
+    buf_free(&rows), buf_free(&text), buf_free(&z);
+    return e;
+}
+
+static err *optimize_result(struct dml_x *x, int64_t removed, int64_t removed_size, size_t partitions, struct dml_result *ret) {
+    static const char type[] = "struct<numFilesAdded:bigint,numFilesRemoved:bigint,filesAdded:struct<min:bigint,max:bigint,avg:double,totalFiles:bigint,"
+                               "totalSize:bigint>,filesRemoved:struct<min:bigint,max:bigint,avg:double,totalFiles:bigint,totalSize:bigint>,"
+                               "partitionsOptimized:bigint>";
+    struct sql_column *cols = arena_array_of(x->a, struct sql_column, 2);
+    cols[0] = (struct sql_column){STR("path"), sql_type_of(TY_STRING), true, STR_NONE};
+    cols[1] = (struct sql_column){.name = STR("metrics"), .nullable = true};
+    TRY(sql_type_parse(x->a, str_of(type), &cols[1].type));
+    buf q = {0};
+    buf_z(&q, "SELECT ");
+    scan_quote_text(x->url, &q);
+    buf_fmt(&q, " AS c0, struct_pack(f0 := CAST(%lld AS BIGINT), f1 := CAST(%lld AS BIGINT), f2 := struct_pack(f0 := CAST(NULL AS BIGINT), f1 := CAST(NULL AS "
+            "BIGINT), f2 := CAST(%f AS DOUBLE), f3 := CAST(%lld AS BIGINT), f4 := CAST(%lld AS BIGINT)), f3 := struct_pack(f0 := CAST(NULL AS BIGINT), f1 := "
+            "CAST(NULL AS BIGINT), f2 := CAST(%f AS DOUBLE), f3 := CAST(%lld AS BIGINT), f4 := CAST(%lld AS BIGINT)), f4 := CAST(%zu AS BIGINT)) AS c1",
+            (long long)x->files_written, (long long)removed, x->files_written ? (double)x->bytes_written / (double)x->files_written : 0.0,
+            (long long)x->files_written, (long long)x->bytes_written, removed ? (double)removed_size / (double)removed : 0.0, (long long)removed,
+            (long long)removed_size, partitions);
+    ret->rows = (struct sql_compiled){.duckdb = dml_take(x, &q), .cols = cols, .n = 2};
+    return NULL;
+}
+
+/* WHERE of OPTIMIZE names partition columns only: files whose values may not pass are left alone. */
+static err *chosen(struct dml_x *x, const struct ast *where, const struct delta_file ***ret, size_t *ret_n) {
+    *ret = arena_array_of(x->a, const struct delta_file *, x->t->snap->n_files + 1);
+    *ret_n = 0;
+    if (!where) {
+        for (size_t i = 0; i < x->t->snap->n_files; i++) (*ret)[(*ret_n)++] = x->t->snap->files[i];
+        return NULL;
+    }
+    struct ast *items = ast_new(x->a, AST_LIST, 0, 0);
+    ast_add(x->a, items, dml_col(x->a, "_bh_file"));
+    struct sql_compiled c;
+    TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, NULL, true), (struct ast *)(uintptr_t)where)), &c));
+    struct scan_rows rows;
+    TRY(scan_query(x->d->con, x->a, str_of(arena_printf(x->a, "SELECT DISTINCT c0 FROM (%.*s) f", STR_ARG(c.duckdb))), &rows));
+    map *names = map_new();
+    for (size_t i = 0; i < rows.rows; i++) map_put(names, rows.cell[i], names);
+    err *e = NULL;
+    for (size_t i = 0; !e && i < x->t->snap->n_files; i++) {
+        str path;
+        e = delta_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
+        if (!e && map_get(names, path)) (*ret)[(*ret_n)++] = x->t->snap->files[i];
+    }
+    map_free(names);
+    return e;
+}
+
+err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    bool purge = str_eqz(s->text, "reorg_purge");
+    str *order;
+    size_t n_order, n_files;
+    const struct delta_file **files;
+    dml_begin_commit(x, purge ? "REORG" : "OPTIMIZE");
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(order_columns(x, s, &order, &n_order));
+    TRY(chosen(x, ast_get(s, SLOT_WHERE), &files, &n_files));
+    struct bin *bins;
+    size_t n = bins_of(x, files, n_files, purge, n_order > 0, &bins);
+    int64_t removed = 0, size = 0;
+    x->data_change = false;
+    for (size_t i = 0; i < n; i++) {
+        TRY(rewrite(x, &bins[i], order, n_order));
+        removed += (int64_t)bins[i].n, size += bins[i].size;
+    }
+    if (n) {
+        buf p = {0}, list = {0};
+        buf_c(&list, '[');
+        for (size_t i = 0; i < n_order; i++) buf_z(&list, i ? "," : ""), buf_json_str(&list, order[i]);
+        buf_c(&list, ']');
+        buf_z(&p, "{\"predicate\":\"[]\",\"auto\":false,\"clusterBy\":\"[]\",\"zOrderBy\":");
+        buf_json_str(&p, buf_view(&list));
+        buf_c(&p, '}');
+        buf_free(&list);
+        x->parameters = dml_take(x, &p);
+        dml_metric(x, "numAddedFiles", x->files_written);
+        dml_metric(x, "numAddedBytes", x->bytes_written);
+        dml_metric(x, "numRemovedFiles", removed);
+        dml_metric(x, "numRemovedBytes", size);
+        TRY(dml_commit(x));
+    }
+    return optimize_result(x, removed, size, n, ret);
+}
+
+/* ---- VACUUM ---- */
+
+struct sweep {
+    struct dml_x *x;
+    map *keep;
+    int64_t before_ms;
+    vec_of(char *) gone;
+    int64_t bytes;
+    size_t folders;
+};
+
+static err *sweep_folder(struct sweep *w, const char *dir, int depth) {
+    DIR *d = opendir(dir);
+    if (!d) return errno == ENOENT ? NULL : err_errno("%s", dir);
+    err *e = NULL;
+    w->folders++;
+    for (struct dirent *f; !e && (f = readdir(d));) {
+        struct stat st;
+        char *path = arena_printf(w->x->a, "%s/%s", dir, f->d_name);
+        bool ours = str_starts(str_of(f->d_name), STR(DELTA_TEMPORARY)), change = str_eqz(str_of(f->d_name), "_change_data");
+        if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0) continue;
+        if ((f->d_name[0] == '_' && !ours && !change && !strchr(f->d_name, '=')) || (f->d_name[0] == '.')) continue;
+        if (lstat(path, &st)) continue;
+        if (S_ISDIR(st.st_mode) && depth < 60) {
+            e = sweep_folder(w, path, depth + 1);
+        } else if (S_ISREG(st.st_mode) && (int64_t)st.st_mtim.tv_sec * 1000 < w->before_ms && !map_get(w->keep, str_of(path))) {
+            char *copy = strdup(path);
+            must(copy);
+            vec_push(&w->gone, copy);
+            w->bytes += st.st_size;
+        }
+    }
+    closedir(d);
+    return e;
+}
+
+static err *keep_file(struct sweep *w, const struct delta_file *f) {
+    str path;
+    TRY(delta_file_path(w->x->a, w->x->path, f->path, &path));
+    map_put(w->keep, path, w);
+    if (f->dv.storage != 'u') return NULL;
+    TRY(delta_dv_path(w->x->a, &f->dv, &path));
+    map_put(w->keep, str_of(arena_printf(w->x->a, "%.*s/%.*s", STR_ARG(w->x->path), STR_ARG(path))), w);
+    return NULL;
+}
+
+static err *retention(struct dml_x *x, const struct ast *s, int64_t *ret_ms, bool *given) {
+    const struct ast *retain = ast_get(s, SLOT_RETAIN);
+    const struct sql_type *type;
+    str text, check;
+    double hours;
+    *ret_ms = delta_retention_ms(x->t->snap);
+    *given = retain != NULL;
+    if (!retain) return NULL;
+    TRY(sql_constant(&x->env, retain, &type, &text));
+    if (!text.p || !str_to_f64(text, &hours) || hours < 0 || hours > 1e7) return sql_error("INVALID_PARAMETER_VALUE.NULL", retain, x->d->text, "parameter", "RETAIN", "functionName", "VACUUM", NULL);
+    int64_t ms = (int64_t)(hours * 3600000.0);
+    bool checked = !(x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.retentionDurationCheck.enabled"), &check) && str_ieq(check, STR("false")));
+    if (checked && ms < *ret_ms)
+        return delta_error("DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT", "Are you sure you would like to vacuum files with such a low retention period? Files of "
+                           "running statements and of readers of older versions would be deleted. The retention period of this table is %lld hours.",
+                           (long long)(*ret_ms / 3600000));
+    *ret_ms = ms;
+    return NULL;
+}
+
+static err *vacuum_commit(struct dml_x *x, const char *operation, str parameters) {
+    x->parameters = parameters;
+    x->operation = str_of(operation);
+    x->blind_append = true, x->data_change = false;
+    err *e = dml_commit(x);
+    buf_clear(&x->metrics);
+    return e;
+}
+
+static err *vacuum_in(struct dml_x *x, const struct ast *s, struct sweep *w, struct dml_result *ret) {
+    int64_t keep_ms, now = clock_now() / 1000;
+    bool given;
+    TRY(retention(x, s, &keep_ms, &given));
+    w->before_ms = now - keep_ms + (keep_ms ? 0 : 1000);
+    for (size_t i = 0; i < x->t->snap->n_files; i++) TRY(keep_file(w, x->t->snap->files[i]));
+    for (size_t i = 0; i < x->t->snap->n_removed; i++)
+        if (x->t->snap->removed[i]->deletion_ms >= now - keep_ms) TRY(keep_file(w, x->t->snap->removed[i]));
+    TRY(sweep_folder(w, dml_z(x, x->path), 0));
+    static const char *const names[] = {"path"};
+    if (ast_has(s, AST_F_JSON)) {
+        str *cells = arena_array_of(x->a, str, w->gone.n + 1);
+        size_t n = w->gone.n < 1000 ? w->gone.n : 1000;
+        for (size_t i = 0; i < n; i++) cells[i] = str_of(arena_printf(x->a, "%.*s%s", STR_ARG(x->url), w->gone.p[i] + x->path.n));
+        return dml_rows(x, names, "s", 1, cells, n, ret);
+    }
+    buf p = {0};
+    str check;
+    bool checked = !(x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.retentionDurationCheck.enabled"), &check) && str_ieq(check, STR("false")));
+    buf_fmt(&p, "{\"retentionCheckEnabled\":%s,\"defaultRetentionMillis\":%lld", checked ? "true" : "false", (long long)delta_retention_ms(x->t->snap));
+    if (given) buf_fmt(&p, ",\"specifiedRetentionMillis\":%lld", (long long)keep_ms);
+    buf_c(&p, '}');
+    dml_metric(x, "numFilesToDelete", (int64_t)w->gone.n);
+    dml_metric(x, "sizeOfDataToDelete", w->bytes);
+    TRY(vacuum_commit(x, "VACUUM START", dml_take(x, &p)));
+    int64_t deleted = 0;
+    for (size_t i = 0; i < w->gone.n; i++) deleted += unlink(w->gone.p[i]) == 0;
+    dml_metric(x, "numDeletedFiles", deleted);
+    dml_metric(x, "numVacuumedDirectories", (int64_t)w->folders);
+    TRY(vacuum_commit(x, "VACUUM END", STR("{\"status\":\"COMPLETED\"}")));
+    str url = x->url;
+    return dml_rows(x, names, "s", 1, &url, 1, ret);
+}
+
+err *dml_vacuum(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    struct sweep w = {.x = x, .keep = map_new()};
+    err *e = vacuum_in(x, s, &w, ret);
+    for (size_t i = 0; i < w.gone.n; i++) free(w.gone.p[i]);
+    vec_free(&w.gone);
+    map_free(w.keep);
+    return e;
+}
+
+/* ---- RESTORE ---- */
+
+static str file_key(struct dml_x *x, const struct delta_file *f) {
+    return str_of(arena_printf(x->a, "%.*s\n%.*s", STR_ARG(f->path), STR_ARG(delta_dv_id(x->a, &f->dv))));
+}
+
+err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    struct scan_at at;
+    struct scan_table *old;
+    dml_begin_commit(x, "RESTORE");
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(scan_at_of(x->d->scan, &x->env, s, &at));
+    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &old));
+    map *now = map_new(), *then = map_new();
+    for (size_t i = 0; i < x->t->snap->n_files; i++) map_put(now, file_key(x, x->t->snap->files[i]), now);
+    for (size_t i = 0; i < old->snap->n_files; i++) map_put(then, file_key(x, old->snap->files[i]), then);
+    int64_t removed = 0, removed_size = 0, restored = 0, restored_size = 0, size = 0;
+    err *e = NULL;
+    for (size_t i = 0; i < x->t->snap->n_files; i++) {
+        const struct delta_file *f = x->t->snap->files[i];
+        if (map_get(then, file_key(x, f))) continue;
+        dml_remove(x, f);
+        removed++, removed_size += f->size;
+    }
+    for (size_t i = 0; !e && i < old->snap->n_files; i++) {
+        const struct delta_file *f = old->snap->files[i];
+        str path;
+        size += f->size;
+        if (map_get(now, file_key(x, f))) continue;
+        e = delta_file_path(x->a, x->path, f->path, &path);
+        if (!e && !files_exists(dml_z(x, path)))
+            e = delta_error("DELTA_FILE_NOT_FOUND", "The table cannot be restored to version %lld: the file %.*s was deleted.", (long long)old->snap->version, STR_ARG(path));
+        struct delta_action *a = dml_action(x, DELTA_ADD);
+        a->file = *f;
+        a->file.data_change = true;
+        restored++, restored_size += f->size;
+    }
+    map_free(now), map_free(then);
+    if (e) return e;
+    x->metadata = &old->snap->metadata;
+    x->cols = old->cols, x->n = old->n;
+    x->metadata_changed = !str_eq(old->snap->metadata.schema, x->t->snap->metadata.schema);
+    x->read_all = true;
+    x->parameters = str_of(arena_printf(x->a, "{\"version\":%lld,\"timestamp\":null}", (long long)old->snap->version));
+    dml_metric(x, "numRestoredFiles", restored);
+    dml_metric(x, "numRemovedFiles", removed);
+    dml_metric(x, "removedFilesSize", removed_size);
+    dml_metric(x, "restoredFilesSize", restored_size);
+    dml_metric(x, "numOfFilesAfterRestore", (int64_t)old->snap->n_files);
+    dml_metric(x, "tableSizeAfterRestore", size);
+    TRY(dml_commit(x));
+    static const char *const names[] = {"table_size_after_restore", "num_of_files_after_restore", "num_removed_files", "num_restored_files",
+                                        "removed_files_size", "restored_files_size"};
+    int64_t counts[] = {size, (int64_t)old->snap->n_files, removed, restored, removed_size, restored_size};
+    TRY(dml_counts(x, names, counts, 6, ret));
+    ret->modified_rows = -1;
+    return NULL;
+}
+
+/* ---- TRUNCATE ---- */
+
+err *dml_truncate(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    struct ast *del = ast_new(x->a, AST_S_DELETE, s->pos, s->end), *where = NULL;
+    const struct ast *parts = ast_get(s, SLOT_PARTITION);
+    ast_set(x->a, del, SLOT_NAME, ast_get(s, SLOT_NAME));
+    for (uint32_t i = 0; parts && i < parts->n; i++) {
+        struct ast *eq = ast_text(x->a, AST_BINARY, STR("=")), *both = ast_text(x->a, AST_BINARY, STR("and"));
+        ast_add(x->a, eq, dml_col(x->a, dml_z(x, parts->child[i]->text)));
+        ast_add(x->a, eq, parts->child[i]->n ? parts->child[i]->child[0] : ast_new(x->a, AST_LIT_NULL, 0, 0));
+        if (!where) {
+            where = eq;
+            continue;
+        }
+        ast_add(x->a, both, where);
+        ast_add(x->a, both, eq);
+        where = both;
+    }
+    ast_set(x->a, del, SLOT_WHERE, where);
+    TRY(dml_delete(x, del, ret));
+    ret->rows.n = 0;
     return NULL;
 }

@@ -144,13 +144,10 @@ static err *value_case(struct merge *m, size_t col, struct ast **ret) {
             TRY(insert_value(m, act, col, &value));
         else
             continue;
-        /* Each value in the column's own type: the branches of CASE agree then, whatever the sources' types are. */
-        struct ast *mark = both(m, side_of(m, m->s->child[i]), ast_get(m->s->child[i], SLOT_COND));
         struct ast *none = ast_new(m->x->a, AST_BINARY, 0, 0);
         none->text = STR("=");
         ast_add(m->x->a, none, dml_col(m->x->a, "_bh_clause"));
         ast_add(m->x->a, none, number(m, (long)i + 1));
-        (void)mark;
         ast_add(m->x->a, c, none);
         ast_add(m->x->a, c, value);
     }
@@ -238,7 +235,7 @@ static err *evolve(struct merge *m) {
     return dml_evolve(m->x, cols, n);
 }
 
-static err *build(struct merge *m, int *of, size_t *old, size_t *row_id, struct sql_compiled *ret) {
+static err *build(struct merge *m, int *of, size_t *old, struct sql_compiled *ret) {
     struct dml_x *x = m->x;
     arena *a = x->a;
     struct ast *items = ast_new(a, AST_LIST, 0, 0);
@@ -263,7 +260,6 @@ static err *build(struct merge *m, int *of, size_t *old, size_t *row_id, struct 
             ast_add(a, items, known ? qualified(m, m->target, x->cols[i].name) : ast_new(a, AST_LIT_NULL, 0, 0));
         }
     }
-    dml_add_row_id(x, items, m->target, row_id, n);
     return sql_compile(&x->env, dml_query(a, dml_select(a, items, joined(m), NULL)), ret);
 }
 
@@ -324,11 +320,11 @@ static void parameters(struct merge *m) {
 }
 
 /* Values of M where the clause is a delete are not looked at; duplicates of a plain delete are one. */
-static err *fill(struct merge *m, const struct sql_compiled *c, const int *of, size_t old, size_t row_id, str table) {
+static err *fill(struct merge *m, const struct sql_compiled *c, const int *of, size_t old, str table) {
     struct dml_x *x = m->x;
     struct dml_source source = {.text = str_of(arena_printf(x->a, "SELECT * FROM (%.*s) j WHERE c2 <> 0", STR_ARG(c->duckdb))), .cols = c->cols,
                                 .n = c->n, .of = of, .skip_checks = STR("\"_bh_action\" = 'd'")};
-    dml_hidden(x, dml_z(x, action_text(m)), old, row_id, &source);
+    dml_hidden(x, dml_z(x, action_text(m)), old, &source);
     buf rows = {0};
     TRY(dml_project(x, &source, &rows));
     err *e = scan_exec(x->d->con, str_of(arena_printf(x->a, "CREATE TEMP TABLE %.*s AS %.*s", STR_ARG(table), STR_ARG(buf_view(&rows)))));
@@ -347,11 +343,11 @@ err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         if (sets) TRY(dml_check_assigned(x, sets, m.target));
     }
     int *of = arena_array_of(x->a, int, x->n + 1);
-    size_t old, row_id;
+    size_t old;
     struct sql_compiled c;
-    TRY(build(&m, of, &old, &row_id, &c));
+    TRY(build(&m, of, &old, &c));
     str table = dml_temp_name(x);
-    TRY(fill(&m, &c, of, old, row_id, table));
+    TRY(fill(&m, &c, of, old, table));
     int64_t inserted, updated, deleted;
     TRY(dml_count(x, table, "_bh_action = 'i'", &inserted));
     TRY(dml_count(x, table, "_bh_action = 'u'", &updated));

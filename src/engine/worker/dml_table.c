@@ -231,8 +231,8 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     x->id = json_get_str(answer, "id");
     x->path = json_get_str(answer, "location");
     x->url = json_get_str(answer, "url");
-    x->full_name = json_get_str(answer, "full_name");
-    if (!x->full_name.n) x->full_name = name->child[name->n - 1]->text;
+    x->full_name = str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(json_get_str(answer, "catalog")), STR_ARG(json_get_str(answer, "schema")),
+                                       STR_ARG(json_get_str(answer, "name"))));
     char *text = yyjson_val_write(answer, 0, NULL);
     x->create = text ? str_of(arena_strdup(x->a, text)) : STR("{}");
     free(text);
@@ -444,7 +444,7 @@ static err *register_as_is(struct dml_x *x) {
     dml_put_columns(x, &q);
     buf_c(&q, '}');
     jval *answer;
-    return x->d->ask(x->d->arg, x->a, STR("commit"), dml_take(x, &q), &answer);
+    return x->d->ask(x->d->arg, x->a, STR("commit_table"), dml_take(x, &q), &answer);
 }
 
 static err *write_query(struct dml_x *x, struct plan *plan) {

@@ -165,7 +165,7 @@ static err *group_state(struct emit *e, struct group *g, uint64_t *ret) {
     str *values = arena_array_of(e->a, str, s.n_files * s.n_values + 1);
     for (size_t i = 0; i < s.n_files; i++) {
         for (size_t k = 0; k < e->n_parts; k++) values[i * s.n_values + k] = part_text(e, g->files.p[i].f, k, type_of_part(e, k));
-        if (e->ask->file_metadata || g->variants == VAR_COPY) fill_facts(e, &g->files.p[i], values + i * s.n_values + e->n_parts);
+        if (e->ask->file_metadata || e->ask->tracking || g->variants == VAR_COPY) fill_facts(e, &g->files.p[i], values + i * s.n_values + e->n_parts);
     }
     s.values = values;
     if (g->dv) {
@@ -201,13 +201,18 @@ static str file_name(struct emit *e, uint64_t state) {
     return e->conv.plain_variants ? fact(e, state, FACT_PATH) : STR("filename || ''");
 }
 
-static void metadata_struct(struct emit *e, uint64_t state, const struct footer *foot) {
+static void metadata_struct(struct emit *e, uint64_t state) {
     str url = e->t->url.n ? e->t->url : e->t->path;
     buf_z(e->out, "struct_pack(f0 := ");
     scan_quote_text(str_of(arena_printf(e->a, "%s%.*s", url.p[0] == '/' ? "file://" : "", STR_ARG(url))), e->out);
     buf_fmt(e->out, " || substr(%.*s, %zu), f1 := parse_filename(%.*s), f2 := CAST(%.*s AS BIGINT), f3 := CAST(0 AS BIGINT), "
-            "f4 := CAST(%.*s AS BIGINT), f5 := make_timestamptz(CAST(%.*s AS BIGINT) * 1000), f6 := file_row_number",
+            "f4 := CAST(%.*s AS BIGINT), f5 := make_timestamptz(CAST(%.*s AS BIGINT) * 1000)",
             STR_ARG(file_name(e, state)), e->t->path.n + 1, STR_ARG(file_name(e, state)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_MTIME)));
+    buf_z(e->out, ") AS \"_metadata\"");
+}
+
+/* Row ids: what the file has of its own, else its base and the row's place. */
+static void tracking(struct emit *e, uint64_t state, const struct footer *foot) {
     const struct delta_snapshot *s = e->t->snap;
     str id = delta_property(s, "delta.rowTracking.materializedRowIdColumnName");
     str cv = delta_property(s, "delta.rowTracking.materializedRowCommitVersionColumnName");
@@ -216,11 +221,10 @@ static void metadata_struct(struct emit *e, uint64_t state, const struct footer 
         has_id |= id.n && str_eq(foot->root.child[i].name, id);
         has_cv |= cv.n && str_eq(foot->root.child[i].name, cv);
     }
-    buf_z(e->out, ", f7 := ");
     if (has_id) buf_z(e->out, "COALESCE("), scan_quote_ident(id, e->out), buf_z(e->out, ", ");
-    buf_fmt(e->out, "CAST(%.*s AS BIGINT) + file_row_number%s, f8 := ", STR_ARG(fact(e, state, FACT_BASE_ROW_ID)), has_id ? ")" : "");
+    buf_fmt(e->out, "CAST(%.*s AS BIGINT) + file_row_number%s AS \"_bh_row_id\", ", STR_ARG(fact(e, state, FACT_BASE_ROW_ID)), has_id ? ")" : "");
     if (has_cv) buf_z(e->out, "COALESCE("), scan_quote_ident(cv, e->out), buf_z(e->out, ", ");
-    buf_fmt(e->out, "CAST(%.*s AS BIGINT)%s) AS \"_metadata\"", STR_ARG(fact(e, state, FACT_COMMIT_VERSION)), has_cv ? ")" : "");
+    buf_fmt(e->out, "CAST(%.*s AS BIGINT)%s AS \"_bh_row_version\"", STR_ARG(fact(e, state, FACT_COMMIT_VERSION)), has_cv ? ")" : "");
 }
 
 static void column(struct emit *e, const struct group *g, const struct sql_field *f, uint64_t state) {
@@ -258,7 +262,7 @@ static void column(struct emit *e, const struct group *g, const struct sql_field
 
 static err *group_select(struct emit *e, struct group *g) {
     const struct scan_files_ask *ask = e->ask;
-    bool need = g->dv || ask->file_metadata || g->variants == VAR_COPY;
+    bool need = g->dv || ask->file_metadata || ask->tracking || g->variants == VAR_COPY;
     e->conv.plain_variants = g->variants == VAR_COPY && e->t->ctx->spill.n;
     e->conv.no_null_variants = g->variants == VAR_NO_NULLS;
     for (size_t i = 0; i < e->t->n && !need; i++) {
@@ -275,7 +279,8 @@ static err *group_select(struct emit *e, struct group *g) {
         column(e, g, &e->t->cols[i], state);
     }
     if (ask->row_ids) separator(e, &n), buf_fmt(e->out, "%.*s AS \"_bh_file\", file_row_number AS \"_bh_row\"", STR_ARG(file_name(e, state)));
-    if (ask->file_metadata) separator(e, &n), metadata_struct(e, state, g->foot);
+    if (ask->file_metadata) separator(e, &n), metadata_struct(e, state);
+    if (ask->tracking) separator(e, &n), tracking(e, state, g->foot);
     if (ask->extra.n) separator(e, &n), buf_str(e->out, ask->extra);
     if (!n) buf_z(e->out, "NULL AS \"_bh_none\"");
     buf_z(e->out, " FROM read_parquet([");
@@ -306,7 +311,8 @@ static void nothing(struct emit *e) {
     if (e->ask->row_ids) separator(e, &n), buf_z(e->out, "CAST(NULL AS VARCHAR) AS \"_bh_file\", CAST(NULL AS BIGINT) AS \"_bh_row\"");
     if (e->ask->file_metadata)
         separator(e, &n), buf_z(e->out, "CAST(NULL AS STRUCT(f0 VARCHAR, f1 VARCHAR, f2 BIGINT, f3 BIGINT, f4 BIGINT, f5 TIMESTAMP WITH TIME "
-                                        "ZONE, f6 BIGINT, f7 BIGINT, f8 BIGINT)) AS \"_metadata\"");
+                                        "ZONE)) AS \"_metadata\"");
+    if (e->ask->tracking) separator(e, &n), buf_z(e->out, "CAST(NULL AS BIGINT) AS \"_bh_row_id\", CAST(NULL AS BIGINT) AS \"_bh_row_version\"");
     if (e->ask->extra.n) separator(e, &n), buf_str(e->out, e->ask->extra);
     if (!n) buf_z(e->out, "NULL AS \"_bh_none\"");
     buf_z(e->out, " WHERE false");

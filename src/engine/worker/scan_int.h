@@ -74,8 +74,8 @@ struct scan_files_ask {
     size_t n;
     const bool *used;            /* per column of the table; NULL: all */
     bool row_ids, file_metadata;
+    bool tracking;               /* also _bh_row_id, _bh_row_version of row tracking */
     bool no_dv;                  /* also rows that are deleted */
-    bool invert_dv;              /* only rows that are deleted in `dv_of` and not … (change feed) */
     const struct delta_dv *dead; /* per file instead of its own vector; storage 0: none */
     str extra;                   /* further text of the select list, or empty */
 };
