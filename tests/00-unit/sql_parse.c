@@ -879,6 +879,8 @@ static void test_limits(void **state) {
     deep("", "EXPLAIN ", 20000, "SELECT 1", "", false);
     deep("BEGIN ", "IF a THEN ", 20000, "", "", false);
     deep("SELECT ", "CASE WHEN a THEN ", 20000, "", "", false);
+    deep("SELECT 1", " ", SQL_MAX_TEXT - 8, "", "", true);
+    deep("SELECT 1", " ", SQL_MAX_TEXT - 7, "", "", false);
 }
 
 int main(void) {
