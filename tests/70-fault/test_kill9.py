@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sudden death of control, gateway, courier and supervisor under load: nothing acknowledged is lost,
+"""Sudden death of control, gateway, courier, supervisor and models' processes under load: nothing acknowledged is lost,
 what was revoked stays revoked, the stores are whole, and it answers again."""
 
 import sys

@@ -12,7 +12,7 @@ import ledger
 import requests
 from boathouse import Platform
 
-ROLES = ("control", "control", "gateway", "gateway", "courier", "supervisor")
+ROLES = ("control", "control", "gateway", "gateway", "courier", "supervisor", "runtime_host")
 ANSWER_S = 10
 
 

@@ -297,7 +297,85 @@ class Versions(Cell):
         return newest
 
 
-WORKERS = (Tokens, Tokens, Metrics, Metrics, Groups, Experiments, Grants, Versions)
+class Endpoints(Cell):
+    """The version that an endpoint of a Python model serves; each answer is that of a version that it had."""
+
+    factors = {"1": 2.0, "2": 3.0}
+    READY_S = 120  # Python starts slowly on a busy machine
+
+    def prepare(self):
+        u = f"{self.random.getrandbits(60):x}"
+        self.model, self.path = f"main.default.ledger_{u}", f"/api/2.0/serving-endpoints/ledger-{u}"
+        self.ask = f"/serving-endpoints/ledger-{u}/invocations"
+        with self.platform.mlflow("databricks", registry="databricks-uc") as mlflow:
+            for factor in self.factors.values():
+                self.log(mlflow, factor)
+        self.call("POST", "/api/2.0/serving-endpoints", {"name": f"ledger-{u}", "config": self.config("1")})
+        self.value = "1"
+        self.until(lambda: self.state()["state"]["ready"] == "READY", "the endpoint is not READY")
+
+    def log(self, mlflow, factor):
+        import pandas as pd
+
+        class Times(mlflow.pyfunc.PythonModel):
+            def predict(self, context, model_input, params=None):
+                return (model_input["x"] * factor).to_numpy()
+        mlflow.set_experiment("/Shared/ledger")
+        x = pd.DataFrame({"x": [1.0]})
+        with mlflow.start_run():
+            mlflow.pyfunc.log_model(name="model", python_model=Times(), registered_model_name=self.model, pip_requirements=["mlflow"],
+                                    signature=mlflow.models.infer_signature(x, x.x))
+
+    def config(self, version):
+        return {"served_entities": [{"name": "e", "entity_name": self.model, "entity_version": version, "workload_size": "Small",
+                                     "scale_to_zero_enabled": False}]}
+
+    def until(self, condition, what):
+        end = time.monotonic() + self.READY_S
+        while not condition():
+            if time.monotonic() > end:
+                raise Lost(f"{what}: {self.state()}")
+            time.sleep(0.1)
+
+    def state(self):
+        return self.sure("GET", self.path)
+
+    def settled(self):
+        return self.state()["state"]["config_update"] != "IN_PROGRESS"
+
+    def answers(self):
+        """One right answer; what breaks off or finds no process is asked again."""
+        try:
+            got = self.call("POST", self.ask, {"dataframe_records": [{"x": 1.0}]})["predictions"]
+        except Unknown:
+            return False
+        if got not in [[f] for f in self.factors.values()]:
+            raise Lost(f"an answer of no version: {got}")
+        return True
+
+    def step(self):
+        self.answers()
+        if self.possible is None and not self.settled():
+            time.sleep(0.05)
+            return
+        super().step()
+
+    def next(self):
+        return "2" if self.value == "1" else "1"
+
+    def write(self, new):
+        self.call("PUT", self.path + "/config", self.config(new))
+
+    def read(self):
+        e = self.state()
+        return (e.get("pending_config") or e["config"])["served_entities"][0]["entity_version"]
+
+    def check(self):
+        super().check()
+        self.until(self.answers, "the endpoint does not answer")
+
+
+WORKERS = (Tokens, Tokens, Metrics, Metrics, Groups, Experiments, Grants, Versions, Endpoints)
 
 
 def begin(platform, seed, kinds=WORKERS):
