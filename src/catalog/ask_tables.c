@@ -9,6 +9,7 @@
 
 #include "catalog/ask.h"
 #include "catalog/locations.h"
+#include "catalog/name.h"
 #include "catalog/tables.h"
 #include "sys/rand.h"
 
@@ -40,6 +41,7 @@ static void put_names(struct ask *k, const struct securable *schema, str name) {
     json_put_str(k->d, k->out, "catalog", schema->catalog.name);
     json_put_str(k->d, k->out, "schema", schema->schema.name);
     json_put_str(k->d, k->out, "name", name);
+    json_put_str(k->d, k->out, "full_name", name_join(k->c->a, schema->catalog.name, schema->schema.name, name));
 }
 
 static err *staged_existing(struct ask *k, const struct securable *t) {

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 
 #include "api/unity_catalog/answers.h"
+#include "api/unity_catalog/asks_int.h"
 #include "catalog/ask.h"
 #include "statements/asks.h"
 
 /* A question as the answerers take it. */
-static err *begin(struct req *r, struct caller *c, struct ask *k) {
+err *uc_ask_begin(struct req *r, struct caller *c, struct ask *k) {
     *c = uc_caller(r);
     c->name = r->principal_name;
     str catalog = r->ask && r->ask->catalog.n ? r->ask->catalog : STR("main");
@@ -24,7 +25,7 @@ static err *begin(struct req *r, struct caller *c, struct ask *k) {
 err *uc_ask(struct req *r, ask_fn fn) {
     struct caller c;
     struct ask k;
-    TRY(begin(r, &c, &k));
+    TRY(uc_ask_begin(r, &c, &k));
     return fn(&k);
 }
 
@@ -48,6 +49,10 @@ static const struct route_row rows[] = {
     {.service = "ask", .name = "path", .file = STORE_META, .steps = {{LANE_READ, path}}},
     {.service = "ask", .name = "rows", .file = STORE_META, .steps = {{LANE_READ, rows_of}}},
     {.service = "ask", .name = "stage_table", .file = STORE_META, .steps = {{LANE_READ, stage_table}}},
+    {.service = "ask",
+     .name = "commit",
+     .file = STORE_META,
+     .steps = {{LANE_READ, uc_commit_place}, {LANE_WORK, uc_commit_log}, {LANE_WRITE, uc_commit_row}}},
 };
 
 /* A row for each command, by whether it writes. */

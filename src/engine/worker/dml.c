@@ -103,7 +103,13 @@ static err *resolve(struct sql_env *e, struct ast *const *names, struct ast *con
         other_from[k++] = froms ? froms[i] : NULL;
     }
     if (!k) return NULL;
-    TRY(x->d->env->resolve(x->d->env, other, froms ? other_from : NULL, k, found));
+    /* Inside a view names are asked for under its catalog and schema, which e carries. */
+    struct sql_env *outer = x->d->env;
+    str catalog = outer->catalog, schema = outer->schema;
+    outer->catalog = e->catalog, outer->schema = e->schema;
+    err *bad = outer->resolve(outer, other, froms ? other_from : NULL, k, found);
+    outer->catalog = catalog, outer->schema = schema;
+    if (bad) return bad;
     k = 0;
     for (size_t i = 0; i < n; i++)
         if (!(x->rel && names[i] == x->target_name)) rels[i] = found[k++];

@@ -14,7 +14,9 @@
 /* Relations whose rows came with control's answer (information_schema). */
 struct run_rows {
     const struct sql_relation *rel;
-    jval *rows;
+    jval *rows;               /* NULL: asked for when the scan says which */
+    str id;                   /* the relation's, for that */
+    str catalog, schema;      /* under which it was named: whose rights count */
     struct run_rows *next;
 };
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ask `commit`: rights and place (a read), the log (work on files), the row (a write).
+ *
+ * Between the log and the row lies the point of no return: a table whose log is written and whose row is not is one that
+ * nobody can name; a change whose columns did not reach the row is repaired by the next commit that changes them.
+ */
+#include "api/unity_catalog/asks.h"
+#include "api/unity_catalog/asks_int.h"
+#include "delta/commit.h"
+#include "sys/clock.h"
+
+struct commit {
+    struct ask_commit_place place;
+};
+
+err *uc_commit_place(struct req *r) {
+    struct caller c;
+    struct ask k;
+    struct commit *m = arena_new_of(r->a, struct commit);
+    *m = (struct commit){0};
+    TRY(uc_ask_begin(r, &c, &k));
+    TRY(ask_commit_place(&k, &m->place));
+    m->place.control = arena_str(r->a, m->place.control);
+    r->state = m;
+    return NULL;
+}
+
+/* Files named in a log lie in the table's folder: a path that leaves it is refused. */
+static err *check_paths(const struct delta_action *actions, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (actions[i].kind != DELTA_ADD && actions[i].kind != DELTA_CDC) continue;
+        str path = actions[i].file.path, rest = path, part;
+        bool bad = !path.n || path.p[0] == '/' || str_find(path, STR("://")) >= 0;
+        while (!bad && str_split(&rest, '/', &part)) bad = str_eqz(part, "..");
+        if (bad) return err_new(ERR_INVALID_PARAMETER_VALUE, "A commit names a file outside of its table.");
+    }
+    return NULL;
+}
+
+static err *read_ask(struct req *r, struct delta_commit_ask *x) {
+    struct delta_action *actions;
+    jval *files = arg(r, "files_read"), *v;
+    size_t i, n;
+    *x = (struct delta_commit_ask){.read_version = arg_i64(r, "read_version", -1),
+                                   .info = arg_str(r, "info"),
+                                   .blind_append = arg_bool(r, "blind_append", false),
+                                   .serializable = arg_bool(r, "serializable", false),
+                                   .read_all = arg_bool(r, "read_all", false),
+                                   .ict = arg_bool(r, "ict", false),
+                                   .previous_ict = arg_i64(r, "previous_ict", -1),
+                                   .row_ids = arg_bool(r, "row_ids", false),
+                                   .high_water = arg_i64(r, "high_water", -1),
+                                   .now_ms = clock_now() / 1000};
+    TRY(delta_actions_read(r->a, arg_str(r, "actions"), STR("commit"), &actions, &x->n));
+    TRY(check_paths(actions, x->n));
+    x->actions = actions;
+    str *read = arena_array_of(r->a, str, yyjson_arr_size(files) + 1);
+    yyjson_arr_foreach(files, i, n, v) read[i] = json_str(v);
+    x->files_read = read;
+    x->n_files_read = yyjson_arr_size(files);
+    return NULL;
+}
+
+err *uc_commit_log(struct req *r) {
+    struct commit *m = r->state;
+    struct delta_commit_ask ask;
+    struct delta_commit_answer answer = {.version = arg_i64(r, "read_version", -1)};
+    if (!arg_bool(r, "register", false)) {
+        TRY(read_ask(r, &ask));
+        struct delta_fs fs = delta_fs_dir(r->a, m->place.control);
+        if (ask.read_version < 0) TRY(delta_fs_mkdir(&fs, STR("_delta_log")));
+        delta_committer *committer = delta_committer_get(&fs);
+        err *e = delta_commit(committer, r->a, &ask, &answer);
+        delta_committer_put(committer);
+        if (e) return e;
+    }
+    json_put_int(req_doc(r), req_out(r), "version", answer.version);
+    /* Most commits change no row: no write then. */
+    if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties")) req_finish(r);
+    return NULL;
+}
+
+err *uc_commit_row(struct req *r) { return uc_ask(r, ask_commit_done); }

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalog through SQL: DDL, grants at each door, views, filters and masks, information_schema, SHOW, DESCRIBE."""
+
+import json
+import uuid
+
+import pytest
+
+S = "/api/2.0/sql/statements"
+
+
+@pytest.fixture(scope="module")
+def wh(platform):
+    return platform.connect["DATABRICKS_WAREHOUSE_ID"]
+
+
+class Sql:
+    def __init__(self, platform, wh, token=None):
+        self.platform, self.wh, self.token = platform, wh, token
+
+    def run(self, text):
+        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, token=self.token)
+        assert r.status_code == 200, r.text
+        return r.json()
+
+    def __call__(self, text):
+        """Rows of a statement that must succeed."""
+        got = self.run(text)
+        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
+        self.columns = [c["name"] for c in got["manifest"]["schema"].get("columns", [])]
+        return got.get("result", {}).get("data_array", [])
+
+    def fails(self, text, part):
+        got = self.run(text)
+        assert got["status"]["state"] == "FAILED", (text, got)
+        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+
+
+@pytest.fixture(scope="module")
+def admin(platform, wh):
+    return Sql(platform, wh)
+
+
+@pytest.fixture(scope="module")
+def someone(platform, wh):
+    """(name, client) of an identity that may use the warehouse and holds nothing else."""
+    name, client = platform.another("catalog")
+    r = platform.request("PATCH", f"/api/2.0/permissions/warehouses/{wh}",
+                         {"access_control_list": [{"service_principal_name": name, "permission_level": "CAN_USE"}]})
+    assert r.status_code == 200, r.text
+    return name, client
+
+
+@pytest.fixture(scope="module")
+def bob(platform, wh, someone):
+    return Sql(platform, wh, someone[1].config.token)
+
+
+@pytest.fixture(scope="module")
+def bob_name(someone):
+    return someone[0]
+
+
+@pytest.fixture(scope="module")
+def cat(admin):
+    name = f"c_{uuid.uuid4().hex[:8]}"
+    admin(f"CREATE CATALOG {name} COMMENT 'for tests'")
+    admin(f"CREATE SCHEMA {name}.s")
+    admin(f"CREATE TABLE {name}.s.t (id BIGINT NOT NULL, name STRING COMMENT 'who', secret STRING)")
+    admin(f"INSERT INTO {name}.s.t VALUES (1, 'a', 'x1'), (2, 'b', 'x2'), (3, 'c', 'x3')")
+    yield name
+    admin(f"DROP CATALOG {name} CASCADE")
+
+
+def test_tables_through_ddl(admin, cat):
+    assert admin(f"SELECT count(*) FROM {cat}.s.t") == [["3"]]
+    assert admin(f"DESCRIBE TABLE {cat}.s.t")[:2] == [["id", "bigint", None], ["name", "string", "who"]]
+    assert admin.columns == ["col_name", "data_type", "comment"]
+    assert admin(f"SHOW TABLES IN {cat}.s") == [["s", "t", "false"]]
+    row, = admin(f"DESCRIBE TABLE EXTENDED {cat}.s.t AS JSON")
+    told = json.loads(row[0])
+    assert told["columns"][0]["type"] == {"name": "bigint"} and told["type"] == "MANAGED" and told["provider"] == "delta"
+    assert "CREATE TABLE" in admin(f"SHOW CREATE TABLE {cat}.s.t")[0][0]
+    admin.fails(f"CREATE TABLE {cat}.s.t (a INT)", "TABLE_OR_VIEW_ALREADY_EXISTS")
+    admin.fails(f"SELECT * FROM {cat}.s.nothing", "TABLE_OR_VIEW_NOT_FOUND")
+    admin.fails(f"DROP SCHEMA {cat}.s", "SCHEMA_NOT_EMPTY")
+
+
+def test_nobody_without_grants(admin, bob, bob_name, cat):
+    for text in (f"SELECT * FROM {cat}.s.t", f"INSERT INTO {cat}.s.t VALUES (9, 'z', 'z')", f"DESCRIBE TABLE {cat}.s.t", f"DELETE FROM {cat}.s.t",
+                 f"SHOW CREATE TABLE {cat}.s.t", f"DROP TABLE {cat}.s.t", f"ALTER TABLE {cat}.s.t RENAME TO {cat}.s.u", f"SELECT * FROM {cat}.s.t VERSION AS OF 0",
+                 f"CREATE TABLE {cat}.s.mine (a INT)", f"GRANT SELECT ON TABLE {cat}.s.t TO `{bob_name}`"):
+        got = bob.run(text)
+        assert got["status"]["state"] == "FAILED", text
+        assert "x1" not in json.dumps(got)
+    assert cat not in {r[0] for r in bob("SHOW CATALOGS")}
+    assert bob(f"SELECT * FROM system.information_schema.tables WHERE table_catalog = '{cat}'") == []
+    admin(f"GRANT USE CATALOG ON CATALOG {cat} TO `{bob_name}`")
+    bob.fails(f"SELECT * FROM {cat}.s.t", "USE SCHEMA on Schema")
+    admin(f"GRANT USE SCHEMA ON SCHEMA {cat}.s TO `{bob_name}`")
+    bob.fails(f"SELECT * FROM {cat}.s.t", "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have SELECT on Table")
+    admin(f"GRANT SELECT ON TABLE {cat}.s.t TO `{bob_name}`")
+    assert bob(f"SELECT id FROM {cat}.s.t ORDER BY id") == [["1"], ["2"], ["3"]]
+    bob.fails(f"INSERT INTO {cat}.s.t VALUES (9, 'z', 'z')", "MODIFY on Table")
+    admin(f"REVOKE SELECT ON TABLE {cat}.s.t FROM `{bob_name}`")
+    bob.fails(f"SELECT * FROM {cat}.s.t", "SELECT on Table")
+
+
+def test_views_read_with_their_owners_rights(admin, bob, bob_name, cat):
+    admin(f"CREATE VIEW {cat}.s.v AS SELECT id, name FROM {cat}.s.t WHERE id < 3")
+    bob.fails(f"SELECT * FROM {cat}.s.v", "SELECT on View")
+    admin(f"GRANT SELECT ON VIEW {cat}.s.v TO `{bob_name}`")
+    assert bob(f"SELECT name FROM {cat}.s.v ORDER BY id") == [["a"], ["b"]]
+    bob.fails(f"SELECT * FROM {cat}.s.t", "SELECT on Table")
+    admin.fails(f"DROP TABLE {cat}.s.v", "WRONG_COMMAND_FOR_OBJECT_TYPE")
+
+
+def test_filters_and_masks_hold(admin, bob, bob_name, cat):
+    admin(f"CREATE TABLE {cat}.s.f AS SELECT * FROM {cat}.s.t")
+    admin(f"CREATE FUNCTION {cat}.s.only_odd(i BIGINT) RETURNS BOOLEAN RETURN i % 2 = 1")
+    admin(f"CREATE FUNCTION {cat}.s.hide(v STRING) RETURNS STRING RETURN '***'")
+    admin(f"ALTER TABLE {cat}.s.f SET ROW FILTER {cat}.s.only_odd ON (id)")
+    admin(f"ALTER TABLE {cat}.s.f ALTER COLUMN secret SET MASK {cat}.s.hide")
+    admin(f"GRANT SELECT ON TABLE {cat}.s.f TO `{bob_name}`")
+    assert bob(f"SELECT id, secret FROM {cat}.s.f ORDER BY id") == [["1", "***"], ["3", "***"]]
+    assert bob(f"SELECT count(*) FROM {cat}.s.f WHERE secret = 'x1'") == [["0"]]
+    assert bob(f"SELECT max(id), min(secret) FROM (SELECT * FROM {cat}.s.f)") == [["3", "***"]]
+    bob.fails(f"SELECT {cat}.s.hide('a')", "EXECUTE on Function")
+
+
+def test_information_schema(admin, bob, cat):
+    assert admin(f"SELECT table_name, table_type FROM {cat}.information_schema.tables WHERE table_schema = 's' AND table_name = 't'") == [["t", "MANAGED"]]
+    assert [r[0] for r in admin(f"SELECT column_name FROM system.information_schema.columns WHERE table_catalog = '{cat}' AND table_name = 't'"
+                                " ORDER BY ordinal_position")] == ["id", "name", "secret"]
+    assert ["t"] not in bob(f"SELECT table_name FROM {cat}.information_schema.tables")
+
+
+def test_drop_and_undrop(admin, cat):
+    admin(f"CREATE TABLE {cat}.s.d AS SELECT 1 AS a")
+    admin(f"DROP TABLE {cat}.s.d")
+    admin.fails(f"SELECT * FROM {cat}.s.d", "TABLE_OR_VIEW_NOT_FOUND")
+    admin(f"DROP TABLE IF EXISTS {cat}.s.d")
+    admin(f"UNDROP TABLE {cat}.s.d")
+    assert admin(f"SELECT a FROM {cat}.s.d") == [["1"]]
