@@ -53,7 +53,7 @@ def someone(platform, wh):
 
 @pytest.fixture(scope="module")
 def bob(platform, wh, someone):
-    return Sql(platform, wh, someone[1].config.token)
+    return Sql(platform, wh, someone[1].config.authenticate()["Authorization"].split()[1])
 
 
 @pytest.fixture(scope="module")
