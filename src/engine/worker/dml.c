@@ -356,8 +356,7 @@ err *dml_commit(struct dml_x *x) {
     if (x->metadata_changed) dml_put_columns(x, &q);
     buf_fmt(&q, ",\"now_ms\":%lld}", (long long)(clock_now() / 1000));
     jval *answer;
-    /* What changes the catalog's row takes one step more in control. */
-    err *e = x->d->ask(x->d->arg, x->a, x->create.n || x->metadata_changed ? STR("commit_table") : STR("commit"), buf_view(&q), &answer);
+    err *e = x->d->ask(x->d->arg, x->a, STR("commit"), buf_view(&q), &answer);
     buf_free(&q);
     if (e) return e;
     if (!json_i64(json_get(answer, "version"), &x->version)) x->version = 0;

@@ -444,7 +444,7 @@ static err *register_as_is(struct dml_x *x) {
     dml_put_columns(x, &q);
     buf_c(&q, '}');
     jval *answer;
-    return x->d->ask(x->d->arg, x->a, STR("commit_table"), dml_take(x, &q), &answer);
+    return x->d->ask(x->d->arg, x->a, STR("commit"), dml_take(x, &q), &answer);
 }
 
 static err *write_query(struct dml_x *x, struct plan *plan) {
