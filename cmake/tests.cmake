@@ -123,6 +123,21 @@ if(NOT BH_FLAVOUR STREQUAL "fuzz")
   endforeach()
 endif()
 
+# The dialect beside recorded answers of Spark: our own edge cases, and the oracle where it lies beside the checkout.
+if(TARGET sqlcheck)
+  set(oracle "${CMAKE_SOURCE_DIR}/../shared/oracle")
+  add_test(NAME "20-format/sql_golden" COMMAND sqlcheck "${CMAKE_SOURCE_DIR}/tests/golden/sql_functions.jsonl" --min 100)
+  add_test(NAME "20-format/sql_oracle_functions" COMMAND sqlcheck "${oracle}/spark_functions.jsonl" --min 70)
+  foreach(set tpch tpcds)
+    add_test(NAME "20-format/sql_oracle_${set}" COMMAND sqlcheck "${oracle}/${set}_sf001.jsonl" --data
+                                                        "${oracle}/${set}_sf001_data" --min 90)
+  endforeach()
+  foreach(name golden oracle_functions oracle_tpch oracle_tpcds)
+    bh_describe_test("20-format/sql_${name}" 20-format sql)
+    set_tests_properties("20-format/sql_${name}" PROPERTIES SKIP_RETURN_CODE 77)
+  endforeach()
+endif()
+
 file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c")
 foreach(source IN LISTS sources)
   get_filename_component(name "${source}" NAME_WE)

@@ -5,6 +5,8 @@
  *   sqlcheck FILE.jsonl [--data DIR] [--only REGEX] [--verbose] [--min PERCENT]
  *   sqlcheck [--data DIR] -e 'SELECT …'        shows columns, types, DuckDB's text, rows
  *
+ * A FILE that is not there ends it with 77 and a message: a test that needs the oracle is left out.
+ *
  * --data: each DIR/name.parquet is a table. --only: of queries' names, functions or texts. --min: exit 1 below it.
  * Examples run in a child process; one that crashes or takes too long is counted as that, and the next child goes on
  * after it. Rows are compared as a bag, unless the example is ordered and has its rows in order.
@@ -410,7 +412,7 @@ static jval **load(arena *a, const struct options *o, struct run *r, size_t *ret
     regex_t re;
     if (!f) {
         fprintf(stderr, "sqlcheck: %s: %s\n", o->file, strerror(errno));
-        exit(3);
+        exit(errno == ENOENT ? 77 : 3);
     }
     if (o->only && regcomp(&re, o->only, REG_EXTENDED | REG_NOSUB) != 0) {
         fprintf(stderr, "sqlcheck: --only is no regular expression\n");
