@@ -8,6 +8,7 @@
 #include "files/blob.h"
 #include "identity/identity.h"
 #include "store/gen_entities.h"
+#include "store/history_statements.h"
 #include "store/mlflow_runs.h"
 #include "sys/jobs.h"
 
@@ -80,6 +81,14 @@ static err *drop_runs(store_tx *tx, void *arg) {
     return mlflow_drop_workspace(tx, k->workspace, &k->more);
 }
 
+static err *drop_statements(store_tx *tx, void *arg) {
+    struct chunk *k = arg;
+    int64_t n;
+    TRY(history_statement_drop(tx, of(k->workspace), ROWS_AT_ONCE, &n));
+    k->more = n == ROWS_AT_ONCE;
+    return NULL;
+}
+
 static err *drop_rows(store_tx *tx, void *arg) {
     struct chunk *k = arg;
     TRY(ent_delete_scope(tx, of(k->workspace), ROWS_AT_ONCE, &k->more));
@@ -98,6 +107,7 @@ static err *remove_all(struct purge *p) {
     TRY(blob_remove(p->c, p->keys.p, p->keys.n));
     struct chunk k = {.workspace = p->workspace, .more = true};
     while (k.more) TRY(store_write_sync(s, STORE_MLFLOW, drop_runs, &k, NULL));
+    for (k.more = true; k.more;) TRY(store_write_sync(s, STORE_HISTORY, drop_statements, &k, NULL));
     struct store_actor actor = {.request_id = STR("start"), .client = STR("local"), .action = STR("workspaces.purge"),
                                 .scope = identity_account()};
     for (k.more = p->rows; k.more;) TRY(store_write_sync(s, STORE_META, drop_rows, &k, &actor));

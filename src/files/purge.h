@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a workspace leaves when it goes: files, runs, and for ephemeral ones its rows.
+ * What a workspace leaves when it goes: files, runs, its query history, and for ephemeral ones its rows.
  *
  * An ephemeral workspace lives until the platform stops. The next start marks it CANCELLING before
  * anything serves, so that nobody enters it any more, and a worker removes its files, its runs, its

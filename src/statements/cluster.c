@@ -246,13 +246,20 @@ void warehouse_idle_check(struct warehouse *w) {
     loop_timer_set(l, &w->idle, w->auto_stop_us);
 }
 
+static void on_retired(loop_timer *t) {
+    struct cluster *cl = (struct cluster *)((char *)t - offsetof(struct cluster, idle));
+    if (!cl->running) cluster_end(cl, "The warehouse's size was changed.");
+}
+
+/* Ends nothing by itself: we may be inside what an engine tells. */
 static void shrink(struct warehouse *w) {
     loop *l = w->svc->c->l;
     for (size_t i = w->clusters.n; i-- > 0;) {
         struct cluster *cl = w->clusters.p[i];
         if (cl->running || !cl->ready || cl->ending) continue;
         if (cl->retiring) {
-            cluster_end(cl, "The warehouse's size was changed.");
+            cl->idle.on_time = on_retired;
+            loop_timer_set(l, &cl->idle, 0);
         } else if (!cl->idle.slot && live_clusters(w) > (size_t)w->min_clusters) {
             cl->idle.on_time = on_cluster_idle;
             loop_timer_set(l, &cl->idle, settings_int(&w->svc->c->settings, SET_SQL_SCALE_DOWN_AFTER));

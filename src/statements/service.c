@@ -41,6 +41,7 @@ static err *each_workspace(store_tx *tx, struct load *l,
 }
 
 static err *load_workspace(store_tx *tx, struct load *l, const struct ent_workspace *ws) {
+    if (identity_workspace_gone(ws)) return NULL;
     struct store_scope scope = {IDENTITY_ACCOUNT, ws->id};
     struct ent_warehouse_config config;
     bool found;
@@ -67,6 +68,7 @@ static err *add_starter(store_tx *tx, struct load *l, const struct ent_workspace
     struct warehouse_change ch;
     bool found;
     str owner;
+    if (identity_workspace_gone(ws)) return NULL;
     TRY(ent_warehouse_config_by_one(tx, scope, l->a, 1, &config, &found));
     if (found) return NULL;
     TRY(owner_of(tx, l->a, ws, &owner));

@@ -81,6 +81,19 @@ void session_changed(struct sql_session *s, jval *change) {
 
 /* ---- opening ---- */
 
+/* What the workspace sets for every session: {"configuration_pairs":[{"key","value"}]}. */
+static void set_parameters(struct sql_session *s, str json) {
+    arena *a = arena_new();
+    jval *v = NULL, *e;
+    size_t i, n;
+    err *bad = json.n ? json_parse(a, json, false, &v) : NULL;
+    err_free(bad);
+    yyjson_arr_foreach(json_get(v, "configuration_pairs"), i, n, e) {
+        if (json_get_str(e, "key").n && i < MAX_CONF) session_set(s, json_get_str(e, "key"), json_get_str(e, "value"));
+    }
+    arena_free(a);
+}
+
 static err *check_conf(const struct session_ask *ask) {
     if (ask->n_conf > MAX_CONF)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "A session takes at most %d settings.", MAX_CONF);
@@ -118,6 +131,7 @@ err *session_open(struct req *r, const struct session_ask *ask, struct sql_sessi
     s->schema = dup_text(ask->schema.n ? ask->schema : STR("default"));
     s->conf = map_new();
     s->running = map_new();
+    set_parameters(s, str_of(w->parameters));
     for (size_t i = 0; i < ask->n_conf; i++) session_set(s, ask->conf[i].name, ask->conf[i].value);
     s->of_one = ask->of_one;
     s->used = loop_now(svc->c->l);

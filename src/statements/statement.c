@@ -241,6 +241,9 @@ void statement_run(struct statement *s) {
     session_on(s->session, s->cluster);
     const struct statement_ask *k = &s->ask;
     int64_t timeout = timeout_of(s);
+    /* What is left of the space for results bounds it too, and going past that is an error, not a cut. */
+    int64_t space = settings_int(&svc->c->settings, SET_SQL_SPOOL_LIMIT) - svc->spool_bytes;
+    bool tight = space > 0 && (!k->byte_limit || space < k->byte_limit);
     struct engine_exec x = {.session = str_of(s->session->id),
                             .id = str_of(s->id),
                             .text = k->text,
@@ -253,8 +256,8 @@ void statement_run(struct statement *s) {
                             .native = k->native,
                             .lz4 = k->lz4,
                             .row_limit = k->row_limit,
-                            .byte_limit = k->byte_limit,
-                            .byte_limit_fails = k->byte_limit_fails,
+                            .byte_limit = tight ? space : k->byte_limit,
+                            .byte_limit_fails = tight || k->byte_limit_fails,
                             .chunk_bytes = k->chunk_bytes,
                             .chunk_rows = k->chunk_rows,
                             .inline_bytes = k->inline_bytes,

@@ -108,6 +108,10 @@ err *warehouse_change_read(store_tx *tx, struct store_scope scope, arena *a, int
     TRY(ent_warehouse_get(tx, scope, a, row, &ret->row, NULL));
     TRY(ent_workspace_get(tx, identity_account(), a, scope.workspace, &ws, NULL));
     ret->default_catalog = ws.default_catalog.n ? ws.default_catalog : STR("main");
+    struct ent_warehouse_config config;
+    bool found;
+    TRY(ent_warehouse_config_by_one(tx, scope, a, 1, &config, &found));
+    ret->parameters = found ? config.parameters : STR("");
     return read_acl(tx, scope, a, ret);
 }
 
@@ -133,6 +137,7 @@ void warehouse_free(struct warehouse *w) {
     vec_free(&w->clusters);
     free(w->name);
     free(w->default_catalog);
+    free(w->parameters);
     free(w->failure);
     free(w->acl);
     free(w);
@@ -163,7 +168,9 @@ struct warehouse *warehouse_change_apply(struct control *c, const struct warehou
     bool other = size != w->size || ch->row.serverless != w->serverless;
     free(w->name);
     free(w->default_catalog);
+    free(w->parameters);
     free(w->acl);
+    w->parameters = dup_text(ch->parameters);
     w->name = dup_text(ch->row.name);
     w->default_catalog = dup_text(ch->default_catalog);
     w->size = size < 0 ? 0 : size;
@@ -221,6 +228,17 @@ err *warehouse_make_starter(store_tx *tx, struct store_scope scope, arena *a, in
     TRY(identity_system_groups(tx, a, scope.workspace, &users, &admins));
     TRY(object_acl_set(tx, scope, a, PERM_WAREHOUSES, w.id, users, WAREHOUSES_CAN_USE));
     return warehouse_change_read(tx, scope, a, w.id, ret);
+}
+
+void warehouse_set_parameters(struct control *c, int64_t workspace, str json) {
+    arena *a = arena_new();
+    size_t n;
+    struct warehouse **all = warehouses_of(statements_of(c), a, workspace, &n);
+    for (size_t i = 0; i < n; i++) {
+        free(all[i]->parameters);
+        all[i]->parameters = dup_text(json);
+    }
+    arena_free(a);
 }
 
 void warehouse_forget_workspace(struct control *c, int64_t workspace) {

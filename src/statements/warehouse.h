@@ -62,6 +62,7 @@ struct warehouse {
     char id[17];
     int64_t created; /* UTC us */
     char *name, *default_catalog;
+    char *parameters; /* the workspace's sql_configuration_parameters as JSON, "" if none */
     int size; /* index in warehouse_sizes */
     bool serverless;
     int min_clusters, max_clusters;
@@ -105,7 +106,7 @@ int warehouse_running_clusters(const struct warehouse *w);
 /* What a committed change of a warehouse's row or permissions means for the loop. */
 struct warehouse_change {
     struct ent_warehouse row;
-    str default_catalog; /* the workspace's */
+    str default_catalog, parameters; /* the workspace's */
     struct policy_entry *acl;
     size_t n_acl;
     bool removed;
@@ -120,6 +121,8 @@ err *warehouse_publish(struct req *r, int64_t row) BH_CHECK;
 /* The warehouse that every workspace begins with, usable by its group users. */
 err *warehouse_make_starter(store_tx *tx, struct store_scope scope, arena *a, int64_t owner,
                             str owner_name, struct warehouse_change *ret) BH_CHECK;
+/* The workspace's sql_configuration_parameters are others now: for sessions that begin from here on. */
+void warehouse_set_parameters(struct control *c, int64_t workspace, str json);
 /* A workspace is gone: its warehouses end with all that runs. */
 void warehouse_forget_workspace(struct control *c, int64_t workspace);
 

@@ -334,6 +334,38 @@ static void a_killed_engine_fails_its_statement_alone(void **state) {
     warehouse_stop(w, "test");
 }
 
+static void a_new_size_lets_statements_end(void **state) {
+    (void)state;
+    n_engines = n_runs = 0;
+    struct sql_session *ses = session(&ann), *other = session(&ann);
+    ready(&engines[0]);
+    struct statement *s = submit(ses, "SELECT 1");
+    arena *a = arena_new();
+    struct warehouse_change ch;
+    store_tx *tx;
+    ok(store_read_begin(d.c.store, STORE_META, 0, &tx));
+    ok(warehouse_change_read(tx, w->scope, a, w->row, &ch));
+    store_read_end(tx);
+    ch.row.cluster_size = STR("Small");
+    warehouse_change_apply(&d.c, &ch);
+    assert_int_equal(n_engines, 2);
+    ready(&engines[1]);
+    struct statement *next = submit(other, "SELECT 2");
+    assert_ptr_equal(runs[1].e, &engines[1]);
+    assert_false(engines[0].dead);
+    finish(&runs[0]); /* the last one of the old cluster: that ends a moment later, not inside */
+    assert_false(engines[0].dead);
+    for (int i = 0; i < 100 && !engines[0].dead; i++) loop_step(d.c.l, 1000);
+    assert_true(engines[0].dead);
+    assert_int_equal(s->state, STATEMENT_SUCCEEDED);
+    finish(&runs[1]);
+    assert_int_equal(next->state, STATEMENT_SUCCEEDED);
+    arena_free(a);
+    session_close(ses);
+    session_close(other);
+    warehouse_stop(w, "test");
+}
+
 static void engines_that_never_come(void **state) {
     (void)state;
     n_engines = n_runs = 0;
@@ -458,6 +490,7 @@ int main(void) {
         cmocka_unit_test(first_statement_starts_it),
         cmocka_unit_test(clusters_and_queue),
         cmocka_unit_test(a_killed_engine_fails_its_statement_alone),
+        cmocka_unit_test(a_new_size_lets_statements_end),
         cmocka_unit_test(engines_that_never_come),
         cmocka_unit_test(what_a_client_was_told_is_durable),
         cmocka_unit_test(links_open_one_chunk),

@@ -309,6 +309,28 @@ def test_a_stopped_warehouse_keeps_sessions_settings(platform, sdk, run, u):
     sdk.warehouses.delete(wh)
 
 
+def test_sessions_begin_with_the_workspaces_settings_and_end_when_idle(make_platform):
+    p = make_platform(args=["--test-clock"]).start()
+    wh = p.connect["DATABRICKS_WAREHOUSE_ID"]
+    pairs = {"configuration_pairs": [{"key": "TIMEZONE", "value": "Asia/Tokyo"}]}
+    assert p.request("PUT", "/api/2.0/sql/config/warehouses", {"sql_configuration_parameters": pairs}).status_code == 200
+
+    def zone(**more):
+        return p.request("POST", S, {"statement": "SELECT current_timezone()", "warehouse_id": wh, **more})
+    assert zone().json()["result"]["data_array"] == [["Asia/Tokyo"]]
+    made = {name: p.request("POST", SESSIONS, {"warehouse_id": wh, **more}).json()["session_id"]
+            for name, more in (("plain", {}), ("own", {"session_confs": {"timezone": "Europe/Berlin"}}), ("idle", {}))}
+    assert zone(session_id=made["plain"]).json()["result"]["data_array"] == [["Asia/Tokyo"]]
+    assert zone(session_id=made["own"]).json()["result"]["data_array"] == [["Europe/Berlin"]]
+    p.restart()
+    assert zone().json()["result"]["data_array"] == [["Asia/Tokyo"]]
+    session = p.request("POST", SESSIONS, {"warehouse_id": wh}).json()["session_id"]
+    for hours, status in ((7, 200), (7, 200), (13, 404)):  # sql.session_idle is 12 hours
+        p.request("POST", "/api/boathouse/test/clock", {"advance_ms": hours * 3600_000})
+        time.sleep(1.5)  # the sweep's second
+        assert zone(session_id=session).status_code == status, hours
+
+
 # ---- who ----
 
 def test_statements_are_their_users(platform, sdk, wh, run, u):

@@ -150,6 +150,43 @@ def test_auto_stop(make_platform):
     assert sdk.warehouses.get(idle).state == sql.State.RUNNING
 
 
+LONG = "SELECT max(a.id * b.id % 7 + c.id) FROM range(100000) a, range(100000) b, range(1000) c"
+
+
+def clusters(sdk, warehouse, n):
+    deadline = time.monotonic() + 60
+    while (seen := sdk.warehouses.get(warehouse).num_clusters) != n:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)
+
+
+def test_clusters_come_and_go(make_platform):
+    """One statement to a cluster: the second brings a second cluster, which goes when it was idle for a while."""
+    p = make_platform(args=["--test-clock"], settings={"sql.cluster_statements": "1"}).start()
+    sdk = p.sdk()
+    wh = sdk.warehouses.create_and_wait(name="two", cluster_size="2X-Small", max_num_clusters=2, auto_stop_mins=0).id
+    run = [sdk.statement_execution.execute_statement(LONG, wh, wait_timeout="0s").statement_id for _ in range(2)]
+    clusters(sdk, wh, 2)
+    for id in run:
+        sdk.statement_execution.cancel_execution(id)
+        while sdk.statement_execution.get_statement(id).status.state != sql.StatementState.CANCELED:
+            time.sleep(0.05)
+    p.request("POST", "/api/boathouse/test/clock", {"advance_ms": 14 * 60_000})
+    clusters(sdk, wh, 2)
+    p.request("POST", "/api/boathouse/test/clock", {"advance_ms": 2 * 60_000})
+    clusters(sdk, wh, 1)
+
+
+def test_another_size_lets_statements_end(sdk, wh):
+    run = sdk.statement_execution.execute_statement(LONG, wh.id, wait_timeout="0s").statement_id
+    sdk.warehouses.edit_and_wait(wh.id, cluster_size="X-Small")
+    clusters(sdk, wh.id, 2)  # the old one and its successor
+    assert sdk.statement_execution.execute_statement("SELECT 1", wh.id).result.data_array == [["1"]]
+    assert sdk.statement_execution.get_statement(run).status.state == sql.StatementState.RUNNING
+    sdk.statement_execution.cancel_execution(run)
+    clusters(sdk, wh.id, 1)
+
+
 # ---- rights ----
 
 def test_levels(sdk, wh, other, u):

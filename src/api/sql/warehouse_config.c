@@ -72,8 +72,13 @@ static err *take_extras(struct req *r, struct ent_warehouse_config *c) {
     return NULL;
 }
 
+static void apply(struct req *r) {
+    const struct ent_warehouse_config *c = r->state;
+    warehouse_set_parameters(r->control, r->scope.workspace, c->parameters);
+}
+
 err *api_sql_config_set(struct req *r) {
-    struct ent_warehouse_config c;
+    struct ent_warehouse_config *kept_row = arena_new_of(r->a, struct ent_warehouse_config), c;
     bool found;
     TRY(read_config(r, &c, &found));
     if (arg_has(r, "enable_serverless_compute") && !arg_bool(r, "enable_serverless_compute", true))
@@ -88,6 +93,9 @@ err *api_sql_config_set(struct req *r) {
     }
     TRY(take_extras(r, &c));
     req_out(r);
+    *kept_row = c;
+    r->state = kept_row;
+    r->after = apply;
     return found ? ent_warehouse_config_update(r->tx, r->scope, &c)
                  : ent_warehouse_config_insert(r->tx, r->scope, &c);
 }
