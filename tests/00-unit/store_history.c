@@ -48,7 +48,7 @@ static const char *ids(const struct history_query *q, struct store_scope scope) 
     out[0] = 0;
     for (size_t i = 0; i < rows.n; i++)
         snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s%.*s", i ? " " : "", STR_ARG(rows.p[i].id));
-    if (more) strcat(out, "+");
+    if (more) snprintf(out + strlen(out), sizeof(out) - strlen(out), "+");
     return out;
 }
 
