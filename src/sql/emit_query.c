@@ -15,6 +15,8 @@ static bool wanted(const struct rcol *want, size_t i, size_t n) { return !want |
 static void emit_scan(struct binder *b, struct rel *r, buf *out) {
     bool *used = arena_array_of(b->a, bool, r->n + 1);
     for (size_t i = 0; i < r->n; i++) used[i] = r->cols[i].used;
+    /* Behind the table's own columns stands _metadata (scan_rel). */
+    r->file_metadata |= r->n > r->table->n && r->cols[r->table->n].used;
     struct sql_scan_ask ask = {.rel = r->table, .from = r->from, .used = used, .row_ids = r->row_ids,
                                .file_metadata = r->file_metadata, .prune = r->prune, .n_prune = r->n_prune};
     err *e = b->env->scan(b->env, &ask, out);

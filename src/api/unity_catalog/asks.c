@@ -53,6 +53,7 @@ static const struct route_row rows[] = {
      .name = "commit",
      .file = STORE_META,
      .steps = {{LANE_READ, uc_commit_place}, {LANE_WORK, uc_commit_log}, {LANE_WRITE, uc_commit_row}}},
+    {.service = "ask", .name = "checkpoint", .file = STORE_META, .steps = {{LANE_READ, uc_commit_place}, {LANE_WORK, uc_checkpoint}}},
 };
 
 /* A row for each command, by whether it writes. */

@@ -12,6 +12,7 @@ err *uc_ask_begin(struct req *r, struct caller *c, struct ask *k) BH_CHECK;
 /* The steps of `commit`. */
 err *uc_commit_place(struct req *r) BH_CHECK;
 err *uc_commit_log(struct req *r) BH_CHECK;
+err *uc_checkpoint(struct req *r) BH_CHECK;
 err *uc_commit_row(struct req *r) BH_CHECK;
 
 #endif

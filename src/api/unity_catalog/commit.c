@@ -7,6 +7,7 @@
  */
 #include "api/unity_catalog/asks.h"
 #include "api/unity_catalog/asks_int.h"
+#include "delta/checkpoint.h"
 #include "delta/commit.h"
 #include "sys/clock.h"
 
@@ -79,6 +80,14 @@ err *uc_commit_log(struct req *r) {
     /* Most commits change no row: no write then. */
     if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties")) req_finish(r);
     return NULL;
+}
+
+/* The ask `checkpoint`: an engine's file becomes the table's checkpoint. */
+err *uc_checkpoint(struct req *r) {
+    struct commit *m = r->state;
+    struct delta_fs fs = delta_fs_dir(r->a, m->place.control);
+    (void)req_out(r);
+    return delta_checkpoint_publish(&fs, r->a, r->args);
 }
 
 err *uc_commit_row(struct req *r) { return uc_ask(r, ask_commit_done); }

@@ -86,6 +86,7 @@ struct dml_source {
     const int *of;                /* per table column: the source's column, -1: not given (default), -2: keep as is (already stored type) */
     str hidden;                   /* select list over the source that goes through: "c0 AS \"_bh_file\"" …, or empty */
     str hidden_names;             /* "\"_bh_file\", …" */
+    str inserts;                  /* SQL condition of rows of the source that are new (MERGE), or empty: none is told apart */
     str skip_checks;              /* SQL condition of rows that need no checks (deleted ones), or empty */
 };
 err *dml_project(struct dml_x *x, const struct dml_source *s, buf *out) BH_CHECK;

@@ -324,6 +324,7 @@ static err *fill(struct merge *m, const struct sql_compiled *c, const int *of, s
     struct dml_x *x = m->x;
     struct dml_source source = {.text = str_of(arena_printf(x->a, "SELECT * FROM (%.*s) j WHERE c2 <> 0", STR_ARG(c->duckdb))), .cols = c->cols,
                                 .n = c->n, .of = of, .skip_checks = STR("\"_bh_action\" = 'd'")};
+    source.inserts = str_of(arena_printf(x->a, "(%.*s) = 'i'", STR_ARG(action_text(m))));
     dml_hidden(x, dml_z(x, action_text(m)), old, &source);
     buf rows = {0};
     TRY(dml_project(x, &source, &rows));
@@ -360,6 +361,9 @@ err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         if (updated + deleted) TRY(dml_take_rows(x, table));
         if (updated + inserted) TRY(dml_write_changed(x, table));
         TRY(dml_write_feed(x, table));
+        int *made_here = arena_array_of(x->a, int, x->n + 1);
+        for (size_t i = 0; i < x->n; i++) made_here[i] = -1;
+        if (inserted) TRY(dml_identity_after(x, made_here));
         parameters(&m);
         dml_metric(x, "numTargetRowsInserted", inserted);
         dml_metric(x, "numTargetRowsUpdated", updated);

@@ -42,7 +42,16 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
     int k = s->of[i];
     if (k >= 0) {
         str ref = str_of(arena_printf(x->a, "c%d", k));
-        return sql_store_cast(&x->env, f->name, ref, s->cols[k].type, f->type, out);
+        /* MERGE: rows that come get a value of the sequence, rows that change keep theirs. */
+        bool fresh = s->inserts.n && dml_is_identity(f);
+        if (fresh) {
+            buf_fmt(out, "CASE WHEN %.*s AND %.*s IS NULL THEN ", STR_ARG(s->inserts), STR_ARG(ref));
+            identity(x, f, out);
+            buf_z(out, " ELSE ");
+        }
+        TRY(sql_store_cast(&x->env, f->name, ref, s->cols[k].type, f->type, out));
+        if (fresh) buf_z(out, " END");
+        return NULL;
     }
     if (dml_is_identity(f)) {
         identity(x, f, out);
