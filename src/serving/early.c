@@ -51,9 +51,9 @@ static void over(void *arg) {
     struct update *u = arg;
     struct serving *s = u->s;
     struct deploy *d = u->d;
-    /* Deleted since: nobody misses it. */
+    /* Whoever serves it hears the reason then. Deleted since: nobody misses it. */
     if (d->e && err_code_of(d->e) != ERR_RESOURCE_DOES_NOT_EXIST)
-        log_info("the import of a new model version failed", lf_z("model", d->name),
+        log_debug("the import of a new model version failed", lf_z("model", d->name),
                  lf_z("version", d->version), lf_err(d->e));
     s->early = NULL;
     for (struct update *o = s->updates; o; o = o->next)
