@@ -200,8 +200,22 @@ static struct bx *collated(struct binder *b, struct bx *x, str coll) {
     return bx_tmpl(b, sql_type_of(TY_STRING), sql_fmt(b->a, "bh_collate_key({0}, '%.*s')", STR_ARG(coll)), STR("{0}"), &x, 1);
 }
 
+/* Structs are compared place by place, whatever their fields are called. */
+static struct bx *named_like(struct binder *b, struct bx *x, const struct sql_type *as) {
+    if (x->type->kind != TY_STRUCT || as->kind != TY_STRUCT || x->type->n != as->n) return x;
+    struct sql_field *f = arena_array_of(b->a, struct sql_field, as->n + 1);
+    for (size_t i = 0; i < as->n; i++) {
+        f[i] = x->type->fields[i];
+        f[i].name = as->fields[i].name;
+    }
+    struct bx *y = arena_new_of(b->a, struct bx);
+    *y = *x;
+    y->type = sql_struct(b->a, f, as->n);
+    return y;
+}
+
 err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at, struct bx **ret) {
-    struct bx *v[2] = {x, y};
+    struct bx *v[2] = {x, named_like(b, y, x->type)};
     bool nulls = strcmp(op, "<=>") == 0;
     if (!nulls) round_literals(b, op, v);
     for (int i = 0; i < 2; i++)

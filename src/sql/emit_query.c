@@ -18,7 +18,7 @@ static void emit_scan(struct binder *b, struct rel *r, buf *out) {
     /* Behind the table's own columns stands _metadata (scan_rel). */
     r->file_metadata |= r->n > r->table->n && r->cols[r->table->n].used;
     struct sql_scan_ask ask = {.rel = r->table, .from = r->from, .used = used, .row_ids = r->row_ids,
-                               .file_metadata = r->file_metadata, .prune = r->prune, .n_prune = r->n_prune};
+                               .file_metadata = r->cols[r->table->n].used, .prune = r->prune, .n_prune = r->n_prune};
     err *e = b->env->scan(b->env, &ask, out);
     if (e && !b->emit_error)
         b->emit_error = e;

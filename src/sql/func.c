@@ -11,6 +11,7 @@ static const struct sql_rule_list *const sql_rule_lists[] = {
     &sql_rules_core,
     &sql_rules_agg,
     &sql_rules_coll,
+    &sql_rules_json,
     &sql_rules_fn,
 };
 

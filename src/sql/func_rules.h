@@ -8,6 +8,7 @@
 extern const struct sql_rule_list sql_rules_core; /* func_rules.c */
 extern const struct sql_rule_list sql_rules_agg;  /* func_rules_agg.c */
 extern const struct sql_rule_list sql_rules_coll; /* func_rules_coll.c: arrays, maps, generators */
+extern const struct sql_rule_list sql_rules_json; /* func_rules_json.c */
 extern const struct sql_rule_list sql_rules_fn;   /* func_rules_fn.c: strings, numbers, dates */
 
 #endif

@@ -79,9 +79,10 @@ struct sql_prune {
 struct sql_scan_ask {
     const struct sql_relation *rel;
     const struct ast *from;              /* FROM_TABLE: time travel, options; NULL for views' own */
-    const bool *used;                    /* per column */
+    const bool *used;                    /* per column; none may be */
     bool row_ids;                        /* also yield _bh_file VARCHAR, _bh_row BIGINT */
-    bool file_metadata;                  /* also yield _metadata (see type of it in bind) */
+    bool file_metadata;                  /* also yield _metadata STRUCT(f0 VARCHAR path, f1 VARCHAR name, f2 BIGINT size,
+                                          * f3 BIGINT block start, f4 BIGINT block length, f5 TIMESTAMPTZ modified) */
     const struct sql_prune *prune;
     size_t n_prune;
 };

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON by types: to_json writes a value of any type, from_json reads one, both as DuckDB text made for that very type. The reader
+ * is permissive: what does not fit its field is NULL.
+ */
+#include <stdio.h>
+
+#include "sql/bind.h"
+#include "sql/func_rules.h"
+
+#define DEEPEST 40
+
+static err *too_deep(struct sql_call *c) {
+    return sql_error("UNSUPPORTED_FEATURE.SQL", c->ast, STR_NONE, "what", "JSON of types nested this deep", NULL);
+}
+
+/* An option of the last argument's map('name', 'value'), or the default. */
+static str option(struct sql_call *c, size_t arg, const char *name, const char *otherwise) {
+    const struct ast *m = c->ast && c->ast->kind == AST_CALL && arg < c->ast->n ? c->ast->child[arg] : NULL;
+    for (uint32_t i = 0; m && m->kind == AST_CALL && i + 1 < m->n; i += 2)
+        if (m->child[i]->kind == AST_LIT_STRING && m->child[i + 1]->kind == AST_LIT_STRING && str_ieq(m->child[i]->text, str_of(name)))
+            return m->child[i + 1]->text;
+    return str_of(otherwise);
+}
+
+static void quoted(buf *out, str s) {
+    buf q = {0};
+    sql_quote(&q, s);
+    buf_tmpl(out, buf_view(&q));
+    buf_free(&q);
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    struct sql_call *c;
+    str stamp, day;
+    bool sort, keep_nulls;
+    buf *out;
+};
+
+static err *write_value(struct writer *w, const char *x, const struct sql_type *t, int depth);
+
+static void write_scalar(struct writer *w, const char *x, const struct sql_type *t) {
+    buf *o = w->out;
+    switch (t->kind) {
+    case TY_STRING:
+    case TY_CHAR:
+    case TY_VARCHAR: buf_fmt(o, "CAST(to_json(%s) AS VARCHAR)", x); return;
+    case TY_FLOAT:
+    case TY_DOUBLE:
+        buf_fmt(o, "CASE WHEN isnan(%s) OR isinf(%s) THEN '\"' || bh_cast_%s_string(%s) || '\"' ELSE bh_cast_%s_string(%s) END", x, x,
+                t->kind == TY_FLOAT ? "float" : "double", x, t->kind == TY_FLOAT ? "float" : "double", x);
+        return;
+    case TY_BINARY: buf_fmt(o, "('\"' || bh_base64(%s) || '\"')", x); return;
+    case TY_DATE:
+        if (w->day.n) {
+            buf_fmt(o, "('\"' || bh_date_format(bh_date_to_ts(%s, {tz}), ", x);
+            quoted(o, w->day);
+            buf_z(o, ", {tz}) || '\"')");
+        } else {
+            buf_fmt(o, "('\"' || bh_cast_date_string(%s) || '\"')", x);
+        }
+        return;
+    case TY_TIMESTAMP:
+        buf_fmt(o, "('\"' || bh_date_format(%s, ", x);
+        quoted(o, w->stamp);
+        buf_z(o, ", {tz}) || '\"')");
+        return;
+    case TY_TIMESTAMP_NTZ: buf_fmt(o, "('\"' || replace(bh_cast_ntz_string(%s), ' ', 'T') || '\"')", x); return;
+    case TY_TIME: buf_fmt(o, "('\"' || bh_cast_time_string(%s) || '\"')", x); return;
+    case TY_INTERVAL_YM: buf_fmt(o, "('\"' || bh_cast_ym_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
+    case TY_INTERVAL_DT: buf_fmt(o, "('\"' || bh_cast_dt_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
+    case TY_VARIANT: buf_fmt(o, "bh_variant_cast_string(%s, {tz})", x); return;
+    case TY_VOID: buf_z(o, "CAST(NULL AS VARCHAR)"); return;
+    default: buf_fmt(o, "CAST(%s AS VARCHAR)", x); return;
+    }
+}
+
+static void field_order(const struct writer *w, const struct sql_type *t, size_t *order) {
+    for (size_t i = 0; i < t->n; i++) order[i] = i;
+    for (size_t i = 0; w->sort && i < t->n; i++)
+        for (size_t k = i + 1; k < t->n; k++)
+            if (str_cmp(t->fields[order[k]].name, t->fields[order[i]].name) < 0) {
+                size_t h = order[i];
+                order[i] = order[k];
+                order[k] = h;
+            }
+}
+
+static err *write_struct(struct writer *w, const char *x, const struct sql_type *t, int depth) {
+    size_t *order = arena_array_of(w->c->a, size_t, t->n + 1);
+    char v[64], part[96];
+    snprintf(v, sizeof v, "j{#}_%d", depth);
+    field_order(w, t, order);
+    buf_fmt(w->out, "list_transform([%s], lambda %s: CASE WHEN %s IS NOT NULL THEN '{{' || array_to_string(list_filter([CAST(NULL AS VARCHAR)", x, v, v);
+    for (size_t k = 0; k < t->n; k++) {
+        size_t i = order[k];
+        buf name = {0};
+        buf_json_str(&name, t->fields[i].name);
+        buf_c(&name, ':');
+        snprintf(part, sizeof part, "%s.f%zu", v, i);
+        if (w->keep_nulls) {
+            buf_z(w->out, ", ");
+            quoted(w->out, buf_view(&name));
+            buf_z(w->out, " || COALESCE(");
+        } else {
+            buf_fmt(w->out, ", CASE WHEN %s IS NOT NULL THEN ", part);
+            quoted(w->out, buf_view(&name));
+            buf_z(w->out, " || ");
+        }
+        buf_free(&name);
+        TRY(write_value(w, part, t->fields[i].type, depth + 1));
+        buf_z(w->out, w->keep_nulls ? ", 'null')" : " END");
+    }
+    buf_fmt(w->out, "], lambda n%s: n%s IS NOT NULL), ',') || '}}' END)[1]", v, v);
+    return NULL;
+}
+
+static err *write_value(struct writer *w, const char *x, const struct sql_type *t, int depth) {
+    char v[64], part[96];
+    if (depth > DEEPEST) return too_deep(w->c);
+    snprintf(v, sizeof v, "j{#}_%d", depth);
+    if (t->kind == TY_STRUCT) return write_struct(w, x, t, depth);
+    if (t->kind == TY_ARRAY) {
+        buf_fmt(w->out, "('[' || array_to_string(list_transform(%s, lambda %s: COALESCE(", x, v);
+        TRY(write_value(w, v, t->elem, depth + 1));
+        buf_z(w->out, ", 'null')), ',') || ']')");
+        return NULL;
+    }
+    if (t->kind == TY_MAP) {
+        buf_fmt(w->out, "('{{' || array_to_string(list_transform(map_entries(%s), lambda %s: CAST(to_json(", x, v);
+        snprintf(part, sizeof part, "%s.key", v);
+        if (sql_is_text(t->key)) {
+            buf_z(w->out, part);
+        } else {
+            struct binder b = {.env = w->c->env, .a = w->c->a};
+            buf *text = sql_buf(w->c->a), *cast = sql_buf(w->c->a);
+            TRY(emit_cast_tmpl(&b, t->key, sql_type_of(TY_STRING), false, cast));
+            for (size_t i = 0; i < cast->n; i++) {
+                if (cast->n - i >= 3 && memcmp(cast->p + i, "{0}", 3) == 0) {
+                    buf_z(text, part);
+                    i += 2;
+                } else {
+                    buf_c(text, cast->p[i]);
+                }
+            }
+            buf_str(w->out, buf_view(text));
+        }
+        buf_z(w->out, ") AS VARCHAR) || ':' || COALESCE(");
+        snprintf(part, sizeof part, "%s.value", v);
+        TRY(write_value(w, part, t->elem, depth + 1));
+        buf_z(w->out, ", 'null')), ',') || '}}')");
+        return NULL;
+    }
+    write_scalar(w, x, t);
+    return NULL;
+}
+
+static err *to_json_emit(struct sql_call *c, buf *out) {
+    struct writer w = {.c = c, .out = out};
+    w.stamp = option(c, 1, "timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
+    w.day = option(c, 1, "dateFormat", "");
+    w.sort = str_ieq(option(c, 1, "sortKeys", "false"), STR("true"));
+    w.keep_nulls = str_ieq(option(c, 1, "ignoreNullFields", "true"), STR("false"));
+    const struct sql_type *t = c->args[0].type;
+    if (t->kind < TY_ARRAY || t->kind > TY_VARIANT)
+        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", c->ast, STR_NONE, "sqlExpr", "\"to_json\"", "paramIndex", "first", "requiredType",
+                         "\"STRUCT\" or \"ARRAY\" or \"MAP\" or \"VARIANT\"", "inputSql", "", "inputType", "", NULL);
+    return write_value(&w, "{0}", t, 0);
+}
+
+/* ---- reading ---- */
+
+/* x is a JSON value (or NULL) of DuckDB. */
+static err *read_value(struct sql_call *c, const char *x, const struct sql_type *t, int depth, buf *out);
+
+static void read_scalar(struct sql_call *c, const char *x, const struct sql_type *t, buf *out) {
+    char s[160];
+    snprintf(s, sizeof s, "json_extract_string(%s, '$')", x);
+    switch (t->kind) {
+    case TY_STRING:
+    case TY_CHAR:
+    case TY_VARCHAR: buf_fmt(out, "CASE WHEN json_type(%s) <> 'NULL' THEN %s END", x, s); return;
+    case TY_BOOLEAN: buf_fmt(out, "CASE json_type(%s) WHEN 'BOOLEAN' THEN %s = 'true' END", x, s); return;
+    case TY_TINYINT: buf_fmt(out, "bh_try_cast_string_tinyint(%s)", s); return;
+    case TY_SMALLINT: buf_fmt(out, "bh_try_cast_string_smallint(%s)", s); return;
+    case TY_INT: buf_fmt(out, "bh_try_cast_string_int(%s)", s); return;
+    case TY_BIGINT: buf_fmt(out, "bh_try_cast_string_bigint(%s)", s); return;
+    case TY_FLOAT: buf_fmt(out, "bh_try_cast_string_float(%s)", s); return;
+    case TY_DOUBLE: buf_fmt(out, "bh_try_cast_string_double(%s)", s); return;
+    case TY_DECIMAL:
+        buf_fmt(out, "CAST(bh_try_cast_string_decimal(%s, %u, %u) AS DECIMAL(%u,%u))", s, t->precision, t->scale, t->precision, t->scale);
+        return;
+    case TY_DATE: buf_fmt(out, "bh_try_cast_string_date(%s)", s); return;
+    case TY_TIMESTAMP: {
+        str f = option(c, 2, "timestampFormat", "");
+        if (f.n) {
+            buf_fmt(out, "bh_try_parse_ts(%s, ", s);
+            quoted(out, f);
+            buf_z(out, ", {tz})");
+        } else {
+            buf_fmt(out, "bh_try_cast_string_timestamp(%s, {tz})", s);
+        }
+        return;
+    }
+    case TY_TIMESTAMP_NTZ: buf_fmt(out, "bh_try_cast_string_ntz(%s)", s); return;
+    case TY_BINARY: buf_fmt(out, "bh_unbase64(%s)", s); return;
+    default:
+        buf_z(out, "CAST(NULL AS ");
+        sql_type_write_duckdb(t, out);
+        buf_c(out, ')');
+        return;
+    }
+}
+
+static err *read_struct(struct sql_call *c, const char *x, const struct sql_type *t, int depth, buf *out) {
+    char v[64], f[64];
+    snprintf(v, sizeof v, "r{#}_%d", depth);
+    snprintf(f, sizeof f, "f{#}_%d", depth);
+    buf_fmt(out, "list_transform([%s], lambda %s: CASE WHEN %s IS NOT NULL AND json_type(%s) = 'OBJECT' THEN {{", x, v, v, v);
+    for (size_t i = 0; i < t->n; i++) {
+        buf path = {0};
+        buf_z(&path, "$.\"");
+        for (size_t k = 0; k < t->fields[i].name.n; k++) {
+            char ch = t->fields[i].name.p[k];
+            if (ch == '"' || ch == '\\') buf_c(&path, '\\');
+            buf_c(&path, ch);
+        }
+        buf_c(&path, '"');
+        buf_fmt(out, "%s'f%zu': list_transform([json_extract(%s, ", i ? ", " : "", i, v);
+        quoted(out, buf_view(&path));
+        buf_free(&path);
+        buf_fmt(out, ")], lambda %s: ", f);
+        TRY(read_value(c, f, t->fields[i].type, depth + 1, out));
+        buf_z(out, ")[1]");
+    }
+    buf_z(out, "}} END)[1]");
+    return NULL;
+}
+
+static err *read_value(struct sql_call *c, const char *x, const struct sql_type *t, int depth, buf *out) {
+    char v[64], part[128];
+    if (depth > DEEPEST) return too_deep(c);
+    snprintf(v, sizeof v, "r{#}_%d", depth);
+    if (t->kind == TY_STRUCT) return read_struct(c, x, t, depth, out);
+    if (t->kind == TY_ARRAY) {
+        buf_fmt(out, "CASE WHEN json_type(%s) = 'ARRAY' THEN list_transform(json_extract(%s, '$[*]'), lambda %s: ", x, x, v);
+        TRY(read_value(c, v, t->elem, depth + 1, out));
+        buf_z(out, ") END");
+        return NULL;
+    }
+    if (t->kind == TY_MAP && sql_is_text(t->key)) {
+        buf_fmt(out, "CASE WHEN json_type(%s) = 'OBJECT' THEN map_from_entries(list_transform(json_keys(%s), lambda %s: {{'k': %s, 'v': list_transform([json_extract(%s, '$.\"' || replace(%s, '\"', '\\\"') || '\"')], lambda m%s: ",
+                x, x, v, v, x, v, v);
+        snprintf(part, sizeof part, "m%s", v);
+        TRY(read_value(c, part, t->elem, depth + 1, out));
+        buf_z(out, ")[1]}})) END");
+        return NULL;
+    }
+    read_scalar(c, x, t, out);
+    return NULL;
+}
+
+static err *schema_of(struct sql_call *c, const struct sql_type **ret) {
+    if (!c->args[1].constant || !c->args[1].value.p)
+        return sql_error("INVALID_SCHEMA.NON_STRING_LITERAL", c->ast, STR_NONE, "inputSchema", arena_printf(c->a, "\"%.*s\"", STR_ARG(c->args[1].caption)), NULL);
+    return sql_type_parse(c->a, c->args[1].value, ret);
+}
+
+static err *from_json_emit(struct sql_call *c, buf *out) {
+    buf_z(out, "list_transform([CASE WHEN json_valid({0}) THEN CAST({0} AS JSON) WHEN {0} IS NOT NULL THEN CAST('{{}}' AS JSON) END], lambda d{#}: ");
+    TRY(read_value(c, "d{#}", c->type, 0, out));
+    buf_z(out, ")[1]");
+    return NULL;
+}
+
+static err *first_caption(struct sql_call *c, buf *out) {
+    buf_fmt(out, "%s(%.*s)", c->f->name, STR_ARG(c->args[0].caption));
+    return NULL;
+}
+
+/* ---- json_tuple ---- */
+
+static err *tuple_type(struct sql_call *c, const struct sql_type **ret) {
+    size_t n = c->n > 1 ? c->n - 1 : 1;
+    struct sql_field *f = arena_array_of(c->a, struct sql_field, n);
+    for (size_t i = 0; i < n; i++) f[i] = (struct sql_field){.name = str_of(arena_printf(c->a, "c%zu", i)), .type = sql_type_of(TY_STRING), .nullable = true};
+    *ret = sql_struct(c->a, f, n);
+    return NULL;
+}
+
+/* One row always, of NULLs where the text is no object. */
+static err *tuple_emit(struct sql_call *c, buf *out) {
+    buf_z(out, c->n > 2 ? "[{{" : "[");
+    for (size_t i = 1; i < c->n; i++) {
+        if (i > 1) buf_z(out, ", ");
+        if (c->n > 2) buf_fmt(out, "'f%zu': ", i - 1);
+        buf_fmt(out, "bh_json_field({0}, {%zu})", i);
+    }
+    if (c->n < 2) buf_z(out, "CAST(NULL AS VARCHAR)");
+    buf_z(out, c->n > 2 ? "}}]" : "]");
+    return NULL;
+}
+
+static const struct sql_rule rules[] = {
+    {"json_tuple", tuple_type, tuple_emit, NULL},
+    {"to_json", NULL, to_json_emit, first_caption},
+    {"from_json", schema_of, from_json_emit, first_caption},
+};
+const struct sql_rule_list sql_rules_json = {rules, ARRAY_LEN(rules)};
