@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define DIV_ZERO "error('[DIVIDE_BY_ZERO] {{}}')"
+#define MOD_ZERO "error('[REMAINDER_BY_ZERO] {{}}')"
 
 static const char *quoted(struct binder *b, const struct bx *x) {
     return arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x)));
@@ -57,7 +58,7 @@ static str guarded(struct binder *b, const char *expr, struct bx *y, bool try_it
     if (nonzero(y)) return sql_fmt(b->a, "(%s)", expr);
     buf *o = sql_buf(b->a);
     if (!try_it && b->env->ansi && (cheap(y) || !word)) {
-        buf_fmt(o, "CASE WHEN {1} = 0 THEN " DIV_ZERO " ELSE %s END", expr);
+        buf_fmt(o, "CASE WHEN {1} = 0 THEN %s ELSE %s END", strstr(expr, " % ") ? MOD_ZERO : DIV_ZERO, expr);
         return sql_keep(b->a, o);
     }
     /* The divisor stands once only, so that nested divisions do not double their text. */
@@ -313,7 +314,7 @@ err *bind_binary(struct cx *c, const struct ast *n, struct bx **ret) {
 static err *minus(struct cx *c, const struct ast *n, struct bx *x, struct bx **ret) {
     struct binder *b = c->b;
     /* -9223372036854775808 is a bigint though its digits alone are a decimal. */
-    if (x->kind == BX_LIT && x->text.p && sql_is_numeric(x->type) && n->child[0]->kind == AST_LIT_NUMBER) {
+    if (x->kind == BX_LIT && x->text.p && x->text.p[0] != '-' && sql_is_numeric(x->type) && n->child[0]->kind == AST_LIT_NUMBER) {
         int64_t v;
         str t = sql_fmt(b->a, "-%.*s", STR_ARG(x->text));
         const struct sql_type *ty = x->type;
@@ -335,7 +336,7 @@ static err *minus(struct cx *c, const struct ast *n, struct bx *x, struct bx **r
                          arena_printf(b->a, "\"(- %.*s)\"", STR_ARG(caption_of(b, x))), "paramIndex", "first",
                          "requiredType", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
                          "inputSql", quoted(b, x), "inputType", type_name(b, x->type).p, NULL);
-    *ret = bx_tmpl1(b, x->type, "(-{0})", "(- {0})", x);
+    *ret = bx_tmpl1(b, x->type, "(- {0})", "(- {0})", x);
     (*ret)->loose = x->loose;
     return NULL;
 }

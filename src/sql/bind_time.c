@@ -44,7 +44,7 @@ static struct bx *negated(struct binder *b, struct bx *x) {
         y->cap = x->cap;
         return y;
     }
-    return bx_tmpl1(b, x->type, "(-{0})", "{0}", x);
+    return bx_tmpl1(b, x->type, "(- {0})", "{0}", x);
 }
 
 static err *date_days(struct binder *b, char op, struct bx *d, struct bx *n, struct bx **ret) {

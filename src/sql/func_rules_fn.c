@@ -223,7 +223,7 @@ static err *abs_emit(struct sql_call *c, buf *out) {
 }
 static err *negative_emit(struct sql_call *c, buf *out) {
     (void)c;
-    buf_z(out, "(-{0})");
+    buf_z(out, "(- {0})");
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/worker/civil.h"
+#include "engine/worker/digits.h"
 #include "engine/worker/fn_int.h"
 #include "engine/worker/parse.h"
 #include "engine/worker/text.h"
@@ -122,6 +123,23 @@ static void to_decimal(struct fn_call *c) {
     }
 }
 
+/* cast_double_decimal(value, precision, scale): the digits of its shortest text, rounded half up */
+static void double_decimal(struct fn_call *c) {
+    int p = fn_i32(c, 1), s = fn_i32(c, 2);
+    struct digits x;
+    digits_of_double(&x, fn_f64(c, 0));
+    digits_round(&x, s, DIGITS_HALF_UP);
+    buf *b = fn_text(c);
+    if (x.nan || x.infinite || x.point > p - s) {
+        text_double(b, fn_f64(c, 0));
+        if (!c->def->tag) fn_decimal_range(c, buf_view(b), p, s);
+        return;
+    }
+    if (x.negative) buf_c(b, '-');
+    digits_write(&x, 1, 0, s, b);
+    fn_ret_buf(c, b);
+}
+
 static void bad_interval(struct fn_call *c, int from, int to) {
     static const char *const names[] = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"};
     char type[40];
@@ -229,7 +247,7 @@ static const struct fn_def defs[] = {
     BOTH("string_ntz", "s:N", to_ntz), BOTH("string_time", "s:t", to_time),
     BOTH("string_binary", "s:b", to_binary), BOTH("string_timestamp", "ss:T", to_timestamp),
     BOTH("string_decimal", "sii:s", to_decimal), BOTH("string_ym", "sii:i", to_ym),
-    BOTH("string_dt", "sii:l", to_dt), BOTH("string_interval", "s:I", to_interval),
+    BOTH("string_dt", "sii:l", to_dt), BOTH("double_decimal", "dii:s", double_decimal), BOTH("string_interval", "s:I", to_interval),
     {"bh_cast_double_string", "d:s", double_string, 0, 0},
     {"bh_cast_float_string", "f:s", float_string, 0, 0},
     {"bh_cast_timestamp_string", "Ts:s", timestamp_string, 0, 0},
