@@ -378,6 +378,7 @@ static bool on_ended(struct engine_pool *p, const struct msg_ended *m) {
     else
         snprintf(why, sizeof(why), "exit code %u", m->code);
     bool memory = str_find(m->report, STR("more memory than its limit")) >= 0;
+    if (e) e->process = NULL; /* who hears of it may still send to e */
     free_process(x);
     if (e) engine_gone(e, why, memory);
     if (was_warm)

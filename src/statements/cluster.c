@@ -293,8 +293,13 @@ void warehouse_pump(struct warehouse *w) {
     warehouse_idle_check(w);
 }
 
+static void on_soon(loop_timer *t) {
+    warehouse_pump((struct warehouse *)((char *)t - offsetof(struct warehouse, soon)));
+}
+
 void warehouse_freed(struct warehouse *w, struct cluster *cl) {
     cl->running--;
     w->n_running--;
-    warehouse_pump(w);
+    w->soon.on_time = on_soon;
+    if (!w->soon.slot) loop_timer_set(w->svc->c->l, &w->soon, 0);
 }

@@ -134,6 +134,7 @@ void warehouse_free(struct warehouse *w) {
     vec_free(&w->watching);
     loop_timer_clear(w->svc->c->l, &w->idle);
     loop_timer_clear(w->svc->c->l, &w->retry);
+    loop_timer_clear(w->svc->c->l, &w->soon);
     vec_free(&w->clusters);
     free(w->name);
     free(w->default_catalog);

@@ -79,7 +79,7 @@ struct warehouse {
     struct statement *queue, **queue_end; /* those without a cluster, oldest first */
     size_t n_queue, n_running, n_sessions;
     unsigned next_cluster;
-    loop_timer idle, retry;
+    loop_timer idle, retry, soon;
     int64_t idle_since; /* loop_now; 0: it is not idle */
     bool pumping;       /* warehouse_pump() is below us */
     vec_of(uint64_t) watching; /* parked requests that wait for the end of STARTING */
@@ -136,7 +136,8 @@ void warehouse_unwatch(struct warehouse *w);
 void warehouse_stop(struct warehouse *w, const char *why);
 /* Gives waiting statements to clusters; starts the warehouse when there are any. */
 void warehouse_pump(struct warehouse *w);
-/* A statement of this cluster has ended. */
+/* A statement of this cluster has ended; its place is given on a moment later, because the engine may be ending
+ * just now, statement by statement. */
 void warehouse_freed(struct warehouse *w, struct cluster *cl);
 void warehouse_free(struct warehouse *w);
 

@@ -295,6 +295,7 @@ static void clusters_and_queue(void **state) {
     fails(statement_submit(r, &ask, &more), ERR_RESOURCE_EXHAUSTED, "queued statements");
     req_release(r);
     finish(&runs[1]);
+    loop_step(d.c.l, 1000);
     assert_int_equal(n_runs, 5);
     assert_ptr_equal(runs[4].arg, s[4]); /* the oldest that waited */
     assert_int_equal(w->n_queue, 2);
@@ -306,6 +307,7 @@ static void clusters_and_queue(void **state) {
     assert_true(runs[0].cancelled);
     tell(&runs[0], (struct engine_state){.kind = ENGINE_CANCELED});
     assert_int_equal(s[0]->state, STATEMENT_CANCELED);
+    loop_step(d.c.l, 1000);
     assert_int_equal(w->n_queue, 0);
     warehouse_stop(w, "The SQL warehouse was stopped.");
     assert_int_equal(s[5]->state, STATEMENT_FAILED);
@@ -330,6 +332,30 @@ static void a_killed_engine_fails_its_statement_alone(void **state) {
     ready(&engines[1]);
     finish(&runs[1]);
     assert_int_equal(next->state, STATEMENT_SUCCEEDED);
+    session_close(ses);
+    warehouse_stop(w, "test");
+}
+
+/* An engine that goes takes nothing of the queue with it. */
+static void the_queue_outlives_an_engine(void **state) {
+    (void)state;
+    n_engines = n_runs = 0;
+    struct sql_session *ses = session(&ann);
+    struct statement *s[4];
+    ready(&engines[0]);
+    w->max_clusters = 1;
+    for (int i = 0; i < 4; i++) s[i] = submit(ses, "SELECT 1");
+    assert_int_equal(n_runs, 2);
+    dies(&engines[0]);
+    loop_step(d.c.l, 1000);
+    assert_int_equal(n_engines, 2);
+    assert_int_equal(n_runs, 4);
+    assert_ptr_equal(runs[2].e, &engines[1]);
+    ready(&engines[1]);
+    finish(&runs[2]);
+    finish(&runs[3]);
+    for (int i = 0; i < 4; i++) assert_int_equal(s[i]->state, i < 2 ? STATEMENT_FAILED : STATEMENT_SUCCEEDED);
+    w->max_clusters = 2;
     session_close(ses);
     warehouse_stop(w, "test");
 }
@@ -490,6 +516,7 @@ int main(void) {
         cmocka_unit_test(first_statement_starts_it),
         cmocka_unit_test(clusters_and_queue),
         cmocka_unit_test(a_killed_engine_fails_its_statement_alone),
+        cmocka_unit_test(the_queue_outlives_an_engine),
         cmocka_unit_test(a_new_size_lets_statements_end),
         cmocka_unit_test(engines_that_never_come),
         cmocka_unit_test(what_a_client_was_told_is_durable),
