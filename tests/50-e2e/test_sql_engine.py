@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines behind warehouses: a killed one fails its statement and is replaced, a stopped warehouse's ends, one that eats
 memory troubles nobody else, local roots are reached and nothing beside them."""
-import os, signal, sys, threading, time
+import os, signal, sys, time
 from pathlib import Path
 
 import psutil
@@ -121,6 +121,24 @@ def test_cancel(platform):
     call(p, "POST", "/api/2.0/sql/statements/%s/cancel" % slow, {})
     assert finished(p, slow)["status"]["state"] == "CANCELED"
     assert rows(p, w, "SELECT 4") == [["4"]]
+    call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
+
+
+def test_an_engine_that_heeds_no_cancel_is_killed(platform):
+    p = platform
+    w = warehouse(p, "stuck")
+    slow = run(p, w, SLOW, "0s")["statement_id"]
+    end = time.monotonic() + 20
+    while not leased(p) and time.monotonic() < end:
+        time.sleep(0.05)
+    stuck = leased(p)
+    for x in stuck:
+        x.send_signal(signal.SIGSTOP)
+    call(p, "POST", "/api/2.0/sql/statements/%s/cancel" % slow, {})
+    assert finished(p, slow)["status"]["state"] == "CANCELED"
+    gone, alive = psutil.wait_procs(stuck, 20)
+    assert not alive
+    assert rows(p, w, "SELECT 5") == [["5"]]
     call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
 
 
