@@ -44,11 +44,18 @@ static err *write_checkpoint(struct dml_x *x) {
     const char *json = arena_printf(x->a, "%.*s/%s%s.json", STR_ARG(x->path), DELTA_TEMPORARY, id);
     str file = str_of(arena_printf(x->a, "%s%s.parquet", DELTA_TEMPORARY, id));
     const char *parquet = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(file));
+    /* DuckDB's reader allocates for the longest line that it is told of. */
+    size_t longest = 1 << 20, from = 0;
+    for (size_t i = 0; i < lines.n; i++) {
+        if (lines.p[i] != '\n') continue;
+        if (i - from + 1024 > longest) longest = i - from + 1024;
+        from = i + 1;
+    }
     err *e = files_create(json, buf_view(&lines), 0644);
     buf_free(&lines);
     buf_z(&sql, "COPY (SELECT * FROM read_json(");
     scan_quote_text(str_of(json), &sql);
-    buf_fmt(&sql, ", format = 'newline_delimited', maximum_object_size = 268435456, columns = %s)) TO ", columns);
+    buf_fmt(&sql, ", format = 'newline_delimited', maximum_object_size = %zu, columns = %s)) TO ", longest, columns);
     scan_quote_text(str_of(parquet), &sql);
     buf_z(&sql, " (FORMAT parquet, COMPRESSION 'zstd')");
     if (!e) e = scan_exec(x->d->con, dml_take(x, &sql));
