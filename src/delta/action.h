@@ -117,4 +117,6 @@ void delta_map_del(struct delta_map *m, str key);
  * The class must be in the table of error.c. */
 err *delta_error(const char *cls, const char *fmt, ...) BH_PRINTF(2, 3) BH_CHECK;
 
+bool delta_error_known(str cls);
+
 #endif

@@ -171,7 +171,8 @@ static struct ast *parse_from_named(struct parser *p) {
         add(p, file, part);
         set(p, path, SLOT_NAME, file);
         path->flags |= AST_F_PATH;
-        parse_item_tail(p, path);
+        /* COPY INTO t FROM 'path' FILEFORMAT = …: no alias. */
+        if (!text_at(p, 0, "FILEFORMAT") && !text_at(p, 0, "WITH")) parse_item_tail(p, path);
         return done(p, path);
     }
     if (!at_identifier(p, 0, true)) syntax_error(p);

@@ -87,6 +87,11 @@ struct ast *dml_from(struct dml_x *x, const struct ast *name, const struct ast *
 
 /* ---- the target ---- */
 
+static struct sql_relation *known(struct dml_x *x, const struct ast *name) {
+    if (x->source && name == x->source_name) return x->source;
+    return x->rel && name == x->target_name ? x->rel : NULL;
+}
+
 /* Names in queries of ours: the target by its node, everything else as usual. */
 static err *resolve(struct sql_env *e, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels) {
     struct dml_x *x = (struct dml_x *)e;
@@ -95,10 +100,8 @@ static err *resolve(struct sql_env *e, struct ast *const *names, struct ast *con
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         rels[i] = NULL;
-        if (x->rel && names[i] == x->target_name) {
-            rels[i] = x->rel;
-            continue;
-        }
+        rels[i] = known(x, names[i]);
+        if (rels[i]) continue;
         other[k] = names[i];
         other_from[k++] = froms ? froms[i] : NULL;
     }
@@ -112,7 +115,7 @@ static err *resolve(struct sql_env *e, struct ast *const *names, struct ast *con
     if (bad) return bad;
     k = 0;
     for (size_t i = 0; i < n; i++)
-        if (!(x->rel && names[i] == x->target_name)) rels[i] = found[k++];
+        if (!rels[i]) rels[i] = found[k++];
     return NULL;
 }
 
@@ -427,7 +430,13 @@ err *dml_error(const char *cls, ...) {
     va_start(ap, cls);
     for (const char *p; n < 16 && (p = va_arg(ap, const char *));) pairs[n++] = p;
     va_end(ap);
-    return sql_error_list(cls, NULL, STR_NONE, pairs, n);
+    if (sql_error_known(str_of(cls))) return sql_error_list(cls, NULL, STR_NONE, pairs, n);
+    /* A class of Delta's whose text the dialect's table does not have: what it is about. */
+    buf text = {0};
+    for (size_t i = 0; i + 1 < n; i += 2) buf_fmt(&text, "%s%s: %s", i ? ", " : "", pairs[i], pairs[i + 1]);
+    err *e = delta_error(delta_error_known(str_of(cls)) ? cls : "DELTA_STATE_RECOVER_ERROR", "%.*s.", STR_ARG(buf_view(&text)));
+    buf_free(&text);
+    return e;
 }
 
 typedef err *(*runner)(struct dml_x *x, const struct ast *s, struct dml_result *ret);
@@ -443,7 +452,7 @@ static const struct {
     {"optimize", AST_COMMAND, false, dml_optimize}, {"reorg_purge", AST_COMMAND, false, dml_optimize},
     {"vacuum", AST_COMMAND, false, dml_vacuum}, {"restore", AST_COMMAND, false, dml_restore},
     {"truncate_table", AST_COMMAND, true, dml_truncate}, {"describe_history", AST_COMMAND, false, dml_history},
-    {"describe_detail", AST_COMMAND, false, dml_detail},
+    {"describe_detail", AST_COMMAND, false, dml_detail}, {"copy_into", AST_COMMAND, true, dml_copy_into},
 };
 
 static const size_t n_runners = sizeof(runners) / sizeof(runners[0]);

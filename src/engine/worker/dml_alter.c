@@ -130,7 +130,7 @@ static err *append(struct edit *e, struct fields *f) {
         return sql_error("FIELD_ALREADY_EXISTS", e->what, e->x->d->text, "op", "add", "fieldNames", arena_printf(e->x->a, "`%.*s`", STR_ARG(fresh.name)),
                          "struct", dml_z(e->x, e->x->full_name), NULL);
     }
-    if (!fresh.nullable) return sql_error("NOT_NULL_CONSTRAINT_VIOLATION", e->what, e->x->d->text, NULL);
+    if (!fresh.nullable) return dml_error("NOT_NULL_CONSTRAINT_VIOLATION", "column", dml_z(e->x, fresh.name), NULL);
     if (ast_get(e->what, SLOT_DEFAULT)) return dml_error("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", NULL);
     f->p[f->n++] = fresh;
     return place(e, f, f->n - 1);
@@ -388,7 +388,7 @@ static err *unset_properties(struct dml_x *x, const struct ast *s) {
     for (uint32_t i = 0; i < list->n; i++) {
         str key = list->child[i]->text;
         if (!delta_map_has(&m->config, key) && !ast_has(s, AST_F_IF_EXISTS))
-            return sql_error("UNSET_NONEXISTENT_PROPERTIES", list->child[i], x->d->text, "properties", dml_z(x, key), "table", dml_z(x, x->full_name), NULL);
+            return dml_error("UNSET_NONEXISTENT_PROPERTIES", "properties", dml_z(x, key), "table", dml_z(x, x->full_name), NULL);
         delta_map_del(&m->config, key);
     }
     return NULL;

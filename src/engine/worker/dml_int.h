@@ -30,6 +30,8 @@ struct dml_x {
     struct scan_table *t;         /* the target as read; NULL for a new table */
     struct sql_relation *rel;
     str id, full_name, path, url; /* control's id (empty: a path), name for messages */
+    const struct ast *source_name; /* COPY INTO: the folder's name in the query … */
+    struct sql_relation *source;   /* … and its files */
     jval *resolved;               /* control's answer for the target, or NULL */
 
     /* what will be committed */
@@ -141,6 +143,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) B
 err *dml_truncate(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 err *dml_history(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 err *dml_detail(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
+/* ---- dml_copy.c ---- */
+err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;

@@ -159,6 +159,16 @@ err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_
     TRY(scan_path(c, url, &path));
     struct file_names found = {0};
     err *e = expand(c, path, suffix, &found);
+    for (size_t i = 0; c->only && i < found.n;) {
+        bool in = false;
+        for (size_t k = 0; k < c->n_only && !in; k++) in = str_eq(found.p[i], c->only[k]);
+        if (in) {
+            i++;
+            continue;
+        }
+        memmove(&found.p[i], &found.p[i + 1], (found.n - i - 1) * sizeof(*found.p));
+        found.n--;
+    }
     if (!e && !found.n) e = sql_error("PATH_NOT_FOUND", NULL, STR_NONE, "path", arena_strndup(c->a, url.p, url.n), NULL);
     *ret = arena_array_of(c->a, str, found.n + 1);
     if (found.n) memcpy(*ret, found.p, found.n * sizeof(str));

@@ -254,7 +254,7 @@ err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_t
         buf_z(&call, ")");
     } else {
         buf_free(&call);
-        return sql_error("DATA_SOURCE_NOT_FOUND", NULL, STR_NONE, "provider", arena_strndup(c->a, format.p, format.n), NULL);
+        return delta_error("DATA_SOURCE_NOT_FOUND", "Failed to find the data source: %.*s.", STR_ARG(format));
     }
     buf_c(&call, ')');
     TRY(describe(c, finish(c, &call), numbered, schema, t));

@@ -428,7 +428,8 @@ void run_env(struct run *r) {
     r->env.params = read_params(r, &r->env.n_params);
     run_zone(r);
     r->scan = (struct scan_ctx){.a = r->a, .cache = r->st->w->cache, .roots = r->st->w->roots, .n_roots = r->st->w->n_roots,
-                               .allow = allow_path, .arg = r};
+                               .allow = allow_path, .arg = r,
+                               .spill = r->st->w->spill_dir ? str_of(r->st->w->spill_dir) : STR_NONE};
     err *e = statement_connect(r->st, 1, r->zone_name, &r->scan.con);
     err_free(e); /* scans say that they have no connection */
 }

@@ -44,6 +44,8 @@ struct scan_ctx {
     err *(*allow)(void *arg, str url, bool write);
     void *arg;
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
+    const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
+    size_t n_only;
     struct scan_state *state;     /* scan's own; begin with NULL */
 };
 void scan_ctx_end(struct scan_ctx *c);
