@@ -34,6 +34,10 @@ def exercise(p, level):
                 pass
             assert time.monotonic() < end, p.log_tail()
             time.sleep(0.05)
+    w = p.request("GET", "/api/2.0/sql/warehouses").json()["warehouses"][0]["id"]
+    for n in (1, 2):
+        r = p.request("POST", "/api/2.0/sql/statements", {"warehouse_id": w, "statement": f"SELECT {n} + count(*) FROM range(5)", "wait_timeout": "50s"}).json()
+        assert r.get("result", {}).get("data_array") == [[str(n + 5)]], r
     connect = p.connect_path.read_text()
     assert "/data/tls" in connect and str(p.data) in connect
     p.cli("backup", "one")
@@ -68,7 +72,8 @@ def test_as_ordinary_user():
         os.chown(folder, ORDINARY, ORDINARY)
         os.chmod(folder, 0o755)
         program = shutil.copy(BINARY, folder)
-        os.chmod(program, 0o755)
+        for copy in (program, shutil.copy(str(BINARY) + "-engine", folder)):
+            os.chmod(copy, 0o755)
         p = Platform(Path(folder) / "data", https=True, binary=program)
         command = p.command
         p.command = lambda: ["setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups", *command()]
