@@ -282,6 +282,37 @@
 #pragma weak api_unity_catalog_get_grants
 #pragma weak api_unity_catalog_update_grants
 #pragma weak api_unity_catalog_effective_grants
+#pragma weak api_unity_catalog_create_table
+#pragma weak api_unity_catalog_list_tables
+#pragma weak api_unity_catalog_get_table
+#pragma weak api_unity_catalog_table_exists
+#pragma weak api_unity_catalog_update_table
+#pragma weak api_unity_catalog_delete_table
+#pragma weak api_unity_catalog_table_summaries
+#pragma weak api_unity_catalog_create_volume
+#pragma weak api_unity_catalog_list_volumes
+#pragma weak api_unity_catalog_get_volume
+#pragma weak api_unity_catalog_update_volume
+#pragma weak api_unity_catalog_delete_volume
+#pragma weak api_unity_catalog_create_function
+#pragma weak api_unity_catalog_list_functions
+#pragma weak api_unity_catalog_get_function
+#pragma weak api_unity_catalog_update_function
+#pragma weak api_unity_catalog_delete_function
+#pragma weak api_unity_catalog_create_location
+#pragma weak api_unity_catalog_list_locations
+#pragma weak api_unity_catalog_get_location
+#pragma weak api_unity_catalog_update_location
+#pragma weak api_unity_catalog_delete_location
+#pragma weak api_unity_catalog_create_credential
+#pragma weak api_unity_catalog_list_credentials
+#pragma weak api_unity_catalog_get_credential
+#pragma weak api_unity_catalog_update_credential
+#pragma weak api_unity_catalog_delete_credential
+#pragma weak api_unity_catalog_temporary_table_credentials
+#pragma weak api_unity_catalog_temporary_path_credentials
+#pragma weak api_unity_catalog_create_constraint
+#pragma weak api_unity_catalog_delete_constraint
 #pragma weak api_unity_catalog_metastore_summary
 #pragma weak api_unity_catalog_current_assignment
 #pragma weak api_unity_catalog_list_metastores
@@ -2464,6 +2495,456 @@ static const struct schema_field fields_352[] = {
 static const struct schema schema_352 = {fields_352, 2};
 
 static const struct schema_field fields_353[] = {
+    {"function_name", SCHEMA_STRING, false, NULL, NULL},
+    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_353 = {fields_353, 2};
+
+static const struct schema_field fields_354[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"type_text", SCHEMA_STRING, false, NULL, NULL},
+    {"type_name", SCHEMA_STRING, false, NULL, NULL},
+    {"type_json", SCHEMA_STRING, false, NULL, NULL},
+    {"type_precision", SCHEMA_INT64, false, NULL, NULL},
+    {"type_scale", SCHEMA_INT64, false, NULL, NULL},
+    {"type_interval_type", SCHEMA_STRING, false, NULL, NULL},
+    {"position", SCHEMA_INT64, false, NULL, NULL},
+    {"nullable", SCHEMA_BOOL, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"partition_index", SCHEMA_INT64, false, NULL, NULL},
+    {"mask", SCHEMA_OBJECT, false, NULL, &schema_353}};
+static const struct schema schema_354 = {fields_354, 12};
+
+static const struct schema_field fields_355[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_354}};
+static const struct schema schema_355 = {fields_355, 1};
+
+static const struct schema_field fields_356[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL},
+    {"table_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL|VIEW|MATERIALIZED_VIEW|STREAMING_TABLE|FOREIGN|EXTERNAL_SHALLOW_CLONE|MANAGED_SHALLOW_CLONE", NULL},
+    {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_355},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"view_definition", SCHEMA_STRING, false, NULL, NULL},
+    {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_356 = {fields_356, 11};
+
+static const struct schema_field fields_357[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"child_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"rely", SCHEMA_BOOL, false, NULL, NULL},
+    {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_357 = {fields_357, 4};
+
+static const struct schema_field fields_358[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"child_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"parent_table", SCHEMA_STRING, false, NULL, NULL},
+    {"parent_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"rely", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_358 = {fields_358, 5};
+
+static const struct schema_field fields_359[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_359 = {fields_359, 1};
+
+static const struct schema_field fields_360[] = {
+    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_357},
+    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_358},
+    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_359}};
+static const struct schema schema_360 = {fields_360, 3};
+
+static const struct schema_field fields_361[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_360}};
+static const struct schema schema_361 = {fields_361, 1};
+
+static const struct schema_field fields_362[] = {
+    {"function_name", SCHEMA_STRING, false, NULL, NULL},
+    {"input_column_names", SCHEMA_LIST, false, NULL, &schema_26}};
+static const struct schema schema_362 = {fields_362, 2};
+
+static const struct schema_field fields_363[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"created_at", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by", SCHEMA_STRING, false, NULL, NULL},
+    {"updated_at", SCHEMA_INT64, false, NULL, NULL},
+    {"updated_by", SCHEMA_STRING, false, NULL, NULL},
+    {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
+    {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"table_type", SCHEMA_STRING, false, NULL, NULL},
+    {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL},
+    {"table_id", SCHEMA_STRING, false, NULL, NULL},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_355},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"view_definition", SCHEMA_STRING, false, NULL, NULL},
+    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_361},
+    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_362},
+    {"deleted_at", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_363 = {fields_363, 22};
+
+static const struct schema_field fields_364[] = {
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL},
+    {"omit_columns", SCHEMA_BOOL, false, NULL, NULL},
+    {"omit_properties", SCHEMA_BOOL, false, NULL, NULL},
+    {"omit_username", SCHEMA_BOOL, false, NULL, NULL},
+    {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
+    {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_364 = {fields_364, 10};
+
+static const struct schema_field fields_365[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_363}};
+static const struct schema schema_365 = {fields_365, 1};
+
+static const struct schema_field fields_366[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_365},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_366 = {fields_366, 2};
+
+static const struct schema_field fields_367[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
+    {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
+    {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
+    {"read_streaming_table_as_managed", SCHEMA_BOOL, false, NULL, NULL},
+    {"read_materialized_view_as_managed", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_367 = {fields_367, 6};
+
+static const struct schema_field fields_368[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_368 = {fields_368, 1};
+
+static const struct schema_field fields_369[] = {
+    {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_369 = {fields_369, 1};
+
+static const struct schema_field fields_370[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_370 = {fields_370, 3};
+
+static const struct schema_field fields_371[] = {
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name_pattern", SCHEMA_STRING, false, NULL, NULL},
+    {"table_name_pattern", SCHEMA_STRING, false, NULL, NULL},
+    {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_371 = {fields_371, 6};
+
+static const struct schema_field fields_372[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"table_type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_372 = {fields_372, 2};
+
+static const struct schema_field fields_373[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_372}};
+static const struct schema schema_373 = {fields_373, 1};
+
+static const struct schema_field fields_374[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_373},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_374 = {fields_374, 2};
+
+static const struct schema_field fields_375[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL},
+    {"volume_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_375 = {fields_375, 6};
+
+static const struct schema_field fields_376[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"created_at", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by", SCHEMA_STRING, false, NULL, NULL},
+    {"updated_at", SCHEMA_INT64, false, NULL, NULL},
+    {"updated_by", SCHEMA_STRING, false, NULL, NULL},
+    {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
+    {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"volume_id", SCHEMA_STRING, false, NULL, NULL},
+    {"volume_type", SCHEMA_STRING, false, NULL, NULL},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_376 = {fields_376, 15};
+
+static const struct schema_field fields_377[] = {
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_377 = {fields_377, 5};
+
+static const struct schema_field fields_378[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_376}};
+static const struct schema schema_378 = {fields_378, 1};
+
+static const struct schema_field fields_379[] = {
+    {"volumes", SCHEMA_LIST, false, NULL, &schema_378},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_379 = {fields_379, 2};
+
+static const struct schema_field fields_380[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_380 = {fields_380, 4};
+
+static const struct schema_field fields_381[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"type_text", SCHEMA_STRING, false, NULL, NULL},
+    {"type_name", SCHEMA_STRING, false, NULL, NULL},
+    {"type_json", SCHEMA_STRING, false, NULL, NULL},
+    {"position", SCHEMA_INT64, false, NULL, NULL},
+    {"parameter_default", SCHEMA_STRING, false, NULL, NULL},
+    {"parameter_mode", SCHEMA_STRING, false, NULL, NULL},
+    {"parameter_type", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"type_precision", SCHEMA_INT64, false, NULL, NULL},
+    {"type_scale", SCHEMA_INT64, false, NULL, NULL},
+    {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_381 = {fields_381, 12};
+
+static const struct schema_field fields_382[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_381}};
+static const struct schema schema_382 = {fields_382, 1};
+
+static const struct schema_field fields_383[] = {
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_382}};
+static const struct schema schema_383 = {fields_383, 1};
+
+static const struct schema_field fields_384[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"data_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
+    {"routine_body", SCHEMA_STRING, false, NULL, NULL},
+    {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
+    {"parameter_style", SCHEMA_STRING, false, NULL, NULL},
+    {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
+    {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
+    {"is_null_call", SCHEMA_BOOL, false, NULL, NULL},
+    {"security_type", SCHEMA_STRING, false, NULL, NULL},
+    {"specific_name", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"external_language", SCHEMA_STRING, false, NULL, NULL},
+    {"external_name", SCHEMA_STRING, false, NULL, NULL},
+    {"properties", SCHEMA_STRING, false, NULL, NULL},
+    {"routine_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
+    {"sql_path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_384 = {fields_384, 21};
+
+static const struct schema_field fields_385[] = {
+    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_384}};
+static const struct schema schema_385 = {fields_385, 1};
+
+static const struct schema_field fields_386[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"created_at", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by", SCHEMA_STRING, false, NULL, NULL},
+    {"updated_at", SCHEMA_INT64, false, NULL, NULL},
+    {"updated_by", SCHEMA_STRING, false, NULL, NULL},
+    {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
+    {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"function_id", SCHEMA_STRING, false, NULL, NULL},
+    {"data_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"routine_body", SCHEMA_STRING, false, NULL, NULL},
+    {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
+    {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
+    {"is_null_call", SCHEMA_BOOL, false, NULL, NULL},
+    {"parameter_style", SCHEMA_STRING, false, NULL, NULL},
+    {"security_type", SCHEMA_STRING, false, NULL, NULL},
+    {"specific_name", SCHEMA_STRING, false, NULL, NULL},
+    {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
+    {"external_language", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_386 = {fields_386, 26};
+
+static const struct schema_field fields_387[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_386}};
+static const struct schema schema_387 = {fields_387, 1};
+
+static const struct schema_field fields_388[] = {
+    {"functions", SCHEMA_LIST, false, NULL, &schema_387},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_388 = {fields_388, 2};
+
+static const struct schema_field fields_389[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_389 = {fields_389, 2};
+
+static const struct schema_field fields_390[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"url", SCHEMA_STRING, true, NULL, NULL},
+    {"credential_name", SCHEMA_STRING, true, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
+    {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_390 = {fields_390, 7};
+
+static const struct schema_field fields_391[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"created_at", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by", SCHEMA_STRING, false, NULL, NULL},
+    {"updated_at", SCHEMA_INT64, false, NULL, NULL},
+    {"updated_by", SCHEMA_STRING, false, NULL, NULL},
+    {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
+    {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"credential_name", SCHEMA_STRING, false, NULL, NULL},
+    {"credential_id", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
+    {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_391 = {fields_391, 16};
+
+static const struct schema_field fields_392[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_391}};
+static const struct schema schema_392 = {fields_392, 1};
+
+static const struct schema_field fields_393[] = {
+    {"external_locations", SCHEMA_LIST, false, NULL, &schema_392},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_393 = {fields_393, 2};
+
+static const struct schema_field fields_394[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL},
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"credential_name", SCHEMA_STRING, false, NULL, NULL},
+    {"force", SCHEMA_BOOL, false, NULL, NULL},
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_394 = {fields_394, 9};
+
+static const struct schema_field fields_395[] = {
+    {"role_arn", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_395 = {fields_395, 1};
+
+static const struct schema_field fields_396[] = {
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_395}};
+static const struct schema schema_396 = {fields_396, 5};
+
+static const struct schema_field fields_397[] = {
+    {"role_arn", SCHEMA_STRING, false, NULL, NULL},
+    {"external_id", SCHEMA_STRING, false, NULL, NULL},
+    {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_397 = {fields_397, 3};
+
+static const struct schema_field fields_398[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"created_at", SCHEMA_INT64, false, NULL, NULL},
+    {"created_by", SCHEMA_STRING, false, NULL, NULL},
+    {"updated_at", SCHEMA_INT64, false, NULL, NULL},
+    {"updated_by", SCHEMA_STRING, false, NULL, NULL},
+    {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
+    {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_397}};
+static const struct schema schema_398 = {fields_398, 15};
+
+static const struct schema_field fields_399[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_398}};
+static const struct schema schema_399 = {fields_399, 1};
+
+static const struct schema_field fields_400[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_399},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_400 = {fields_400, 2};
+
+static const struct schema_field fields_401[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"new_name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"force", SCHEMA_BOOL, false, NULL, NULL},
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_401 = {fields_401, 7};
+
+static const struct schema_field fields_402[] = {
+    {"table_id", SCHEMA_STRING, true, NULL, NULL},
+    {"operation", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_402 = {fields_402, 2};
+
+static const struct schema_field fields_403[] = {
+    {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
+    {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
+    {"session_token", SCHEMA_STRING, false, NULL, NULL},
+    {"access_point", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_403 = {fields_403, 4};
+
+static const struct schema_field fields_404[] = {
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_403}};
+static const struct schema schema_404 = {fields_404, 3};
+
+static const struct schema_field fields_405[] = {
+    {"url", SCHEMA_STRING, true, NULL, NULL},
+    {"operation", SCHEMA_STRING, true, NULL, NULL},
+    {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_405 = {fields_405, 3};
+
+static const struct schema_field fields_406[] = {
+    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_360}};
+static const struct schema schema_406 = {fields_406, 2};
+
+static const struct schema_field fields_407[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
+    {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
+static const struct schema schema_407 = {fields_407, 3};
+
+static const struct schema_field fields_408[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2476,30 +2957,30 @@ static const struct schema_field fields_353[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_353 = {fields_353, 12};
+static const struct schema schema_408 = {fields_408, 12};
 
-static const struct schema_field fields_354[] = {
+static const struct schema_field fields_409[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_354 = {fields_354, 3};
+static const struct schema schema_409 = {fields_409, 3};
 
-static const struct schema_field fields_355[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_353}};
-static const struct schema schema_355 = {fields_355, 1};
+static const struct schema_field fields_410[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_408}};
+static const struct schema schema_410 = {fields_410, 1};
 
-static const struct schema_field fields_356[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_355}};
-static const struct schema schema_356 = {fields_356, 1};
+static const struct schema_field fields_411[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_410}};
+static const struct schema schema_411 = {fields_411, 1};
 
-static const struct schema_field fields_357[] = {
+static const struct schema_field fields_412[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_357 = {fields_357, 4};
+static const struct schema schema_412 = {fields_412, 4};
 
-static const struct schema_field fields_358[] = {
+static const struct schema_field fields_413[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2507,29 +2988,29 @@ static const struct schema_field fields_358[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_358 = {fields_358, 7};
+static const struct schema schema_413 = {fields_413, 7};
 
-static const struct schema_field fields_359[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_358}};
-static const struct schema schema_359 = {fields_359, 1};
+static const struct schema_field fields_414[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_413}};
+static const struct schema schema_414 = {fields_414, 1};
 
-static const struct schema_field fields_360[] = {
+static const struct schema_field fields_415[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_360 = {fields_360, 4};
+static const struct schema schema_415 = {fields_415, 4};
 
-static const struct schema_field fields_361[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_358}};
-static const struct schema schema_361 = {fields_361, 1};
+static const struct schema_field fields_416[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_413}};
+static const struct schema schema_416 = {fields_416, 1};
 
-static const struct schema_field fields_362[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_361},
+static const struct schema_field fields_417[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_416},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_362 = {fields_362, 2};
+static const struct schema schema_417 = {fields_417, 2};
 
-static const struct schema_field fields_363[] = {
+static const struct schema_field fields_418[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2545,17 +3026,17 @@ static const struct schema_field fields_363[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_363 = {fields_363, 15};
+static const struct schema schema_418 = {fields_418, 15};
 
-static const struct schema_field fields_364[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_363}};
-static const struct schema schema_364 = {fields_364, 1};
+static const struct schema_field fields_419[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_418}};
+static const struct schema schema_419 = {fields_419, 1};
 
-static const struct schema_field fields_365[] = {
+static const struct schema_field fields_420[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_365 = {fields_365, 1};
+static const struct schema schema_420 = {fields_420, 1};
 
-static const struct schema_field fields_366[] = {
+static const struct schema_field fields_421[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -2565,49 +3046,49 @@ static const struct schema_field fields_366[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_366 = {fields_366, 9};
+static const struct schema schema_421 = {fields_421, 9};
 
-static const struct schema_field fields_367[] = {
+static const struct schema_field fields_422[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_367 = {fields_367, 3};
+static const struct schema schema_422 = {fields_422, 3};
 
-static const struct schema_field fields_368[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_363}};
-static const struct schema schema_368 = {fields_368, 1};
+static const struct schema_field fields_423[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_418}};
+static const struct schema schema_423 = {fields_423, 1};
 
-static const struct schema_field fields_369[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_368},
+static const struct schema_field fields_424[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_423},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_369 = {fields_369, 2};
+static const struct schema schema_424 = {fields_424, 2};
 
-static const struct schema_field fields_370[] = {
+static const struct schema_field fields_425[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_370 = {fields_370, 3};
+static const struct schema schema_425 = {fields_425, 3};
 
-static const struct schema_field fields_371[] = {
+static const struct schema_field fields_426[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_371 = {fields_371, 1};
+static const struct schema schema_426 = {fields_426, 1};
 
-static const struct schema_field fields_372[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_371}};
-static const struct schema schema_372 = {fields_372, 1};
+static const struct schema_field fields_427[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_426}};
+static const struct schema schema_427 = {fields_427, 1};
 
-static const struct schema_field fields_373[] = {
+static const struct schema_field fields_428[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_373 = {fields_373, 4};
+static const struct schema schema_428 = {fields_428, 4};
 
-static const struct schema_field fields_374[] = {
+static const struct schema_field fields_429[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_374 = {fields_374, 3};
+static const struct schema schema_429 = {fields_429, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -3990,34 +4471,133 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_352,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_353,
+    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_356, &schema_363,
+     {{LANE_WRITE, api_unity_catalog_create_table}}, "tables.create",
+     "Register a table."},
+    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_364, &schema_366,
+     {{LANE_READ, api_unity_catalog_list_tables}}, "tables.list",
+     "Tables and views of a schema by name; 100 on a page, at most 1000."},
+    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_363,
+     {{LANE_READ, api_unity_catalog_get_table}}, "tables.get",
+     "One table or view."},
+    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, &schema_369,
+     {{LANE_READ, api_unity_catalog_table_exists}}, "tables.exists",
+     "Is there a table that the caller may know of?"},
+    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_363,
+     {{LANE_WRITE, api_unity_catalog_update_table}}, "tables.update",
+     "Change owner or comment of a table."},
+    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_table}}, "tables.delete",
+     "Drop a table; it can come back for seven days."},
+    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_371, &schema_374,
+     {{LANE_READ, api_unity_catalog_table_summaries}}, "tables.list_summaries",
+     "Names of a catalog's tables, the first 10,000."},
+    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_375, &schema_376,
+     {{LANE_WRITE, api_unity_catalog_create_volume}}, "volumes.create",
+     "Create a volume."},
+    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_377, &schema_379,
+     {{LANE_READ, api_unity_catalog_list_volumes}}, "volumes.list",
+     "Volumes of a schema by name; 100 on a page, at most 1000."},
+    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_376,
+     {{LANE_READ, api_unity_catalog_get_volume}}, "volumes.read",
+     "One volume."},
+    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_380, &schema_376,
+     {{LANE_WRITE, api_unity_catalog_update_volume}}, "volumes.update",
+     "Change a volume."},
+    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_volume}}, "volumes.delete",
+     "Delete a volume; a managed one with its files."},
+    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_385, &schema_386,
+     {{LANE_WRITE, api_unity_catalog_create_function}}, "functions.create",
+     "Create a function."},
+    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_377, &schema_388,
+     {{LANE_READ, api_unity_catalog_list_functions}}, "functions.list",
+     "Functions of a schema by name; 100 on a page, at most 1000."},
+    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_386,
+     {{LANE_READ, api_unity_catalog_get_function}}, "functions.get",
+     "One function."},
+    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_389, &schema_386,
+     {{LANE_WRITE, api_unity_catalog_update_function}}, "functions.update",
+     "Change a function's owner."},
+    {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
+     "Delete a function."},
+    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_390, &schema_391,
+     {{LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
+     "Open a place of storage to the catalog."},
+    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, &schema_393,
+     {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
+     "External locations by name, all on one page."},
+    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_391,
+     {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
+     "One external location."},
+    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_394, &schema_391,
+     {{LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
+     "Change an external location."},
+    {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
+     "Delete an external location."},
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_396, &schema_398,
+     {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
+     "Create a storage credential."},
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_400,
+     {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
+     "Storage credentials by name, all on one page."},
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, &schema_398,
+     {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
+     "One storage credential."},
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, &schema_398,
+     {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
+     "Change a storage credential."},
+    {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
+     "Delete a storage credential."},
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_402, &schema_404,
+     {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
+     "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_402, &schema_404,
+     {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
+     "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_405, &schema_404,
+     {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
+     "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_405, &schema_404,
+     {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
+     "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_406, &schema_360,
+     {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
+     "Add a primary or foreign key, for information."},
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
+     "Remove a key."},
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_408,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_354,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_409,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_356,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_411,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_353,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_408,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_359,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_414,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_359,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_414,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_359,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_414,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_359,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_414,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_359,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_414,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_359,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_414,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
@@ -4026,10 +4606,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_362,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_417,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_362,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_417,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
@@ -4050,10 +4630,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_364,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_364,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
@@ -4062,28 +4642,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_365,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_420,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_365,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_420,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_364,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_364,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_364,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_364,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
@@ -4092,22 +4672,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_369,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_424,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_369,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_424,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_364,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_372,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_427,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_372,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_427,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
@@ -4116,10 +4696,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_428, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_428, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
@@ -4128,10 +4708,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -431,13 +431,19 @@ static str leaf_name(const struct securable *s) {
                                      : s->model.name;
 }
 
-static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
+static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *schema, enum securable_kind kind, str after, ask_each fn,
+                        void *arg) {
     struct caller c = *k->c;
     struct ent_list_query q = {.eq = {{.i = schema->id}}, .limit = 200};
     struct leaf_page page = {.more = true};
     bool go = true;
     char last[1100];
     c.a = scratch;
+    if (after.n) {
+        q.after = true;
+        q.after_s = after;
+        q.after_id = INT64_MAX;
+    }
     while (page.more && go) {
         arena_reset(scratch);
         TRY(leaf_page(&c, schema, kind, &q, &page));
@@ -453,9 +459,13 @@ static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *s
     return NULL;
 }
 
-err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
+err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum securable_kind kind, str after, ask_each fn, void *arg) {
     arena *scratch = arena_new();
-    err *e = walk_leaves(k, scratch, schema, kind, fn, arg);
+    err *e = walk_leaves(k, scratch, schema, kind, after, fn, arg);
     arena_free(scratch);
     return e;
+}
+
+err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
+    return ask_each_leaf_after(k, schema, kind, STR(""), fn, arg);
 }

@@ -141,6 +141,9 @@ typedef err *(*ask_each)(void *arg, const struct securable *s, bool *go);
 err *ask_each_catalog(struct ask *k, ask_each fn, void *arg) BH_CHECK;
 err *ask_each_schema(struct ask *k, const struct securable *catalog, ask_each fn, void *arg) BH_CHECK;
 /* kind: SEC_TABLE, SEC_VOLUME, SEC_FUNCTION, SEC_MODEL. The arena of the callback's securable is emptied after each. */
+err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum securable_kind kind, str after, ask_each fn,
+                         void *arg) BH_CHECK;
+/* … from the first; `after` empty there: those whose names come after it. Only k->c is read. */
 err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn,
                    void *arg) BH_CHECK;
 

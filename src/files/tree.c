@@ -33,7 +33,7 @@ err *tree_path(arena *a, str raw, str *ret) {
 }
 
 struct store_scope tree_scope(str path, struct store_scope asked) {
-    if (str_starts(path, STR("/Models/"))) asked.workspace = 0;
+    if (str_starts(path, STR("/Models/")) || str_starts(path, STR("/Volumes/"))) asked.workspace = 0;
     return asked;
 }
 

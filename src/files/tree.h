@@ -2,7 +2,7 @@
 /*
  * The tree of files: rows of file_object, by absolute path ("/Models/main/default/m/1/MLmodel").
  * A path has no empty segment, no "." or "..", no control characters; directories above a new file
- * are made with it. Which scope a path lives in: /Models belongs to the account, all else to the
+ * are made with it. Which scope a path lives in: /Models and /Volumes belong to the account, all else to the
  * workspace of the request.
  */
 #ifndef BH_FILES_TREE_H

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The catalog through SQL: DDL, grants at each door, views, filters and masks, information_schema, SHOW, DESCRIBE."""
 
+import io
 import json
 import uuid
 
 import pytest
+from databricks.sdk import errors
+from databricks.sdk.service import catalog
 
 S = "/api/2.0/sql/statements"
 
@@ -142,3 +145,67 @@ def test_drop_and_undrop(admin, cat):
     admin(f"DROP TABLE IF EXISTS {cat}.s.d")
     admin(f"UNDROP TABLE {cat}.s.d")
     assert admin(f"SELECT a FROM {cat}.s.d") == [["1"]]
+
+
+# ---- the same through REST ----
+
+def test_objects_through_the_sdk(sdk, admin, someone, cat):
+    _, theirs = someone
+    t = sdk.tables.get(f"{cat}.s.t")
+    assert [c.name for c in t.columns] == ["id", "name", "secret"] and t.table_type.value == "MANAGED" and t.columns[0].type_name.value == "LONG"
+    assert json.loads(t.columns[0].type_json) == {"name": "id", "type": "long", "nullable": False, "metadata": {}}
+    assert "t" in [x.name for x in sdk.tables.list(cat, "s", max_results=1)]
+    assert f"{cat}.s.t" in [x.full_name for x in sdk.tables.list_summaries(cat)]
+    assert sdk.tables.exists(f"{cat}.s.t").table_exists and not sdk.tables.exists(f"{cat}.s.none").table_exists
+    assert "only_odd" in [f.name for f in sdk.functions.list(cat, "s")]
+    f = sdk.functions.get(f"{cat}.s.only_odd")
+    assert f.full_data_type == "boolean" and f.input_params.parameters[0].name == "i" and f.routine_definition == "i % 2 = 1"
+    with pytest.raises(errors.NotFound):
+        theirs.tables.get(f"{cat}.s.none")
+    with pytest.raises((errors.NotFound, errors.PermissionDenied)):
+        theirs.tables.delete(f"{cat}.s.t")
+    sdk.table_constraints.create(f"{cat}.s.t", catalog.TableConstraint(
+        primary_key_constraint=catalog.PrimaryKeyConstraint(name="pk", child_columns=["id"])))
+    assert sdk.tables.get(f"{cat}.s.t").table_constraints[0].primary_key_constraint.name == "pk"
+    sdk.table_constraints.delete(f"{cat}.s.t", "pk", False)
+
+
+def test_volumes_and_their_files(sdk, admin, someone, bob, bob_name, cat):
+    _, theirs = someone
+    v = sdk.volumes.create(cat, "s", "files", catalog.VolumeType.MANAGED, comment="c")
+    assert v.full_name == f"{cat}.s.files" and "files" in [x.name for x in sdk.volumes.list(cat, "s")]
+    path = f"/Volumes/{cat}/s/files/a/b.txt"
+    sdk.files.upload(path, io.BytesIO(b"hello"), overwrite=True)
+    assert sdk.files.download(path).contents.read() == b"hello"
+    assert admin(f"SHOW VOLUMES IN {cat}.s") == [["s", "files"]]
+    with pytest.raises((errors.NotFound, errors.PermissionDenied)):
+        theirs.files.download(path)
+    admin(f"GRANT READ VOLUME ON VOLUME {cat}.s.files TO `{bob_name}`")
+    assert theirs.files.download(path).contents.read() == b"hello"
+    with pytest.raises(errors.PermissionDenied) as e:
+        theirs.files.upload(path, io.BytesIO(b"changed"), overwrite=True)
+    assert "WRITE_VOLUME" in str(e.value)
+    sdk.volumes.update(f"{cat}.s.files", new_name="moved")
+    assert sdk.files.download(f"/Volumes/{cat}/s/moved/a/b.txt").contents.read() == b"hello"
+    sdk.volumes.delete(f"{cat}.s.moved")
+    with pytest.raises(errors.NotFound):
+        sdk.files.download(f"/Volumes/{cat}/s/moved/a/b.txt")
+
+
+def test_temporary_credentials_are_refused_without_rights(sdk, admin, someone, cat):
+    name, theirs = someone
+    t, filtered = sdk.tables.get(f"{cat}.s.t"), sdk.tables.get(f"{cat}.s.f")
+    read = catalog.TableOperation.READ
+    got = sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)
+    assert got.url == t.storage_location
+    with pytest.raises((errors.NotFound, errors.PermissionDenied)):
+        theirs.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)
+    admin(f"GRANT SELECT ON TABLE {cat}.s.t TO `{name}`")
+    with pytest.raises(errors.PermissionDenied) as e:
+        theirs.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)
+    assert "EXTERNAL_USE_SCHEMA" in str(e.value)
+    admin(f"REVOKE SELECT ON TABLE {cat}.s.t FROM `{name}`")
+    with pytest.raises(errors.PermissionDenied):  # nobody gets files of a table whose rows are filtered
+        sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=filtered.table_id, operation=read)
+    with pytest.raises(errors.PermissionDenied):
+        theirs.external_locations.create("mine", "file:///srv", "local")

@@ -5,15 +5,18 @@
  *   /WorkspaceInternal/Mlflow/Artifacts/<exp>/…   the experiment: CAN_READ, CAN_EDIT
  *   /Models/<catalog>/<schema>/<model>/<v>/…      the model: EXECUTE to read; to write, the version is
  *                                                 PENDING_REGISTRATION and CREATE_MODEL_VERSION
+ *   /Volumes/<catalog>/<schema>/<volume>/…        the volume: READ_VOLUME, WRITE_VOLUME
  *   anything else                                 nobody
  */
 #include "catalog/models.h"
+#include "catalog/volumes.h"
 #include "files_int.h"
 #include "mlflow/access.h"
 
 static err *no_root(str path) {
     return err_hint(err_new(ERR_NOT_FOUND, "'%.*s' does not exist.", STR_ARG(str_cut(path, 300))),
-                    "Paths begin with /Models/<catalog>/<schema>/<model>/<version> or "
+                    "Paths begin with /Volumes/<catalog>/<schema>/<volume>, "
+                    "/Models/<catalog>/<schema>/<model>/<version> or "
                     "/WorkspaceInternal/Mlflow/Artifacts/<experiment>.");
 }
 
@@ -41,8 +44,16 @@ static err *model_access(struct req *r, str rest, bool write, str *path) {
     return as_not_found(models_file_access(&c, rest, write, path));
 }
 
+static err *volume_access(struct req *r, str rest, bool write, str *path) {
+    struct caller c = {.tx = r->tx, .today = store_tx_today(r->tx), .scope = r->scope, .a = r->a,
+                       .who = &r->who, .name = r->principal_name};
+    return as_not_found(volumes_file_access(&c, rest, write, path));
+}
+
 static err *access_of(struct req *r, str *path, bool write) {
-    static const str ML = {"/WorkspaceInternal/Mlflow/Artifacts/", 36}, MODELS = {"/Models/", 8};
+    static const str ML = {"/WorkspaceInternal/Mlflow/Artifacts/", 36}, MODELS = {"/Models/", 8},
+                     VOLUMES = {"/Volumes/", 9};
+    if (str_starts(*path, VOLUMES)) return volume_access(r, str_from(*path, VOLUMES.n), write, path);
     if (str_starts(*path, ML)) return experiment_access(r, str_from(*path, ML.n), write);
     if (str_starts(*path, MODELS)) return model_access(r, str_from(*path, MODELS.n), write, path);
     return no_root(*path);

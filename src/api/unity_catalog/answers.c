@@ -71,11 +71,7 @@ str uc_files_path(struct req *r, const struct securable *m, int64_t version) {
 
 /* ---- Unity Catalog's form ---- */
 
-struct stamps {
-    int64_t created_at, created_by, updated_at, updated_by;
-};
-
-static err *put_stamps(struct req *r, jmut *o, struct stamps s) {
+err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) {
     str name;
     json_put_z(r->doc, o, "metastore_id", uc_metastore(r));
     json_put_int(r->doc, o, "created_at", s.created_at / US_PER_MS);
@@ -87,7 +83,7 @@ static err *put_stamps(struct req *r, jmut *o, struct stamps s) {
     return NULL;
 }
 
-static err *put_owner(struct req *r, jmut *o, const struct securable *s, str comment) {
+err *uc_put_owner(struct req *r, jmut *o, const struct securable *s, str comment) {
     struct caller c = uc_caller(r);
     str name;
     TRY(uc_principal(r, s->owner, &name));
@@ -105,7 +101,7 @@ static err *put_properties(struct req *r, jmut *o, str properties) {
     return NULL;
 }
 
-#define STAMPS(row) ((struct stamps){(row).created_at, (row).created_by, (row).updated_at, (row).updated_by})
+#define STAMPS(row) UC_STAMPS(row)
 
 err *uc_put_catalog(struct req *r, jmut *o, const struct securable *s) {
     const struct ent_catalog *c = &s->catalog;
@@ -116,8 +112,8 @@ err *uc_put_catalog(struct req *r, jmut *o, const struct securable *s) {
     json_put_str(r->doc, o, "isolation_mode", c->isolation_mode);
     if (c->storage_root.n) json_put_str(r->doc, o, "storage_root", c->storage_root);
     TRY(put_properties(r, o, c->properties));
-    TRY(put_owner(r, o, s, c->comment));
-    return put_stamps(r, o, STAMPS(*c));
+    TRY(uc_put_owner(r, o, s, c->comment));
+    return uc_put_stamps(r, o, STAMPS(*c));
 }
 
 err *uc_put_schema(struct req *r, jmut *o, const struct securable *s) {
@@ -128,8 +124,8 @@ err *uc_put_schema(struct req *r, jmut *o, const struct securable *s) {
     json_put_z(r->doc, o, "catalog_type", "MANAGED_CATALOG");
     if (row->storage_root.n) json_put_str(r->doc, o, "storage_root", row->storage_root);
     TRY(put_properties(r, o, row->properties));
-    TRY(put_owner(r, o, s, row->comment));
-    return put_stamps(r, o, STAMPS(*row));
+    TRY(uc_put_owner(r, o, s, row->comment));
+    return uc_put_stamps(r, o, STAMPS(*row));
 }
 
 /* version 0: all aliases of the model. */
@@ -164,8 +160,8 @@ err *uc_put_model(struct req *r, jmut *o, const struct securable *s) {
     TRY(kv_read(r->a, row->tags, &tags));
     kv_put_list(r->doc, o, "tags", &tags);
     TRY(put_aliases(r, o, s, 0));
-    TRY(put_owner(r, o, s, row->comment));
-    return put_stamps(r, o, STAMPS(*row));
+    TRY(uc_put_owner(r, o, s, row->comment));
+    return uc_put_stamps(r, o, STAMPS(*row));
 }
 
 static void put_text(struct req *r, jmut *o, const char *key, str v) {
@@ -200,7 +196,7 @@ err *uc_put_version(struct req *r, jmut *o, const struct securable *m,
         json_put(r->doc, o, "model_version_dependencies", yyjson_val_mut_copy(r->doc, list));
     }
     TRY(put_aliases(r, o, m, row->version));
-    return put_stamps(r, o, STAMPS(*row));
+    return uc_put_stamps(r, o, STAMPS(*row));
 }
 
 /* ---- MLflow's form ---- */

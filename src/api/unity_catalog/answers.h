@@ -17,6 +17,18 @@ err *uc_principal(struct req *r, int64_t id, str *ret) BH_CHECK;
 /* A principal named in a request: user, group or service principal. */
 err *uc_principal_id(struct req *r, str name, int64_t *ret) BH_CHECK;
 
+struct uc_stamps {
+    int64_t created_at, created_by, updated_at, updated_by;
+};
+#define UC_STAMPS(row)                                                                             \
+    ((struct uc_stamps){(row).created_at, (row).created_by, (row).updated_at, (row).updated_by})
+err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) BH_CHECK;
+/* owner, full_name, comment (where p is set), browse_only. */
+err *uc_put_owner(struct req *r, jmut *o, const struct securable *s, str comment) BH_CHECK;
+
+/* Tables, volumes, functions, external locations, storage credentials (answers_objects.c). */
+err *uc_put_object(struct req *r, jmut *o, const struct securable *s) BH_CHECK;
+
 err *uc_put_catalog(struct req *r, jmut *o, const struct securable *s) BH_CHECK;
 err *uc_put_schema(struct req *r, jmut *o, const struct securable *s) BH_CHECK;
 err *uc_put_model(struct req *r, jmut *o, const struct securable *s) BH_CHECK;
