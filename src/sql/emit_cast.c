@@ -4,6 +4,7 @@
  * bh_cast_… functions is (tables/sql_functions/README.md lists them).
  */
 #include "sql/bind.h"
+#include "sql/func_rules.h"
 
 #include <stdio.h>
 
@@ -240,27 +241,17 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         return NULL;
     }
     if (to->kind == TY_VARIANT) {
-        buf_fmt(out, "bh_to_variant(%s, ", x);
-        buf *t = sql_buf(b->a);
-        sql_type_write_json(from, t);
-        buf *q = sql_buf(b->a);
-        sql_quote(q, buf_view(t));
-        buf_tmpl(out, buf_view(q));
-        buf_z(out, ")");
+        buf_z(out, "bh_parse_json(");
+        TRY(sql_json_write_tmpl(b->env, b->a, x, from, out));
+        buf_c(out, ')');
         return NULL;
     }
     if (sql_is_text(to)) return to_string(b, x, from, depth, out);
     if (from->kind == TY_VARIANT) {
         if (to->kind >= TY_ARRAY && to->kind <= TY_STRUCT) {
-            buf_fmt(out, "bh_variant_to(%s, ", x);
-            buf *t = sql_buf(b->a);
-            sql_type_write_json(to, t);
-            buf *q = sql_buf(b->a);
-            sql_quote(q, buf_view(t));
-            buf_tmpl(out, buf_view(q));
-            buf_fmt(out, ", %s, NULL::", try_it ? "true" : "false");
-            duck(to, out);
-            buf_c(out, ')');
+            char json[128];
+            if ((size_t)snprintf(json, sizeof json, "bh_variant_json(%s, {tz})", x) >= sizeof json) return unsupported(b, NULL, "this cast of a variant");
+            TRY(sql_json_read_tmpl(b->env, b->a, json, to, out));
             return NULL;
         }
         buf *inner = sql_buf(b->a), *t = sql_buf(b->a);

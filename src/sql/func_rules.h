@@ -11,4 +11,8 @@ extern const struct sql_rule_list sql_rules_coll; /* func_rules_coll.c: arrays, 
 extern const struct sql_rule_list sql_rules_json; /* func_rules_json.c */
 extern const struct sql_rule_list sql_rules_fn;   /* func_rules_fn.c: strings, numbers, dates */
 
+/* Templates of JSON: a value of type t out of the JSON text `json`; the JSON text of the value x (NULL stays NULL). */
+err *sql_json_read_tmpl(struct sql_env *env, arena *a, const char *json, const struct sql_type *t, buf *out) BH_CHECK;
+err *sql_json_write_tmpl(struct sql_env *env, arena *a, const char *x, const struct sql_type *t, buf *out) BH_CHECK;
+
 #endif

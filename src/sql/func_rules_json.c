@@ -280,6 +280,51 @@ static err *first_caption(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+/* ---- variants ---- */
+
+static err *variant_get_type(struct sql_call *c, const struct sql_type **ret) {
+    if (!c->args[2].constant || !c->args[2].value.p)
+        return sql_error("INVALID_SCHEMA.NON_STRING_LITERAL", c->ast, STR_NONE, "inputSchema", arena_printf(c->a, "\"%.*s\"", STR_ARG(c->args[2].caption)), NULL);
+    return sql_type_parse(c->a, c->args[2].value, ret);
+}
+
+/* The part becomes JSON text for nested types, plain text for the others; both are read by type. */
+static err *variant_read(struct sql_call *c, bool try_it, buf *out) {
+    struct binder b = {.env = c->env, .a = c->a};
+    buf *cast = sql_buf(c->a);
+    TRY(emit_cast_tmpl(&b, sql_type_of(TY_VARIANT), c->type, try_it, cast));
+    for (size_t i = 0; i < cast->n; i++) {
+        if (cast->n - i >= 3 && memcmp(cast->p + i, "{0}", 3) == 0) {
+            buf_z(out, "bh_variant_path({0}, {1})");
+            i += 2;
+        } else {
+            buf_c(out, cast->p[i]);
+        }
+    }
+    return NULL;
+}
+static err *variant_get_emit(struct sql_call *c, buf *out) { return variant_read(c, false, out); }
+static err *try_variant_get_emit(struct sql_call *c, buf *out) { return variant_read(c, true, out); }
+
+err *sql_json_read_tmpl(struct sql_env *env, arena *a, const char *json, const struct sql_type *t, buf *out) {
+    struct sql_call c = {.env = env, .a = a, .type = t};
+    buf_fmt(out, "list_transform([CAST(%s AS JSON)], lambda d{#}: ", json);
+    TRY(read_value(&c, "d{#}", t, 0, out));
+    buf_z(out, ")[1]");
+    return NULL;
+}
+
+err *sql_json_write_tmpl(struct sql_env *env, arena *a, const char *x, const struct sql_type *t, buf *out) {
+    struct sql_call c = {.env = env, .a = a, .type = t};
+    struct writer w = {.c = &c, .out = out, .stamp = STR("yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), .keep_nulls = true};
+    return write_value(&w, x, t, 0);
+}
+
+static err *to_variant_emit(struct sql_call *c, buf *out) {
+    struct binder b = {.env = c->env, .a = c->a};
+    return emit_cast_tmpl(&b, c->args[0].type, sql_type_of(TY_VARIANT), false, out);
+}
+
 /* ---- json_tuple ---- */
 
 static err *tuple_type(struct sql_call *c, const struct sql_type **ret) {
@@ -304,6 +349,9 @@ static err *tuple_emit(struct sql_call *c, buf *out) {
 }
 
 static const struct sql_rule rules[] = {
+    {"variant_get", variant_get_type, variant_get_emit, NULL},
+    {"try_variant_get", NULL, try_variant_get_emit, NULL},
+    {"to_variant", NULL, to_variant_emit, NULL},
     {"json_tuple", tuple_type, tuple_emit, NULL},
     {"to_json", NULL, to_json_emit, first_caption},
     {"from_json", schema_of, from_json_emit, first_caption},

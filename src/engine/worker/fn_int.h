@@ -17,6 +17,7 @@ void fn_decimal_range(struct fn_call *c, str value, int precision, int scale);
 extern const struct fn_table fn_table_cast;    /* strings to other types and back */
 extern const struct fn_table fn_table_core;
 extern const struct fn_table fn_table_json;
+extern const struct fn_table fn_table_variant;
 extern const struct fn_table fn_table_text;    /* parts of strings, padding, searching */
 extern const struct fn_table fn_table_text2;   /* case, encodings, checks, masks */
 extern const struct fn_table fn_table_regex;
