@@ -41,7 +41,7 @@ def find_uv():
 def run_uv(arguments, what, cache, cwd=None):
     """Runs uv; BuildFailed with a reason that a person can act on."""
     env = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never",
-           "UV_CACHE_DIR": cache, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "SOURCE_DATE_EPOCH": "946684800"}
+           "UV_CACHE_DIR": cache, "TMPDIR": os.path.dirname(cache), "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "SOURCE_DATE_EPOCH": "946684800"}
     env.update({k: v for k, v in os.environ.items() if k in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_OFFLINE", "SSL_CERT_FILE",
                                                              "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "UV_HTTP_TIMEOUT")})
     try:

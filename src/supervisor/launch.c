@@ -285,6 +285,7 @@ static err *plan_python(struct plan *p) {
         add_env(p, "BOATHOUSE_UV", place(p, UV_INSIDE));
     }
     add_env(p, "BOATHOUSE_INDEX", index_inside(p));
+    if (reduced(p)) add_env(p, "TMPDIR", place(p, "/build")); /* no /tmp of its own, and the host's is not for it */
     if (settings_bool(o->settings, SET_ENVIRONMENTS_ALLOW_SDIST)) add_env(p, "BOATHOUSE_ALLOW_SDIST", "1");
     return NULL;
 }
