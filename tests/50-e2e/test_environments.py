@@ -134,6 +134,15 @@ def test_objects_are_opened_by_the_versions_they_ask_for(p, index, u):
     assert any("scikit_learn" in path and path.endswith(".whl") for path in index.asked)
 
 
+@pytest.mark.parametrize("level", ["user", "reduced"])
+def test_at_the_other_sandbox_levels(make_platform, index, u, level):
+    p = make_platform(settings={"environments.index_url": index.url, "egress.allow": f"127.0.0.1:{index.port}", "sandbox.level": level}).start()
+    name, endpoint = f"main.default.l_{u}", f"l-{u}"
+    log(p, name, ["oar==1.5"])
+    p.sdk().serving_endpoints.create_and_wait(endpoint, config=config(endpoint, name))
+    assert ask(p, endpoint) == [10.0, 20.0, 30.0]
+
+
 def test_without_an_index(make_platform, u):
     p = make_platform(settings={"environments.index_url": "off"}).start()
     sdk, name, endpoint = p.sdk(), f"main.default.n_{u}", f"n-{u}"
