@@ -34,19 +34,18 @@ static str head_of(str type) {
     return str_cut(type, n);
 }
 
-static const char *name_of(str type) {
+const char *show_type_name(str type) {
     str head = head_of(type);
     for (size_t i = 0; i < ARRAY_LEN(type_names); i++)
         if (str_eqz(head, type_names[i].type)) return type_names[i].name;
     return "USER_DEFINED_TYPE";
 }
 
-/* "struct<Ab:int,c:array<string>>" → "STRUCT<Ab: INT, c: ARRAY<STRING>>": names stay as they are. */
-static str type_text(arena *a, str type) {
+str show_type_text(arena *a, str type) {
     buf b = {0};
     bool in_struct[128] = {0};
     size_t depth = 0;
-    bool name = false, quoted = false;
+    bool name = false, quoted = false, in_parens = false;
     for (size_t i = 0; i < type.n; i++) {
         char c = type.p[i];
         if (name) {
@@ -64,9 +63,11 @@ static str type_text(arena *a, str type) {
         } else if (c == '>' && depth) {
             depth--;
         }
+        if (c == '(' || c == ')') in_parens = c == '('; /* decimal(10,2) */
         buf_c(&b, c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
-        if (c == ',' && depth) buf_c(&b, ' ');
-        if (c == ',' && in_struct[depth]) name = true;
+        if (c != ',' || in_parens || !depth) continue;
+        buf_c(&b, ' ');
+        name = in_struct[depth];
     }
     str s = arena_str(a, buf_view(&b));
     buf_free(&b);
@@ -78,15 +79,15 @@ static void put_column(struct req *r, jmut *arr, const struct statement_column *
     str type = str_of(c->type);
     int p, s;
     json_put_z(r->doc, o, "name", c->name);
-    json_put_str(r->doc, o, "type_text", type_text(r->a, type));
-    json_put_z(r->doc, o, "type_name", name_of(type));
+    json_put_str(r->doc, o, "type_text", show_type_text(r->a, type));
+    json_put_z(r->doc, o, "type_name", show_type_name(type));
     json_put_int(r->doc, o, "position", (int64_t)at);
     if (sscanf(c->type, "decimal(%d,%d)", &p, &s) == 2) {
         json_put_int(r->doc, o, "type_precision", p);
         json_put_int(r->doc, o, "type_scale", s);
     }
     if (str_starts(type, STR("interval ")))
-        json_put_str(r->doc, o, "type_interval_type", type_text(r->a, str_from(type, 9)));
+        json_put_str(r->doc, o, "type_interval_type", show_type_text(r->a, str_from(type, 9)));
 }
 
 /* ---- manifest ---- */

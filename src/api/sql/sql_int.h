@@ -28,6 +28,10 @@ err *show_statement(struct req *r, struct statement *s) BH_CHECK;
 /* The result object of one chunk into o. */
 err *show_chunk(struct req *r, struct statement *s, size_t chunk, jmut *o) BH_CHECK;
 void show_past(struct req *r, const struct history_statement *h);
+/* type_name of a type as typeof() writes it: "bigint" → "LONG". */
+const char *show_type_name(str type);
+/* type_text: "struct<Ab:int>" → "STRUCT<Ab: INT>"; names of fields stay as they are. In the arena. */
+str show_type_text(arena *a, str type);
 /* True if answering with this chunk reads more than SHOW_SHORT bytes. */
 bool show_is_long(const struct statement *s, size_t chunk);
 
