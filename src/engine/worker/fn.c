@@ -2,6 +2,8 @@
 /* How C functions reach DuckDB: signatures, chunks to rows, results, errors (fn.h). */
 #include "engine/worker/fn.h"
 
+#include "engine/worker/fn_int.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -172,6 +174,7 @@ err *fn_register_all(duckdb_connection con) {
             int last = def->flags & FN_SCALES ? 38 : 0;
             for (int s = 0; s <= last; s++) TRY(register_one(con, def, s));
         }
+    TRY(fn_register_moments(con));
     return NULL;
 }
 

@@ -14,6 +14,9 @@ void fn_bad_cast(struct fn_call *c, str value, const char *target);
 /* NUMERIC_VALUE_OUT_OF_RANGE of a decimal. */
 void fn_decimal_range(struct fn_call *c, str value, int precision, int scale);
 
+/* Aggregates of moments and of pairs (fn_moments.c), called by fn_register_all(). */
+err *fn_register_moments(duckdb_connection con) BH_CHECK;
+
 extern const struct fn_table fn_table_cast;    /* strings to other types and back */
 extern const struct fn_table fn_table_core;
 extern const struct fn_table fn_table_json;
