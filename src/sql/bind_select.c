@@ -142,6 +142,21 @@ static err *from_where(struct block *k) {
     return NULL;
 }
 
+/* GROUP BY window(…) makes a column of that name, which the select list may name. */
+static err *offer_window(struct block *k) {
+    const struct ast *group = ast_get(k->n, SLOT_GROUP);
+    for (uint32_t i = 0; group && i < group->n; i++) {
+        const struct ast *g = group->child[i], *name = g->kind == AST_CALL ? ast_get(g, SLOT_NAME) : NULL;
+        if (!name || name->kind != AST_NAME || name->n != 1 || !str_ieq(name->child[0]->text, STR("window"))) continue;
+        struct cx c = k->c;
+        c.no_agg = c.no_win = true;
+        struct bx *x;
+        TRY(bind_expr(&c, g, &x));
+        scope_add(k->b, &k->s, (struct scol){.name = STR("window"), .x = x, .col = SIZE_MAX, .metadata = true});
+    }
+    return NULL;
+}
+
 /* The aliases as GROUP BY, HAVING and ORDER BY see them. `every`: also names that are no aliases. */
 static void offer_aliases(struct block *k, bool every, bool first) {
     struct scope *s = &k->s;
@@ -299,6 +314,7 @@ err *bind_select(struct binder *b, const struct ast *n, const struct ast *query,
     k.c = (struct cx){.b = b, .s = &k.s, .windows = ast_get(n, SLOT_WINDOWS)};
     if (!k.c.windows && query) k.c.windows = ast_get(query, SLOT_WINDOWS);
     TRY(from_where(&k));
+    TRY(offer_window(&k));
     TRY(select_list(&k));
     set_items(&k);
     TRY(group_having(&k));

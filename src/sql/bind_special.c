@@ -424,6 +424,59 @@ static err *type_of(struct cx *c, const struct ast *n, struct bx **ret) {
     return NULL;
 }
 
+/* ---- windows of time ---- */
+
+static err *duration(struct cx *c, const struct ast *n, int64_t *ret) {
+    struct bx *x;
+    struct ast *i = ast_new(c->b->a, AST_INTERVAL, n->pos, n->end);
+    if (n->kind != AST_LIT_STRING && n->kind != AST_INTERVAL) return unsupported(c->b, n, "a window whose length is not constant");
+    ast_add(c->b->a, i, (struct ast *)(uintptr_t)n);
+    TRY(bind_interval(c, n->kind == AST_INTERVAL ? n : i, &x));
+    if (x->kind != BX_LIT || x->type->kind != TY_INTERVAL_DT || !str_to_i64(x->text, ret) || *ret <= 0)
+        return unsupported(c->b, n, "a window of months or of no length");
+    return NULL;
+}
+
+/* window(time, length): the tumbling window that the time falls into, counted from 1970. */
+static err *time_window(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *x;
+    int64_t len, slide;
+    if (n->n < 2 || n->n > 4) return arity(b, n, "window", 2);
+    TRY(bind_expr(c, n->child[0], &x));
+    TRY(duration(c, n->child[1], &len));
+    if (n->n > 2) {
+        TRY(duration(c, n->child[2], &slide));
+        if (slide != len || n->n > 3) return unsupported(b, n, "windows that overlap");
+    }
+    if (x->type->kind != TY_TIMESTAMP_NTZ) {
+        if (!sql_can_cast(x->type, sql_type_of(TY_TIMESTAMP))) return unsupported(b, n, "a window of what is no time");
+        x = bx_cast(b, x, sql_type_of(TY_TIMESTAMP));
+    }
+    struct sql_field *f = arena_array_of(b->a, struct sql_field, 2);
+    f[0] = (struct sql_field){.name = STR("start"), .type = x->type, .nullable = true};
+    f[1] = (struct sql_field){.name = STR("end"), .type = x->type, .nullable = true};
+    const char *make = x->type->kind == TY_TIMESTAMP ? "make_timestamptz" : "make_timestamp";
+    *ret = bx_tmpl(b, sql_struct(b->a, f, 2),
+                   sql_fmt(b->a, "{{'f0': %s(bh_floor_div(epoch_us({0}), %lld) * %lld), 'f1': %s(bh_floor_div(epoch_us({0}), %lld) * %lld + %lld)}}", make,
+                           (long long)len, (long long)len, make, (long long)len, (long long)len, (long long)len),
+                   STR("window"), &x, 1);
+    return NULL;
+}
+
+/* The last instant of a window. */
+static err *window_time(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *x;
+    TRY(arity(c->b, n, "window_time", 1));
+    TRY(bind_expr(c, n->child[0], &x));
+    if (x->type->kind != TY_STRUCT || x->type->n != 2) return unsupported(c->b, n, "window_time of what is no window");
+    bool ntz = x->type->fields[1].type->kind == TY_TIMESTAMP_NTZ;
+    *ret = bx_tmpl1(c->b, x->type->fields[1].type,
+                    ntz ? "make_timestamp(epoch_us(struct_extract({0}, 'f1')) - 1)" : "make_timestamptz(epoch_us(struct_extract({0}, 'f1')) - 1)",
+                    "window_time({0})", x);
+    return NULL;
+}
+
 static err *equal_null(struct cx *c, const struct ast *n, struct bx **ret) {
     struct bx *v[2];
     TRY(arity(c->b, n, "equal_null", 2));
@@ -457,6 +510,8 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     if (str_eqz(name, "nullif")) return nullif(c, n, ret);
     if (str_eqz(name, "typeof")) return type_of(c, n, ret);
     if (str_eqz(name, "equal_null")) return equal_null(c, n, ret);
+    if (str_eqz(name, "window")) return time_window(c, n, ret);
+    if (str_eqz(name, "window_time")) return window_time(c, n, ret);
     if (str_eqz(name, "extract") || str_eqz(name, "date_part") || str_eqz(name, "datepart")) return extract(c, n, name, ret);
     if (str_eqz(name, "like") || str_eqz(name, "ilike") || str_eqz(name, "rlike") || str_eqz(name, "regexp") || str_eqz(name, "regexp_like"))
         return operator_call(c, n, name, ret);

@@ -19,7 +19,7 @@ static const struct golden texts[] = {
     {"SELECT 1",
      "SELECT 1 AS c0"},
     {"SELECT a + 1, -a, a / 2, a % 3, a div 2 FROM t",
-     "SELECT (t1.\"a\" + 1) AS c0, (-t1.\"a\") AS c1, (CAST(t1.\"a\" AS DOUBLE) / CAST('2' AS DOUBLE)) AS c2, (t1.\"a\" % 3) AS c3, (CAST(t1.\"a\" AS BIGINT) // CAST(2 AS BIGINT)) AS c4 FROM t AS t1"},
+     "SELECT (t1.\"a\" + 1) AS c0, (- t1.\"a\") AS c1, (CAST(t1.\"a\" AS DOUBLE) / CAST('2' AS DOUBLE)) AS c2, (t1.\"a\" % 3) AS c3, (CAST(t1.\"a\" AS BIGINT) // CAST(2 AS BIGINT)) AS c4 FROM t AS t1"},
     {"SELECT a / (a - 1) FROM t",
      "SELECT (CAST(t1.\"a\" AS DOUBLE) / bh_nonzero_double(CAST((t1.\"a\" - 1) AS DOUBLE))) AS c0 FROM t AS t1"},
     {"SELECT d * (1 - d), d + 1, d / 3, sum(d * d), avg(d) FROM t",
