@@ -267,9 +267,11 @@ int main(int argc, char **argv) {
     } else {
         for (int i = 4; i < argc; i++) replay(argv[3], argv[i]);
         struct files_names names;
-        if (argc == 4 && !files_list(argv[3], 10000, &names))
-            for (size_t i = 0; i < names.n; i++)
-                if (!strchr(names.p[i], '.')) replay(argv[3], names.p[i]);
+        e = argc == 4 ? files_list(argv[3], 10000, &names) : NULL;
+        for (size_t i = 0; argc == 4 && !e && i < names.n; i++)
+            if (!strchr(names.p[i], '.')) replay(argv[3], names.p[i]);
+        if (argc == 4 && !e) files_names_free(&names);
+        err_free(e);
     }
     scan_cache_free(cache);
     duckdb_disconnect(&first);
