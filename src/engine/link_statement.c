@@ -181,18 +181,21 @@ static void read_schema(arena *a, jval *o, struct engine_state *st) {
     buf_free(&raw);
 }
 
-static void read_chunks(arena *a, jval *o, struct engine_state *st) {
+/* An engine is trusted less than control: numbers that cannot be places in a file are refused. */
+static bool read_chunks(arena *a, jval *o, struct engine_state *st) {
     jval *list = json_get(o, "chunks"), *v;
     struct engine_chunk *chunks = arena_array_of(a, struct engine_chunk, yyjson_arr_size(list));
     size_t i, n;
     yyjson_arr_foreach(list, i, n, v) {
         int64_t x[5] = {0};
-        for (size_t k = 0; k < ARRAY_LEN(x); k++) (void)json_i64(yyjson_arr_get(v, k), &x[k]);
+        for (size_t k = 0; k < ARRAY_LEN(x); k++)
+            if (!json_i64(yyjson_arr_get(v, k), &x[k]) || x[k] < 0 || x[k] > INT64_MAX / 4) return false;
         chunks[i] = (struct engine_chunk){x[0], x[1], x[2], x[3], x[4]};
     }
     st->chunks = chunks;
     st->n_chunks = yyjson_arr_size(list);
     st->form = str_eqz(json_get_str(o, "form"), "streams") ? ENGINE_FORM_STREAMS : ENGINE_FORM_BATCHES;
+    return true;
 }
 
 static bool read_state(arena *a, str state, jval *o, struct engine_state *st) {
@@ -210,7 +213,7 @@ static bool read_state(arena *a, str state, jval *o, struct engine_state *st) {
                                 .metrics = json_get(o, "metrics"), .session = json_get(o, "session"),
                                 .error = json_get(o, "error")};
     read_schema(a, o, st);
-    read_chunks(a, o, st);
+    if (!read_chunks(a, o, st) || st->rows < 0 || st->bytes < 0) return false;
     st->error_message = json_get_str(st->error, "message");
     st->error_class = json_get_str(st->error, "class");
     st->sql_state = json_get_str(st->error, "sqlState");

@@ -73,6 +73,13 @@ def test_a_session_zone_is_the_arrow_type_s(engine):
     assert engine.rows("SELECT CAST(TIMESTAMP'2024-07-01 12:00:00' AS STRING)", session="zone") == [["2024-07-01 12:00:00"]]
 
 
+def test_json_has_times_with_their_offset_and_bytes_as_hexadecimal(engine):
+    q = "SELECT TIMESTAMP'2024-07-01 12:00:00' AS a, TIMESTAMP'2024-01-01 00:00:00.123456' AS b, TIMESTAMP_NTZ'2024-01-01 00:00:00.5' AS c, X'00ff' AS d, DATE'2024-01-02' AS e"
+    engine.session("iso", conf={"timezone": "Europe/Berlin"})
+    assert engine.rows(q, session="iso") == [["2024-07-01T12:00:00.000+02:00", "2024-01-01T00:00:00.123456+01:00", "2024-01-01T00:00:00.500", "00FF", "2024-01-02"]]
+    assert engine.rows(q)[0][:2] == ["2024-07-01T12:00:00.000Z", "2024-01-01T00:00:00.123456Z"]
+
+
 def test_batches_streams_and_auto(engine):
     import pyarrow as pa
     q = "SELECT id, CAST(id AS STRING) AS s FROM range(300000)"

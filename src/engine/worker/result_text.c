@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * Timestamps are ISO 8601 with milliseconds (or all six digits) and their offset, binary values hexadecimal: what the
+ * clients of these forms read.
  * JSON_ARRAY: [["1","a",null],…], every value a string. CSV (RFC 4180): the names in the first chunk, a NULL is the
  * word null, and a text of that word is quoted.
  */
@@ -48,6 +50,48 @@ static void header(struct text_writer *w) {
     buf_z(&w->out, "\r\n");
 }
 
+/* "2024-02-29 12:34:56.7" → "2024-02-29T12:34:56.700Z" */
+static void iso(struct text_writer *w, const struct sql_type *t, int64_t us) {
+    str shown = buf_view(&w->value);
+    char text[64];
+    ptrdiff_t blank = str_chr(shown, ' ', 0), point = str_chr(shown, '.', 0);
+    if (blank < 0 || shown.n > 40) return;
+    size_t whole = point < 0 ? shown.n : (size_t)point, digits = point < 0 ? 0 : shown.n - whole - 1, n = shown.n;
+    memcpy(text, shown.p, shown.n);
+    text[blank] = 'T';
+    if (point < 0) text[n++] = '.';
+    for (size_t want = digits <= 3 ? 3 : 6; digits < want; digits++) text[n++] = '0';
+    buf_clear(&w->value);
+    buf_add(&w->value, text, n);
+    if (t->kind != TY_TIMESTAMP) return;
+    int32_t off = zone_offset(w->r->o.zone, us), minutes = (off < 0 ? -off : off) / 60;
+    if (!off)
+        buf_c(&w->value, 'Z');
+    else
+        buf_fmt(&w->value, "%c%02d:%02d", off < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+static void hex(struct text_writer *w) {
+    buf out = {0};
+    for (size_t i = 0; i < w->value.n; i++) {
+        buf_c(&out, "0123456789ABCDEF"[(unsigned char)w->value.p[i] >> 4]);
+        buf_c(&out, "0123456789ABCDEF"[(unsigned char)w->value.p[i] & 15]);
+    }
+    buf_free(&w->value);
+    w->value = out;
+}
+
+static bool show_cell(struct text_writer *w, duckdb_data_chunk chunk, size_t c, idx_t row) {
+    const struct sql_type *t = w->r->cols[c].type;
+    buf_clear(&w->value);
+    if (!show_value(w->cols[c], row, &w->value)) return false;
+    if (t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ)
+        iso(w, t, ((const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, c)))[row]);
+    else if (t->kind == TY_BINARY)
+        hex(w);
+    return true;
+}
+
 static err *text_add(void *p, duckdb_data_chunk chunk, idx_t from, idx_t to) {
     struct text_writer *w = p;
     size_t n = w->r->n;
@@ -59,8 +103,7 @@ static err *text_add(void *p, duckdb_data_chunk chunk, idx_t from, idx_t to) {
         w->any = true;
         for (size_t c = 0; c < n; c++) {
             if (c) buf_c(&w->out, ',');
-            buf_clear(&w->value);
-            bool there = show_value(w->cols[c], i, &w->value);
+            bool there = show_cell(w, chunk, c, i);
             value(w, there, buf_view(&w->value));
         }
         buf_z(&w->out, w->csv ? "\r\n" : "]");
