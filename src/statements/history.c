@@ -37,12 +37,32 @@ static void add_waits(const struct statement *s, jdoc *d, jmut *m) {
     if (s->state == STATEMENT_SUCCEEDED) json_put_int(d, m, "rows_produced_count", s->rows);
 }
 
+/* What the engine measured, by the names of query history. */
+static const struct {
+    const char *engine, *shown;
+    int64_t per;
+} measured[] = {
+    {"compile_us", "compilation_time_ms", 1000},
+    {"execute_us", "execution_time_ms", 1000},
+    {"result_bytes", "network_sent_bytes", 1},
+    {"read_bytes", "read_bytes", 1},
+    {"read_files", "read_files_count", 1},
+    {"read_rows", "rows_read_count", 1},
+    {"pruned_files", "pruned_files_count", 1},
+    {"pruned_bytes", "pruned_bytes", 1},
+    {"spill_bytes", "spill_to_disk_bytes", 1},
+    {"written_bytes", "write_remote_bytes", 1},
+};
+
 static str metrics_of(const struct statement *s, arena *a) {
     jdoc *d = json_doc(a);
     jval *v = NULL;
+    int64_t n;
     err *e = s->metrics ? json_parse(a, str_of(s->metrics), false, &v) : NULL;
     err_free(e);
-    jmut *m = yyjson_is_obj(v) ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d);
+    jmut *m = yyjson_mut_obj(d);
+    for (size_t i = 0; i < ARRAY_LEN(measured); i++)
+        if (json_i64(json_get(v, measured[i].engine), &n)) json_put_int(d, m, measured[i].shown, n / measured[i].per);
     add_waits(s, d, m);
     return json_text(a, m);
 }
@@ -61,7 +81,7 @@ void statement_row(const struct statement *s, struct history_statement *ret) {
                                       .rows = s->rows,
                                       .kind = str_of(s->kind ? s->kind : ""),
                                       .client = str_of(s->client),
-                                      .text = str_n(s->text, s->text_n),
+                                      .text = s->shown ? str_of(s->shown) : str_n(s->text, s->text_n),
                                       .error_code = str_of(s->error ? err_name(s->error_code) : ""),
                                       .error = str_of(s->error ? s->error : ""),
                                       .sql_state = str_of(s->sql_state),

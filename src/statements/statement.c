@@ -59,6 +59,7 @@ void statement_drop(struct statement *s) {
     free(s->error_class);
     free(s->error_json);
     free(s->text);
+    free(s->shown);
     free(s->kind);
     free(s->staging);
     free(s->metrics);
@@ -111,6 +112,8 @@ static void copy_ask(struct statement *s, const struct statement_ask *ask) {
     s->ask = *ask;
     s->text = dup_text(ask->text);
     s->text_n = ask->text.n;
+    if (ask->shown.n) s->shown = dup_text(ask->shown);
+    s->ask.shown = STR_NONE;
     s->ask.text = str_n(s->text, s->text_n);
     struct engine_param *p = arena_array_of(a, struct engine_param, ask->n_params + 1);
     for (size_t i = 0; i < ask->n_params; i++)

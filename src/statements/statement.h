@@ -42,7 +42,7 @@ static inline bool statement_over(enum statement_state s) { return s >= STATEMEN
 
 struct statement_ask {
     struct sql_session *session;
-    str text;
+    str text, shown;             /* shown: what the client sent, for history, where text is made of it; else empty */
     const struct engine_param *params;
     size_t n_params;
     const struct msg_pair *conf; /* of this statement alone (confOverlay) */
@@ -93,6 +93,7 @@ struct statement {
     int64_t queued_for_room;           /* UTC us it began to wait for room, 0 */
     char *text;
     size_t text_n;
+    char *shown;                       /* or NULL: text */
 
     /* the request, until it is sent to the engine */
     struct statement_ask ask;   /* its texts live in a */

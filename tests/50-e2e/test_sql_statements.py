@@ -407,6 +407,26 @@ def test_history_pages(platform, sdk, run, u):
     assert platform.request("GET", "/api/2.0/sql/history/queries", params={"max_results": 1001}).status_code == 400
 
 
+def test_drivers_metadata(platform, run, u):
+    """SHOW in the forms that drivers alone send; history has what they sent."""
+    made = run(f"CREATE TABLE main.default.meta_{u} (Id BIGINT COMMENT 'key', d DECIMAL(9,2))")
+    assert made["status"]["state"] == "SUCCEEDED" and made["manifest"]["schema"] == {"column_count": 0}, made
+    for text in (f"SHOW TABLES IN CATALOG main SCHEMA LIKE 'default' LIKE 'meta_{u}'", f"show tables in all catalogs LIKE 'META*{u}'",
+                 f"SHOW TABLES IN CATALOG `main` SCHEMA LIKE 'def%' LIKE '%{u}' ;"):
+        got = run(text)
+        assert [c["name"] for c in got["manifest"]["schema"]["columns"]] == [
+            "namespace", "tableName", "isTemporary", "information", "catalogName", "tableType", "remarks"], got
+        assert got["result"]["data_array"] == [["default", f"meta_{u}", "false", None, "main", "TABLE", ""]]
+    got = run(f"SHOW COLUMNS IN CATALOG main SCHEMA LIKE 'default' TABLE LIKE 'meta_{u}' LIKE '%'")
+    names = [c["name"] for c in got["manifest"]["schema"]["columns"]]
+    rows = [dict(zip(names, r)) for r in got["result"]["data_array"]]
+    assert [(r["col_name"].lower(), r["columnType"], r["namespace"], r["tableName"]) for r in rows] == [
+        ("id", "BIGINT", "default", f"meta_{u}"), ("d", "DECIMAL(9,2)", "default", f"meta_{u}")]
+    q, = platform.sdk().query_history.list(filter_by=sql.QueryFilter(statement_ids=[got["statement_id"]]), include_metrics=True).res
+    assert q.query_text.startswith("SHOW COLUMNS IN CATALOG main") and q.metrics.compilation_time_ms is not None
+    run(f"DROP TABLE main.default.meta_{u}")
+
+
 # ---- sudden deaths ----
 
 def test_killed_control(make_platform):

@@ -22,6 +22,9 @@ static inline struct statement_op *statement_op(struct req *r) {
     return r->state;
 }
 
+/* metadata.c: a driver's metadata statement becomes the query that answers it (true); anything else stays. */
+bool metadata_query(arena *a, struct statement_ask *ask);
+
 /* show.c. Both may be called on any thread for a held statement that is over. */
 /* statement_id, status and, when it has succeeded, manifest and first chunk. */
 err *show_statement(struct req *r, struct statement *s) BH_CHECK;

@@ -139,6 +139,7 @@ err *api_sql_st_execute(struct req *r) {
     if (!str_trim(ask.text).n)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "Missing value for required parameter 'statement'.");
     ask.tags = read_tags(r);
+    metadata_query(r->a, &ask);
     TRY(read_session(r, &ask.session));
     struct statement_op *op = statement_op(r);
     bool of_one = ask.session->of_one;
