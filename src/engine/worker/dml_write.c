@@ -268,25 +268,43 @@ void dml_partition_text(const struct sql_type *t, str ref, buf *out) {
     }
 }
 
-static void field_ids(struct dml_x *x, const struct sql_field *fields, size_t n, bool top, buf *out) {
-    bool any = false;
-    buf_c(out, '{');
+static bool field_ids(struct dml_x *x, const struct sql_field *fields, size_t n, bool top, bool any, buf *out);
+
+/* Ids of the structs inside arrays and maps, under the names that DuckDB gives the parts. False: there are none. */
+static bool part_ids(struct dml_x *x, const struct sql_type *t, const char *part, bool any, buf *out) {
+    buf inner = {0};
+    bool has = false;
+    if (t->kind == TY_STRUCT) has = field_ids(x, t->fields, t->n, false, false, &inner);
+    if (t->kind == TY_ARRAY) has = part_ids(x, t->elem, "element", false, &inner);
+    if (t->kind == TY_MAP) {
+        has = part_ids(x, t->key, "key", false, &inner);
+        has |= part_ids(x, t->elem, "value", has, &inner);
+    }
+    if (has) buf_fmt(out, "%s%s: {%.*s}", any ? ", " : "", part, STR_ARG(buf_view(&inner)));
+    buf_free(&inner);
+    return has;
+}
+
+/* DuckDB's FIELD_IDS without the braces around; `any`: something stands before. */
+static bool field_ids(struct dml_x *x, const struct sql_field *fields, size_t n, bool top, bool any, buf *out) {
     for (size_t i = 0; i < n; i++) {
+        const struct sql_type *t = fields[i].type;
         int32_t id = scan_field_id(x->a, &fields[i]);
-        if (id < 0 || (top && dml_is_partition(x->metadata, fields[i].name)) || fields[i].type->kind == TY_VOID) continue;
+        if (id < 0 || (top && dml_is_partition(x->metadata, fields[i].name)) || t->kind == TY_VOID) continue;
         if (any) buf_z(out, ", ");
         any = true;
         scan_quote_ident(scan_physical(x->a, &fields[i]), out);
-        if (fields[i].type->kind != TY_STRUCT) {
+        if (t->kind != TY_STRUCT && t->kind != TY_ARRAY && t->kind != TY_MAP) {
             buf_fmt(out, ": %d", id);
             continue;
         }
-        buf inner = {0};
-        field_ids(x, fields[i].type->fields, fields[i].type->n, false, &inner);
-        buf_fmt(out, ": {__duckdb_field_id: %d%s%.*s", id, inner.n > 2 ? ", " : "", STR_ARG(str_from(buf_view(&inner), 1)));
-        buf_free(&inner);
+        buf_fmt(out, ": {__duckdb_field_id: %d", id);
+        if (t->kind == TY_STRUCT) (void)field_ids(x, t->fields, t->n, false, true, out);
+        if (t->kind == TY_ARRAY) (void)part_ids(x, t->elem, "element", true, out);
+        if (t->kind == TY_MAP) (void)part_ids(x, t->key, "key", true, out), (void)part_ids(x, t->elem, "value", true, out);
+        buf_c(out, '}');
     }
-    buf_c(out, '}');
+    return any;
 }
 
 static const char *codec(struct dml_x *x) {
@@ -410,9 +428,10 @@ err *dml_write(struct dml_x *x, const struct dml_write *w) {
     } else if (w->file_rows) {
         buf_z(&sql, ", FILE_SIZE_BYTES '256MB'");
     }
-    if (!str_eqz(delta_mapping_mode(x->metadata), "none") && !w->row_ids && !w->cdc) {
-        buf_z(&sql, ", FIELD_IDS ");
-        field_ids(x, x->cols, x->n, true, &sql);
+    if (!str_eqz(delta_mapping_mode(x->metadata), "none")) {
+        buf ids = {0};
+        if (field_ids(x, x->cols, x->n, true, false, &ids)) buf_fmt(&sql, ", FIELD_IDS {%.*s}", STR_ARG(buf_view(&ids)));
+        buf_free(&ids);
     }
     buf_c(&sql, ')');
     buf_free(&select);
