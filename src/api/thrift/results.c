@@ -28,7 +28,8 @@ struct t_get_operation_status_resp *operation_status(struct tcall *x, const stru
         o->has |= T_GET_OPERATION_STATUS_RESP_ERROR_CODE;
         str text = str_of(s->error ? s->error : "The statement was canceled.");
         o->error_message = arena_str(x->a, text);
-        o->display_message = o->error_message;
+        o->display_message = o->error_message;             /* Python shows this one, */
+        o->status->error_message = o->display_message;     /* JDBC that one */
         o->sql_state = arena_str(x->a, s->sql_state[0] ? str_of(s->sql_state) : STR("HY000"));
         if (s->error_json) o->error_details_json = arena_str(x->a, str_of(s->error_json));
     }
