@@ -13,8 +13,9 @@
 #include "api/gen_routes.h"
 #include "api/thrift/thrift_int.h"
 
-/* How long an answer may wait for a statement. Clients ask again without a pause of their own. */
-#define WAIT_DIRECT 10000000
+/* How long an answer may wait for a statement. Clients ask again without a pause of their own. The first answer comes
+ * soon, since a client can cancel only what it has a handle of. */
+#define WAIT_DIRECT 1000000
 #define WAIT_STATUS 5000000
 #define WAIT_ALL 45000000
 /* More than this is not read from the spool on the loop. */

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real SQL drivers against a warehouse: the Python connector's Thrift door, JDBC, and the acceptance drivers beside the checkout."""
+
+import datetime
+import decimal
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from test_drivers import DRIVERS, drive
+
+ROOT = Path(os.environ.get("BOATHOUSE_ROOT", Path(__file__).resolve().parents[2]))
+JAR = ROOT / ".deps/jdbc/databricks-jdbc.jar"
+
+
+def warehouse(platform):
+    return next(iter(platform.sdk().warehouses.list())).id
+
+
+@pytest.fixture(scope="module")
+def connect(platform):
+    from databricks import sql
+
+    path = f"/sql/1.0/warehouses/{warehouse(platform)}"
+    url = f"http://127.0.0.1:{platform.http_port}"
+
+    def open_one(**more):
+        more.setdefault("access_token", platform.token)
+        return sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, **more)
+    return open_one
+
+
+def rows(connection, text, parameters=None):
+    with connection.cursor() as c:
+        c.execute(text, parameters)
+        return [tuple(r) for r in c.fetchall()]
+
+
+def test_values_names_and_types(connect):
+    with connect() as db, db.cursor() as c:
+        c.execute("SELECT 1 AS a, 2.50 + 1, 'x' || 'y', DATE'2024-01-02', CAST(NULL AS BIGINT) n, array(1, 2) l, true")
+        assert [d[:2] for d in c.description] == [
+            ("a", "int"), ("(2.50 + 1)", "decimal"), ("concat(x, y)", "string"), ("DATE '2024-01-02'", "date"), ("n", "bigint"),
+            ("l", "array"), ("true", "boolean")]
+        row = c.fetchone()
+        assert row[:5] == (1, decimal.Decimal("3.50"), "xy", datetime.date(2024, 1, 2), None)
+        assert list(row[5]) == [1, 2] and row[6] is True
+
+
+def test_without_arrow_the_same(connect, monkeypatch):
+    """Column sets, as a connector without pyarrow asks for."""
+    import databricks.sql.backend.thrift_backend as backend
+
+    monkeypatch.setattr(backend, "pyarrow", None)
+    with connect() as db:
+        got = rows(db, "SELECT 1 a, CAST(2.5 AS DOUBLE) d, CAST(1.25 AS DECIMAL(5,2)) m, 's' s, CAST(NULL AS INT) n FROM range(3)")
+    assert len(got) == 3
+    assert got[0][0] == 1 and got[0][1] == 2.5 and got[0][3] == "s" and got[0][4] is None
+    assert decimal.Decimal(str(got[0][2])) == decimal.Decimal("1.25")
+
+
+def test_large_results_by_link_and_inline(connect):
+    text = "SELECT id, repeat('x', 50) t FROM range(300000)"
+    for links in (True, False):
+        with connect(use_cloud_fetch=links) as db, db.cursor() as c:
+            c.execute(text)
+            table = c.fetchall_arrow()
+            assert table.num_rows == 300000
+            assert sum(table.column("id").to_pylist()) == 300000 * 299999 // 2
+            assert table.column("t")[299999].as_py() == "x" * 50
+
+
+def test_pages_of_a_large_result(connect):
+    with connect() as db, db.cursor() as c:
+        c.execute("SELECT id FROM range(250000)")
+        got = []
+        while page := c.fetchmany(70001):
+            got += [r[0] for r in page]
+    assert sorted(got) == list(range(250000))
+
+
+def test_a_long_query_is_canceled(connect):
+    from databricks.sql.exc import Error
+
+    with connect() as db, db.cursor() as c:
+        timer = threading.Timer(2.5, c.cancel)
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(Error):
+            c.execute("SELECT count(*) FROM range(100000000) a CROSS JOIN range(1000000) b WHERE a.id % 7 = b.id % 11")
+            c.fetchall()
+        assert time.monotonic() - began < 60
+        timer.join()
+        assert rows(db, "SELECT 1") == [(1,)]
+
+
+def test_errors_name_class_state_and_place(connect):
+    from databricks.sql.exc import ServerOperationError
+
+    with connect() as db:
+        with pytest.raises(ServerOperationError) as e:
+            rows(db, "SELECT 1 +\n FROM")
+        assert "[PARSE_SYNTAX_ERROR]" in str(e.value) and "SQLSTATE: 42601 (line 2, pos" in str(e.value) and "^^^" in str(e.value)
+        with pytest.raises(ServerOperationError) as e:
+            rows(db, "SELECT 1 / 0")
+        assert "[DIVIDE_BY_ZERO]" in str(e.value) and "22012" in str(e.value)
+        with pytest.raises(ServerOperationError) as e:
+            rows(db, "SELECT * FROM no_such_table")
+        assert "[TABLE_OR_VIEW_NOT_FOUND]" in str(e.value) and "no_such_table" in str(e.value)
+
+
+def test_another_user_cannot_use_a_handle(platform, connect, u):
+    """A session is its user's own, whoever knows its handle."""
+    import databricks.sql.exc
+
+    _, other = platform.another(f"sql-{u}")
+    token = other.config.authenticate()["Authorization"].removeprefix("Bearer ")
+    with connect() as mine, connect(access_token=token) as theirs:
+        assert rows(theirs, "SELECT 1") == [(1,)]
+        own, theirs.session._session_id = theirs.session._session_id, mine.session._session_id
+        with pytest.raises(databricks.sql.exc.Error):
+            rows(theirs, "SELECT 1")
+        theirs.session._session_id = own
+        assert rows(mine, "SELECT 1") == [(1,)]
+
+
+def test_jdbc(platform):
+    """The official JDBC driver over plain HTTP: types, parameters, links, cancel, errors, tables, metadata."""
+    if not JAR.exists() or not shutil.which("java"):
+        pytest.skip("no JDBC driver or no java")
+    url = (f"jdbc:databricks://127.0.0.1:{platform.http_port}/default;transportMode=http;ssl=0;AuthMech=3;"
+           f"httpPath=/sql/1.0/warehouses/{warehouse(platform)}")
+    done = subprocess.run(["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", JAR, ROOT / "tests/harness/jdbc/JdbcSession.java",
+                           url, platform.token, "tables"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    got = dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
+    assert got["column types"] == ("b:BOOLEAN t:TINYINT s:SMALLINT i:INT l:BIGINT f:FLOAT d:DOUBLE m:DECIMAL(10,2) st:STRING dt:DATE "
+                                   "ts:TIMESTAMP bin:BINARY a:ARRAY<INT> st2:STRUCT<p: INT> mp:MAP<STRING, INT> n:INT"), got
+    assert got["values"].startswith("true 1 2 3 4 1.5 2.5 1.25 x 2024-01-02 2024-01-02 03:04:05.5 2 [1,2]"), got
+    assert got["parameters"] == "42,it's,1.25;"
+    assert got["large"] == f"1000000 {1000000 * 999999 // 2}" and got["row 777777"] == "row 777776"
+    assert got["cancel"] == "canceled"
+    assert got["error"] == "42703 true"
+    assert (got["insert"], got["update"]) == ("2", "1")
+    assert got["rows"] == "1,a,1.50;2,z,2.50;"
+    assert got["getTables"] == "main.default.jdbc_t TABLE"
+    assert got["getColumns"] == "id 4 10;name 12 2147483647;price 3 10;"
+    assert got["getSchemas"].startswith("default,main")
+
+
+def test_sql_driver(platform):
+    drive(platform, "drive_sql.py", "--warehouse", warehouse(platform))
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    from boathouse import Platform
+
+    with Platform(tmp_path_factory.mktemp("tls") / "data", https=True) as p:
+        yield p
+
+
+def test_sql_driver_over_tls(tls):
+    """Thrift and Statement Execution over TLS."""
+    plain, tls.http_port = tls.http_port, tls.https_port
+    try:
+        drive(tls, "drive_sql.py", "--tls", "--ca", tls.connect["SSL_CERT_FILE"], "--warehouse", warehouse(tls))
+    finally:
+        tls.http_port = plain
+
+
+def test_node_driver(tls):
+    modules = ROOT / ".deps/node/node_modules"
+    if not (DRIVERS / "drive_node.js").exists() or not shutil.which("node") or not modules.exists():
+        pytest.skip("no drive_node.js, node or @databricks/sql")
+    done = subprocess.run(["node", "drive_node.js", "--host", "localhost", "--port", str(tls.https_port), "--token", tls.token, "--path",
+                           f"/sql/1.0/warehouses/{warehouse(tls)}"], cwd=DRIVERS, capture_output=True, text=True, timeout=200,
+                          env={**os.environ, "NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": tls.connect["NODE_EXTRA_CA_CERTS"]})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_dbt_driver(tls):
+    """debug, seed, run twice, snapshot twice, test, docs."""
+    dbt = ROOT / ".deps/py/dbt/bin"
+    if not (DRIVERS / "drive_dbt.py").exists() or not (dbt / "dbt").exists():
+        pytest.skip("no drive_dbt.py or no dbt")
+    done = subprocess.run([dbt / "python", "drive_dbt.py", "--host", "localhost", "--port", str(tls.https_port), "--token", tls.token, "--tls",
+                           "--ca", tls.connect["SSL_CERT_FILE"], "--dbt", dbt / "dbt", "--warehouse", warehouse(tls)], cwd=DRIVERS,
+                          capture_output=True, text=True, timeout=600, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
