@@ -104,7 +104,7 @@ def test_errors_name_class_state_and_place(connect):
 
     with connect() as db:
         with pytest.raises(ServerOperationError) as e:
-            rows(db, "SELECT 1 +\n FROM")
+            rows(db, "SELECT 1 +\n )")
         assert "[PARSE_SYNTAX_ERROR]" in str(e.value) and "SQLSTATE: 42601 (line 2, pos" in str(e.value) and "^^^" in str(e.value)
         with pytest.raises(ServerOperationError) as e:
             rows(db, "SELECT 1 / 0")
