@@ -12,6 +12,9 @@ static const int states[] = {[STATEMENT_PENDING] = TSTATE_PENDING,     [STATEMEN
 
 static bool is_links(const struct statement *s) { return s->format == ENGINE_ARROW && s->form == ENGINE_FORM_STREAMS; }
 
+/* A result without columns has no Arrow schema either. */
+static bool is_columns(const struct statement *s) { return s->format == ENGINE_COLUMNS || !s->n_cols; }
+
 struct t_get_operation_status_resp *operation_status(struct tcall *x, const struct statement *s) {
     struct t_get_operation_status_resp *o = arena_new_of(x->a, struct t_get_operation_status_resp);
     o->status = status_ok(x->a);
@@ -60,11 +63,11 @@ err *result_metadata(struct tcall *x, const struct statement *s, struct t_get_re
     m->schema->columns.n = s->n_cols;
     m->has = T_GET_RESULT_SET_METADATA_RESP_RESULT_FORMAT | T_GET_RESULT_SET_METADATA_RESP_LZ4_COMPRESSED |
              T_GET_RESULT_SET_METADATA_RESP_CACHE_LOOKUP_RESULT | T_GET_RESULT_SET_METADATA_RESP_IS_STAGING_OPERATION;
-    m->result_format = s->format == ENGINE_COLUMNS ? TFORMAT_COLUMN : is_links(s) ? TFORMAT_URL : TFORMAT_ARROW;
-    m->lz4_compressed = s->lz4 && s->format == ENGINE_ARROW;
+    m->result_format = is_columns(s) ? TFORMAT_COLUMN : is_links(s) ? TFORMAT_URL : TFORMAT_ARROW;
+    m->lz4_compressed = s->lz4 && !is_columns(s);
     m->cache_lookup_result = 0;
     m->is_staging_operation = s->staging != NULL;
-    if (s->format == ENGINE_ARROW) m->arrow_schema = arena_str(x->a, str_n(s->arrow_schema, s->arrow_schema_n));
+    if (!is_columns(s)) m->arrow_schema = arena_str(x->a, str_n(s->arrow_schema, s->arrow_schema_n));
     *ret = m;
     return NULL;
 }
@@ -132,7 +135,7 @@ err *result_rows(struct tcall *x, const struct statement *s, struct t_fetch_resu
     rows->has = T_ROW_SET_START_ROW_OFFSET;
     rows->start_row_offset = from < to ? s->chunks.p[from].row_offset : x->row;
     rows->rows.p = arena_new_of(x->a, struct t_row);
-    if (s->format == ENGINE_COLUMNS) {
+    if (is_columns(s)) {
         if (from < to)
             TRY(statement_read(s, from, x->a, &rows->columns_raw));
         else
