@@ -127,6 +127,36 @@ static err *add_batches(struct tcall *x, const struct statement *s, size_t from,
     return NULL;
 }
 
+/* A column set without rows still has all its columns. */
+static err *add_empty_columns(struct tcall *x, const struct statement *s, struct t_row_set *rows) {
+    static const char nothing[1];
+    rows->columns.p = arena_array_of(x->a, struct t_column, s->n_cols + 1);
+    for (; rows->columns.n < s->n_cols; rows->columns.n++) {
+        struct t_column *c = &rows->columns.p[rows->columns.n];
+        jval *v;
+        const struct sql_type *type;
+        TRY(json_parse(x->a, str_of(s->cols[rows->columns.n].type_json), false, &v));
+        TRY(sql_type_read_json(x->a, v, &type));
+        switch (type->kind) {
+#define EMPTY(field, T)                                                                            \
+    c->field = arena_new_of(x->a, struct t_##T##_column);                                          \
+    c->field->values.p = arena_alloc(x->a, 8);                                                     \
+    c->field->nulls = str_n(nothing, 0)
+        case TY_BOOLEAN: EMPTY(bool_val, bool); break;
+        case TY_TINYINT: EMPTY(byte_val, byte); break;
+        case TY_SMALLINT: EMPTY(i16_val, i16); break;
+        case TY_INT: EMPTY(i32_val, i32); break;
+        case TY_BIGINT: EMPTY(i64_val, i64); break;
+        case TY_FLOAT:
+        case TY_DOUBLE: EMPTY(double_val, double); break;
+        case TY_BINARY: EMPTY(binary_val, binary); break;
+        default: EMPTY(string_val, string);
+#undef EMPTY
+        }
+    }
+    return NULL;
+}
+
 err *result_rows(struct tcall *x, const struct statement *s, struct t_fetch_results_resp **ret) {
     struct t_fetch_results_resp *f = arena_new_of(x->a, struct t_fetch_results_resp);
     struct t_row_set *rows = arena_new_of(x->a, struct t_row_set);
@@ -139,7 +169,7 @@ err *result_rows(struct tcall *x, const struct statement *s, struct t_fetch_resu
         if (from < to)
             TRY(statement_read(s, from, x->a, &rows->columns_raw));
         else
-            rows->columns.p = arena_new_of(x->a, struct t_column);
+            TRY(add_empty_columns(x, s, rows));
     } else if (is_links(s)) {
         add_links(x, s, from, to, rows);
     } else {
