@@ -62,6 +62,19 @@ static err *in_list(struct cx *c, const struct ast *n, struct bx **ret) {
 
 /* ---- LIKE ---- */
 
+/* An escape stands before itself, '%' or '_'. */
+static err *check_escapes(struct binder *b, const struct ast *n, str pattern, str e) {
+    for (size_t i = 0; e.n == 1 && i < pattern.n; i++) {
+        if (pattern.p[i] != e.p[0]) continue;
+        const char *format = arena_printf(b->a, "'%.*s'", STR_ARG(pattern));
+        if (i + 1 == pattern.n) return sql_error("INVALID_FORMAT.ESC_AT_THE_END", n, b->text, "format", format, NULL);
+        char next = pattern.p[++i];
+        if (next != e.p[0] && next != '%' && next != '_')
+            return sql_error("INVALID_FORMAT.ESC_IN_THE_MIDDLE", n, b->text, "format", format, "char", arena_printf(b->a, "'%c'", next), NULL);
+    }
+    return NULL;
+}
+
 static err *like_one(struct cx *c, const struct ast *n, struct bx *x, struct bx *p, struct bx **ret) {
     struct binder *b = c->b;
     const struct ast *esc = ast_get(n, SLOT_ESCAPE);
@@ -85,7 +98,13 @@ static err *like_one(struct cx *c, const struct ast *n, struct bx *x, struct bx 
     sql_quote(q, e);
     /* Without an escape in a constant pattern DuckDB has faster ways. */
     bool plain = v[1]->kind == BX_LIT && v[1]->text.p && str_find(v[1]->text, e) < 0;
-    buf_fmt(t, "({0} %s {1}", ilike ? "ILIKE" : "LIKE");
+    bool constant = v[1]->kind == BX_LIT;
+    if (constant && v[1]->text.p) TRY(check_escapes(b, n, v[1]->text, e));
+    buf_fmt(t, constant ? "({0} %s {1}" : "({0} %s bh_like_pattern({1}, ", ilike ? "ILIKE" : "LIKE");
+    if (!constant) {
+        buf_tmpl(t, buf_view(q));
+        buf_c(t, ')');
+    }
     if (!plain) {
         buf_z(t, " ESCAPE ");
         buf_tmpl(t, buf_view(q));

@@ -279,10 +279,19 @@ static void time_from(struct fn_call *c) {
     }
     fn_ret_i64(c, v * c->def->tag);
 }
-static void time_from_seconds(struct fn_call *c) {
+/* Argument 0, a decimal of seconds, in microseconds; what is far beyond a timestamp stays far beyond. */
+static i128 micros(const struct fn_call *c) {
+    const i128 most = pow10_i128(30);
     i128 v = fn_int(c, 0);
-    for (int i = c->arg[0].scale; i < 6; i++) v *= 10;
+    v = v > most * 1000000 ? most * 1000000 : v < -most * 1000000 ? -most * 1000000 : v;
     for (int i = c->arg[0].scale; i > 6; i--) v /= 10;
+    if (v > most) v = most;
+    if (v < -most) v = -most;
+    for (int i = c->arg[0].scale; i < 6; i++) v *= 10;
+    return v;
+}
+static void time_from_seconds(struct fn_call *c) {
+    i128 v = micros(c);
     if (v < 0 || v >= US_DAY) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "Invalid value for SecondOfDay (valid values 0 - 86399)", NULL);
     else fn_ret_i64(c, (int64_t)v);
 }
@@ -417,10 +426,8 @@ static void us_scale(struct fn_call *c) {
 static void us_floor(struct fn_call *c) { fn_ret_i64(c, floor_div(fn_i64(c, 0), c->def->tag)); }
 /* Seconds with a fraction to an instant. */
 static void seconds_ts(struct fn_call *c) {
-    i128 v = fn_int(c, 0);
+    i128 v = micros(c);
     int64_t r;
-    for (int i = c->arg[0].scale; i < 6; i++) v *= 10;
-    for (int i = c->arg[0].scale; i > 6; i--) v /= 10;
     if (fits(c, v, &r)) fn_ret_i64(c, r);
 }
 static void double_ts(struct fn_call *c) {

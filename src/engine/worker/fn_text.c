@@ -204,6 +204,21 @@ static void find_in_set(struct fn_call *c) {
     fn_ret_i32(c, found);
 }
 
+/* like_pattern(pattern, escape): the pattern, if each escape stands before itself, '%' or '_' */
+static void like_pattern(struct fn_call *c) {
+    str p = fn_str(c, 0), e = fn_str(c, 1);
+    for (size_t i = 0; e.n == 1 && i < p.n; i++) {
+        if (p.p[i] != e.p[0]) continue;
+        char next[2] = {i + 1 < p.n ? p.p[i + 1] : 0, 0};
+        i++;
+        if (next[0] && (next[0] == e.p[0] || next[0] == '%' || next[0] == '_')) continue;
+        fn_fail_with(c, next[0] ? "INVALID_FORMAT.ESC_IN_THE_MIDDLE" : "INVALID_FORMAT.ESC_AT_THE_END",
+                     (struct fn_param[]){{"format", p}, {"char", str_of(next)}}, 2);
+        return;
+    }
+    fn_ret_str(c, p);
+}
+
 /* ---- replacing ---- */
 
 static void replace(struct fn_call *c) {
@@ -359,6 +374,7 @@ static const struct fn_def defs[] = {
     {"bh_starts_b", "bb:B", starts_b, 0, 0},
     {"bh_ends_b", "bb:B", ends_b, 0, 0},
     {"bh_find_in_set", "ss:i", find_in_set, 0, 0},
+    {"bh_like_pattern", "ss:s", like_pattern, 0, 0},
     {"bh_replace", "sss:s", replace, 0, 0},
     {"bh_translate", "sss:s", translate, 0, 0},
     TEXT_AND_BINARY("bh_overlay", "ssii:s", "bbii:b", overlay, 0),

@@ -138,13 +138,13 @@ enum parse_decimal parse_decimal(str s, int precision, int scale, i128 *ret) {
             break;
         }
         if (seen > want) break;
+        if (v >= limit / 10) return PARSE_RANGE; /* one digit more is too many */
         v = v * 10 + (s.p[k] - '0');
-        if (v >= limit) return PARSE_RANGE;
         seen++;
     }
     for (; seen < want && v; seen++) {
+        if (v >= limit / 10) return PARSE_RANGE;
         v *= 10;
-        if (v >= limit) return PARSE_RANGE;
     }
     if (v >= limit) return PARSE_RANGE;
     *ret = neg ? -v : v;
