@@ -5,7 +5,8 @@
  * Input: up to eight bytes, ended by 0, that say where to cut; the rest goes to the server, once
  * whole and once in pieces. Both must be understood as the same requests with the same bodies, and
  * get the same answers (but for the date): where a request ends must not depend on how its bytes
- * arrive.
+ * arrive. Only of an answer that begins before a body that turns out to be broken, less may have left
+ * when all came at once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 struct log {
     buf seen; /* what handlers were told */
     int open;
+    bool broken; /* a stream was given up */
 };
 
 static loop *l;
@@ -65,6 +67,7 @@ static void on_done(http_stream *st, void *arg) {
 static void on_abort(http_stream *st, const char *why, void *arg) {
     (void)st, (void)why;
     ((struct log *)arg)->open--;
+    ((struct log *)arg)->broken = true;
 }
 
 static const struct http_handler handler = {.on_request = on_request,
@@ -135,7 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         talk(data, cut_count, input, &cut, &b);
         without_dates(&a);
         without_dates(&b);
-        if (a.n != b.n || (a.n && memcmp(a.p, b.p, a.n) != 0) || whole.seen.n != cut.seen.n ||
+        size_t less = whole.broken && cut.broken && a.n < b.n ? a.n : b.n;
+        if (a.n != less || (less && memcmp(a.p, b.p, less) != 0) || whole.seen.n != cut.seen.n ||
             (cut.seen.n && memcmp(whole.seen.p, cut.seen.p, cut.seen.n) != 0)) {
             fprintf(stderr, "whole:\n%.*s\n%.*s\ncut:\n%.*s\n%.*s\n", (int)whole.seen.n,
                     whole.seen.p, (int)a.n, a.p, (int)cut.seen.n, cut.seen.p, (int)b.n, b.p);
