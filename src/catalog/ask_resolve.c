@@ -175,7 +175,7 @@ static err *put_relation(struct ask *k, jmut *o, const struct securable *s) {
 
 /* What a verb takes: any of these. */
 static uint64_t need_of(str verb) {
-    if (str_eqz(verb, "modify")) return PRIV_MODIFY;
+    if (str_eqz(verb, "modify") || str_eqz(verb, "change")) return PRIV_MODIFY;
     if (str_eqz(verb, "alter")) return PRIV_MANAGE;
     if (str_eqz(verb, "describe")) return 0;
     return PRIV_SELECT;
@@ -199,8 +199,8 @@ static err *resolve_one(struct ask *k, const struct caller *who, jval *name, jmu
         TRY(ask_find(k, &own, SEC_TABLE, &n, &s, &found));
         uint64_t need = need_of(verb);
         if (found && need) TRY(ask_need(&own, &s, need));
-        /* A change reads too, where the statement says so. */
-        if (found && yyjson_is_true(json_get(name, "reads"))) TRY(ask_need(&own, &s, PRIV_SELECT));
+        /* UPDATE, DELETE and MERGE tell what they found: they take both. */
+        if (found && str_eqz(verb, "change")) TRY(ask_need(&own, &s, PRIV_SELECT));
         if (found && !need && !securable_readable(&own, &s)) TRY(ask_need(&own, &s, PRIV_SELECT));
         if (found) TRY(put_relation(k, o, &s));
     }

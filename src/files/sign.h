@@ -6,7 +6,7 @@
  *   text: verb '\n' account '\n' workspace '\n' expires us '\n' principal '\n' extra '\n' path
  *
  * The MAC is HMAC-SHA-256 under a key derived for this purpose, cut to 16 bytes. `extra` is empty,
- * or "part <upload token> <number>" or "abort <upload token>". An expired URL answers 403 with the XML
+ * "part <upload token> <number>", "abort <upload token>", or "remove" (the file itself). An expired URL answers 403 with the XML
  * body that S3 clients know, so that they ask for a new one.
  */
 #ifndef BH_FILES_SIGN_H

@@ -94,6 +94,8 @@ void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask)
     r->path = str_of(arena_printf(r->a, "ask/%.*s", STR_ARG(str_cut(op, 64))));
     r->request_id = k->statement;
     r->scope = s->scope;
+    r->host = arena_str(r->a, str_of(s->host));
+    r->tls = s->tls;
     set_args(r, ask);
     r->row = row_of(s->svc, op, ask);
     err *e = r->row ? set_who(r, s)

@@ -54,6 +54,7 @@ void statement_drop(struct statement *s) {
     arena_free(s->a);
     free(s->user_name);
     free(s->client);
+    free(s->host);
     free(s->tags);
     free(s->error);
     free(s->error_class);
@@ -163,6 +164,8 @@ err *statement_submit(struct req *r, const struct statement_ask *ask, struct sta
     s->user = r->principal;
     s->user_name = dup_text(r->principal_name);
     s->client = dup_text(str_of(ses->client));
+    s->host = dup_text(str_cut(r->host, 255));
+    s->tls = r->tls;
     s->submitted = clock_now();
     s->disposition = ask->disposition;
     s->format = ask->format;

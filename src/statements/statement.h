@@ -80,6 +80,8 @@ struct statement {
     struct store_scope scope;
     int64_t user;
     char *user_name, *client, *tags;
+    char *host;                 /* the door that the client came through, for links */
+    bool tls;
 
     enum statement_state state;
     bool cancel_asked;

@@ -147,6 +147,35 @@ def test_drop_and_undrop(admin, cat):
     assert admin(f"SELECT a FROM {cat}.s.d") == [["1"]]
 
 
+def test_changes_take_both_rights(admin, bob, bob_name, cat):
+    admin(f"CREATE TABLE {cat}.s.m AS SELECT 1 AS a")
+    admin(f"GRANT MODIFY ON TABLE {cat}.s.m TO `{bob_name}`")
+    bob(f"INSERT INTO {cat}.s.m VALUES (2)")
+    for text in (f"DELETE FROM {cat}.s.m WHERE a = 1", f"UPDATE {cat}.s.m SET a = 3", f"MERGE INTO {cat}.s.m t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE"):
+        bob.fails(text, "SELECT on Table")
+    admin(f"GRANT SELECT ON TABLE {cat}.s.m TO `{bob_name}`")
+    bob(f"DELETE FROM {cat}.s.m WHERE a = 1")
+    assert bob(f"SELECT a FROM {cat}.s.m") == [["2"]]
+
+
+def test_staging_through_the_connector(platform, wh, sdk, admin, cat, tmp_path):
+    from databricks import sql
+    sdk.volumes.create(cat, "s", "stage", catalog.VolumeType.MANAGED)
+    (tmp_path / "in.txt").write_text("staged")
+    path = f"/Volumes/{cat}/s/stage/in.txt"
+    with sql.connect("localhost", f"/sql/1.0/warehouses/{wh}", platform.token, _connection_uri=f"{platform.url}/sql/1.0/warehouses/{wh}",
+                     enable_telemetry=False, staging_allowed_local_path=str(tmp_path)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"PUT '{tmp_path}/in.txt' INTO '{path}' OVERWRITE")
+        assert sdk.files.download(path).contents.read() == b"staged"
+        cursor.execute(f"GET '{path}' TO '{tmp_path}/out.txt'")
+        assert (tmp_path / "out.txt").read_text() == "staged"
+        cursor.execute(f"REMOVE '{path}'")
+        with pytest.raises(errors.NotFound):
+            sdk.files.download(path)
+        with pytest.raises(sql.exc.Error):
+            cursor.execute(f"GET '{path}' TO '{tmp_path}/out.txt'")
+
+
 # ---- the same through REST ----
 
 def test_objects_through_the_sdk(sdk, admin, someone, cat):
@@ -177,11 +206,13 @@ def test_volumes_and_their_files(sdk, admin, someone, bob, bob_name, cat):
     path = f"/Volumes/{cat}/s/files/a/b.txt"
     sdk.files.upload(path, io.BytesIO(b"hello"), overwrite=True)
     assert sdk.files.download(path).contents.read() == b"hello"
-    assert admin(f"SHOW VOLUMES IN {cat}.s") == [["s", "files"]]
+    assert admin(f"SHOW VOLUMES IN {cat}.s LIKE 'fi*'") == [["s", "files"]]
     with pytest.raises((errors.NotFound, errors.PermissionDenied)):
         theirs.files.download(path)
     admin(f"GRANT READ VOLUME ON VOLUME {cat}.s.files TO `{bob_name}`")
     assert theirs.files.download(path).contents.read() == b"hello"
+    assert [r[1] for r in bob(f"LIST '/Volumes/{cat}/s/files/a'")] == ["b.txt"]
+    bob.fails(f"REMOVE '{path}'", "WRITE_VOLUME")
     with pytest.raises(errors.PermissionDenied) as e:
         theirs.files.upload(path, io.BytesIO(b"changed"), overwrite=True)
     assert "WRITE_VOLUME" in str(e.value)

@@ -260,8 +260,15 @@ err *api_files_signed_delete(struct req *r) {
     bool expired;
     TRY(check_signed(r, op, &expired));
     if (expired) return NULL;
+    if (str_eqz(op->url.extra, "remove")) {
+        str key;
+        TRY(tree_remove_file(r->tx, op->scope, r->a, op->path, &key));
+        if (!r->control->keep_past) files_drop_later(r, key);
+        req_body(r, 204, "application/json", STR(""));
+        return NULL;
+    }
     if (!str_starts(op->url.extra, STR("abort ")))
-        return err_new(ERR_PERMISSION_DENIED, "This URL does not abort an upload.");
+        return err_new(ERR_PERMISSION_DENIED, "This URL removes nothing and aborts no upload.");
     struct ent_upload u;
     TRY(find_upload(r, op->scope, str_from(op->url.extra, 6), op->path, &u));
     TRY(drop_parts(r, &u));

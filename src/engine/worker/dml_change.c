@@ -389,7 +389,7 @@ static str alias_of(struct dml_x *x, const struct ast *s) {
 err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     const struct ast *where = ast_get(s, SLOT_WHERE), *sets = ast_get(s, SLOT_ITEMS);
     dml_begin_commit(x, "UPDATE");
-    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
     str alias = alias_of(x, s);
     TRY(dml_check_assigned(x, sets, alias));
     struct ast *items = ast_new(x->a, AST_LIST, 0, 0);
@@ -495,7 +495,7 @@ static err *delete_some(struct dml_x *x, const struct ast *s, int64_t *count) {
 err *dml_delete(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     const struct ast *where = ast_get(s, SLOT_WHERE);
     dml_begin_commit(x, "DELETE");
-    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
     int64_t count = 0;
     x->read_all = true;
     /* Without a condition (and without a feed, or a filter on rows) no file is read. */

@@ -336,7 +336,7 @@ static err *fill(struct merge *m, const struct sql_compiled *c, const int *of, s
 err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     struct merge m = {.x = x, .s = s};
     dml_begin_commit(x, "MERGE");
-    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
     TRY(source_names(&m));
     TRY(evolve(&m));
     for (uint32_t i = 0; i < s->n; i++) {
