@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/worker/fn_int.h"
 #include "engine/worker/show.h"
+#include "engine/worker/variant.h"
 
 #define VARIANT_DEEPEST 500
 #define VARIANT_MAX (16u << 20)
@@ -170,8 +171,7 @@ static bool build(struct builder *b, yyjson_val *v, buf *o) {
     return ok;
 }
 
-/* The stored form of JSON text; false: no JSON, or too large or deep, or a key stands twice in an object. */
-static bool variant_of_json(str text, buf *out) {
+bool variant_of_json(str text, buf *out) {
     struct builder b = {.value = {.max = VARIANT_MAX}};
     yyjson_doc *d = yyjson_read(text.p ? text.p : "", text.n, YYJSON_READ_NUMBER_AS_RAW);
     bool ok = d && build(&b, yyjson_doc_get_root(d), &b.value) && !b.value.overflow;
@@ -314,6 +314,14 @@ static void put_view(const struct view *w, buf *o) {
     put_le(o, w->meta.n, 4);
     buf_str(o, w->meta);
     buf_str(o, w->value);
+}
+
+int variant_part(str variant, str path, buf *out) {
+    struct view w;
+    if (!view_of(variant, &w)) return 0;
+    int found = walk(&w, path);
+    if (found > 0) put_view(&w, out);
+    return found;
 }
 
 static bool is_null(str v) { return v.n > 0 && v.p[0] == 0; }
