@@ -364,7 +364,19 @@ err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx 
 
 /* ---- a call as written ---- */
 
-/* name => value goes to its place; asts get the values. */
+/* The default of argument i, as a tree; NULL: it has none. */
+static err *default_of(struct binder *b, const struct sql_func *f, size_t i, struct ast **ret) {
+    size_t count = 0;
+    *ret = NULL;
+    if (!f || !f->defaults) return NULL;
+    struct sig sig;
+    sig_read(b->a, f->args, &sig);
+    while (f->defaults[count]) count++;
+    size_t first = sig.n - count;
+    return i < first || i >= sig.n ? NULL : sql_parse_expr(b->a, str_of(f->defaults[i - first]), ret);
+}
+
+/* name => value goes to its place; asts get the values, of those between that are left out their defaults. */
 static err *arrange(struct binder *b, const struct ast *n, const struct sql_func *f, const struct ast **asts, size_t *count) {
     bool named = false;
     *count = 0;
@@ -386,15 +398,20 @@ static err *arrange(struct binder *b, const struct ast *n, const struct sql_func
         if (!found)
             return sql_error("UNRECOGNIZED_PARAMETER_NAME", a, b->text, "routineName", arena_printf(b->a, "`%s`", f ? f->name : ""), "argumentName",
                              arena_printf(b->a, "`%.*s`", STR_ARG(a->text)), "proposal", f && f->names ? f->names : "", NULL);
-        if (at < *count)
+        if (at < *count && asts[at])
             return sql_error("DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT.DOUBLE_NAMED_ARGUMENT_REFERENCE", a, b->text, "routineName",
                              f->name, "parameterName", arena_printf(b->a, "`%.*s`", STR_ARG(a->text)), NULL);
         for (; *count <= at; (*count)++)
             if (*count < 64) asts[*count] = NULL;
         asts[at] = a->child[0];
     }
-    for (size_t i = 0; i < *count; i++)
-        if (!asts[i]) return sql_error("REQUIRED_PARAMETER_NOT_FOUND", n, b->text, "routineName", f ? f->name : "", "parameterName", "", "index", "0", NULL);
+    for (size_t i = 0; i < *count; i++) {
+        if (asts[i]) continue;
+        struct ast *d;
+        TRY(default_of(b, f, i, &d));
+        asts[i] = d;
+        if (!d) return sql_error("REQUIRED_PARAMETER_NOT_FOUND", n, b->text, "routineName", f ? f->name : "", "parameterName", "", "index", "0", NULL);
+    }
     return NULL;
 }
 
