@@ -382,6 +382,7 @@ static err *allow_path(void *arg, str url, bool write) {
     buf_fmt(&j, ",\"for\":\"%s\"}", write ? "write" : "read");
     err *e = statement_ask(r->st, r->a, STR("path"), buf_view(&j), &o, NULL);
     buf_free(&j);
+    if (!e) r->scan.placed_url = arena_str(r->a, url), r->scan.placed_path = json_get_str(o, "path");
     return e;
 }
 

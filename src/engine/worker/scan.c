@@ -262,8 +262,20 @@ static bool below(str path, str root) {
     return str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/');
 }
 
+/* A place that control gave (of a volume): below a root, as every other. */
+static bool placed(struct scan_ctx *c, str url, str *ret) {
+    if (!c->placed_path.n || !str_eq(c->placed_url, url) || has_dots(c->placed_path)) return false;
+    for (size_t i = 0; i < c->n_roots; i++) {
+        if (!below(c->placed_path, c->roots[i].path) || has_link(c->a, c->roots[i].path, c->placed_path)) continue;
+        *ret = c->placed_path;
+        return true;
+    }
+    return false;
+}
+
 err *scan_path(struct scan_ctx *c, str url, str *ret) {
     str u = url;
+    if (placed(c, url, ret)) return NULL;
     while (u.n > 1 && u.p[u.n - 1] == '/') u.n--;
     if (str_starts(u, STR("dbfs:/Volumes/"))) u = str_from(u, 5);
     if (str_starts(u, STR("file:/")) && !str_starts(u, STR("file://"))) u = str_of(arena_printf(c->a, "file://%.*s", STR_ARG(str_from(u, 5))));
