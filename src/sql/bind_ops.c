@@ -54,11 +54,14 @@ static bool cheap(const struct bx *x) {
 }
 
 /* {1} guarded against zero by what ANSI says. */
-static str guarded(struct binder *b, const char *expr, struct bx *y, bool try_it, const char *word) {
+static str guarded(struct binder *b, const char *expr, struct bx **v, bool try_it, const char *word) {
+    struct bx *y = v[1];
     if (nonzero(y)) return sql_fmt(b->a, "(%s)", expr);
     buf *o = sql_buf(b->a);
     if (!try_it && b->env->ansi && (cheap(y) || !word)) {
-        buf_fmt(o, "CASE WHEN {1} = 0 THEN %s ELSE %s END", strstr(expr, " % ") ? MOD_ZERO : DIV_ZERO, expr);
+        /* NULL divided by zero is NULL; said where it does not double a long text. */
+        bool null = v[0]->nullable && cheap(v[0]);
+        buf_fmt(o, "CASE WHEN {1} = 0%s THEN %s ELSE %s END", null ? " AND {0} IS NOT NULL" : "", strstr(expr, " % ") ? MOD_ZERO : DIV_ZERO, expr);
         return sql_keep(b->a, o);
     }
     /* The divisor stands once only, so that nested divisions do not double their text. */
@@ -84,7 +87,7 @@ static err *decimal_arith(struct binder *b, char op, struct bx *x, struct bx *y,
         tmpl = sql_fmt(b->a, "bh_%sdecimal_div_%d({0}, {1})", tr, t->scale);
     } else if (op == '%') {
         str d = sql_fmt(b->a, "DECIMAL(%d,%d)", sql_decimal_wider(b->a, l, r)->precision, s);
-        tmpl = guarded(b, arena_printf(b->a, "CAST({0} AS %s) %% CAST({1} AS %s)", d.p, d.p), v[1], try_it, NULL);
+        tmpl = guarded(b, arena_printf(b->a, "CAST({0} AS %s) %% CAST({1} AS %s)", d.p, d.p), v, try_it, NULL);
     } else if (s == t->scale && !try_it) {
         tmpl = sql_fmt(b->a, "({0} %c {1})", op);
     } else {
@@ -142,9 +145,9 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
     bool nulls = try_it || !b->env->ansi;
     if (op == 'd') {
         t = sql_type_of(TY_BIGINT);
-        tmpl = guarded(b, fraction ? "CAST(trunc({0} / {1}) AS BIGINT)" : "{0} // {1}", v[1], nulls, zero);
+        tmpl = guarded(b, fraction ? "CAST(trunc({0} / {1}) AS BIGINT)" : "{0} // {1}", v, nulls, zero);
     } else if (op == '/' || op == '%') {
-        tmpl = guarded(b, op == '/' ? "{0} / {1}" : "{0} % {1}", v[1], nulls, zero);
+        tmpl = guarded(b, op == '/' ? "{0} / {1}" : "{0} % {1}", v, nulls, zero);
     } else {
         tmpl = sql_fmt(b->a, "({0} %c {1})", op);
     }
