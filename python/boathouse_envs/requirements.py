@@ -36,6 +36,7 @@ STAND_INS = {
 NOT_FOR_SCORING = {
     "pip": "installer", "setuptools": "installer", "wheel": "installer",
     "pytest": "test runner, imported by the test helpers of numpy and scipy",
+    "lz4": "compression that joblib imports where it is installed",
     "psutil": "used by MLflow's system metrics while a run is recorded",
     "ipykernel": "notebook kernel", "ipython": "notebook shell", "jupyter-client": "notebook kernel",
     "jupyter-core": "notebook kernel", "debugpy": "debugger",

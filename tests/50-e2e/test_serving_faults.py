@@ -126,11 +126,11 @@ def test_exit_in_a_model_is_an_error_of_the_request(own, bad):
 
 def test_a_late_answer_is_504_and_its_process_ends(own, bad):
     works(own, bad)
-    before = {p.pid for p in own.processes("runtime_host")}
+    before = owned(own)
     answer = invoke(own, bad, 3)
     assert answer.status_code == 504 and answer.json()["error_code"] == "DEADLINE_EXCEEDED", answer.text
     works(own, bad)
-    assert before.isdisjoint(p.pid for p in own.processes("runtime_host"))
+    assert before.isdisjoint(owned(own))
     assert "serving.timeout" in own.sdk().serving_endpoints.logs(bad, "e").logs
 
 
