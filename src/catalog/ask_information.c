@@ -622,6 +622,29 @@ static err *on_leaf(void *arg, const struct securable *s, bool *go) {
     return NULL;
 }
 
+/* Few names asked for: each is found by its key. *done false: there is no such filter. */
+static err *by_names(struct info *x, const struct securable *schema, enum securable_kind kind, bool *done) {
+    jval *f, *v;
+    size_t i, n, j, m;
+    bool go = true;
+    *done = false;
+    yyjson_arr_foreach(x->filters, i, n, f) {
+        jval *values = json_get(f, "values");
+        if (!means(json_get_str(f, "column"), "name") || yyjson_arr_size(values) > 100) continue;
+        *done = true;
+        yyjson_arr_foreach(values, j, m, v) {
+            struct securable s;
+            bool found, again = false; /* case does not matter to names */
+            for (size_t e = 0; e < j; e++) again |= str_ieq(json_str(yyjson_arr_get(values, e)), json_str(v));
+            if (again) continue;
+            TRY(securable_below(x->k->c, schema, kind, json_str(v), &s, &found));
+            if (found && go && securable_readable(x->k->c, &s)) TRY(on_leaf(x, &s, &go));
+        }
+        return NULL;
+    }
+    return NULL;
+}
+
 static err *on_schema(void *arg, const struct securable *s, bool *go) {
     struct info *x = arg;
     if (!passes(x, "schema", s->schema.name)) return NULL;
@@ -629,8 +652,9 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
     if (x->view->level == OF_SCHEMA) {
         TRY(x->view->fn(x, s));
     } else {
-        /* One name asked for: it is found by its key. */
-        TRY(ask_each_leaf(x->k, s, kinds[x->view->level], on_leaf, x));
+        bool done;
+        TRY(by_names(x, s, kinds[x->view->level], &done));
+        if (!done) TRY(ask_each_leaf(x->k, s, kinds[x->view->level], on_leaf, x));
     }
     *go = x->left > 0;
     return NULL;
