@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/map.h"
 #include "catalog/kv.h"
 #include "catalog/locations.h"
 #include "catalog/name.h"
@@ -431,6 +432,29 @@ static str leaf_name(const struct securable *s) {
                                      : s->model.name;
 }
 
+/* What the caller's principals hold on things of this kind, each row read once; false: too many for that. */
+static err *own_grants(const struct caller *c, arena *a, enum securable_kind kind, map *own, bool *all) {
+    *all = true;
+    for (size_t p = 0; p <= c->who->n_groups; p++) {
+        struct ent_grant_rows rows;
+        struct ent_list_query q = {.eq = {{.column = ENT_GRANT_PRINCIPAL_ID, .i = p ? c->who->groups[p - 1] : c->who->id}}};
+        TRY(ent_grant_list(c->today, metastore_scope(c), a, &q, &rows));
+        *all = *all && !rows.more;
+        for (size_t i = 0; i < rows.n; i++) {
+            if (!str_eqz(rows.p[i].securable_type, securable_kind_names[kind])) continue;
+            uint64_t key = (uint64_t)rows.p[i].securable_id;
+            struct policy_entry *e = map_get(own, map_key_u64(&key));
+            if (!e) {
+                e = arena_new_of(a, struct policy_entry);
+                *e = (struct policy_entry){.principal = c->who->id};
+                map_put(own, map_key_u64(&key), e);
+            }
+            e->right |= priv_by_name(rows.p[i].privilege);
+        }
+    }
+    return NULL;
+}
+
 static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *schema, enum securable_kind kind, str after, ask_each fn,
                         void *arg) {
     struct caller c = *k->c;
@@ -460,8 +484,20 @@ static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *s
 }
 
 err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum securable_kind kind, str after, ask_each fn, void *arg) {
-    arena *scratch = arena_new();
-    err *e = walk_leaves(k, scratch, schema, kind, after, fn, arg);
+    arena *scratch = arena_new(), *held = arena_new();
+    map *own = map_new();
+    struct caller c = *k->c;
+    struct ask quick = *k;
+    bool all;
+    err *e = own_grants(&c, held, kind, own, &all);
+    if (!e && all) {
+        c.own = own;
+        c.own_kind = kind;
+        quick.c = &c;
+    }
+    if (!e) e = walk_leaves(&quick, scratch, schema, kind, after, fn, arg);
+    map_free(own);
+    arena_free(held);
     arena_free(scratch);
     return e;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog/securable.h"
 
+#include "base/map.h"
 #include "catalog/grants.h"
 #include "catalog/name.h"
 
@@ -74,6 +75,12 @@ static err *add_node(const struct caller *c, enum securable_kind kind, int64_t i
     node->what = kind == SEC_METASTORE
                      ? "the metastore"
                      : arena_printf(c->a, "%s '%.*s'", securable_title(s), STR_ARG(full_name));
+    if (c->own && kind == c->own_kind) {
+        uint64_t key = (uint64_t)id;
+        node->entries = map_get(c->own, map_key_u64(&key));
+        node->n = node->entries ? 1 : 0;
+        return NULL;
+    }
     struct caller now = *c;
     now.tx = c->today;
     struct policy_entry *entries;

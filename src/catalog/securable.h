@@ -72,6 +72,10 @@ struct caller {
     /* Removes a folder of the account's tree of files with all in it; src/files lies to the right of
      * us. NULL: nothing is done. */
     err *(*drop_files)(const struct caller *c, str folder);
+    /* For walks over many: what the caller himself and his groups hold on things of one kind, by id
+     * (policy_entry); then no grants are read for these. NULL: they are. */
+    struct map *own;
+    enum securable_kind own_kind;
     /* Where bytes may lie (engine/link.h): managed tables first, then the local roots. */
     const struct engine_root *roots;
     size_t n_roots;
