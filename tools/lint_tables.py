@@ -4,9 +4,11 @@
 Every table is one JSON object without duplicate keys, with a "doc" that says what a row is and at least
 one list of rows. Rows of one list have a unique key and the columns that RULES names for their table;
 a table may also say so itself: {"sorted": true, "required": ["name", …]}.
+The error classes of SQL are those that something raises.
 """
 
 import json
+import re
 import sys
 
 from sources import files, read, report
@@ -66,8 +68,19 @@ def check_table(path):
     return problems
 
 
+def check_error_classes():
+    """Each class of tables/sql_errors.json is raised by something, and each that sql_error() or fn_fail() names has its row."""
+    rows = {r["name"] for r in json.loads(read(files("tables/sql_errors.json")[0]))["errors"]}
+    text = "\n".join(read(p) for p in files()
+                     if p.parts[0] in ("src", "tables") and p.suffix in (".c", ".h", ".json") and p.name not in ("sql_errors.json", "gen_sql_errors.c"))
+    named = set(re.findall(r"[A-Z_][A-Z0-9_]+(?:\.[A-Z0-9_]+)?", text))
+    raised = set(re.findall(r'\b(?:sql_error|fn_fail|fn_fail_with)\((?:c, )?(?:[^";]{0,40}\? )?"([A-Z]+_[A-Z_0-9.]+)"', text))
+    return ([f"tables/sql_errors.json: nothing raises {name}" for name in sorted(rows - named)]
+            + [f"tables/sql_errors.json: {name} is raised and has no row" for name in sorted(raised - rows)])
+
+
 def main():
-    problems = []
+    problems = check_error_classes()
     tables = files("tables/*.json", "src/api/*/routes.json")
     for path in tables:
         problems += check_table(path)

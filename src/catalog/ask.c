@@ -31,7 +31,7 @@ err *ask_denied(const char *privilege, const char *on) {
     for (char *p = name; *p; p++)
         if (*p == '_') *p = ' ';
     return ask_error("INSUFFICIENT_PERMISSIONS", "42501",
-                     "Insufficient privileges:\nUser does not have %s on %s.", name, on);
+                     "Insufficient privileges: you do not have %s on %s.", name, on);
 }
 
 err *ask_need(const struct caller *c, const struct securable *s, uint64_t need) {
@@ -160,27 +160,22 @@ err *ask_missing(struct ask *k, enum securable_kind kind, const struct ask_name 
     str full = ask_quoted(k->c->a, n->part[0], n->part[1], n->part[2]);
     switch (kind) {
     case SEC_CATALOG:
-        return ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "Catalog '%.*s' was not found. Please verify the catalog name and "
-                         "then retry the query or command again.", STR_ARG(n->part[0]));
+        return ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "There is no catalog '%.*s', or you may not see it (not found).", STR_ARG(n->part[0]));
     case SEC_SCHEMA:
         return ask_error("SCHEMA_NOT_FOUND", "42704",
-                         "The schema %.*s cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you "
-                         "did not qualify the name with a catalog, verify the current_schema() output, or qualify the name with the "
-                         "correct catalog.\nTo tolerate the error on drop use DROP SCHEMA IF EXISTS.", STR_ARG(full));
+                         "%.*s cannot be found: there is no such schema. Check the name and its catalog; DROP SCHEMA IF EXISTS "
+                         "does not mind.", STR_ARG(full));
     case SEC_TABLE:
         return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01",
-                         "The table or view %.*s cannot be found. Verify the spelling and correctness of the schema and "
-                         "catalog.\nIf you did not qualify the name with a schema, verify the current_schema() output, or qualify "
-                         "the name with the correct schema and catalog.\nTo tolerate the error on drop use DROP VIEW IF EXISTS or "
-                         "DROP TABLE IF EXISTS.", STR_ARG(full));
+                         "%.*s cannot be found: no such table or view, or you may not see it. Check its catalog and schema; "
+                         "DROP ... IF EXISTS does not mind.", STR_ARG(full));
     case SEC_FUNCTION:
         return ask_error("ROUTINE_NOT_FOUND", "42883",
-                         "The routine %.*s cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you "
-                         "did not qualify the name with a schema and catalog, verify the current_schema() output, or qualify the "
-                         "name with the correct schema and catalog.\nTo tolerate the error on drop use DROP ... IF EXISTS.", STR_ARG(full));
+                         "%.*s cannot be found: there is no such function. Check its catalog and schema; DROP ... IF EXISTS "
+                         "does not mind.", STR_ARG(full));
     case SEC_VOLUME:
         return ask_error("VOLUME_NOT_FOUND", "42704",
-                         "Volume %.*s does not exist. Please use 'SHOW VOLUMES' to list available volumes.", STR_ARG(full));
+                         "There is no volume %.*s. SHOW VOLUMES lists those of a schema.", STR_ARG(full));
     case SEC_LOCATION:
         return ask_error("EXTERNAL_LOCATION_NOT_FOUND", "42704", "External location '%.*s' does not exist.", STR_ARG(n->part[0]));
     case SEC_CREDENTIAL:

@@ -15,8 +15,7 @@
 
 static err *exists_already(struct ask *k, const struct securable *t) {
     return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
-                     "Cannot create table or view %.*s because it already exists.\nChoose a different name, drop or replace the "
-                     "existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects.",
+                     "A table or view %.*s already exists. Use OR REPLACE, IF NOT EXISTS or another name.",
                      STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
 }
 

@@ -83,7 +83,7 @@ static err *alter_rename(struct ask *k) {
     err *e = tables_rename(k->c, &s, &schema, to.part[2]);
     if (err_code_of(e) != ERR_RESOURCE_ALREADY_EXISTS) return ask_sql(e);
     err_free(e);
-    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", "Cannot create table or view %.*s because it already exists.",
+    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", "A table or view %.*s already exists. Use another name.",
                      STR_ARG(ask_quoted(k->c->a, to.part[0], to.part[1], to.part[2])));
 }
 
@@ -173,7 +173,7 @@ static err *change_column(struct ask *k, struct securable *t, str name, const st
     }
     if (!found)
         return ask_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703",
-                         "A column, variable, or function parameter with name %.*s cannot be resolved.", STR_ARG(ask_quote(k->c->a, name)));
+                         "%.*s cannot be resolved: the table has no such column.", STR_ARG(ask_quote(k->c->a, name)));
     t->table.columns = json_text(k->c->a, made);
     return NULL;
 }
@@ -333,7 +333,7 @@ static err *alter_properties(struct ask *k) {
         const str *keys = ask_keys(k, "properties", &n);
         for (size_t i = 0; i < n; i++)
             if (!kv_del(&all, keys[i]) && !ask_flag(k, "if_exists"))
-                return ask_error("UNSET_NONEXISTENT_PROPERTIES", "42K0J", "Attempted to unset non-existent properties [%.*s] in %.*s.",
+                return ask_error("UNSET_NONEXISTENT_PROPERTIES", "42K0J", "The properties [%.*s] are not set on %.*s.",
                                  STR_ARG(ask_quote(k->c->a, keys[i])), STR_ARG(t.full_name));
     } else {
         TRY(ask_pairs(k, "properties", &add));
@@ -389,8 +389,7 @@ static err *add_constraint(struct ask *k) {
     yyjson_arr_foreach(json_get(k->in, "constraints"), i, n, v) {
         yyjson_arr_foreach(list, x, y, w)
             if (json_get_str(v, "name").n && str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
-                return ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "Constraint '%.*s' already exists. Please delete the existing "
-                                 "constraint first.", STR_ARG(json_get_str(v, "name")));
+                return ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "A constraint '%.*s' already exists; drop it first.", STR_ARG(json_get_str(v, "name")));
         TRY(put_key(k, &t, v, made));
     }
     t.table.constraints = json_text(k->c->a, made);
@@ -413,7 +412,7 @@ static err *drop_constraint(struct ask *k) {
         if (!here) yyjson_mut_arr_append(made, yyjson_val_mut_copy(k->d, v));
     }
     if (!gone && !ask_flag(k, "if_exists"))
-        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "Cannot drop nonexistent constraint '%.*s' from table %.*s.", STR_ARG(name),
+        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "There is no constraint '%.*s' on the table %.*s.", STR_ARG(name),
                          STR_ARG(t.full_name));
     t.table.constraints = json_text(k->c->a, made);
     return save(k, &t);

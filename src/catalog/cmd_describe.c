@@ -344,7 +344,7 @@ static err *describe_column(struct ask *k, jval *columns, str name) {
         return NULL;
     }
     return ask_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703",
-                     "A column, variable, or function parameter with name %.*s cannot be resolved.", STR_ARG(ask_quote(k->c->a, name)));
+                     "%.*s cannot be resolved: the table has no such column.", STR_ARG(ask_quote(k->c->a, name)));
 }
 
 static err *describe_table(struct ask *k) {

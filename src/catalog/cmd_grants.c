@@ -39,7 +39,7 @@ static err *read_privileges(struct ask *k, const struct securable *s, uint64_t *
         if (!bit)
             return ask_error("INVALID_PRIVILEGE", "42000", "'%.*s' is not a privilege.", STR_ARG(str_cut(name, 64)));
         if (!(bit & securable_grantable(s->kind)))
-            return ask_error("INVALID_PRIVILEGE", "42000", "Privilege %.*s is not applicable to this entity [%.*s/%s].", STR_ARG(name),
+            return ask_error("INVALID_PRIVILEGE", "42000", "The privilege %.*s cannot be given on %.*s (%s).", STR_ARG(name),
                              STR_ARG(s->full_name), securable_type_name(s->kind));
         *ret |= bit;
     }

@@ -43,8 +43,7 @@ static err *view_columns(struct ask *k, str *ret) {
 
 static err *view_exists(struct ask *k, const struct securable *t) {
     return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
-                     "Cannot create table or view %.*s because it already exists.\nChoose a different name, drop or replace the "
-                     "existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects.",
+                     "A table or view %.*s already exists. Use OR REPLACE, IF NOT EXISTS or another name.",
                      STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
 }
 
@@ -57,7 +56,8 @@ static err *pairs_text(struct ask *k, const char *slot, str *ret) {
 
 static err *replace_view(struct ask *k, struct securable *t, const struct tables_spec *spec) {
     if (!table_is_view(&t->table))
-        return ask_error("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "42809", "The table %.*s does not support CREATE OR REPLACE VIEW.",
+        return ask_error("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "42809", "%.*s is a table, and CREATE OR REPLACE VIEW "
+                                                                          "replaces views only.",
                          STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
     TRY(ask_need(k->c, t, PRIV_MANAGE));
     t->table.columns = spec->columns;
@@ -171,11 +171,9 @@ static err *drop(struct ask *k, bool view) {
         return NULL;
     }
     if (view != table_is_view(&t.table) && view)
-        return ask_error("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "42809", "The table %.*s does not support DROP VIEW. Please use DROP "
-                         "TABLE instead.", STR_ARG(ask_quoted(k->c->a, t.catalog.name, t.schema.name, t.table.name)));
+        return ask_error("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "42809", "%.*s is a table. Use DROP TABLE.", STR_ARG(ask_quoted(k->c->a, t.catalog.name, t.schema.name, t.table.name)));
     if (view != table_is_view(&t.table))
-        return ask_error("WRONG_COMMAND_FOR_OBJECT_TYPE", "42809", "The operation DROP TABLE requires a table. But %.*s is a VIEW. Use "
-                         "DROP VIEW instead.", STR_ARG(ask_quoted(k->c->a, t.catalog.name, t.schema.name, t.table.name)));
+        return ask_error("WRONG_COMMAND_FOR_OBJECT_TYPE", "42809", "%.*s is a view. Use DROP VIEW.", STR_ARG(ask_quoted(k->c->a, t.catalog.name, t.schema.name, t.table.name)));
     TRY(ask_need(k->c, &t, PRIV_MANAGE));
     return ask_sql(tables_drop(k->c, &t, false));
 }
@@ -238,9 +236,8 @@ static err *create_function(struct ask *k) {
     TRY(securable_below(k->c, &schema, SEC_FUNCTION, n.part[2], &f, &found));
     if (found && ask_flag(k, "if_not_exists")) return NULL;
     if (found && !ask_flag(k, "replace"))
-        return ask_error("ROUTINE_ALREADY_EXISTS", "42723", "Cannot create the routine %.*s because a routine of that name already "
-                         "exists.\nChoose a different name, drop or replace the existing routine, or add the IF NOT EXISTS clause to "
-                         "tolerate a pre-existing routine.", STR_ARG(ask_quoted(k->c->a, n.part[0], n.part[1], n.part[2])));
+        return ask_error("ROUTINE_ALREADY_EXISTS", "42723", "A function %.*s already exists. Use OR REPLACE, IF NOT EXISTS or "
+                                                            "another name.", STR_ARG(ask_quoted(k->c->a, n.part[0], n.part[1], n.part[2])));
     return ask_sql(functions_create(k->c, &schema, &spec, true, &f));
 }
 
@@ -268,8 +265,7 @@ static err *create_volume(struct ask *k) {
     TRY(securable_below(k->c, &schema, SEC_VOLUME, n.part[2], &v, &found));
     if (found && ask_flag(k, "if_not_exists")) return NULL;
     if (found)
-        return ask_error("VOLUME_ALREADY_EXISTS", "42000", "Volume %.*s already exists. Choose a different name, drop or replace the "
-                         "existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects.",
+        return ask_error("VOLUME_ALREADY_EXISTS", "42000", "A volume %.*s already exists. Use IF NOT EXISTS or another name.",
                          STR_ARG(ask_quoted(k->c->a, n.part[0], n.part[1], n.part[2])));
     if (ask_flag(k, "external") && !location.n)
         return ask_error("INVALID_PARAMETER_VALUE", "22023", "An external volume needs a LOCATION.");

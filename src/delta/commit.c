@@ -259,8 +259,8 @@ static err *commit_one(delta_committer *c, struct waiter *w) {
     for (int tries = 0; tries < MAX_TRIES; tries++) {
         s.next = c->latest + 1;
         if (ask->read_version < 0 && s.next > 0)
-            return delta_error("DELTA_CONCURRENT_WRITE", "ConcurrentWriteException: A concurrent transaction has written new data since the current "
-                               "transaction read the table: a table exists at this place.");
+            return delta_error("DELTA_CONCURRENT_WRITE", "ConcurrentWriteException: another writer has made a table at this "
+                                                         "place meanwhile.");
         TRY(check_winners(c, w->a, ask, &s));
         int64_t now = time_of(ask, &s);
         buf text = {0};

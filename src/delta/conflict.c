@@ -39,8 +39,8 @@ static bool removes(const struct delta_commit_ask *ask, str path) {
 }
 
 static err *conflict(const char *cls, const char *what, const struct winner *w, int64_t version) {
-    return delta_error(cls, "%s Conflicting commit: version %lld, operation %.*s. Refer to the documentation on concurrency control, and try the "
-                       "operation again.", what, (long long)version, STR_ARG(w->operation.n ? w->operation : STR("unknown")));
+    return delta_error(cls, "%s The other commit: version %lld, operation %.*s. Run the statement again.", what,
+                       (long long)version, STR_ARG(w->operation.n ? w->operation : STR("unknown")));
 }
 
 static bool same_app(const struct delta_commit_ask *ask, str app) {
@@ -69,34 +69,34 @@ err *delta_conflict(arena *a, const struct delta_commit_ask *ask, const struct d
         const struct delta_action *x = &acts[i];
         switch (x->kind) {
         case DELTA_PROTOCOL:
-            return conflict("DELTA_PROTOCOL_CHANGED", "ProtocolChangedException: The protocol version of the Delta table has been changed by a "
-                            "concurrent update.", &w, version);
+            return conflict("DELTA_PROTOCOL_CHANGED", "ProtocolChangedException: another writer has changed the table's protocol meanwhile.", &w, version);
         case DELTA_METADATA:
-            return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: The metadata of the Delta table has been changed by a concurrent "
-                            "update.", &w, version);
+            return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: another writer has changed the table's schema or properties "
+                            "meanwhile.", &w, version);
         case DELTA_TXN:
             if (same_app(ask, x->txn.app))
-                return conflict("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException: This error occurs when multiple streaming queries "
-                                "are using the same checkpoint to write into this table.", &w, version);
+                return conflict("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException: another run of the same application has "
+                                "committed its transaction meanwhile.", &w, version);
             break;
         case DELTA_DOMAIN:
             if (same_domain(ask, x->domain.name))
-                return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: A metadata domain of the Delta table has been changed by a "
-                                "concurrent update.", &w, version);
+                return conflict("DELTA_METADATA_CHANGED", "MetadataChangedException: another writer has changed the same metadata domain of "
+                                "the table meanwhile.", &w, version);
             break;
         case DELTA_ADD:
             if (ask->blind_append || !x->file.data_change || (w.blind && !check_blind)) break;
             if (ask->n_tests ? delta_file_may_pass(&x->file, ask->tests, ask->n_tests) : ask->read_all)
-                return conflict("DELTA_CONCURRENT_APPEND", "ConcurrentAppendException: Files were added to the table by a concurrent update.", &w,
+                return conflict("DELTA_CONCURRENT_APPEND", "ConcurrentAppendException: another writer has added rows that this statement "
+                                "would have read.", &w,
                                 version);
             break;
         case DELTA_REMOVE:
             if (removes(ask, x->file.path))
-                return conflict("DELTA_CONCURRENT_DELETE_DELETE", "ConcurrentDeleteDeleteException: This transaction attempted to delete one or more "
-                                "files that were deleted by a concurrent update.", &w, version);
+                return conflict("DELTA_CONCURRENT_DELETE_DELETE", "ConcurrentDeleteDeleteException: another writer has removed a file that this "
+                                "statement removes too.", &w, version);
             if (!ask->blind_append && was_read(ask, x->file.path))
-                return conflict("DELTA_CONCURRENT_DELETE_READ", "ConcurrentDeleteReadException: This transaction attempted to read one or more files "
-                                "that were deleted by a concurrent update.", &w, version);
+                return conflict("DELTA_CONCURRENT_DELETE_READ", "ConcurrentDeleteReadException: another writer has removed a file that this "
+                                "statement has read.", &w, version);
             break;
         default: break;
         }

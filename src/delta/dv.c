@@ -182,12 +182,12 @@ void delta_dv_file_add(buf *file, roaring64_bitmap_t *rows, struct delta_dv *ret
 static err *blob_of_file(str file, const struct delta_dv *dv, str *ret) {
     uint64_t at = dv->offset < 0 ? 1 : (uint64_t)dv->offset;
     if (file.n < 1 || file.p[0] != 1 || at + 8 > file.n || at + 8 + (uint64_t)dv->size > file.n)
-        return delta_error("DELTA_DELETION_VECTOR_SIZE_MISMATCH", "Deletion vector integrity check failed. Encountered a size mismatch.");
+        return delta_error("DELTA_DELETION_VECTOR_SIZE_MISMATCH", "A deletion vector has another size than the log says.");
     if (be32(file.p + at) != (uint64_t)dv->size)
-        return delta_error("DELTA_DELETION_VECTOR_SIZE_MISMATCH", "Deletion vector integrity check failed. Encountered a size mismatch.");
+        return delta_error("DELTA_DELETION_VECTOR_SIZE_MISMATCH", "A deletion vector has another size than the log says.");
     *ret = str_n(file.p + at + 4, (size_t)dv->size);
     if (be32(ret->p + ret->n) != (uint32_t)crc32(0, (const unsigned char *)ret->p, (unsigned)ret->n))
-        return delta_error("DELTA_DELETION_VECTOR_CHECKSUM_MISMATCH", "Could not verify deletion vector integrity, CRC checksum verification failed.");
+        return delta_error("DELTA_DELETION_VECTOR_CHECKSUM_MISMATCH", "A deletion vector's bytes do not have their checksum.");
     return NULL;
 }
 
@@ -216,11 +216,12 @@ static err *load_in(arena *a, const struct delta_fs *fs, const struct delta_dv *
     if ((int64_t)roaring64_bitmap_get_cardinality(*ret) != dv->cardinality) {
         delta_bitmap_free(*ret);
         return delta_error("DELTA_DELETION_VECTOR_CARDINALITY_MISMATCH",
-                           "Deletion vector integrity check failed. Encountered a cardinality mismatch.");
+                           "A deletion vector marks another number of rows than the log says.");
     }
     if (rows >= 0 && dv->cardinality && (int64_t)roaring64_bitmap_maximum(*ret) >= rows) {
         delta_bitmap_free(*ret);
-        return delta_error("DELTA_DELETION_VECTOR_INVALID_ROW_INDEX", "Deletion vector integrity check failed. Encountered an invalid row index.");
+        return delta_error("DELTA_DELETION_VECTOR_INVALID_ROW_INDEX", "A deletion vector marks a row that its file does not "
+                                                                      "have.");
     }
     return NULL;
 }

@@ -75,8 +75,7 @@ static err *check(const struct delta_protocol *p, str table, bool write) {
     }
     if (!unknown.n) return NULL;
     err *e = delta_error(write ? "DELTA_UNSUPPORTED_FEATURES_FOR_WRITE" : "DELTA_UNSUPPORTED_FEATURES_FOR_READ",
-                         "Unsupported Delta %s feature: table \"%.*s\" requires %s table feature(s) that are unsupported by this version of "
-                         "Boathouse: %.*s.",
+                         "Feature not supported for %s: the table \"%.*s\" needs %s features that this server lacks: %.*s.",
                          write ? "write" : "read", STR_ARG(table), write ? "writer" : "reader", STR_ARG(buf_view(&unknown)));
     buf_free(&unknown);
     return e;

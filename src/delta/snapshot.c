@@ -238,7 +238,7 @@ static void replay_free(struct replay *r) {
 static err *replay_end(struct replay *r, int64_t version) {
     struct snap *to = r->to;
     if (!r->has_protocol || !r->has_metadata)
-        return delta_error("DELTA_STATE_RECOVER_ERROR", "The %s of your Delta table could not be recovered while reconstructing version: %lld.",
+        return delta_error("DELTA_STATE_RECOVER_ERROR", "The log has no %s for version %lld of the table.",
                            r->has_protocol ? "metadata" : "protocol", (long long)version);
     size_t n = 0;
     for (size_t i = 0; i < r->files.n; i++) {
@@ -394,7 +394,7 @@ static err *no_table(const struct delta_fs *fs) {
 }
 
 static err *version_not_found(int64_t v, int64_t earliest, int64_t latest) {
-    return delta_error("DELTA_VERSION_NOT_FOUND", "Cannot time travel Delta table to version %lld. Available versions: [%lld, %lld].",
+    return delta_error("DELTA_VERSION_NOT_FOUND", "The table has no version %lld; it has the versions %lld to %lld.",
                        (long long)v, (long long)earliest, (long long)latest);
 }
 
@@ -438,8 +438,8 @@ static err *replay_to(const struct delta_fs *fs, const struct delta_parquet *pq,
     int64_t earliest = log->n_checkpoints ? log->checkpoints[0].version : log->n_commits ? log->commits[0].version : 0;
     int64_t latest = log->n_commits ? log->commits[log->n_commits - 1].version : earliest;
     if (log->n_checkpoints && version < earliest) return version_not_found(version, earliest, latest);
-    return delta_error("DELTA_TRUNCATED_TRANSACTION_LOG", "%.*s/_delta_log: unable to reconstruct state at version %lld as the transaction "
-                       "log has been truncated.", STR_ARG(fs->root), (long long)version);
+    return delta_error("DELTA_TRUNCATED_TRANSACTION_LOG", "%.*s/_delta_log: version %lld cannot be built any more, since older "
+                                                          "entries of the log are gone.", STR_ARG(fs->root), (long long)version);
 }
 
 static int64_t latest_of(const struct delta_log *log) {
@@ -494,11 +494,11 @@ static err *version_at(const struct delta_fs *fs, arena *a, const struct delta_l
     times_of(fs, a, log, ict_start(latest), times);
     size_t last = log->n_commits - 1;
     if (when > times[last])
-        return delta_error("DELTA_TIMESTAMP_GREATER_THAN_COMMIT", "The provided timestamp is after the latest version available to this table "
-                           "(version %lld).", (long long)log->commits[last].version);
+        return delta_error("DELTA_TIMESTAMP_GREATER_THAN_COMMIT", "The time is later than the table's newest version (version "
+                                                                  "%lld).", (long long)log->commits[last].version);
     if (when < times[0])
-        return delta_error("DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION", "The provided timestamp is before the earliest version available "
-                           "to this table (version %lld).", (long long)log->commits[0].version);
+        return delta_error("DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION", "The time is earlier than the table's oldest "
+                                                                            "version that is kept (version %lld).", (long long)log->commits[0].version);
     size_t i = last;
     while (times[i] > when) i--;
     *ret = log->commits[i].version;

@@ -101,7 +101,7 @@ static struct ast *parse_like(struct parser *p, struct ast *n, uint32_t pos) {
         advance(p);
         if (at_kind(p, ')'))
             empty_predicate(p, pos, "_LEGACY_ERROR_TEMP_0064",
-                            "Expected something between '(' and ')'.");
+                            "The list between '(' and ')' is empty");
         do add(p, n, parse_expr(p));
         while (accept(p, ','));
         expect(p, ')');

@@ -427,247 +427,203 @@ static const struct golden statements[] = {
 
 /* Messages as Spark prints them. */
 static const struct golden errors[] = {
-    {"select a b c", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'c': extra input 'c'. SQLSTATE: "
-                     "42601 (line 1, pos 11)\n"
-                     "\n"
-                     "== SQL ==\n"
-                     "select a b c\n"
-                     "-----------^^^"},
+    {"select a b c",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'c': extra input 'c'. SQLSTATE: 42601 (line 1, pos 11)\n"
+     "\n"
+     "== SQL ==\n"
+     "select a b c\n"
+     "-----------^^^"},
     {"select (1",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near end of input. SQLSTATE: 42601 (line 1, pos 9)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at end of input. SQLSTATE: 42601 (line 1, pos 9)\n"
      "\n"
      "== SQL ==\n"
      "select (1\n"
      "---------^^^"},
     {"selct 1",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near 'selct'. SQLSTATE: 42601 (line 1, pos 0)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'selct'. SQLSTATE: 42601 (line 1, pos 0)\n"
      "\n"
      "== SQL ==\n"
      "selct 1\n"
      "^^^"},
-    {"select 1 1", "[PARSE_SYNTAX_ERROR] Syntax error at or near '1': extra input '1'. SQLSTATE: "
-                   "42601 (line 1, pos 9)\n"
-                   "\n"
-                   "== SQL ==\n"
-                   "select 1 1\n"
-                   "---------^^^"},
-    {"select * from a-b", "[INVALID_IDENTIFIER] The unquoted identifier a-b is invalid and must be "
-                          "back quoted as: `a-b`.\n"
-                          "Unquoted identifiers can only contain ASCII letters ('a' - 'z', 'A' - "
-                          "'Z'), digits ('0' - '9'), and "
-                          "underbar ('_').\n"
-                          "Unquoted identifiers must also not start with a digit.\n"
-                          "Different data sources and meta stores may impose additional "
-                          "restrictions on valid identifiers. "
-                          "SQLSTATE: 42602 (line 1, pos 15)\n"
-                          "\n"
-                          "== SQL ==\n"
-                          "select * from a-b\n"
-                          "---------------^^^"},
+    {"select 1 1",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at '1': extra input '1'. SQLSTATE: 42601 (line 1, pos 9)\n"
+     "\n"
+     "== SQL ==\n"
+     "select 1 1\n"
+     "---------^^^"},
+    {"select * from a-b",
+     "[INVALID_IDENTIFIER] The name a-b must stand in back quotes: `a-b`. Without them a name has ASCII letters, digits and _ only, and does not begin with a digit. SQLSTATE: 42602 (line 1, pos 15)\n"
+     "\n"
+     "== SQL ==\n"
+     "select * from a-b\n"
+     "---------------^^^"},
     {"select 1 ! between 0 and 2",
-     "[SYNTAX_DISCONTINUED.BANG_EQUALS_NOT] Support of the clause or keyword: ! has been "
-     "discontinued in "
-     "this context. The '!' keyword is only supported as an alias for the prefix operator 'NOT'.\n"
-     "Use the 'NOT' keyword instead for infix clauses such as `NOT LIKE`, `NOT IN`, `NOT BETWEEN`, "
-     "etc.\n"
-     "To re-enable the '!' keyword, set \"spark.sql.legacy.bangEqualsNot\" to \"true\". SQLSTATE: "
-     "42601\n"
+     "[SYNTAX_DISCONTINUED.BANG_EQUALS_NOT] ! is no longer read with '!'. Write NOT, as in NOT LIKE, NOT IN, NOT BETWEEN; '!' stands only before a condition. SQLSTATE: 42601\n"
      "== SQL (line 1, position 10) ==\n"
      "select 1 ! between 0 and 2\n"
      "         ^"},
-    {"delete t", "[PARSE_SYNTAX_ERROR] Syntax error at or near 't': missing 'FROM'. SQLSTATE: "
-                 "42601 (line 1, pos 7)\n"
-                 "\n"
-                 "== SQL ==\n"
-                 "delete t\n"
-                 "-------^^^"},
-    {"update t st a=1", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'a': missing 'SET'. "
-                        "SQLSTATE: 42601 (line 1, pos 12)\n"
-                        "\n"
-                        "== SQL ==\n"
-                        "update t st a=1\n"
-                        "------------^^^"},
+    {"delete t",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 't': missing 'FROM'. SQLSTATE: 42601 (line 1, pos 7)\n"
+     "\n"
+     "== SQL ==\n"
+     "delete t\n"
+     "-------^^^"},
+    {"update t st a=1",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'a': missing 'SET'. SQLSTATE: 42601 (line 1, pos 12)\n"
+     "\n"
+     "== SQL ==\n"
+     "update t st a=1\n"
+     "------------^^^"},
     {"select a\n"
      "from t\n"
      "where x in ()\n"
      "  and b",
-     "[INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE] Invalid SQL syntax: IN predicate requires at least "
-     "one "
-     "value. Empty IN clauses like 'IN ()' are not allowed. Consider using 'WHERE FALSE' if you "
-     "need an "
-     "always-false condition, or provide at least one value in the IN list. SQLSTATE: 42000\n"
+     "[INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE] IN () has no values. Give at least one; for a condition that never holds write FALSE. SQLSTATE: 42000\n"
      "== SQL (line 3, position 9) ==\n"
      "where x in ()\n"
      "        ^^^^^"},
     {"with a as (select 1), A as (select 2) select 3",
-     "[DUPLICATED_CTE_NAMES] CTE definition can't have duplicate names: `a`. SQLSTATE: 42602\n"
+     "[DUPLICATED_CTE_NAMES] WITH defines these names more than once: `a`. SQLSTATE: 42602\n"
      "== SQL (line 1, position 1) ==\n"
      "with a as (select 1), A as (select 2) select 3\n"
      "^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
     {"select interval 1 year 2 days",
-     "Cannot mix year-month and day-time fields: interval 1 year 2 days.\n"
+     "interval 1 year 2 days mixes years or months with days or times; an interval has one kind.\n"
      "== SQL (line 1, position 8) ==\n"
      "select interval 1 year 2 days\n"
      "       ^^^^^^^^^^^^^^^^^^^^^^"},
-    {"select 300Y", "[INVALID_NUMERIC_LITERAL_RANGE] Numeric literal 300 is outside the valid "
-                    "range for tinyint with "
-                    "minimum value of -128 and maximum value of 127. Please adjust the value "
-                    "accordingly. SQLSTATE: "
-                    "22003\n"
-                    "== SQL (line 1, position 8) ==\n"
-                    "select 300Y\n"
-                    "       ^^^^"},
+    {"select 300Y",
+     "[INVALID_NUMERIC_LITERAL_RANGE] The number 300 is no tinyint, which goes from -128 to 127. SQLSTATE: 22003\n"
+     "== SQL (line 1, position 8) ==\n"
+     "select 300Y\n"
+     "       ^^^^"},
     {"select 1234567890123456789012345678901234567890",
-     "[DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION] Decimal precision 40 exceeds max precision 38. "
-     "SQLSTATE: "
-     "22003\n"
+     "[DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION] A decimal has at most 38 digits, not 40. SQLSTATE: 22003\n"
      "== SQL (line 1, position 8) ==\n"
      "select 1234567890123456789012345678901234567890\n"
      "       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
-    {"select a like any ()", "Expected something between '(' and ')'..\n"
-                             "== SQL (line 1, position 10) ==\n"
-                             "select a like any ()\n"
-                             "         ^^^^^^^^^^^"},
+    {"select a like any ()",
+     "The list between '(' and ')' is empty.\n"
+     "== SQL (line 1, position 10) ==\n"
+     "select a like any ()\n"
+     "         ^^^^^^^^^^^"},
     {"create table t (a array)",
-     "[INCOMPLETE_TYPE_DEFINITION.ARRAY] Incomplete complex type: The definition of \"ARRAY\" type "
-     "is "
-     "incomplete. You must provide an element type. For example: \"ARRAY<INT>\". SQLSTATE: 42K01\n"
+     "[INCOMPLETE_TYPE_DEFINITION.ARRAY] The type is not complete: an ARRAY needs its elements' type, as in \"ARRAY<INT>\". SQLSTATE: 42K01\n"
      "== SQL (line 1, position 19) ==\n"
      "create table t (a array)\n"
      "                  ^^^^^"},
-    {"select blah 'x'", "[UNSUPPORTED_TYPED_LITERAL] Literals of the type \"BLAH\" are not "
-                        "supported. Supported types are "
-                        "\"DATE\", \"TIMESTAMP_NTZ\", \"TIMESTAMP_LTZ\", \"TIMESTAMP\", "
-                        "\"INTERVAL\", \"X\", \"TIME\". SQLSTATE: 0A000\n"
-                        "== SQL (line 1, position 8) ==\n"
-                        "select blah 'x'\n"
-                        "       ^^^^^^^^"},
+    {"select blah 'x'",
+     "[UNSUPPORTED_TYPED_LITERAL] No literal can be written with the type \"BLAH\"; with \"DATE\", \"TIMESTAMP_NTZ\", \"TIMESTAMP_LTZ\", \"TIMESTAMP\", \"INTERVAL\", \"X\", \"TIME\" it can. SQLSTATE: 0A000\n"
+     "== SQL (line 1, position 8) ==\n"
+     "select blah 'x'\n"
+     "       ^^^^^^^^"},
     {"select dateadd('DAY', 1, d)",
-     "[INVALID_PARAMETER_VALUE.DATETIME_UNIT] The value of parameter(s) `unit` in `dateadd` is "
-     "invalid: "
-     "expects one of the units without quotes YEAR, QUARTER, MONTH, WEEK, DAY, DAYOFYEAR, HOUR, "
-     "MINUTE, "
-     "SECOND, MILLISECOND, MICROSECOND, but got the string literal 'DAY'. SQLSTATE: 22023\n"
+     "[INVALID_PARAMETER_VALUE.DATETIME_UNIT] `dateadd` cannot use the text 'DAY' as `unit`: a unit is a bare word such as YEAR, MONTH, DAY, HOUR, MINUTE or SECOND. SQLSTATE: 22023\n"
      "== SQL (line 1, position 8) ==\n"
      "select dateadd('DAY', 1, d)\n"
      "       ^^^^^^^^^^^^^^^^^^^^"},
-    {"select 1 /* x", "[UNCLOSED_BRACKETED_COMMENT] Found an unclosed bracketed comment. Please, "
-                      "append */ at the end of "
-                      "the comment. SQLSTATE: 42601\n"
-                      "== SQL ==\n"
-                      "select 1 /* x"},
+    {"select 1 /* x",
+     "[UNCLOSED_BRACKETED_COMMENT] A comment that begins with /* has no */ at its end. SQLSTATE: 42601\n"
+     "== SQL ==\n"
+     "select 1 /* x"},
     {"/* x */",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near end of input. SQLSTATE: 42601 (line 1, pos 7)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at end of input. SQLSTATE: 42601 (line 1, pos 7)\n"
      "\n"
      "== SQL ==\n"
      "/* x */\n"
      "-------^^^"},
-    {"", "[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617 (line "
-         "1, pos 0)\n"
-         "\n"
-         "== SQL ==\n"
-         "\n"
-         "^^^"},
-    {"  ;", "[PARSE_SYNTAX_ERROR] Syntax error at or near ';'. SQLSTATE: 42601 (line 1, pos 2)\n"
-            "\n"
-            "== SQL ==\n"
-            "  ;\n"
-            "--^^^"},
+    {"",
+     "[PARSE_EMPTY_STATEMENT] The statement is empty. SQLSTATE: 42617 (line 1, pos 0)\n"
+     "\n"
+     "== SQL ==\n"
+     "\n"
+     "^^^"},
+    {"  ;",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at ';'. SQLSTATE: 42601 (line 1, pos 2)\n"
+     "\n"
+     "== SQL ==\n"
+     "  ;\n"
+     "--^^^"},
     {"select 'abc",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near '''. SQLSTATE: 42601 (line 1, pos 7)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at '''. SQLSTATE: 42601 (line 1, pos 7)\n"
      "\n"
      "== SQL ==\n"
      "select 'abc\n"
      "-------^^^"},
-    {"merge into t using s on a = b", "[MERGE_WITHOUT_WHEN] There must be at least one WHEN clause "
-                                      "in a MERGE statement. SQLSTATE: 42601\n"
-                                      "== SQL (line 1, position 1) ==\n"
-                                      "merge into t using s on a = b\n"
-                                      "^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
+    {"merge into t using s on a = b",
+     "[MERGE_WITHOUT_WHEN] MERGE needs at least one WHEN clause. SQLSTATE: 42601\n"
+     "== SQL (line 1, position 1) ==\n"
+     "merge into t using s on a = b\n"
+     "^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
     {"create table t (a int, b)",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near ')'. SQLSTATE: 42601 (line 1, pos 24)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at ')'. SQLSTATE: 42601 (line 1, pos 24)\n"
      "\n"
      "== SQL ==\n"
      "create table t (a int, b)\n"
      "------------------------^^^"},
     {"select é b c",
-     "[INVALID_IDENTIFIER] The unquoted identifier é is invalid and must be back quoted as: `é`.\n"
-     "Unquoted identifiers can only contain ASCII letters ('a' - 'z', 'A' - 'Z'), digits ('0' - "
-     "'9'), and "
-     "underbar ('_').\n"
-     "Unquoted identifiers must also not start with a digit.\n"
-     "Different data sources and meta stores may impose additional restrictions on valid "
-     "identifiers. "
-     "SQLSTATE: 42602 (line 1, pos 7)\n"
+     "[INVALID_IDENTIFIER] The name é must stand in back quotes: `é`. Without them a name has ASCII letters, digits and _ only, and does not begin with a digit. SQLSTATE: 42602 (line 1, pos 7)\n"
      "\n"
      "== SQL ==\n"
      "select é b c\n"
      "-------^^^"},
     {"select 'é' a b c",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near 'b'. SQLSTATE: 42601 (line 1, pos 13)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'b'. SQLSTATE: 42601 (line 1, pos 13)\n"
      "\n"
      "== SQL ==\n"
      "select 'é' a b c\n"
      "-------------^^^"},
-    {"set time zone", "Invalid time zone displacement value.\n"
-                      "== SQL (line 1, position 1) ==\n"
-                      "set time zone\n"
-                      "^^^^^^^^^^^^^"},
+    {"set time zone",
+     "SET TIME ZONE: the interval must lie between -18 and +18 hours.\n"
+     "== SQL (line 1, position 1) ==\n"
+     "set time zone\n"
+     "^^^^^^^^^^^^^"},
     {"select 1 order by 1 cluster by 2",
-     "[UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES] The feature is not supported: "
-     "Combination of "
-     "ORDER BY/SORT BY/DISTRIBUTE BY/CLUSTER BY. SQLSTATE: 0A000\n"
+     "[UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES] A query can have only one of ORDER BY, SORT BY, DISTRIBUTE BY and CLUSTER BY, save SORT BY after DISTRIBUTE BY. SQLSTATE: 0A000\n"
      "== SQL (line 1, position 10) ==\n"
      "select 1 order by 1 cluster by 2\n"
      "         ^^^^^^^^^^^^^^^^^^^^^^^"},
     {"declare x",
-     "[INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED] Invalid SQL syntax: The definition of "
-     "a SQL "
-     "variable requires either a datatype or a DEFAULT clause.\n"
-     "For example, use `DECLARE name STRING` or `DECLARE name = 'SQL'` instead of `DECLARE name`. "
-     "SQLSTATE: 42000\n"
+     "[INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED] A variable needs a type (`DECLARE v INT`) or a default (`DECLARE v = 1`). SQLSTATE: 42000\n"
      "== SQL (line 1, position 1) ==\n"
      "declare x\n"
      "^^^^^^^^^"},
     {"drop tabel t",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near 'tabel'. SQLSTATE: 42601 (line 1, pos 5)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'tabel'. SQLSTATE: 42601 (line 1, pos 5)\n"
      "\n"
      "== SQL ==\n"
      "drop tabel t\n"
      "-----^^^"},
     {"select * from t natural join lateral (select 1)",
-     "[INCOMPATIBLE_JOIN_TYPES] The join types LATERAL and NATURAL are incompatible. SQLSTATE: "
-     "42613\n"
+     "[INCOMPATIBLE_JOIN_TYPES] A join cannot be LATERAL and NATURAL at once. SQLSTATE: 42613\n"
      "== SQL (line 1, position 17) ==\n"
      "select * from t natural join lateral (select 1)\n"
      "                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
-    {"select 1; select 2", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'select': extra input "
-                           "'select'. SQLSTATE: 42601 (line "
-                           "1, pos 10)\n"
-                           "\n"
-                           "== SQL ==\n"
-                           "select 1; select 2\n"
-                           "----------^^^"},
+    {"select 1; select 2",
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'select': extra input 'select'. SQLSTATE: 42601 (line 1, pos 10)\n"
+     "\n"
+     "== SQL ==\n"
+     "select 1; select 2\n"
+     "----------^^^"},
     {"select a from t as (a",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near end of input. SQLSTATE: 42601 (line 1, pos 21)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at end of input. SQLSTATE: 42601 (line 1, pos 21)\n"
      "\n"
      "== SQL ==\n"
      "select a from t as (a\n"
      "---------------------^^^"},
     {"create table t (a int) comment 'a' comment 'b'",
-     "[DUPLICATE_CLAUSES] Found duplicate clauses: COMMENT. Please, remove one of them. SQLSTATE: "
-     "42614\n"
+     "[DUPLICATE_CLAUSES] The clause COMMENT stands twice; leave one of them. SQLSTATE: 42614\n"
      "== SQL (line 1, position 1) ==\n"
      "create table t (a int) comment 'a' comment 'b'\n"
      "^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
     {"alter table t frobnicate",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near 'frobnicate'. SQLSTATE: 42601 (line 1, pos 14)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'frobnicate'. SQLSTATE: 42601 (line 1, pos 14)\n"
      "\n"
      "== SQL ==\n"
      "alter table t frobnicate\n"
      "--------------^^^"},
     {"show frobs in t",
-     "[PARSE_SYNTAX_ERROR] Syntax error at or near 'frobs'. SQLSTATE: 42601 (line 1, pos 5)\n"
+     "[PARSE_SYNTAX_ERROR] Syntax error: cannot read the statement at 'frobs'. SQLSTATE: 42601 (line 1, pos 5)\n"
      "\n"
      "== SQL ==\n"
      "show frobs in t\n"
@@ -757,9 +713,8 @@ static void test_places(void **state) {
     err *e = sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", product->child[1],
                        STR("SELECT (a + b) * c FROM t"), "objectName", "`c`", NULL);
     assert_string_equal(
-        err_msg(e), "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function "
-                    "parameter with name `c` cannot be "
-                    "resolved. SQLSTATE: 42703; line 1 pos 17\n\n== SQL (line 1, position 18) ==\n"
+        err_msg(e), "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] `c` cannot be resolved: no column, variable or "
+                    "parameter has this name. SQLSTATE: 42703; line 1 pos 17\n\n== SQL (line 1, position 18) ==\n"
                     "SELECT (a + b) * c FROM t\n                 ^\n");
     err_free(e);
     /* Made without the text, placed later; a second place changes nothing. */
@@ -790,7 +745,7 @@ static void test_duckdb(void **state) {
               "{\"expression\":\"'x'\",\"sourceType\":\"\\\"STRING\\\"\","
               "\"targetType\":\"\\\"INT\\\"\"}\nLINE 1: …",
               "CAST_INVALID_INPUT",
-              "The value 'x' of the type \"STRING\" cannot be cast to \"INT\"");
+              "The \"STRING\" value 'x' is malformed for \"INT\"");
     of_duckdb("INTERRUPT Error: Interrupted!", "OPERATION_CANCELED", "canceled");
     of_duckdb("Out of Range Error: Overflow in addition of INT32 (2147483647 + 1)!",
               "ARITHMETIC_OVERFLOW", "overflow");

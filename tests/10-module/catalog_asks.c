@@ -88,7 +88,7 @@ static void tables(void **state) {
     assert_string_equal(text(v, "/relations/0/columns/0/type_json"), "long");
     assert_true(yyjson_is_null(yyjson_ptr_get(v, "/relations/1")));
     const char *ask = "{'names':[{'parts':['main','default','t'],'for':'select'}]}";
-    direct_fails(&d, &bob, DIRECT_READ, t_resolve, ask, ERR_SQL_ERROR, "User does not have SELECT on Table 'main.default.T'");
+    direct_fails(&d, &bob, DIRECT_READ, t_resolve, ask, ERR_SQL_ERROR, "you do not have SELECT on Table 'main.default.T'");
     DO_FAILS(&bob, "{'command':'grant','privileges':['SELECT'],'key':'table','name':['t'],'principal':'bob@example.com'}", "MANAGE");
     DO(&ann, "{'command':'grant','privileges':['SELECT'],'key':'table','name':['t'],'principal':'bob@example.com'}");
     RESOLVE(&bob, ask);

@@ -101,7 +101,7 @@ def test_nobody_without_grants(admin, bob, bob_name, cat):
     admin(f"GRANT USE CATALOG ON CATALOG {cat} TO `{bob_name}`")
     bob.fails(f"SELECT * FROM {cat}.s.t", "USE SCHEMA on Schema")
     admin(f"GRANT USE SCHEMA ON SCHEMA {cat}.s TO `{bob_name}`")
-    bob.fails(f"SELECT * FROM {cat}.s.t", "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have SELECT on Table")
+    bob.fails(f"SELECT * FROM {cat}.s.t", "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: you do not have SELECT on Table")
     admin(f"GRANT SELECT ON TABLE {cat}.s.t TO `{bob_name}`")
     assert bob(f"SELECT id FROM {cat}.s.t ORDER BY id") == [["1"], ["2"], ["3"]]
     bob.fails(f"INSERT INTO {cat}.s.t VALUES (9, 'z', 'z')", "MODIFY on Table")

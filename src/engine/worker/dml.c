@@ -315,8 +315,9 @@ static err *check_append_only(struct dml_x *x) {
     if (!x->t || !flag_of(&x->t->snap->metadata, "delta.appendOnly")) return NULL;
     for (size_t i = 0; i < x->actions.n; i++)
         if (x->actions.p[i].kind == DELTA_REMOVE && x->actions.p[i].file.data_change)
-            return delta_error("DELTA_CANNOT_MODIFY_APPEND_ONLY", "This table is configured to only allow appends. If you would like to permit updates "
-                               "or deletes, use 'ALTER TABLE %.*s SET TBLPROPERTIES (delta.appendOnly=false)'.", STR_ARG(x->full_name));
+            return delta_error("DELTA_CANNOT_MODIFY_APPEND_ONLY", "Rows can only be appended to this table. 'ALTER TABLE %.*s "
+                                                                  "SET TBLPROPERTIES (delta.appendOnly=false)' allows changes "
+                                                                  "too.", STR_ARG(x->full_name));
     return NULL;
 }
 

@@ -173,7 +173,7 @@ static err *add_columns(struct dml_x *x, const struct ast *s) {
 
 static err *need_mapping(struct dml_x *x, const char *cls) {
     if (!str_eqz(delta_mapping_mode(x->metadata), "none")) return NULL;
-    return dml_error(cls, "advice", "\nPlease enable Column Mapping on your Delta table with mapping mode 'name'.\n", NULL);
+    return dml_error(cls, "advice", "Set its property delta.columnMapping.mode to 'name' first.", NULL);
 }
 
 static err *drop_field(struct edit *e, struct fields *f, size_t i) {

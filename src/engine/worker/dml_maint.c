@@ -323,8 +323,9 @@ static err *retention(struct dml_x *x, const struct ast *s, int64_t *ret_ms, boo
     int64_t ms = (int64_t)(hours * 3600000.0);
     bool checked = !(x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.retentionDurationCheck.enabled"), &check) && str_ieq(check, STR("false")));
     if (checked && ms < *ret_ms)
-        return delta_error("DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT", "Are you sure you would like to vacuum files with such a low retention period? Files of "
-                           "running statements and of readers of older versions would be deleted. The retention period of this table is %lld hours.",
+        return delta_error("DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT", "VACUUM with so short a retention would delete files of "
+                                                                      "running statements and of readers of older versions. "
+                                                                      "The retention period of this table is %lld hours.",
                            (long long)(*ret_ms / 3600000));
     *ret_ms = ms;
     return NULL;

@@ -220,10 +220,12 @@ static err *table_changes(struct scan_ctx *c, struct sql_env *e, const struct as
     to = t->snap->version;
     if (call->n > 2) TRY(bound(c, e, call->child[2], &fs, false, &to));
     if (from > to || to > t->snap->version)
-        return delta_error("DELTA_INVALID_CDC_RANGE", "CDC range from start %lld to end %lld was invalid. End cannot be before start, nor beyond the latest version %lld.",
+        return delta_error("DELTA_INVALID_CDC_RANGE", "There are no changes from version %lld to %lld: the end must not be "
+                                                      "before the start, nor after the newest version %lld.",
                            (long long)from, (long long)to, (long long)t->snap->version);
     if (!delta_property_true(t->snap, "delta.enableChangeDataFeed"))
-        return delta_error("DELTA_MISSING_CHANGE_DATA", "Error getting change data for range [%lld, %lld] as change data was not recorded for version [%lld].",
+        return delta_error("DELTA_MISSING_CHANGE_DATA", "The changes of the versions %lld to %lld cannot be told: those of "
+                                                        "version %lld were not recorded.",
                            (long long)from, (long long)to, (long long)from);
     struct delta_commit_entry *h;
     size_t n;

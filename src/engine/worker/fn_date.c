@@ -244,9 +244,9 @@ static void make_date(struct fn_call *c) {
 /* Seconds with six digits, as an integer of microseconds; 60.0 is the next minute's start. */
 static bool local_of(struct fn_call *c, size_t first, int64_t us, int64_t *ret, bool may_60) {
     int h = fn_i32(c, first), m = fn_i32(c, first + 1);
-    if (us < 0 || us > 60 * US_PER_S || (us == 60 * US_PER_S && !may_60)) return bounds(c, "Invalid value for SecondOfMinute (valid values 0 - 59)");
-    if (h < 0 || h > 23) return bounds(c, "Invalid value for HourOfDay (valid values 0 - 23)");
-    if (m < 0 || m > 59) return bounds(c, "Invalid value for MinuteOfHour (valid values 0 - 59)");
+    if (us < 0 || us > 60 * US_PER_S || (us == 60 * US_PER_S && !may_60)) return bounds(c, "A second is from 0 to 59");
+    if (h < 0 || h > 23) return bounds(c, "An hour is from 0 to 23");
+    if (m < 0 || m > 59) return bounds(c, "A minute is from 0 to 59");
     *ret = h * US_HOUR + m * US_MINUTE + us;
     return true;
 }
@@ -269,12 +269,12 @@ static void make_time(struct fn_call *c) {
     int64_t us, sec = fn_i64(c, 2);
     if (sec >= 0 && sec < 60 * US_PER_S && fn_i32(c, 0) >= 0 && fn_i32(c, 0) < 24 && fn_i32(c, 1) >= 0 && fn_i32(c, 1) < 60) {
         if (local_of(c, 0, sec, &us, false)) fn_ret_i64(c, us);
-    } else fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "Invalid value for a field of a time", NULL);
+    } else fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "A field of the time is out of its range", NULL);
 }
 static void time_from(struct fn_call *c) {
     int64_t v = fn_i64(c, 0);
     if (v < 0 || v >= US_DAY / c->def->tag) {
-        fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "Invalid value for a time of day", NULL);
+        fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "The time of day is out of its range", NULL);
         return;
     }
     fn_ret_i64(c, v * c->def->tag);
@@ -292,7 +292,7 @@ static i128 micros(const struct fn_call *c) {
 }
 static void time_from_seconds(struct fn_call *c) {
     i128 v = micros(c);
-    if (v < 0 || v >= US_DAY) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "Invalid value for SecondOfDay (valid values 0 - 86399)", NULL);
+    if (v < 0 || v >= US_DAY) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION", "rangeMessage", "The seconds of a day are from 0 to 86399", NULL);
     else fn_ret_i64(c, (int64_t)v);
 }
 

@@ -223,10 +223,10 @@ err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) {
     if (!e) *ret = footer_keep(c->cache, path, &f);
     if (e) {
         err *why = err_code_of(e) == ERR_NOT_FOUND
-                       ? delta_error("FAILED_READ_FILE.FILE_NOT_EXIST", "Encountered error while reading file %s. File does not exist. It is possible "
-                                     "the underlying files have been updated.", z)
-                       : delta_error("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "Encountered error while reading file %s. Could not read footer. "
-                                     "Please ensure that the file is in Parquet format.", z);
+                       ? delta_error("FAILED_READ_FILE.FILE_NOT_EXIST", "The file %s cannot be read: it does not exist (any "
+                                                                        "more).", z)
+                       : delta_error("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "The file %s cannot be read: it has no footer "
+                                                                                 "of a Parquet file.", z);
         err_free(e);
         e = why;
     }
