@@ -1739,7 +1739,7 @@ const struct sql_func sql_functions[] = {
      "list_transform([{0}], lambda a{#}: list_transform(a{#}, lambda y{#}: CAST(y{#} / CAST(CASE WHEN {1} = 1 THEN list_sum(list_transform(a{#}, lambda x{#}: abs(x{#}))) WHEN {1} = 2 THEN sqrt(list_sum(list_transform(a{#}, lambda x{#}: CAST(x{#} AS DOUBLE) * x{#}))) ELSE list_max(list_transform(a{#}, lambda x{#}: abs(x{#}))) END AS FLOAT) AS FLOAT)))[1]",
      NULL, defaults_23, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "a vector of length 1"},
     {"version", "", "string",
-     "'4.2.0 32f7299601108917fb01920a54e084595b7b3bf8'",
+     "'4.2.0 boathouse'",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_NEVER, false, false, "version of the dialect"},
     {"weekday", "date", "int",
      "CAST((isodow({0}) - 1) AS INTEGER)",

