@@ -247,6 +247,8 @@ const struct sql_error_row sql_error_rows[] = {
      "The array has <arraySize> elements, so the index <indexValue> is outside of it. `get()` gives NULL for such an index."},
     {"INVALID_ARRAY_INDEX_IN_ELEMENT_AT", "22003", SQL_FORM_CONTEXT,
      "The array has <arraySize> elements, so the index <indexValue> is outside of it. `try_element_at` gives NULL for such an index."},
+    {"INVALID_BITMAP_POSITION", "22003", SQL_FORM_CONTEXT,
+     "The position <bitPosition> is outside of the bitmap, which has <bitmapNumBits> bits (<bitmapNumBytes> bytes) and counts from 0."},
     {"INVALID_CONF_VALUE.TIME_ZONE", "22022", SQL_FORM_CONTEXT,
      "\"<confName>\" cannot be '<confValue>': this is no time zone."},
     {"INVALID_CONF_VALUE.TYPE_MISMATCH", "22022", SQL_FORM_CONTEXT,
