@@ -203,6 +203,32 @@ def test_temporary_views_belong_to_a_session(engine):
     engine.exec("DROP VIEW v", session="v1").wait()
 
 
+def test_a_temporary_view_describes_itself(engine):
+    engine.session("vd")
+    run = lambda q: engine.rows(q, session="vd")
+    asked = len(engine.asked)
+    engine.exec("CREATE TEMP VIEW `a``v` AS SELECT 1 AS n, CAST(NULL AS DECIMAL(5,2)) AS d, map('k', array(TIMESTAMP'2024-01-01 00:00:00')) AS m, "
+                "named_struct('x', CAST('y' AS STRING)) AS s", session="vd").wait()
+    want = [["n", "int", None], ["d", "decimal(5,2)", None], ["m", "map<string,array<timestamp>>", None], ["s", "struct<x:string>", None]]
+    assert run("DESCRIBE TABLE `a``v`") == run("DESC EXTENDED `a``v`") == run("DESCRIBE TABLE session.`A``V`") == want
+    assert run("SHOW COLUMNS IN `a``v`") == [["n"], ["d"], ["m"], ["s"]]
+    assert run("DESCRIBE TABLE `a``v` D") == [["col_name", "d"], ["data_type", "decimal(5,2)"], ["comment", "NULL"]]
+    assert fails(engine, "DESCRIBE TABLE `a``v` zz", session="vd").cls == "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION"
+    s = engine.exec("DESCRIBE TABLE EXTENDED `a``v` AS JSON", session="vd")
+    o = json.loads(s.rows()[0][0])
+    assert [c["name"] for c in s.schema] == ["json_metadata"] and o["table_name"] == "a`v" and o["type"] == "VIEW"
+    text = {"name": "string", "collation": "UTF8_BINARY"}
+    assert [(c["name"], c["type"], c["nullable"]) for c in o["columns"]] == [
+        ("n", {"name": "int"}, False), ("d", {"name": "decimal", "precision": 5, "scale": 2}, True),
+        ("m", {"name": "map", "key_type": text, "value_nullable": False, "value_type":
+               {"name": "array", "element_type": {"name": "timestamp_ltz"}, "element_nullable": False}}, False),
+        ("s", {"name": "struct", "fields": [{"name": "x", "type": text, "nullable": False}]}, False)]
+    assert len(engine.asked) == asked  # control was not asked: it knows no such view
+    engine.exec("DROP VIEW `a``v`", session="vd").wait()
+    engine.exec("DESCRIBE TABLE `a``v`", session="vd").wait()
+    assert engine.asked[-1][1]["command"] == "describe_table"
+
+
 def test_describe_and_explain(engine):
     s = engine.exec("DESCRIBE QUERY SELECT 1 AS a, array('x') AS b")
     assert s.rows() == [["a", "int", None], ["b", "array<string>", None]] and [c["name"] for c in s.schema] == ["col_name", "data_type", "comment"]

@@ -72,6 +72,11 @@ err *run_session(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
 /* The session's zone name and zone; UTC where the setting is missing. */
 void run_zone(struct run *r);
 
+/* run_view.c: DESCRIBE and SHOW COLUMNS of a temporary view; *ret_taken false: the name is the catalog's. */
+err *run_view(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
+/* The query's columns as rows of col_name, data_type, comment. */
+err *run_schema(struct run *r, const struct sql_compiled *c) BH_CHECK;
+
 /* run_command.c: asks control to do it and shows what it answers. */
 err *run_command(struct run *r, const struct ast *s) BH_CHECK;
 /* A node as JSON (README: "Slots as JSON"). */

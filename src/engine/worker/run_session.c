@@ -336,17 +336,7 @@ static err *run_drop(struct run *r, const struct ast *s, bool *ret_taken) {
 static err *run_describe(struct run *r, const struct ast *s) {
     struct sql_compiled c;
     TRY(sql_compile(&r->env, ast_get(s, SLOT_QUERY), &c));
-    struct sql_column *cols = arena_array_of(r->a, struct sql_column, 3);
-    cols[0] = text_column("col_name", false);
-    cols[1] = text_column("data_type", false);
-    cols[2] = text_column("comment", true);
-    str *cells = arena_array_of(r->a, str, 3 * c.n + 1);
-    for (size_t i = 0; i < c.n; i++) {
-        cells[3 * i] = c.cols[i].name;
-        cells[3 * i + 1] = type_text(r, c.cols[i].type);
-        cells[3 * i + 2] = c.cols[i].comment.n ? c.cols[i].comment : STR_NONE;
-    }
-    return run_table(r, cols, 3, cells, c.n);
+    return run_schema(r, &c);
 }
 
 static err *explain_query(struct run *r, const struct ast *query, buf *out) {
@@ -465,6 +455,7 @@ err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
         *ret_taken = false;
         if (str_eqz(s->text, "drop_view") || str_eqz(s->text, "drop_table") || str_eqz(s->text, "drop_variable"))
             return run_drop(r, s, ret_taken);
+        if (str_eqz(s->text, "describe_table") || str_eqz(s->text, "show_columns")) return run_view(r, s, ret_taken);
         return NULL;
     default: break;
     }
