@@ -107,10 +107,10 @@ static void fit_length(const struct sql_type *to, str x, buf *out) {
         buf_fmt(out, "left(%.*s, %d) END", STR_ARG(x), to->length);
 }
 
-err *sql_store_cast(struct sql_env *e, str column, str expr, const struct sql_type *from, const struct sql_type *to, buf *out) {
+err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const struct sql_type *from, const struct sql_type *to, buf *out) {
     struct binder b = binder_of(e);
     if (!sql_can_store(from, to))
-        return sql_error("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", NULL, STR_NONE, "tableName", "``", "colName", arena_printf(e->a, "`%.*s`", STR_ARG(column)),
+        return sql_error("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", NULL, STR_NONE, "tableName", arena_strndup(e->a, table.p ? table.p : "", table.n), "colName", arena_printf(e->a, "`%.*s`", STR_ARG(column)),
                          "srcType", type_name(&b, from).p, "targetType", type_name(&b, to).p, NULL);
     struct bx *x = bx_tmpl(&b, from, tmpl_text(&b, expr), tmpl_text(&b, column), NULL, 0);
     const struct sql_type *plain = sql_is_text(to) ? sql_type_of(TY_STRING) : to;

@@ -150,8 +150,9 @@ err *sql_compile_expr(struct sql_env *e, const struct ast *expr, const struct sq
 
 /* ---- tables ---- */
 /* What DuckDB's text of a cast between stored types is: store assignment of INSERT, UPDATE, MERGE (ANSI). Error
- * INCOMPATIBLE_DATA_FOR_TABLE.… where it is not allowed. `expr` is DuckDB text of type `from`. */
-err *sql_store_cast(struct sql_env *e, str column, str expr, const struct sql_type *from, const struct sql_type *to,
+ * INCOMPATIBLE_DATA_FOR_TABLE.… (of `table`, a name for the message) where it is not allowed. `expr` is DuckDB text of
+ * type `from`. */
+err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const struct sql_type *from, const struct sql_type *to,
                     buf *out) BH_CHECK;
 
 #endif

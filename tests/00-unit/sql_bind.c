@@ -261,13 +261,14 @@ static void store_casts(void **state) {
     struct sql_env e;
     buf b = {0};
     sqlworld_env(a, &e);
-    assert_null(sql_store_cast(&e, STR("c"), STR("x"), sql_type_of(TY_BIGINT), sql_type_of(TY_INT), &b));
+    assert_null(sql_store_cast(&e, STR("`t`"), STR("c"), STR("x"), sql_type_of(TY_BIGINT), sql_type_of(TY_INT), &b));
     buf_c(&b, 0);
     assert_string_equal(b.p, "CAST(x AS INTEGER)");
     buf_clear(&b);
-    err *bad = sql_store_cast(&e, STR("c"), STR("x"), sql_type_of(TY_STRING), sql_type_of(TY_INT), &b);
+    err *bad = sql_store_cast(&e, STR("`t`"), STR("c"), STR("x"), sql_type_of(TY_BOOLEAN), sql_type_of(TY_INT), &b);
     assert_non_null(bad);
     assert_true(str_eqz(sql_error_class(bad, a), "INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST"));
+    assert_non_null(strstr(err_msg(bad), "`t`"));
     err_free(bad);
     buf_free(&b);
     arena_free(a);

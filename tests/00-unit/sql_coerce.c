@@ -65,12 +65,14 @@ static void casts(void **state) {
         const char *from, *to;
         bool implicit, cast, store;
     } rows[] = {
-        {"int", "bigint", true, true, true},       {"bigint", "int", false, true, true},   {"string", "int", true, true, false},
+        {"int", "bigint", true, true, true},       {"bigint", "int", false, true, true},   {"string", "int", true, true, true},
         {"int", "string", true, true, true},       {"boolean", "int", false, true, false}, {"int", "date", false, false, false},
         {"date", "timestamp", true, true, true},   {"binary", "string", true, true, false}, {"array<int>", "string", false, true, false},
         {"decimal(10,2)", "double", true, true, true}, {"double", "decimal(10,2)", false, true, true},
         {"int", "decimal(5,2)", false, true, true}, {"smallint", "decimal(7,2)", true, true, true},
         {"map<string,int>", "array<int>", false, false, false}, {"int", "variant", false, true, true},
+        {"string", "date", true, true, true},       {"string", "array<int>", false, false, false}, {"array<string>", "array<date>", true, true, true},
+        {"boolean", "string", true, true, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct sql_type *f = ty(rows[i].from), *t = ty(rows[i].to);

@@ -76,6 +76,17 @@ def test_rows_that_may_not_be(sql, schema):
     assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "1", "2"], ["2", "2", "4"]]
 
 
+def test_texts_become_what_the_column_holds(sql, schema):
+    t = f"{schema}.cast"
+    sql(f"CREATE TABLE {t} (x INT, d DATE, ts TIMESTAMP_NTZ)")
+    sql(f"INSERT OVERWRITE {t} VALUES ('7', '2024-01-01', '2024-01-01 10:00:00')")
+    sql(f"UPDATE {t} SET x = '8'")
+    sql(f"MERGE INTO {t} t USING VALUES ('8', '2025-02-03') AS s(x, d) ON t.x = s.x WHEN MATCHED THEN UPDATE SET d = s.d")
+    assert sql(f"SELECT x, d, ts FROM {t}") == [["8", "2025-02-03", "2024-01-01T10:00:00.000"]]
+    sql.fails(f"INSERT INTO {t} (d) VALUES ('soon')", "CAST_INVALID_INPUT")
+    sql.fails(f"INSERT INTO {t} (x) VALUES (array(1))", f"table {t}")
+
+
 def test_eight_writers_lose_nothing(sql, schema):
     t = f"{schema}.counted"
     sql(f"CREATE TABLE {t} (writer INT, n INT)")

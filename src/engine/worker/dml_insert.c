@@ -212,7 +212,7 @@ static err *remove_given(struct dml_x *x, const struct ast *parts) {
         const struct sql_type *type;
         buf value = {0}, cast = {0}, q = {0};
         TRY(sql_compile_expr(&x->env, parts->child[i]->child[0], NULL, 0, STR(""), NULL, &value, &type));
-        TRY(sql_store_cast(&x->env, x->cols[at].name, dml_take(x, &value), type, x->cols[at].type, &cast));
+        TRY(sql_store_cast(&x->env, x->full_name, x->cols[at].name, dml_take(x, &value), type, x->cols[at].type, &cast));
         buf_z(&q, "SELECT ");
         dml_partition_text(x->cols[at].type, dml_take(x, &cast), &q);
         struct scan_rows rows;

@@ -49,7 +49,7 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
             identity(x, f, out);
             buf_z(out, " ELSE ");
         }
-        TRY(sql_store_cast(&x->env, f->name, ref, s->cols[k].type, f->type, out));
+        TRY(sql_store_cast(&x->env, x->full_name, f->name, ref, s->cols[k].type, f->type, out));
         if (fresh) buf_z(out, " END");
         return NULL;
     }
@@ -62,7 +62,7 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
     buf text = {0};
     TRY(dml_default(x, f, &value));
     err *e = sql_compile_expr(&x->env, value, NULL, 0, STR(""), f->type, &text, &type);
-    if (!e) e = sql_store_cast(&x->env, f->name, dml_take(x, &text), type, f->type, out);
+    if (!e) e = sql_store_cast(&x->env, x->full_name, f->name, dml_take(x, &text), type, f->type, out);
     buf_free(&text);
     return e;
 }
@@ -105,7 +105,7 @@ static err *made(struct dml_x *x, const struct dml_source *s, buf *out) {
         buf text = {0};
         e = sql_parse_expr(x->a, dml_field_meta(x->a, f, "delta.generationExpression"), &expr);
         if (!e) e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), f->type, &text, &type);
-        if (!e) e = sql_store_cast(&x->env, f->name, dml_take(x, &text), type, f->type, out);
+        if (!e) e = sql_store_cast(&x->env, x->full_name, f->name, dml_take(x, &text), type, f->type, out);
         buf_free(&text);
         buf_z(out, " AS ");
         scan_quote_ident(f->name, out);
