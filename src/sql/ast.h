@@ -27,6 +27,8 @@
 
 #define SQL_MAX_DEPTH 400   /* nesting of parentheses, queries, types */
 #define SQL_MAX_HEIGHT 1000 /* height of the tree, chains like a + b + c included */
+/* Begins what the resolver adds to a catalog's name for its own use; never part of a name that a user writes. */
+#define SQL_MARK '\x01'
 #define SQL_MAX_TEXT (16u * 1024u * 1024u)
 
 /*

@@ -256,6 +256,7 @@ err *bind_name(struct cx *c, const struct ast *name, const struct ast **ret) {
     const struct sql_type *t;
     str v;
     TRY(sql_constant(c->b->env, ast_get(name, SLOT_EXPR), &t, &v));
+    if (str_chr(v, SQL_MARK, 0) >= 0) return sql_error("INVALID_IDENTIFIER", name, c->b->text, "ident", "IDENTIFIER", NULL);
     struct ast *out = ast_new(c->b->a, AST_NAME, name->pos, name->end);
     size_t i = 0;
     while (v.p && i <= v.n) {

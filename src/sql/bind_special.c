@@ -392,9 +392,10 @@ static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret
         (*ret = constant(b, TY_TIME, "CAST(bh_ts_to_ntz({now}, {tz}) AS TIME)", name))->cap = STR("current_time(6)");
     else if (str_eqz(name, "current_user") || str_eqz(name, "user") || str_eqz(name, "session_user"))
         *ret = text_constant(b, e->user, name);
-    else if (str_eqz(name, "current_catalog"))
-        *ret = text_constant(b, e->catalog, name);
-    else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
+    else if (str_eqz(name, "current_catalog")) {
+        ptrdiff_t mark = str_chr(e->catalog, SQL_MARK, 0);
+        *ret = text_constant(b, mark < 0 ? e->catalog : str_cut(e->catalog, (size_t)mark), name);
+    } else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
         *ret = text_constant(b, e->schema, STR("current_schema"));
     else if (str_eqz(name, "current_timezone"))
         *ret = text_constant(b, e->time_zone.n ? e->time_zone : STR("UTC"), name);

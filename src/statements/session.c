@@ -108,6 +108,12 @@ static err *check_conf(const struct session_ask *ask) {
     return NULL;
 }
 
+static bool has_control(str name) {
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < 32) return true;
+    return false;
+}
+
 err *session_open(struct req *r, const struct session_ask *ask, struct sql_session **ret) {
     struct warehouse *w = ask->w;
     struct statements *svc = w->svc;
@@ -119,6 +125,8 @@ err *session_open(struct req *r, const struct session_ask *ask, struct sql_sessi
                        w->id, (long long)most);
     if (ask->catalog.n > 255 || ask->schema.n > 255)
         return err_new(ERR_INVALID_PARAMETER_VALUE, "A catalog or schema name has more than 255 bytes.");
+    if (has_control(ask->catalog) || has_control(ask->schema))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "A catalog or schema name has a control character.");
     struct sql_session *s = calloc(1, sizeof(*s));
     must(s != NULL);
     s->w = w;

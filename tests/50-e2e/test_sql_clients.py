@@ -129,6 +129,23 @@ def test_another_user_cannot_use_a_handle(platform, connect, u):
         assert rows(mine, "SELECT 1") == [(1,)]
 
 
+def test_the_mark_of_a_view_stays_inside(connect, u):
+    """What carries a view's rights to the resolver is not shown, and nobody can write it."""
+    import databricks.sql.exc
+
+    with connect() as db:
+        rows(db, f"CREATE SCHEMA main.m_{u}")
+        rows(db, f"CREATE VIEW main.m_{u}.v AS SELECT current_catalog() c")
+        assert rows(db, f"SELECT c FROM main.m_{u}.v") == [("main",)]
+        for name in (f"`main\x01v1.00`.m_{u}.v", f"IDENTIFIER('main\\u0001v1.00.m_{u}.v')"):
+            with pytest.raises(databricks.sql.exc.Error) as e:
+                rows(db, f"SELECT * FROM {name}")
+            assert "PARSE_SYNTAX_ERROR" in str(e.value) or "INVALID_IDENTIFIER" in str(e.value)
+        rows(db, f"DROP SCHEMA main.m_{u} CASCADE")
+    with pytest.raises(databricks.sql.exc.Error):
+        connect(catalog="main\x01v1.00")
+
+
 def test_jdbc(platform):
     """The official JDBC driver over plain HTTP: types, parameters, links, cancel, errors, tables, metadata."""
     if not JAR.exists() or not shutil.which("java"):
