@@ -181,6 +181,8 @@ const struct sql_error_row sql_error_rows[] = {
      "The call of <routineName> names the parameter <parameterName> more than once."},
     {"END_LABEL_WITHOUT_BEGIN_LABEL", "42K0L", SQL_FORM_CONTEXT,
      "The end label <endLabel> has no label at the beginning of its block."},
+    {"EXCEED_LIMIT_LENGTH", "54006", SQL_FORM_CONTEXT,
+     "A text is longer than the <limit> characters of its column's type."},
     {"EXEC_IMMEDIATE_DUPLICATE_ARGUMENT_ALIASES", "42701", SQL_FORM_CONTEXT,
      "USING of EXECUTE IMMEDIATE has one name for several arguments (<aliases>)."},
     {"EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE", "42809", SQL_FORM_ANALYSIS,
