@@ -87,6 +87,17 @@ def test_texts_become_what_the_column_holds(sql, schema):
     sql.fails(f"INSERT INTO {t} (x) VALUES (array(1))", f"table {t}")
 
 
+def test_a_clause_of_merge_sees_its_side_alone(sql, schema):
+    t = f"{schema}.sides"
+    sql(f"CREATE TABLE {t} (id INT, v STRING)")
+    sql(f"INSERT INTO {t} VALUES (1, 'old'), (2, 'gone')")
+    merge = (f"MERGE INTO {t} AS dest USING (VALUES (1, 'new'), (3, 'more'), (4, 'none')) AS src(id, v) ON src.id = dest.id ")
+    assert sql(merge + "WHEN NOT MATCHED AND v <> 'none' THEN INSERT (id, v) VALUES (id + 10, upper(v)) "
+                       "WHEN NOT MATCHED BY SOURCE AND v = 'gone' THEN UPDATE SET v = concat(v, id)") == [["2", "1", "0", "1"]]
+    assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "old"], ["2", "gone2"], ["13", "MORE"]]
+    sql.fails(merge + "WHEN MATCHED THEN UPDATE SET v = v", "AMBIGUOUS_REFERENCE")
+
+
 def test_eight_writers_lose_nothing(sql, schema):
     t = f"{schema}.counted"
     sql(f"CREATE TABLE {t} (writer INT, n INT)")

@@ -160,6 +160,42 @@ static err *value_case(struct merge *m, size_t col, struct ast **ret) {
     return NULL;
 }
 
+/* ---- names ---- */
+
+/* Columns of an expression that sees one side of the join alone get that side's name, so that the other side's columns of the
+ * same name are no second meaning. Subqueries and lambdas have names of their own. */
+static void name_side(struct merge *m, struct ast *x, bool source, int depth) {
+    if (!x || depth > 200 || x->kind == AST_QUERY || x->kind == AST_LAMBDA) return;
+    if (x->kind == AST_COLUMN && x->n && ast_is(x->child[0], AST_NAME)) {
+        const struct ast *name = x->child[0];
+        str side = source ? m->source : m->target, first = name->child[0]->text;
+        bool there = source ? source_column(m, first) >= 0 : dml_column(m->x->t->cols, m->x->t->n, first) >= 0;
+        if (!there || (name->n > 1 && (str_ieq(first, m->source) || str_ieq(first, m->target)))) return;
+        str *parts = arena_array_of(m->x->a, str, name->n + 1);
+        parts[0] = side;
+        for (uint32_t i = 0; i < name->n; i++) parts[i + 1] = name->child[i]->text;
+        x->child[0] = ast_name(m->x->a, parts, name->n + 1);
+        x->child[0]->pos = name->pos;
+        x->child[0]->end = name->end;
+        return;
+    }
+    for (uint32_t i = 0; i < x->n; i++) name_side(m, x->child[i], source, depth + 1);
+    for (uint32_t i = 0; i < x->n_slots; i++) name_side(m, x->slot[i].node, source, depth + 1);
+}
+
+/* WHEN NOT MATCHED sees the source alone, WHEN NOT MATCHED BY SOURCE the target. */
+static void name_sides(struct merge *m) {
+    for (uint32_t i = 0; i < m->s->n; i++) {
+        const struct ast *w = m->s->child[i], *act = ast_get(w, SLOT_ACTION), *sets = ast_get(act, SLOT_ITEMS);
+        if (str_eqz(w->text, "matched")) continue;
+        bool source = str_eqz(w->text, "not_matched");
+        name_side(m, ast_get(w, SLOT_COND), source, 0);
+        name_side(m, ast_get(act, SLOT_VALUES), source, 0);
+        for (uint32_t k = 0; sets && k < sets->n; k++)
+            for (uint32_t c = 1; c < sets->child[k]->n; c++) name_side(m, sets->child[k]->child[c], source, 0);
+    }
+}
+
 /* ---- the query ---- */
 
 static const struct ast *alias_of(const struct ast *from) { return ast_get(from, SLOT_ALIAS); }
@@ -338,6 +374,7 @@ err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     dml_begin_commit(x, "MERGE");
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
     TRY(source_names(&m));
+    name_sides(&m);
     TRY(evolve(&m));
     for (uint32_t i = 0; i < s->n; i++) {
         const struct ast *sets = ast_get(ast_get(s->child[i], SLOT_ACTION), SLOT_ITEMS);
