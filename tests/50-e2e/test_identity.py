@@ -21,7 +21,10 @@ PATCH = [iam.PatchSchema.URN_IETF_PARAMS_SCIM_API_MESSAGES_2_0_PATCH_OP]
 OPEN = {"/.well-known/databricks-config", "/oidc/.well-known/oauth-authorization-server", "/oidc/.well-known/openid-configuration",
         "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", "/oidc/jwks.json", "/oidc/v1/token",
         "/oidc/accounts/{account_id}/v1/token", "/oidc/v1/authorize", "/oidc/accounts/{account_id}/v1/authorize",
-        "/api/boathouse/signed/{token}", "/readyz", "/healthz", "/metrics", "/api/openapi.json", "/health", "/version"}
+        "/api/boathouse/signed/{token}",      # the URL is the credential, for its 15 minutes
+        "/api/2.0/sql/results/{token}",       # the same, of a statement's result
+        "/telemetry-unauth",                  # drivers send it without a token; it is thrown away
+        "/readyz", "/healthz", "/metrics", "/api/openapi.json", "/health", "/version"}
 
 
 def patch(op, path=None, value=None):
