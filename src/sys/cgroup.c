@@ -271,6 +271,8 @@ static err *limit(const cgroup *c, int i, uint64_t value) {
         ok = put(dir, file, cpu);
     } else {
         ok = put_u64(dir, file, value);
+        /* Memory alone may not exceed memory and swap together: what is raised is raised there first. */
+        if (!ok && i == MEMORY && c->v1[i][0]) ok = put_u64(dir, k->v1_second, value) && put_u64(dir, file, value);
     }
     if (!ok) return err_errno("cannot set %s/%s to %" PRIu64, dir, file, value);
     /* Swap: none. Kernels without its accounting lack the file. */
