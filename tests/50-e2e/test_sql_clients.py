@@ -184,9 +184,10 @@ def tls(tmp_path_factory):
 
 def test_sql_driver_over_tls(tls):
     """Thrift and Statement Execution over TLS."""
+    one = warehouse(tls)
     plain, tls.http_port = tls.http_port, tls.https_port
     try:
-        drive(tls, "drive_sql.py", "--tls", "--ca", tls.connect["SSL_CERT_FILE"], "--warehouse", warehouse(tls))
+        drive(tls, "drive_sql.py", "--tls", "--ca", tls.connect["SSL_CERT_FILE"], "--warehouse", one)
     finally:
         tls.http_port = plain
 
