@@ -209,7 +209,7 @@ static err *guarded(struct binder *b, const struct sql_relation *t, const struct
         if (i < t->n && t->masks && t->masks[i].n) {
             struct ast *x;
             b->text = t->masks[i];
-            e = sql_parse_expr(b->a, t->masks[i], &x);
+            e = sql_parse_resolved(b->a, t->masks[i], &x);
             if (!e) e = bind_expr(&c, x, &q->items[i]);
             if (!e) q->items[i] = bx_cast(b, q->items[i], r->cols[i].type);
         }
@@ -218,7 +218,7 @@ static err *guarded(struct binder *b, const struct sql_relation *t, const struct
     if (!e && t->row_filter.n) {
         struct ast *x;
         b->text = t->row_filter;
-        e = sql_parse_expr(b->a, t->row_filter, &x);
+        e = sql_parse_resolved(b->a, t->row_filter, &x);
         if (!e) e = bind_boolean(&c, x, "WHERE", &q->where);
     }
     b->text = kept;

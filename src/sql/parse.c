@@ -361,7 +361,7 @@ struct ast *parse_ident(struct parser *p) {
     if (t->kind == T_QUOTED) {
         n->flags = AST_F_QUOTED;
         /* The catalog of a view carries a mark after this byte (catalog/ask.h); nobody may write one. */
-        if (str_chr(n->text, SQL_MARK, 0) >= 0) syntax_error(p);
+        if (!p->marks && str_chr(n->text, SQL_MARK, 0) >= 0) syntax_error(p);
     }
     advance(p);
     if (t->kind == T_WORD) refuse_letters(p, n);
@@ -549,15 +549,19 @@ err *sql_parse_one(arena *a, str text, struct ast **ret) {
     return NULL;
 }
 
-err *sql_parse_expr(arena *a, str text, struct ast **ret) {
+static err *parse_expr_text(arena *a, str text, bool marks, struct ast **ret) {
     struct parser p;
     begin(&p, a, text);
+    p.marks = marks;
     struct ast *n = parse_named_expr(&p);
     expect_end(&p);
     if (failed(&p)) return take_error(&p);
     *ret = n;
     return NULL;
 }
+
+err *sql_parse_expr(arena *a, str text, struct ast **ret) { return parse_expr_text(a, text, false, ret); }
+err *sql_parse_resolved(arena *a, str text, struct ast **ret) { return parse_expr_text(a, text, true, ret); }
 
 err *sql_parse_query(arena *a, str text, struct ast **ret) {
     struct parser p;

@@ -35,6 +35,7 @@ struct parser {
     bool in_script; /* END, ELSE … end a statement's list */
     bool in_dml;    /* DEFAULT is a value */
     bool in_copy;   /* FROM may have a 'path' */
+    bool marks;     /* names may carry the resolver's mark (SQL_MARK) */
 };
 
 /* ---- tokens ---- */

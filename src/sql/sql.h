@@ -26,6 +26,8 @@ err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) BH_CHECK;
 /* Exactly one statement, semicolons after it allowed: what Databricks takes from a client; a second one is a syntax error. */
 err *sql_parse_one(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_expr(arena *a, str text, struct ast **ret) BH_CHECK;
+/* As sql_parse_expr(), of a text that the resolver made (row filters, masks): its names may carry SQL_MARK. */
+err *sql_parse_resolved(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_query(arena *a, str text, struct ast **ret) BH_CHECK;
 
 /* ---- the world ---- */

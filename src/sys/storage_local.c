@@ -45,7 +45,7 @@
 #include "base/time.h"
 #include "sys/rand.h"
 
-#define TRIES 64 /* a directory may vanish between opening and use, by concurrent deletes */
+#define TRIES 256 /* a directory may vanish between opening and use, by concurrent deletes */
 #define CHUNK (256u * 1024u)
 
 /* ---- the real disk ---- */
