@@ -330,6 +330,8 @@ static struct ast *literal_ident(struct parser *p) {
     } else if (str_chr(s, '.', 0) >= 0 && !failed(p))
         parse_error(p, n, "IDENTIFIER_TOO_MANY_NAME_PARTS", "identifier",
                     quoted_parts(p, str_cut(s, 200)), "limit", "1", NULL);
+    if (!p->marks && str_chr(n->text, SQL_MARK, 0) >= 0 && !failed(p))
+        parse_error(p, n, "INVALID_IDENTIFIER", "ident", "IDENTIFIER", NULL);
     return n;
 }
 

@@ -137,7 +137,8 @@ def test_the_mark_of_a_view_stays_inside(connect, u):
         rows(db, f"CREATE SCHEMA main.m_{u}")
         rows(db, f"CREATE VIEW main.m_{u}.v AS SELECT current_catalog() c")
         assert rows(db, f"SELECT c FROM main.m_{u}.v") == [("main",)]
-        for name in (f"`main\x01v1.00`.m_{u}.v", f"IDENTIFIER('main\\u0001v1.00.m_{u}.v')"):
+        for name in (f"`main\x01v1.00`.m_{u}.v", f"IDENTIFIER('main\\u0001v1.00.m_{u}.v')",
+                     f"IDENTIFIER('`main\\u0001v1.00`').m_{u}.v"):
             with pytest.raises(databricks.sql.exc.Error) as e:
                 rows(db, f"SELECT * FROM {name}")
             assert "PARSE_SYNTAX_ERROR" in str(e.value) or "INVALID_IDENTIFIER" in str(e.value)
