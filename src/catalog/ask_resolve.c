@@ -147,7 +147,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t) {
     return NULL;
 }
 
-static err *put_relation(struct ask *k, jmut *o, const struct securable *s) {
+static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const struct securable *s) {
     const struct ent_uc_table *t = &s->table;
     bool view = table_is_view(t);
     json_put_z(k->d, o, "kind", view ? "view" : "table");
@@ -159,6 +159,7 @@ static err *put_relation(struct ask *k, jmut *o, const struct securable *s) {
     if (view) {
         jmut *v = json_put_obj(k->d, o, "view");
         json_put_str(k->d, v, "text", t->view_text);
+        json_put_bool(k->d, v, "definer", s->owner != k->c->who->id || who->who->id != k->c->who->id);
         json_put_str(k->d, v, "catalog", mark(k, t->view_catalog.n ? t->view_catalog : s->catalog.name, 'v', s->id));
         json_put_str(k->d, v, "schema", t->view_schema.n ? t->view_schema : s->schema.name);
         return NULL;
@@ -202,7 +203,7 @@ static err *resolve_one(struct ask *k, const struct caller *who, jval *name, jmu
         /* UPDATE, DELETE and MERGE tell what they found: they take both. */
         if (found && str_eqz(verb, "change")) TRY(ask_need(&own, &s, PRIV_SELECT));
         if (found && !need && !securable_readable(&own, &s)) TRY(ask_need(&own, &s, PRIV_SELECT));
-        if (found) TRY(put_relation(k, o, &s));
+        if (found) TRY(put_relation(k, &own, o, &s));
     }
     yyjson_mut_arr_append(list, found ? o : yyjson_mut_null(k->d));
     return NULL;
@@ -353,6 +354,7 @@ err *ask_path(struct ask *k) {
     struct location_place place;
     TRY(ask_sql(locations_url(k->c->a, raw, &url)));
     TRY(ask_sql(locations_need(k->c, url, write ? PRIV_WRITE_FILES : PRIV_READ_FILES, &l)));
+    TRY(ask_sql(locations_check_tables(k->c, url, write)));
     TRY(ask_sql(locations_place(k->c, url, &place)));
     json_put_str(k->d, k->out, "path", place.engine);
     json_put_str(k->d, k->out, "url", url);

@@ -116,6 +116,26 @@ static bool has_log(arena *a, str folder) {
     return lstat(log, &st) == 0;
 }
 
+static err *masked_column(str name) {
+    return ask_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", "0A000",
+                     "The column '%.*s' has a mask: it can be renamed, dropped or replaced once the mask is dropped.", STR_ARG(name));
+}
+
+/* Masks hang on names: a column under another name, or dropped and found again by time travel, would have none. Decided before
+ * the log is written. */
+static err *check_masked(struct ask *k, const struct ent_uc_table *row) {
+    jval *columns = json_get(k->in, "columns"), *before, *v, *w;
+    size_t i, n, x, y;
+    if (!yyjson_is_arr(columns)) return NULL;
+    TRY(json_parse(k->c->a, row->columns.n ? row->columns : STR("[]"), false, &before));
+    yyjson_arr_foreach(before, i, n, v) {
+        bool kept = !yyjson_is_obj(json_get(v, "mask"));
+        yyjson_arr_foreach(columns, x, y, w) kept |= str_ieq(json_get_str(w, "name"), json_get_str(v, "name"));
+        if (!kept) return masked_column(json_get_str(v, "name"));
+    }
+    return NULL;
+}
+
 /* What `create` says is asked again: it came from the engine. */
 static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *ret) {
     struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
@@ -129,6 +149,7 @@ static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *r
     if (found) {
         if (!str_eq(t.table.uuid, uuid)) return exists_already(k, &t);
         TRY(ask_need(k->c, &t, PRIV_MANAGE));
+        TRY(check_masked(k, &t.table));
         ret->managed = table_is_managed(&t.table);
         return control_place(k, &t.table, &ret->control);
     }
@@ -153,6 +174,7 @@ static err *place_of_path(struct ask *k, str path, struct ask_commit_place *ret)
         struct location_place place;
         TRY(ask_sql(locations_url(k->c->a, url, &url)));
         TRY(ask_sql(locations_need(k->c, url, PRIV_WRITE_FILES, &l)));
+        TRY(ask_sql(locations_check_tables(k->c, url, true)));
         TRY(ask_sql(locations_place(k->c, url, &place)));
         ret->control = place.control;
         return NULL;
@@ -178,6 +200,7 @@ err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
     TRY(open_by_id(k, id, &t));
     /* Columns and properties are the owner's to change; rows are changed with MODIFY. */
     TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
+    TRY(check_masked(k, &t.table));
     ret->managed = table_is_managed(&t.table);
     return control_place(k, &t.table, &ret->control);
 }
@@ -193,9 +216,10 @@ static err *take_state(struct ask *k, struct ent_uc_table *row) {
         jmut *list = yyjson_val_mut_copy(k->d, columns);
         yyjson_arr_foreach(before, i, n, v) {
             if (!yyjson_is_obj(json_get(v, "mask"))) continue;
-            yyjson_arr_foreach(columns, x, y, w)
-                if (str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
-                    yyjson_mut_obj_add_val(k->d, yyjson_mut_arr_get(list, x), "mask", yyjson_val_mut_copy(k->d, json_get(v, "mask")));
+            yyjson_arr_foreach(columns, x, y, w) {
+                if (!str_ieq(json_get_str(w, "name"), json_get_str(v, "name"))) continue;
+                yyjson_mut_obj_add_val(k->d, yyjson_mut_arr_get(list, x), "mask", yyjson_val_mut_copy(k->d, json_get(v, "mask")));
+            }
         }
         row->columns = json_text(k->c->a, list);
     }

@@ -364,7 +364,7 @@ const struct ask_command ask_object_commands[] = {
     {"refresh_table", nothing_for_table, false},
     {"refresh_path", nothing, false},
     {"refresh_function", nothing, false},
-    {"cache_table", nothing, false},
+    {"cache_table", nothing_for_table, false},
     {"uncache_table", nothing, false},
     {"clear_cache", nothing, false},
     {"repair_table", nothing_for_table, false},

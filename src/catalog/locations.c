@@ -6,6 +6,7 @@
 
 #include "catalog/grants.h"
 #include "catalog/name.h"
+#include "catalog/tables.h"
 
 /* ---- URLs ---- */
 
@@ -170,6 +171,51 @@ err *locations_check_free(const struct caller *c, str url, int64_t but_table) {
             if (rows.p[i].id != but_table && rows.p[i].schema_id > 0) return overlap(url, "table");
     }
     return check_volumes(c, url);
+}
+
+/* ---- paths of tables ---- */
+
+static err *check_table(const struct caller *c, str url, const struct ent_uc_table *row, bool write) {
+    struct securable t;
+    bool found, guarded;
+    TRY(securable_by_id(c, SEC_TABLE, row->id, &t, &found));
+    if (!found) return NULL;
+    const char *privilege = write ? "MODIFY" : "SELECT";
+    TRY(tables_guarded(c, row, &guarded));
+    if (!guarded && securable_allows(c, &t, PRIV_SELECT) && (!write || securable_allows(c, &t, PRIV_MODIFY))) return NULL;
+    if (!securable_visible(c, &t))
+        return err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on path '%.*s'.", STR_ARG(c->name), privilege, STR_ARG(url));
+    if (guarded)
+        return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' has a row filter or column masks: it is reached by its name only.", STR_ARG(t.full_name));
+    return err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on Table '%.*s'.", STR_ARG(c->name), privilege, STR_ARG(t.full_name));
+}
+
+err *locations_check_tables(const struct caller *c, str url, bool write) {
+    size_t wild = 0;
+    while (wild < url.n && !strchr("*?[{", url.p[wild])) wild++;
+    if (wild < url.n) { /* a pattern: whatever lies below its last plain folder */
+        while (wild && url.p[wild - 1] != '/') wild--;
+        url = str_cut(url, wild ? wild - 1 : 0);
+    }
+    struct ent_uc_table_rows rows = {.more = true};
+    struct ent_list_query below = {.order = ENT_UC_TABLE_LOCATION, .prefix = url, .limit = 1000};
+    while (rows.more) {
+        TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &below, &rows));
+        for (size_t i = 0; i < rows.n; i++) {
+            below.after = true;
+            below.after_s = rows.p[i].location;
+            below.after_id = rows.p[i].id;
+            if (rows.p[i].schema_id > 0 && lies_in(rows.p[i].location, url)) TRY(check_table(c, url, &rows.p[i], write));
+        }
+    }
+    for (size_t n = url.n; n > 8; n--) {
+        if (n < url.n && url.p[n] != '/') continue;
+        struct ent_list_query at = {.eq = {{.column = ENT_UC_TABLE_LOCATION, .s = str_cut(url, n)}}, .limit = 100};
+        TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &at, &rows));
+        for (size_t i = 0; i < rows.n; i++)
+            if (rows.p[i].schema_id > 0) TRY(check_table(c, url, &rows.p[i], write));
+    }
+    return NULL;
 }
 
 /* ---- external locations ---- */

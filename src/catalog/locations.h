@@ -38,6 +38,9 @@ err *locations_delete(const struct caller *c, const struct securable *l, bool fo
 err *locations_of_url(const struct caller *c, str url, struct securable *ret, bool *found) BH_CHECK;
 /* A path by itself: the location's privilege, or PERMISSION_DENIED that names it. */
 err *locations_need(const struct caller *c, str url, uint64_t need, struct securable *ret) BH_CHECK;
+/* Reading (or writing) a path may not go around the tables that lie at, below or above it: each takes SELECT (and MODIFY), and one
+ * with a row filter or masks is refused to all. A pattern stands for everything below its last plain folder. */
+err *locations_check_tables(const struct caller *c, str url, bool write) BH_CHECK;
 /* INVALID_PARAMETER_VALUE when an external table or volume lies at, above or below the URL. */
 err *locations_check_free(const struct caller *c, str url, int64_t but_table) BH_CHECK;
 

@@ -157,6 +157,15 @@ err *tables_columns(const struct caller *c, const struct ent_uc_table *t, jval *
     return json_parse(c->a, t->columns.n ? t->columns : STR("[]"), false, ret);
 }
 
+err *tables_guarded(const struct caller *c, const struct ent_uc_table *t, bool *ret) {
+    jval *columns, *v;
+    size_t i, n;
+    *ret = t->row_filter.n > 0;
+    TRY(tables_columns(c, t, &columns));
+    yyjson_arr_foreach(columns, i, n, v) *ret |= yyjson_is_obj(json_get(v, "mask"));
+    return NULL;
+}
+
 err *tables_tags(const struct caller *c, const struct ent_uc_table *t, str column, struct kv *ret) {
     jval *o;
     *ret = (struct kv){0};

@@ -61,6 +61,9 @@ err *tables_tags(const struct caller *c, const struct ent_uc_table *t, str colum
 err *tables_set_tags(const struct caller *c, struct securable *t, str column, const struct kv *add,
                      const str *remove, size_t n_remove) BH_CHECK;
 
+/* Has it a row filter or a column mask? Its files tell more than its rows then. */
+err *tables_guarded(const struct caller *c, const struct ent_uc_table *t, bool *ret) BH_CHECK;
+
 /* Columns as stored: an array, possibly empty. */
 err *tables_columns(const struct caller *c, const struct ent_uc_table *t, jval **ret) BH_CHECK;
 

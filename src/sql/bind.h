@@ -230,6 +230,7 @@ struct bq {
     struct bx ***rows;            /* BQ_VALUES */
     size_t n_rows;
     bool gen;                     /* one item is a generator's list, emitted by unnest */
+    bool barrier;                 /* hides rows from whoever asks: conditions that may fail stay outside (bind_guard.c) */
 };
 
 /* ---- the binder ---- */
@@ -259,6 +260,9 @@ struct binder {
     const struct sql_relation **tables;
     size_t n_tables, cap_tables;
     bool nondet;
+    bool stormy;                  /* a condition was bound that may fail with a row's data in its error (bind_guard.c) */
+    int sheltered;                /* binding a row filter or mask: its conditions are not the asker's */
+    bool secured;                 /* a row filter, a mask or another's view is read */
     err *emit_error;              /* the first failure of a scan */
     struct vtext *vtexts;         /* how lambda variables are written, while emitting */
 };
@@ -311,6 +315,17 @@ err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx
 err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_field(struct cx *c, struct bx *x, str name, const struct ast *at, struct bx **ret) BH_CHECK;
 err *bind_name(struct cx *c, const struct ast *name, const struct ast **ret) BH_CHECK;
+/* bind_guard.c: row filters, masks, barriers */
+/* Reads a table with a row filter or masks through a select of its own. */
+err *bind_guarded(struct binder *b, const struct sql_relation *t, const struct ast *from, struct bq **ret) BH_CHECK;
+/* Does this block leave rows out that its sources have? */
+bool bq_hides_rows(const struct bq *q);
+/* A condition of the statement: notes whether evaluating it on a row that is not the asker's to see could tell of it. */
+void bind_note_condition(struct binder *b, const struct bx *x);
+/* bind_from.c */
+struct rel *bind_scan_rel(struct binder *b, const struct sql_relation *t, const struct ast *from, uint32_t level);
+void bind_add_scan(struct binder *b, struct scope *s, struct rel *r, size_t n, const str *names, str q0, str q1, str q2);
+struct bfrom *bind_leaf(struct binder *b, struct rel *r);
 /* bind_literal.c */
 err *bind_literal(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_interval(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;

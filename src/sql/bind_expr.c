@@ -542,5 +542,6 @@ err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx
                          arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, x))), "filter", what, "type",
                          type_name(c->b, x->type).p, NULL);
     *ret = bx_cast(c->b, x, sql_type_of(TY_BOOLEAN));
+    bind_note_condition(c->b, *ret);
     return NULL;
 }

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static struct bfrom *leaf(struct binder *b, struct rel *r) {
+struct bfrom *bind_leaf(struct binder *b, struct rel *r) {
     struct bfrom *f = arena_new_of(b->a, struct bfrom);
     f->kind = BF_REL;
     f->rel = r;
@@ -157,7 +157,7 @@ static void note_table(struct binder *b, const struct sql_relation *t) {
     b->tables[b->n_tables++] = t;
 }
 
-static struct rel *scan_rel(struct binder *b, const struct sql_relation *t, const struct ast *from, uint32_t level) {
+struct rel *bind_scan_rel(struct binder *b, const struct sql_relation *t, const struct ast *from, uint32_t level) {
     bool ids = ast_has(from, AST_F_ROWIDS);
     size_t extra = ids ? 3 : 1;
     struct rel *r = rel_new(b, RK_SCAN, t->n + extra, level);
@@ -175,7 +175,7 @@ static struct rel *scan_rel(struct binder *b, const struct sql_relation *t, cons
     return r;
 }
 
-static void add_scan(struct binder *b, struct scope *s, struct rel *r, size_t n, const str *names, str q0, str q1, str q2) {
+void bind_add_scan(struct binder *b, struct scope *s, struct rel *r, size_t n, const str *names, str q0, str q1, str q2) {
     for (size_t i = 0; i < r->n; i++)
         scope_add(b, s, (struct scol){.name = i < n && names ? names[i] : r->cols[i].name, .qual = {q0, q1, q2}, .rel = r, .col = i, .metadata = i >= n});
 }
@@ -188,42 +188,7 @@ struct bfrom *bind_from_bq(struct binder *b, struct bq *q, uint32_t level, struc
         r->cols[i].used = false;
     }
     *ret = r;
-    return leaf(b, r);
-}
-
-/* A table with a row filter or masks is read through a select of its own. */
-static err *guarded(struct binder *b, const struct sql_relation *t, const struct ast *from, struct bq **ret) {
-    struct bq *q = bq_new(b, BQ_SELECT);
-    struct scope s = {.level = q->level};
-    struct rel *r = scan_rel(b, t, from, q->level);
-    str kept = b->text;
-    add_scan(b, &s, r, t->n, NULL, t->name, t->schema, t->catalog);
-    struct cx c = {.b = b, .s = &s, .no_agg = true, .no_win = true};
-    q->from = leaf(b, r);
-    q->items = arena_array_of(b->a, struct bx *, r->n + 1);
-    q->n_items = r->n;
-    bq_set_output(b, q, r->n);
-    err *e = NULL;
-    for (size_t i = 0; i < r->n && !e; i++) {
-        q->items[i] = bx_col(b, r, i, r->cols[i].name);
-        if (i < t->n && t->masks && t->masks[i].n) {
-            struct ast *x;
-            b->text = t->masks[i];
-            e = sql_parse_resolved(b->a, t->masks[i], &x);
-            if (!e) e = bind_expr(&c, x, &q->items[i]);
-            if (!e) q->items[i] = bx_cast(b, q->items[i], r->cols[i].type);
-        }
-        q->cols[i] = r->cols[i];
-    }
-    if (!e && t->row_filter.n) {
-        struct ast *x;
-        b->text = t->row_filter;
-        e = sql_parse_resolved(b->a, t->row_filter, &x);
-        if (!e) e = bind_boolean(&c, x, "WHERE", &q->where);
-    }
-    b->text = kept;
-    *ret = q;
-    return e;
+    return bind_leaf(b, r);
 }
 
 /* ---- views ---- */
@@ -282,7 +247,7 @@ static err *bind_cte_ref(struct binder *b, const struct ast *n, struct cte *c, s
     TRY(rename_cols(b, n, r));
     TRY(sample_of(b, n, r));
     scope_add_rel(b, s, r, alias, STR_NONE, STR_NONE);
-    *ret = leaf(b, r);
+    *ret = bind_leaf(b, r);
     return NULL;
 }
 
@@ -305,16 +270,20 @@ static err *bind_table(struct binder *b, const struct ast *n, struct scope *s, s
         struct bq *q;
         struct rel *r;
         if (guard && t->kind == REL_TABLE)
-            TRY(guarded(b, t, n, &q));
+            TRY(bind_guarded(b, t, n, &q));
         else
             TRY(bind_view(b, t, n, &q));
+        if (t->definer) {
+            q->barrier = q->barrier || bq_hides_rows(q);
+            b->secured = true;
+        }
         *ret = bind_from_bq(b, q, s->level, &r);
         if (!guard) TRY(rename_cols(b, n, r));
         TRY(sample_of(b, n, r));
-        add_scan(b, s, r, guard ? t->n : r->n, NULL, as, q1, q2);
+        bind_add_scan(b, s, r, guard ? t->n : r->n, NULL, as, q1, q2);
         return NULL;
     }
-    struct rel *r = scan_rel(b, t, n, s->level);
+    struct rel *r = bind_scan_rel(b, t, n, s->level);
     TRY(sample_of(b, n, r));
     str *renamed = NULL;
     if (names) {
@@ -323,8 +292,8 @@ static err *bind_table(struct binder *b, const struct ast *n, struct scope *s, s
         renamed = arena_array_of(b->a, str, t->n + 1);
         for (size_t i = 0; i < t->n; i++) renamed[i] = names->child[i]->text;
     }
-    add_scan(b, s, r, t->n, renamed, as, q1, q2);
-    *ret = leaf(b, r);
+    bind_add_scan(b, s, r, t->n, renamed, as, q1, q2);
+    *ret = bind_leaf(b, r);
     return NULL;
 }
 
@@ -405,7 +374,7 @@ static err *bind_table_call(struct binder *b, const struct ast *n, const struct 
     (void)n;
     r->call = x;
     for (size_t i = 0; i < r->n; i++) r->cols[i] = (struct rcol){.name = x->gen->fields[i].name, .type = x->gen->fields[i].type, .nullable = x->gen->fields[i].nullable};
-    *ret = leaf(b, r);
+    *ret = bind_leaf(b, r);
     return NULL;
 }
 
@@ -414,10 +383,10 @@ static err *bind_files(struct binder *b, const struct ast *n, const struct ast *
     if (!b->env->files) return unsupported(b, n, "read_files");
     TRY(b->env->files(b->env, call, &t));
     if (!t) return not_found(b, ast_get(call, SLOT_NAME));
-    struct rel *r = scan_rel(b, t, n, s->level);
-    *ret = leaf(b, r);
+    struct rel *r = bind_scan_rel(b, t, n, s->level);
+    *ret = bind_leaf(b, r);
     const struct ast *alias = ast_get(n, SLOT_ALIAS);
-    add_scan(b, s, r, t->n, NULL, alias ? alias->text : STR_NONE, STR_NONE, STR_NONE);
+    bind_add_scan(b, s, r, t->n, NULL, alias ? alias->text : STR_NONE, STR_NONE, STR_NONE);
     return NULL;
 }
 
@@ -561,6 +530,7 @@ err *bind_join_parts(struct binder *b, const struct ast *n, struct scope *ls, st
         for (size_t i = 0; i < from->n; i++) scope_add(b, out, from->cols[i]);
     }
     (void)first;
+    if (on) bind_note_condition(b, on);
     const char *word = join_word(n->text, on != NULL);
     if (!on && strcmp(word, "CROSS JOIN") != 0) on = bx_bool(b, true);
     *ret = join_of(b, l, r, word, on);

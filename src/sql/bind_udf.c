@@ -85,7 +85,9 @@ err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *
     TRY(too_deep(b, n));
     TRY(bind_params(c, f, n, &vars));
     buf *cap = sql_buf(b->a);
-    buf_fmt(cap, "%.*s%s%.*s%s%.*s(", STR_ARG(f->catalog), f->catalog.n ? "." : "", STR_ARG(f->schema), f->schema.n ? "." : "", STR_ARG(f->name));
+    ptrdiff_t mark = str_chr(f->catalog, SQL_MARK, 0);
+    str catalog = mark < 0 ? f->catalog : str_cut(f->catalog, (size_t)mark);
+    buf_fmt(cap, "%.*s%s%.*s%s%.*s(", STR_ARG(catalog), f->catalog.n ? "." : "", STR_ARG(f->schema), f->schema.n ? "." : "", STR_ARG(f->name));
     for (struct lvar *v = vars; v; v = v->next) {
         if (v != vars) buf_z(cap, ", ");
         caption(b, v->x, cap);

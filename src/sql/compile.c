@@ -25,6 +25,7 @@ err *sql_compile(struct sql_env *e, const struct ast *query, struct sql_compiled
     ret->tables = b.tables;
     ret->n_tables = b.n_tables;
     ret->deterministic = !b.nondet;
+    ret->secured = b.secured;
     return NULL;
 }
 

@@ -76,7 +76,9 @@ static void emit_rel(struct binder *b, struct bfrom *f, buf *out) {
     case RK_QUERY:
         if (r->lateral) buf_z(out, "LATERAL ");
         buf_c(out, '(');
+        if (r->query->barrier && b->stormy) buf_z(out, "SELECT * FROM (");
         emit_body(b, r->query, r->cols, out);
+        if (r->query->barrier && b->stormy) buf_z(out, ") AS b LIMIT 9223372036854775807");
         buf_fmt(out, ") AS t%u", r->id);
         buf_str(out, r->sample);
         return;

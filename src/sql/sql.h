@@ -43,6 +43,7 @@ struct sql_relation {
     str view_text;                        /* REL_VIEW, REL_TEMP_VIEW: the query's text … */
     str view_catalog, view_schema;        /* … and the names that it was made under */
     const struct ast *view_query;         /* or the parsed query */
+    bool definer;                         /* REL_VIEW: read with the rights of somebody else */
     str row_filter;                       /* SQL boolean expression over the columns, or empty */
     const str *masks;                     /* per column: SQL expression, or empty; NULL: none */
     void *scan;                           /* the engine's: table, location, snapshot */
@@ -133,7 +134,11 @@ struct sql_compiled {
     const struct sql_relation **tables;  /* every table that it reads */
     size_t n_tables;
     bool deterministic;
+    bool secured;                        /* a row filter, a mask or another's view is read: its plan tells of more than its rows */
 };
+
+/* The name under which UPDATE, DELETE and MERGE find the true values of a masked column of their target. */
+str sql_raw_name(arena *a, str column);
 
 /* Compiles an AST_QUERY (or a statement S_QUERY). */
 err *sql_compile(struct sql_env *e, const struct ast *query, struct sql_compiled *ret) BH_CHECK;

@@ -148,11 +148,8 @@ static err *find_by_uuid(const struct caller *c, str uuid, struct securable *ret
 }
 
 static err *check_plain(const struct caller *c, const struct securable *t) {
-    jval *columns, *v;
-    size_t i, n;
-    bool masked = t->table.row_filter.n > 0;
-    TRY(tables_columns(c, &t->table, &columns));
-    yyjson_arr_foreach(columns, i, n, v) masked |= yyjson_is_obj(json_get(v, "mask"));
+    bool masked;
+    TRY(tables_guarded(c, &t->table, &masked));
     if (masked)
         return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' has a row filter or column masks: its files are not given out.",
                        STR_ARG(t->full_name));
@@ -195,6 +192,7 @@ err *api_unity_catalog_temporary_path_credentials(struct req *r) {
     TRY(locations_url(r->a, arg_str(r, "url"), &url));
     TRY(locations_need(&c, url, need, &l));
     TRY(securable_need(&c, &l, PRIV_EXTERNAL_USE_LOCATION));
+    TRY(locations_check_tables(&c, url, need != PRIV_READ_FILES));
     TRY(locations_place(&c, url, &place));
     return put_temporary(r, url);
 }

@@ -193,6 +193,33 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     return NULL;
 }
 
+/* The masks of the target's columns, as control says them. */
+static void target_masks(struct dml_x *x) {
+    jval *v;
+    size_t i, n;
+    yyjson_arr_foreach(json_get(x->resolved, "columns"), i, n, v) {
+        ptrdiff_t c = json_get_str(v, "mask").n ? dml_column(x->rel->cols, x->rel->n, json_get_str(v, "name")) : -1;
+        if (c < 0) continue;
+        if (!x->masks) x->rel->masks = x->masks = arena_array_of(x->a, str, x->rel->n + 1);
+        x->masks[c] = json_get_str(v, "mask");
+    }
+}
+
+bool dml_is_guarded(jval *relation) {
+    jval *v;
+    size_t i, n;
+    bool guarded = json_get_str(relation, "row_filter").n > 0;
+    yyjson_arr_foreach(json_get(relation, "columns"), i, n, v) guarded |= json_get_str(v, "mask").n > 0;
+    return guarded;
+}
+
+bool dml_is_masked(const struct dml_x *x, str column) {
+    ptrdiff_t c = x->masks ? dml_column(x->rel->cols, x->rel->n, column) : -1;
+    return c >= 0 && x->masks[c].n > 0;
+}
+
+str dml_true_name(const struct dml_x *x, str column) { return dml_is_masked(x, column) ? sql_raw_name(x->a, column) : column; }
+
 err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) {
     TRY(plain_name(x, &name));
     x->target_name = name;
@@ -203,6 +230,7 @@ err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right)
         x->rel->schema = json_get_str(x->resolved, "schema");
         x->rel->name = json_get_str(x->resolved, "name");
         x->rel->row_filter = json_get_str(x->resolved, "row_filter");
+        target_masks(x);
         x->full_name = str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(x->rel->catalog), STR_ARG(x->rel->schema), STR_ARG(x->rel->name)));
     } else {
         x->full_name = dotted(x, name);

@@ -325,7 +325,7 @@ static err *assigned(struct dml_x *x, const struct sql_type *t, str *path, size_
     }
     str *parts = arena_array_of(x->a, str, depth + 1);
     if (alias.n) parts[0] = alias;
-    for (size_t k = 0; k < depth; k++) parts[k + (alias.n ? 1 : 0)] = path[k];
+    for (size_t k = 0; k < depth; k++) parts[k + (alias.n ? 1 : 0)] = k ? path[k] : dml_true_name(x, path[k]);
     *ret = ast_column(x->a, parts, depth + (alias.n ? 1 : 0));
     return NULL;
 }
@@ -409,7 +409,7 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (dml_feed(x)) {
         old = n;
         for (size_t i = 0; i < x->n; i++, n++) {
-            str parts[] = {alias, x->cols[i].name};
+            str parts[] = {alias, dml_true_name(x, x->cols[i].name)};
             ast_add(x->a, items, alias.n ? ast_column(x->a, parts, 2) : ast_column(x->a, parts + 1, 1));
         }
     }
@@ -471,7 +471,7 @@ static err *delete_some(struct dml_x *x, const struct ast *s, int64_t *count) {
     ast_add(x->a, items, dml_col(x->a, "_bh_row"));
     bool feed = dml_feed(x);
     for (size_t i = 0; feed && i < x->n; i++) {
-        str parts[] = {alias, x->cols[i].name};
+        str parts[] = {alias, dml_true_name(x, x->cols[i].name)};
         ast_add(x->a, items, alias.n ? ast_column(x->a, parts, 2) : ast_column(x->a, parts + 1, 1));
     }
     struct sql_compiled c;

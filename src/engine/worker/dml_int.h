@@ -33,6 +33,7 @@ struct dml_x {
     const struct ast *source_name; /* COPY INTO: the folder's name in the query … */
     struct sql_relation *source;   /* … and its files */
     jval *resolved;               /* control's answer for the target, or NULL */
+    str *masks;                   /* rel->masks: of the target as read, or NULL */
 
     /* what will be committed */
     action_list actions;
@@ -56,6 +57,11 @@ struct dml_x {
 /* ---- dml.c ---- */
 err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) BH_CHECK;
 err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, const struct ast *from, struct scan_table **ret, jval **ret_answer) BH_CHECK;
+/* Has a relation (control's answer) a row filter or masks? */
+bool dml_is_guarded(jval *relation);
+/* Statements see masked columns through their masks; what is written back takes the true values, under this name. */
+str dml_true_name(const struct dml_x *x, str column);
+bool dml_is_masked(const struct dml_x *x, str column);
 void dml_begin_commit(struct dml_x *x, const char *operation);
 /* Adds "key":"n", to the operation's metrics. */
 void dml_metric(struct dml_x *x, const char *key, int64_t n);

@@ -79,7 +79,7 @@ static err *no_column(struct merge *m, const struct ast *at, str name) {
 static err *update_value(struct merge *m, const struct ast *act, size_t col, struct ast **ret) {
     const struct sql_field *f = &m->x->cols[col];
     bool known = dml_column(m->x->t->cols, m->x->t->n, f->name) >= 0;
-    struct ast *keep = known ? qualified(m, m->target, f->name) : ast_new(m->x->a, AST_LIT_NULL, 0, 0);
+    struct ast *keep = known ? qualified(m, m->target, dml_true_name(m->x, f->name)) : ast_new(m->x->a, AST_LIT_NULL, 0, 0);
     if (ast_has(act, AST_F_ALL)) {
         bool there = source_column(m, f->name) >= 0;
         /* Without evolution every column must be in the source. */
@@ -153,7 +153,7 @@ static err *value_case(struct merge *m, size_t col, struct ast **ret) {
     }
     if (!c->n) {
         bool known = dml_column(m->x->t->cols, m->x->t->n, m->x->cols[col].name) >= 0;
-        *ret = known ? qualified(m, m->target, m->x->cols[col].name) : ast_new(m->x->a, AST_LIT_NULL, 0, 0);
+        *ret = known ? qualified(m, m->target, dml_true_name(m->x, m->x->cols[col].name)) : ast_new(m->x->a, AST_LIT_NULL, 0, 0);
         return NULL;
     }
     *ret = c;
@@ -293,7 +293,7 @@ static err *build(struct merge *m, int *of, size_t *old, struct sql_compiled *re
         *old = n;
         for (size_t i = 0; i < x->n; i++, n++) {
             bool known = dml_column(x->t->cols, x->t->n, x->cols[i].name) >= 0;
-            ast_add(a, items, known ? qualified(m, m->target, x->cols[i].name) : ast_new(a, AST_LIT_NULL, 0, 0));
+            ast_add(a, items, known ? qualified(m, m->target, dml_true_name(x, x->cols[i].name)) : ast_new(a, AST_LIT_NULL, 0, 0));
         }
     }
     return sql_compile(&x->env, dml_query(a, dml_select(a, items, joined(m), NULL)), ret);

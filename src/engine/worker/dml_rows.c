@@ -132,6 +132,10 @@ static void raise(struct dml_x *x, const char *cls, const char *k1, str v1, cons
         for (size_t i = 0; i < x->n; i++) {
             if (i) buf_z(out, ", ");
             scan_quote_text(str_of(arena_printf(x->a, "%s - %.*s : ", i ? "\n" : "", STR_ARG(x->cols[i].name))), out);
+            if (dml_is_masked(x, x->cols[i].name)) { /* who writes the row may not see it */
+                buf_z(out, ", '(masked)'");
+                continue;
+            }
             buf_z(out, ", coalesce(CAST(");
             scan_quote_ident(x->cols[i].name, out);
             buf_z(out, " AS VARCHAR), 'null')");

@@ -252,6 +252,10 @@ static err *take_schema(struct dml_x *x, const struct ast *from_name, const stru
     ast_set(x->a, from, SLOT_TIMESTAMP, ast_get(s, SLOT_TIMESTAMP));
     jval *answer;
     TRY(dml_open_name(x, from_name, "select", from, ret, &answer));
+    /* Files hold the rows that a filter hides and the values behind masks. */
+    if (ast_get(s, SLOT_CLONE) && dml_is_guarded(answer))
+        return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", from_name, x->d->text, "tableName", dml_z(x, from_name->child[from_name->n - 1]->text), "operation",
+                         "CLONE of a table with a row filter or column masks", NULL);
     const struct delta_metadata *source = &(*ret)->snap->metadata;
     m->partitions = source->partitions, m->n_partitions = source->n_partitions;
     for (size_t i = 0; i < source->config.n; i++)

@@ -136,9 +136,29 @@ static str state_in(const char *message) {
     return at && strlen(at) >= 15 ? str_n(at + 10, 5) : STR_NONE;
 }
 
-static void put_error(const err *e, buf *j) {
-    const char *message = err_msg(e);
-    str detail = str_trim(str_of(err_detail_of(e)));
+/* A resolver's marks (SQL_MARK, kind, digits, '.', seal) in names of messages are nobody's business. */
+static str without_marks(arena *a, str s) {
+    if (str_chr(s, SQL_MARK, 0) < 0 && str_find(s, STR("\\u0001")) < 0) return s;
+    buf b = {0};
+    for (size_t i = 0; i < s.n;) {
+        size_t skip = s.p[i] == SQL_MARK ? 1 : str_starts(str_from(s, i), STR("\\u0001")) ? 6 : 0;
+        if (!skip) {
+            buf_c(&b, s.p[i++]);
+            continue;
+        }
+        for (i += skip + 1; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++) {}
+        if (i < s.n && s.p[i] == '.') i++;
+        for (size_t k = 0; k < 32 && i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')); k++) i++;
+    }
+    str r = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return r;
+}
+
+static void put_error(arena *a, const err *e, buf *j) {
+    str clean = without_marks(a, str_of(err_msg(e)));
+    const char *message = arena_strndup(a, clean.p, clean.n);
+    str detail = without_marks(a, str_trim(str_of(err_detail_of(e))));
     bool ours = detail.n > 2 && detail.p[0] == '{' && detail.p[detail.n - 1] == '}';
     buf_z(j, "\"error\":{\"message\":");
     buf_json_str(j, str_of(message));
@@ -162,7 +182,7 @@ static void send_failed(struct run *r, err *e) {
     err *told = statement_check(r->st);
     buf j = {0};
     buf_fmt(&j, "{\"timed_out\":%s,\"statement_type\":\"%s\",", end == STATEMENT_TIMED_OUT ? "true" : "false", r->type);
-    put_error(told ? told : e, &j);
+    put_error(r->a, told ? told : e, &j);
     buf_c(&j, '}');
     if (err_code_of(told ? told : e) == ERR_INTERNAL_ERROR) log_error("a statement failed by our fault", lf_err(told ? told : e));
     statement_send(r->st, end == STATEMENT_CANCELED ? "canceled" : "failed", buf_view(&j));

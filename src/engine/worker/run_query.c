@@ -84,9 +84,18 @@ static err *read_columns(struct run *r, jval *list, struct sql_relation *rel, bo
     }
     if (!any || !masks) return NULL;
     str *by_column = arena_array_of(r->a, str, rel->n); /* the snapshot's order may be another */
-    for (size_t k = 0; k < rel->n; k++)
-        for (size_t c = 0; c < count; c++)
-            if (str_ieq(rel->cols[k].name, cols[c].name)) by_column[k] = mask[c];
+    for (size_t k = 0; k < rel->n; k++) {
+        bool known = false;
+        for (size_t c = 0; c < count; c++) {
+            if (!str_ieq(rel->cols[k].name, cols[c].name)) continue;
+            known = true;
+            by_column[k] = mask[c];
+        }
+        /* An older version's column of another name may be what is masked today. */
+        if (!known)
+            return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", NULL, STR_NONE, "tableName", arena_strndup(r->a, rel->name.p, rel->name.n), "operation",
+                             "time travel to a version with other columns while columns are masked", NULL);
+    }
     rel->masks = by_column;
     return NULL;
 }
@@ -133,6 +142,7 @@ static err *read_relation(struct run *r, jval *v, const struct ast *from, struct
         jval *w = json_get(v, "view");
         rel->kind = REL_VIEW;
         rel->view_text = json_get_str(w, "text");
+        rel->definer = yyjson_get_bool(json_get(w, "definer"));
         rel->view_catalog = json_get_str(w, "catalog");
         rel->view_schema = json_get_str(w, "schema");
     } else if (str_eqz(kind, "rows")) {
