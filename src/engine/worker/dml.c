@@ -298,6 +298,7 @@ static void put_info(struct dml_x *x, buf *q) {
     buf_fmt(&info, ",\"operationParameters\":%.*s,\"isolationLevel\":\"%s\",\"isBlindAppend\":%s,\"operationMetrics\":{%.*s},\"engineInfo\":"
             "\"Boathouse\"", STR_ARG(x->parameters.n ? x->parameters : STR("{}")),
             !x->data_change ? "SnapshotIsolation" : "WriteSerializable", x->blind_append ? "true" : "false", STR_ARG(buf_view(&x->metrics)));
+    if (x->t) buf_fmt(&info, ",\"readVersion\":%lld", (long long)x->t->snap->version);
     if (x->d->user.n) buf_z(&info, ",\"userName\":"), buf_json_str(&info, x->d->user);
     buf_c(&info, '}');
     buf_z(q, ",\"info\":");
@@ -482,6 +483,7 @@ static const struct {
     {"vacuum", AST_COMMAND, false, dml_vacuum}, {"restore", AST_COMMAND, false, dml_restore},
     {"truncate_table", AST_COMMAND, true, dml_truncate}, {"describe_history", AST_COMMAND, false, dml_history},
     {"describe_detail", AST_COMMAND, false, dml_detail}, {"copy_into", AST_COMMAND, true, dml_copy_into},
+    {"convert_to_delta", AST_COMMAND, false, dml_convert},
 };
 
 static const size_t n_runners = sizeof(runners) / sizeof(runners[0]);

@@ -259,17 +259,6 @@ static err *widen_field(struct edit *e, struct fields *f, size_t i) {
     return NULL;
 }
 
-static str set_meta(struct dml_x *x, str metadata, const char *key, str value) {
-    jval *v = NULL;
-    err *bad = metadata.n ? json_parse(x->a, metadata, false, &v) : NULL;
-    err_free(bad);
-    jdoc *d = json_doc(x->a);
-    jmut *o = v && !bad ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d);
-    yyjson_mut_obj_remove_key(o, key);
-    if (value.p) json_put_str(d, o, key, value);
-    return yyjson_mut_obj_size(o) ? json_text(x->a, o) : STR_NONE;
-}
-
 static err *check_no_nulls(struct edit *e, str column) {
     buf q = {0};
     struct scan_files_ask all = {.files = e->x->t->snap->files, .n = e->x->t->snap->n_files};
@@ -290,7 +279,7 @@ static err *simple_change(struct edit *e, struct fields *f, size_t i) {
     const struct ast *w = e->what;
     if (str_eqz(w->text, "comment")) {
         c->comment = ast_get(w, SLOT_COMMENT)->text;
-        c->metadata = set_meta(e->x, c->metadata, "comment", c->comment);
+        c->metadata = dml_set_meta(e->x, c->metadata, "comment", c->comment);
     } else if (str_eqz(w->text, "position")) {
         return place(e, f, i);
     } else if (str_eqz(w->text, "set_not_null")) {
@@ -301,9 +290,9 @@ static err *simple_change(struct edit *e, struct fields *f, size_t i) {
     } else if (str_eqz(w->text, "set_default")) {
         const struct ast *d = ast_get(w, SLOT_DEFAULT);
         str text = e->x->d->text;
-        c->metadata = set_meta(e->x, c->metadata, "CURRENT_DEFAULT", d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"));
+        c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"));
     } else if (str_eqz(w->text, "drop_default")) {
-        c->metadata = set_meta(e->x, c->metadata, "CURRENT_DEFAULT", STR_NONE);
+        c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", STR_NONE);
     }
     return NULL;
 }
@@ -345,7 +334,7 @@ static err *change_hive(struct edit *e, struct fields *f, size_t i) {
         TRY(widen_field(e, f, i));
     }
     f->p[i].name = fresh.name;
-    if (ast_get(def, SLOT_COMMENT)) f->p[i].comment = fresh.comment, f->p[i].metadata = set_meta(e->x, f->p[i].metadata, "comment", fresh.comment);
+    if (ast_get(def, SLOT_COMMENT)) f->p[i].comment = fresh.comment, f->p[i].metadata = dml_set_meta(e->x, f->p[i].metadata, "comment", fresh.comment);
     e->what = def;
     return place(e, f, i);
 }

@@ -119,6 +119,27 @@ err *dml_write(struct dml_x *x, const struct dml_write *w) BH_CHECK;
 /* Text of a value of a partition column, as the log has it: DuckDB expression. */
 void dml_partition_text(const struct sql_type *t, str ref, buf *out);
 
+/* ---- dml_stats.c ---- */
+/* What is known of a leaf column of a file, as text. */
+struct dml_leaf {
+    str path;                  /* names in the file joined by '\0' */
+    str min, max;              /* p NULL: none */
+    int64_t nulls;             /* -1: not told */
+    bool nan;                  /* there may be a NaN, which is above all numbers */
+};
+struct dml_out_file {
+    str path;
+    int64_t rows, size;
+    struct dml_leaf *leaves;
+    size_t n;
+    str *keys;                 /* partition values by number, p NULL: NULL */
+};
+/* The statistics of a file of the table's columns, as the log's JSON. */
+str dml_stats_text(struct dml_x *x, const struct dml_out_file *f);
+/* Reads files of a table whose columns are x's and tells of each the rows and leaves, in the order given; `whole`: also
+ * rows that are deleted (bounds of what the file holds). */
+err *dml_stats_read(struct dml_x *x, struct scan_table *t, const struct delta_file *const *files, size_t n, bool whole, struct dml_out_file *ret) BH_CHECK;
+
 /* ---- dml_change.c ---- */
 /* Takes rows out of files. `table` is a temporary table with _bh_file, _bh_row and _bh_action ('u', 'd', 'i'); rows of 'u' and 'd'
  * go. Adds removes, vectors, rewritten files. */
@@ -135,6 +156,8 @@ err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH
 err *dml_set_schema(struct dml_x *x, const struct sql_field *cols, size_t n) BH_CHECK;
 /* A copy of the metadata that may be changed; marks it changed. */
 struct delta_metadata *dml_change_metadata(struct dml_x *x);
+/* A field's metadata (a JSON object's text) with a key set, or without it (value STR_NONE). STR_NONE: nothing is left. */
+str dml_set_meta(struct dml_x *x, str metadata, const char *key, str value);
 /* Features that properties and types ask for; marks the protocol changed if it is. */
 err *dml_set_features(struct dml_x *x) BH_CHECK;
 /* Adds what a source has more (schema evolution). */
@@ -152,6 +175,9 @@ err *dml_detail(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH
 
 /* ---- dml_copy.c ---- */
 err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
+/* ---- dml_convert.c ---- */
+err *dml_convert(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;

@@ -21,6 +21,55 @@ struct delta_metadata *dml_change_metadata(struct dml_x *x) {
     return m;
 }
 
+/* ---- lengths of texts ---- */
+
+#define TEXT_TYPE "__CHAR_VARCHAR_TYPE_STRING"
+
+str dml_set_meta(struct dml_x *x, str metadata, const char *key, str value) {
+    jval *v = NULL;
+    err *bad = metadata.n ? json_parse(x->a, metadata, false, &v) : NULL;
+    err_free(bad);
+    jdoc *d = json_doc(x->a);
+    jmut *o = v && !bad ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d);
+    yyjson_mut_obj_remove_key(o, key);
+    if (value.p) json_put_str(d, o, key, value);
+    return yyjson_mut_obj_size(o) ? json_text(x->a, o) : STR_NONE;
+}
+
+/* char(n) and varchar(n) as strings, everywhere in the type; the same type if there are none. */
+static const struct sql_type *as_strings(struct dml_x *x, const struct sql_type *t) {
+    if (t->kind == TY_CHAR || t->kind == TY_VARCHAR) return sql_type_of(TY_STRING);
+    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+    *r = *t;
+    bool any = false;
+    if (t->elem) any |= (r->elem = as_strings(x, t->elem)) != t->elem;
+    if (t->key) any |= (r->key = as_strings(x, t->key)) != t->key;
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, t->n + 1);
+    for (size_t i = 0; i < t->n; i++) {
+        f[i] = t->fields[i];
+        any |= (f[i].type = as_strings(x, t->fields[i].type)) != t->fields[i].type;
+    }
+    if (t->n) r->fields = f;
+    return any ? r : t;
+}
+
+/* The log knows strings only; what a column's type was declared as stands in its metadata. */
+static const struct sql_field *plain_texts(struct dml_x *x, const struct sql_field *cols, size_t n) {
+    struct sql_field *r = arena_array_of(x->a, struct sql_field, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        r[i] = cols[i];
+        r[i].type = as_strings(x, cols[i].type);
+        bool had = str_find(cols[i].metadata, STR(TEXT_TYPE)) >= 0;
+        if (r[i].type == cols[i].type && !had) continue;
+        buf text = {0};
+        if (r[i].type != cols[i].type) sql_type_write(cols[i].type, &text);
+        str metadata = cols[i].metadata;
+        if (!metadata.n && cols[i].comment.n) metadata = dml_set_meta(x, STR_NONE, "comment", cols[i].comment);
+        r[i].metadata = dml_set_meta(x, metadata, TEXT_TYPE, text.n ? dml_take(x, &text) : STR_NONE);
+    }
+    return r;
+}
+
 /* ---- column mapping ---- */
 
 static bool mapped(const struct delta_metadata *m) { return !str_eqz(delta_mapping_mode(m), "none"); }
@@ -90,7 +139,7 @@ err *dml_set_schema(struct dml_x *x, const struct sql_field *cols, size_t n) {
         cols = map_fields(x, cols, n, &max, keep);
         delta_map_set(x->a, &m->config, STR("delta.columnMapping.maxColumnId"), str_of(arena_printf(x->a, "%lld", (long long)max)), false);
     }
-    struct sql_type all = {.kind = TY_STRUCT, .fields = cols, .n = n};
+    struct sql_type all = {.kind = TY_STRUCT, .fields = plain_texts(x, cols, n), .n = n};
     buf b = {0};
     sql_type_write_json(&all, &b);
     m->schema = dml_take(x, &b);

@@ -29,7 +29,7 @@ static int64_t number(const struct ast *n) {
 }
 
 /* The field's metadata as Delta keeps it. */
-static str column_metadata(struct dml_x *x, const struct ast *def, const struct sql_type *type) {
+static str column_metadata(struct dml_x *x, const struct ast *def) {
     jdoc *d = json_doc(x->a);
     jmut *o = yyjson_mut_obj(d);
     const struct ast *comment = ast_get(def, SLOT_COMMENT), *value = ast_get(def, SLOT_DEFAULT), *generated = ast_get(def, SLOT_GENERATED);
@@ -43,12 +43,6 @@ static str column_metadata(struct dml_x *x, const struct ast *def, const struct 
         json_put_int(d, o, "delta.identity.start", number(identity->child[0]));
         json_put_int(d, o, "delta.identity.step", number(identity->child[1]));
         json_put_bool(d, o, "delta.identity.allowExplicitInsert", identity->op == 'd');
-        n++;
-    }
-    if (type->kind == TY_CHAR || type->kind == TY_VARCHAR) {
-        buf b = {0};
-        sql_type_write(type, &b);
-        json_put_str(d, o, "__CHAR_VARCHAR_TYPE_STRING", dml_take(x, &b));
         n++;
     }
     return n ? json_text(x->a, o) : STR_NONE;
@@ -69,7 +63,7 @@ err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret
     const struct ast *constraints = ast_get(def, SLOT_CONSTRAINTS);
     for (uint32_t i = 0; constraints && i < constraints->n; i++)
         if (constraints->child[i]->op == 'p') ret->nullable = false;
-    ret->metadata = column_metadata(x, def, ret->type);
+    ret->metadata = column_metadata(x, def);
     return NULL;
 }
 

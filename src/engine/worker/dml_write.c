@@ -15,27 +15,12 @@
 #include <unistd.h>
 
 #include "delta/partition.h"
-#include "delta/stats.h"
 #include "engine/worker/dml_int.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/rand.h"
 
 /* ---- what COPY returns ---- */
-
-struct leaf {
-    str path;                  /* parts joined by '\0' */
-    str min, max;              /* p NULL: none */
-    int64_t nulls;             /* -1: not told */
-};
-
-struct out_file {
-    str path;
-    int64_t rows, size;
-    struct leaf *leaves;
-    size_t n;
-    str *keys;                 /* partition values by number, p NULL: NULL */
-};
 
 static str text_at(arena *a, duckdb_vector v, idx_t i) {
     uint64_t *valid = duckdb_vector_get_validity(v);
@@ -66,7 +51,7 @@ static str leaf_path(arena *a, str quoted) {
     return s;
 }
 
-static void read_leaf(arena *a, duckdb_vector map, idx_t row, struct leaf *leaf) {
+static void read_leaf(arena *a, duckdb_vector map, idx_t row, struct dml_leaf *leaf) {
     duckdb_list_entry e = ((duckdb_list_entry *)duckdb_vector_get_data(map))[row];
     duckdb_vector kv = duckdb_list_vector_get_child(map);
     duckdb_vector k = duckdb_struct_vector_get_child(kv, 0), v = duckdb_struct_vector_get_child(kv, 1);
@@ -75,11 +60,12 @@ static void read_leaf(arena *a, duckdb_vector map, idx_t row, struct leaf *leaf)
         str key = text_at(a, k, i), value = text_at(a, v, i);
         if (str_eqz(key, "min")) leaf->min = value;
         if (str_eqz(key, "max")) leaf->max = value;
+        if (str_eqz(key, "has_nan")) leaf->nan = str_eqz(value, "true");
         if (str_eqz(key, "null_count") && value.p) (void)str_to_i64(value, &leaf->nulls);
     }
 }
 
-static void read_file_row(arena *a, duckdb_data_chunk chunk, idx_t row, size_t n_parts, struct out_file *f) {
+static void read_file_row(arena *a, duckdb_data_chunk chunk, idx_t row, size_t n_parts, struct dml_out_file *f) {
     f->path = text_at(a, duckdb_data_chunk_get_vector(chunk, 0), row);
     f->rows = (int64_t)((uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1)))[row];
     f->size = (int64_t)((uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2)))[row];
@@ -87,9 +73,9 @@ static void read_file_row(arena *a, duckdb_data_chunk chunk, idx_t row, size_t n
     duckdb_list_entry e = ((duckdb_list_entry *)duckdb_vector_get_data(stats))[row];
     duckdb_vector kv = duckdb_list_vector_get_child(stats);
     duckdb_vector k = duckdb_struct_vector_get_child(kv, 0), v = duckdb_struct_vector_get_child(kv, 1);
-    f->leaves = arena_array_of(a, struct leaf, e.length + 1);
+    f->leaves = arena_array_of(a, struct dml_leaf, e.length + 1);
     for (idx_t i = e.offset; i < e.offset + e.length; i++) {
-        struct leaf *leaf = &f->leaves[f->n++];
+        struct dml_leaf *leaf = &f->leaves[f->n++];
         leaf->path = leaf_path(a, text_at(a, k, i));
         read_leaf(a, v, i, leaf);
     }
@@ -106,7 +92,7 @@ static void read_file_row(arena *a, duckdb_data_chunk chunk, idx_t row, size_t n
     }
 }
 
-typedef vec_of(struct out_file) file_list;
+typedef vec_of(struct dml_out_file) file_list;
 
 static err *run_copy(struct dml_x *x, str sql, size_t n_parts, file_list *ret) {
     duckdb_result r;
@@ -119,134 +105,12 @@ static err *run_copy(struct dml_x *x, str sql, size_t n_parts, file_list *ret) {
     }
     for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(r)); duckdb_destroy_data_chunk(&chunk))
         for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
-            struct out_file f = {0};
+            struct dml_out_file f = {0};
             read_file_row(x->a, chunk, i, n_parts, &f);
             vec_push(ret, f);
         }
     duckdb_destroy_result(&r);
     return NULL;
-}
-
-/* ---- statistics ---- */
-
-static const struct leaf *leaf_of(const struct out_file *f, str path) {
-    for (size_t i = 0; i < f->n; i++)
-        if (str_eq(f->leaves[i].path, path)) return &f->leaves[i];
-    return NULL;
-}
-
-/* "2024-01-01 10:20:30.123456+00" → "2024-01-01T10:20:30.123Z", cut to milliseconds. */
-static bool put_time(str v, bool zone, buf *out) {
-    int64_t us;
-    str t = v;
-    if (zone && t.n > 3 && (t.p[t.n - 3] == '+' || t.p[t.n - 3] == '-')) t = str_cut(t, t.n - 3);
-    if (!delta_time_of_text(t, &us) || t.n < 19) return false;
-    int ms = (int)(((us % 1000000) + 1000000) % 1000000 / 1000);
-    buf_fmt(out, "\"%.10s", t.p);
-    buf_fmt(out, "T%.8s.%03d%s\"", t.p + 11, ms, zone ? "Z" : "");
-    return true;
-}
-
-static bool put_bound(const struct sql_type *t, str v, bool max, buf *out) {
-    double f;
-    if (!v.p) return false;
-    switch (t->kind) {
-    case TY_TINYINT:
-    case TY_SMALLINT:
-    case TY_INT:
-    case TY_BIGINT:
-    case TY_DECIMAL: buf_str(out, v); return v.n > 0;
-    case TY_FLOAT:
-    case TY_DOUBLE:
-        if (!str_to_f64(v, &f) || f - f != 0) return false;
-        buf_str(out, v);
-        return true;
-    case TY_DATE:
-        if (v.n != 10) return false;
-        buf_json_str(out, v);
-        return true;
-    case TY_TIMESTAMP: return put_time(v, true, out);
-    case TY_TIMESTAMP_NTZ: return put_time(v, false, out);
-    case TY_STRING:
-    case TY_CHAR:
-    case TY_VARCHAR: {
-        buf cut = {0};
-        bool has = str_is_utf8(v);
-        if (has && max) has = delta_stats_max(v, &cut);
-        if (has && !max) delta_stats_min(v, &cut);
-        if (has) buf_json_str(out, buf_view(&cut));
-        buf_free(&cut);
-        return has;
-    }
-    default: return false;
-    }
-}
-
-enum which { MINS, MAXS, NULLS };
-
-struct stats_of {
-    struct dml_x *x;
-    const struct out_file *f;
-    bool mapped;
-    int left;              /* leaf columns that still get statistics */
-};
-
-/* {"a":1,"s":{"b":2}} of one kind; false: empty. `path` has the parts above, each ended by '\0'. */
-static bool put_level(struct stats_of *s, const struct sql_field *fields, size_t n, str path, enum which w, buf *out) {
-    bool any = false;
-    buf_c(out, '{');
-    for (size_t i = 0; i < n; i++) {
-        const struct sql_field *f = &fields[i];
-        if (!path.n && dml_is_partition(s->x->metadata, f->name)) continue;
-        str name = s->mapped ? scan_physical(s->x->a, f) : f->name;
-        buf p = {0}, value = {0};
-        buf_str(&p, path), buf_str(&p, name);
-        bool has = false;
-        if (f->type->kind == TY_STRUCT) {
-            buf_c(&p, '\0');
-            has = s->left > 0 && put_level(s, f->type->fields, f->type->n, buf_view(&p), w, &value);
-        } else if (s->left-- > 0) {
-            const struct leaf *leaf = leaf_of(s->f, buf_view(&p));
-            if (leaf && w == NULLS && leaf->nulls >= 0) has = true, buf_fmt(&value, "%lld", (long long)leaf->nulls);
-            if (leaf && w != NULLS) has = put_bound(f->type, w == MINS ? leaf->min : leaf->max, w == MAXS, &value);
-        }
-        if (has) {
-            if (any) buf_c(out, ',');
-            buf_json_str(out, name);
-            buf_c(out, ':');
-            buf_str(out, buf_view(&value));
-            any = true;
-        }
-        buf_free(&p), buf_free(&value);
-    }
-    buf_c(out, '}');
-    return any;
-}
-
-static int indexed_columns(struct dml_x *x) {
-    int64_t n;
-    str s = delta_map_get(&x->metadata->config, STR("delta.dataSkippingNumIndexedCols"));
-    if (s.n && str_to_i64(s, &n)) return n < 0 || n > 100000 ? 100000 : (int)n;
-    return 32;
-}
-
-static str stats_text(struct dml_x *x, const struct out_file *f) {
-    static const struct {
-        const char *key;
-        enum which w;
-    } parts[] = {{"minValues", MINS}, {"maxValues", MAXS}, {"nullCount", NULLS}};
-    buf b = {0};
-    buf_fmt(&b, "{\"numRecords\":%lld", (long long)f->rows);
-    for (size_t i = 0; i < 3; i++) {
-        struct stats_of s = {x, f, !str_eqz(delta_mapping_mode(x->metadata), "none"), indexed_columns(x)};
-        buf level = {0};
-        (void)put_level(&s, x->cols, x->n, STR(""), parts[i].w, &level);
-        buf_fmt(&b, ",\"%s\":%.*s", parts[i].key, STR_ARG(buf_view(&level)));
-        buf_free(&level);
-    }
-    if (delta_has_feature(x->protocol, "deletionVectors")) buf_z(&b, ",\"tightBounds\":true");
-    buf_c(&b, '}');
-    return dml_take(x, &b);
 }
 
 /* ---- the COPY ---- */
@@ -370,7 +234,7 @@ static err *sync_file(const char *path) {
 }
 
 /* Into its place, synced; the action for the log. */
-static err *place(struct dml_x *x, const struct dml_write *w, struct out_file *f, size_t number, const char *uuid, bool move) {
+static err *place(struct dml_x *x, const struct dml_write *w, struct dml_out_file *f, size_t number, const char *uuid, bool move) {
     const struct delta_metadata *m = x->metadata;
     struct delta_map values = {0};
     bool mapped = !str_eqz(delta_mapping_mode(m), "none");
@@ -398,7 +262,7 @@ static err *place(struct dml_x *x, const struct dml_write *w, struct out_file *f
     add->file.size = f->size;
     add->file.mtime_ms = clock_now() / 1000;
     add->file.data_change = w->cdc ? false : w->data_change;
-    if (!w->cdc) add->file.stats = stats_text(x, f);
+    if (!w->cdc) add->file.stats = dml_stats_text(x, f);
     if (w->cdc) {
         x->cdc_files++;
     } else {

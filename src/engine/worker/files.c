@@ -58,20 +58,18 @@ err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, s
  * A log is made up in memory: its metadata from the first file's footer, an add for each file, partition values from folders
  * named a=b. Then everything that holds for tables (groups of schemas, missing columns, skipping, _metadata) holds for them. */
 
-static const struct sql_type *type_of_node(arena *a, const struct footer_node *n);
-
 static const struct sql_type *struct_of_node(arena *a, const struct footer_node *n) {
     struct sql_type *t = arena_new_of(a, struct sql_type);
     struct sql_field *f = arena_array_of(a, struct sql_field, n->n + 1);
-    for (size_t i = 0; i < n->n; i++) f[i] = (struct sql_field){.name = n->child[i].name, .type = type_of_node(a, &n->child[i]), .nullable = true};
+    for (size_t i = 0; i < n->n; i++) f[i] = (struct sql_field){.name = n->child[i].name, .type = scan_type_of_node(a, &n->child[i]), .nullable = true};
     *t = (struct sql_type){.kind = TY_STRUCT, .fields = f, .n = n->n};
     return t;
 }
 
-static const struct sql_type *type_of_node(arena *a, const struct footer_node *n) {
+const struct sql_type *scan_type_of_node(arena *a, const struct footer_node *n) {
     const struct footer_node *k, *v;
-    if ((v = footer_element(n))) return sql_array(a, type_of_node(a, v), true);
-    if (footer_map(n, &k, &v)) return sql_map(a, type_of_node(a, k), type_of_node(a, v), true);
+    if ((v = footer_element(n))) return sql_array(a, scan_type_of_node(a, v), true);
+    if (footer_map(n, &k, &v)) return sql_map(a, scan_type_of_node(a, k), scan_type_of_node(a, v), true);
     if (n->logical == LOG_VARIANT) return sql_type_of(TY_VARIANT);
     if (n->logical == LOG_DECIMAL && n->precision <= 38) return sql_decimal(a, n->precision, n->scale);
     switch (n->phys) {
@@ -178,7 +176,7 @@ err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_
 }
 
 /* Values of folders a=b on the way to a file. */
-static struct delta_map folder_values(arena *a, str path) {
+struct delta_map scan_folder_values(arena *a, str path) {
     struct delta_map m = {0};
     str part;
     while (str_split(&path, '/', &part)) {
@@ -205,11 +203,11 @@ static bool all_numbers(const struct delta_map *maps, size_t n, str key) {
 
 static void made_up_log(struct scan_ctx *c, const struct footer *foot, const str *files, size_t n, buf *out) {
     struct delta_map *values = arena_array_of(c->a, struct delta_map, n + 1);
-    for (size_t i = 0; i < n; i++) values[i] = folder_values(c->a, files[i]);
+    for (size_t i = 0; i < n; i++) values[i] = scan_folder_values(c->a, files[i]);
     struct sql_field *f = arena_array_of(c->a, struct sql_field, foot->root.n + values[0].n + 1);
     size_t k = 0;
     for (size_t i = 0; i < foot->root.n; i++)
-        f[k++] = (struct sql_field){.name = foot->root.child[i].name, .type = type_of_node(c->a, &foot->root.child[i]), .nullable = true};
+        f[k++] = (struct sql_field){.name = foot->root.child[i].name, .type = scan_type_of_node(c->a, &foot->root.child[i]), .nullable = true};
     struct delta_action meta = {.kind = DELTA_METADATA}, proto = {.kind = DELTA_PROTOCOL};
     meta.metadata.id = STR("files"), meta.metadata.created_ms = -1;
     meta.metadata.partitions = arena_array_of(c->a, str, values[0].n + 1);

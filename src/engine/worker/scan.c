@@ -345,6 +345,44 @@ static err *snapshot_of(struct scan_ctx *c, const struct delta_fs *fs, struct sc
     return e;
 }
 
+/* The declared type over the log's: strings become char(n) or varchar(n) where it says so, all else stays. */
+static const struct sql_type *declared(arena *a, const struct sql_type *t, const struct sql_type *d) {
+    if (t->kind == TY_STRING && (d->kind == TY_CHAR || d->kind == TY_VARCHAR)) return d;
+    if (t->kind != d->kind || t->n != d->n) return t;
+    struct sql_type *r = arena_new_of(a, struct sql_type);
+    *r = *t;
+    if (t->elem) r->elem = declared(a, t->elem, d->elem);
+    if (t->key) r->key = declared(a, t->key, d->key);
+    struct sql_field *f = arena_array_of(a, struct sql_field, t->n + 1);
+    for (size_t i = 0; i < t->n; i++) {
+        f[i] = t->fields[i];
+        f[i].type = declared(a, t->fields[i].type, d->fields[i].type);
+    }
+    if (t->n) r->fields = f;
+    return r;
+}
+
+static const struct sql_field *declared_columns(arena *a, const struct sql_field *cols, size_t n) {
+    struct sql_field *r = NULL;
+    for (size_t i = 0; i < n; i++) {
+        jval *v;
+        const struct sql_type *type;
+        if (!cols[i].metadata.n || str_find(cols[i].metadata, STR("__CHAR_VARCHAR_TYPE_STRING")) < 0) continue;
+        err *e = json_parse(a, cols[i].metadata, false, &v);
+        if (!e) e = sql_type_parse(a, json_get_str(v, "__CHAR_VARCHAR_TYPE_STRING"), &type);
+        if (e) {
+            err_free(e);
+            continue;
+        }
+        if (!r) {
+            r = arena_array_of(a, struct sql_field, n + 1);
+            memcpy(r, cols, n * sizeof(*r));
+        }
+        r[i].type = declared(a, cols[i].type, type);
+    }
+    return r ? r : cols;
+}
+
 err *scan_set_columns(struct scan_table *t) {
     arena *a = t->ctx->a;
     jval *v;
@@ -352,7 +390,7 @@ err *scan_set_columns(struct scan_table *t) {
     TRY(json_parse(a, t->snap->metadata.schema, false, &v));
     TRY(sql_type_read_json(a, v, &schema));
     if (schema->kind != TY_STRUCT) return delta_error("DELTA_LOG_FILE_MALFORMED", "The table's schema is not a struct.");
-    t->cols = schema->fields, t->n = schema->n;
+    t->cols = declared_columns(a, schema->fields, schema->n), t->n = schema->n;
     return NULL;
 }
 

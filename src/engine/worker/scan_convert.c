@@ -63,6 +63,7 @@ static bool same(struct scan_conv *v, const struct footer_node *n, const struct 
     case TY_STRUCT:
     case TY_VARIANT:
     case TY_OBJECT:
+    case TY_CHAR:
     case TY_VOID: return false;
     case TY_ARRAY: return (e = footer_element(n)) && same(v, e, t->elem);
     case TY_MAP: return footer_map(n, &k, &e) && same(v, k, t->key) && same(v, e, t->elem);
@@ -110,6 +111,11 @@ static void struct_of(struct scan_conv *v, str ref, const struct footer_node *n,
     buf_z(out, ") END");
 }
 
+/* Texts of char(n) are as long as they were declared, whoever wrote them. */
+void scan_pad(str ref, const struct sql_type *t, buf *out) {
+    buf_fmt(out, "CASE WHEN length(%.*s) < %d THEN rpad(%.*s, %d, ' ') ELSE %.*s END", STR_ARG(ref), t->length, STR_ARG(ref), t->length, STR_ARG(ref));
+}
+
 static void primitive(str ref, const struct footer_node *n, const struct sql_type *t, buf *out) {
     buf have = {0};
     footer_duckdb_type(n, &have);
@@ -117,7 +123,9 @@ static void primitive(str ref, const struct footer_node *n, const struct sql_typ
     bool naive = str_eqz(str_n(have.p, have.n - 1), "TIMESTAMP"), zoned = str_starts(str_n(have.p, have.n), STR("TIMESTAMP WITH"));
     bool blob = str_eqz(str_n(have.p, have.n - 1), "BLOB"), text = str_eqz(str_n(have.p, have.n - 1), "VARCHAR");
     buf_free(&have);
-    if ((naive && t->kind == TY_TIMESTAMP) || (zoned && t->kind == TY_TIMESTAMP_NTZ)) {
+    if (text && t->kind == TY_CHAR) {
+        scan_pad(ref, t, out);
+    } else if ((naive && t->kind == TY_TIMESTAMP) || (zoned && t->kind == TY_TIMESTAMP_NTZ)) {
         buf_fmt(out, "timezone('UTC', %.*s)", STR_ARG(ref));
     } else if (blob && sql_is_text(t)) {
         buf_fmt(out, "decode(%.*s)", STR_ARG(ref));

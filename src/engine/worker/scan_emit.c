@@ -70,8 +70,8 @@ static void part_keys(struct emit *e) {
 /* Text of a partition value (a literal, or a VARCHAR expression) as the column's type. */
 static void part_cast(str text, const struct sql_type *t, buf *out) {
     switch (t->kind) {
+    case TY_CHAR: scan_pad(text, t, out); return;
     case TY_STRING:
-    case TY_CHAR:
     case TY_VARCHAR: buf_str(out, text); return;
     case TY_BINARY: buf_fmt(out, "encode(%.*s)", STR_ARG(text)); return;
     default:

@@ -54,6 +54,8 @@ struct scan_conv {
     int vars;          /* names of lambda variables so far */
 };
 void scan_convert(struct scan_conv *v, str ref, const struct footer_node *node, const struct sql_type *type, buf *out);
+/* A text expression as a value of char(n): padded with blanks. */
+void scan_pad(str ref, const struct sql_type *t, buf *out);
 /* The child of a group that a field is stored in, or NULL. */
 const struct footer_node *scan_find_node(struct scan_conv *v, const struct footer_node *group, const struct sql_field *f);
 /* The reverse, for writing: our form → names and forms of files. */
@@ -63,6 +65,10 @@ void scan_unconvert(struct scan_conv *v, str ref, const struct sql_type *type, b
 err *scan_set_columns(struct scan_table *t) BH_CHECK;
 /* files.c: files under a user's path, which may be a folder or have '*' and '?'. */
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) BH_CHECK;
+/* The type of the dialect that a column of a Parquet file has. */
+const struct sql_type *scan_type_of_node(arena *a, const struct footer_node *n);
+/* Values of folders a=b on the way to a file, decoded; the folder of NULL is null. */
+struct delta_map scan_folder_values(arena *a, str path);
 err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) BH_CHECK;
 /* files_text.c: csv, json, text, binaryFile with options (pairs of name and text). schema: a struct type or NULL. */
 err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_type *schema, const struct delta_pair *options, size_t n_options,

@@ -5,6 +5,7 @@
  *
  *   deltasql ROOT run < SQL            statements separated by ';' at line ends; rows or the error's class are printed
  *   deltasql ROOT replay CORPUS [CASE…]   each case's steps into ROOT/<case>; what is read after each is compared
+ *   deltasql ROOT serve                a line {"sql", "conf"} in, a line {"columns", "rows"} or {"error", "message"} out
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static struct scan_cache *cache;
 static const char *root;
 static jval *conf;      /* of the statement */
 static bool quiet;
+static buf *answer;      /* "serve": columns and rows as JSON instead of lines */
 static int failed;
 
 struct world {
@@ -132,6 +134,29 @@ static err *files(struct sql_env *e, const struct ast *call, struct sql_relation
 
 /* ---- statements ---- */
 
+static void put_answer(const struct sql_compiled *c, const struct scan_rows *rows) {
+    buf_clear(answer);
+    buf_z(answer, "{\"columns\":[");
+    for (size_t i = 0; i < c->n; i++) {
+        if (i) buf_c(answer, ',');
+        buf_json_str(answer, c->cols[i].name);
+    }
+    buf_z(answer, "],\"rows\":[");
+    for (size_t r = 0; r < rows->rows; r++) {
+        buf_z(answer, r ? ",[" : "[");
+        for (size_t i = 0; i < c->n; i++) {
+            str cell = rows->cell[r * c->n + i];
+            if (i) buf_c(answer, ',');
+            if (cell.p)
+                buf_json_str(answer, cell);
+            else
+                buf_z(answer, "null");
+        }
+        buf_c(answer, ']');
+    }
+    buf_z(answer, "]}");
+}
+
 static err *show(struct world *w, const struct sql_compiled *c) {
     struct scan_rows rows;
     buf q = {0};
@@ -142,6 +167,10 @@ static err *show(struct world *w, const struct sql_compiled *c) {
     err *e = scan_query(w->con, w->a, buf_view(&q), &rows);
     buf_free(&q);
     if (e || quiet) return e;
+    if (answer) {
+        put_answer(c, &rows);
+        return NULL;
+    }
     for (size_t i = 0; i < c->n; i++) printf("%s%.*s", i ? "\t" : "", STR_ARG(c->cols[i].name));
     printf("\n");
     for (size_t r = 0; r < rows.rows; r++)
@@ -250,8 +279,41 @@ static void run_input(void) {
     buf_free(&b);
 }
 
+/* One line of "serve". */
+static void serve_line(str line) {
+    arena *a = arena_new();
+    jval *v;
+    buf out = {0};
+    buf_z(&out, "{\"columns\":[],\"rows\":[]}");
+    answer = &out;
+    err *e = json_parse(a, line, false, &v);
+    conf = e ? NULL : json_get(v, "conf");
+    if (!e) e = run_text(json_get_str(v, "sql"));
+    conf = NULL, answer = NULL;
+    if (e) {
+        buf_clear(&out);
+        buf_z(&out, "{\"error\":");
+        buf_json_str(&out, sql_error_class(e, a));
+        buf_z(&out, ",\"message\":");
+        buf_json_str(&out, str_of(err_msg(e)));
+        buf_c(&out, '}');
+    }
+    printf("%.*s\n", STR_ARG(buf_view(&out)));
+    fflush(stdout);
+    err_free(e);
+    buf_free(&out);
+    arena_free(a);
+}
+
+static void serve(void) {
+    char *line = NULL;
+    size_t cap = 0;
+    for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) serve_line(str_n(line, (size_t)n));
+    free(line);
+}
+
 int main(int argc, char **argv) {
-    if (argc < 3) return fprintf(stderr, "usage: deltasql ROOT run|replay [CORPUS [CASE...]]\n"), 2;
+    if (argc < 3) return fprintf(stderr, "usage: deltasql ROOT run|serve|replay [CORPUS [CASE...]]\n"), 2;
     root = argv[1];
     const char *roots[] = {root, argc > 3 ? argv[3] : root};
     struct duck_options o = {.threads = 2, .roots = roots, .n_roots = 2};
@@ -264,6 +326,8 @@ int main(int argc, char **argv) {
     cache = scan_cache_new(64u << 20);
     if (strcmp(argv[2], "run") == 0) {
         run_input();
+    } else if (strcmp(argv[2], "serve") == 0) {
+        serve();
     } else {
         for (int i = 4; i < argc; i++) replay(argv[3], argv[i]);
         struct files_names names;
