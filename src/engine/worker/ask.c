@@ -39,7 +39,7 @@ static err *error_of(arena *a, jval *e) {
     return made;
 }
 
-err *statement_ask(struct statement *st, arena *a, str op, str json, jval **ret, int *ret_fd) {
+static err *ask_control(struct statement *st, arena *a, str op, str json, str *ret_text, int *ret_fd) {
     struct outgoing *o = calloc(1, sizeof(*o));
     must(o != NULL);
     *o = (struct outgoing){.w = st->w, .number = st->number, .op = strndup(op.p, op.n)};
@@ -59,9 +59,27 @@ err *statement_ask(struct statement *st, arena *a, str op, str json, jval **ret,
     pthread_mutex_unlock(&st->lock);
     err *e = got ? NULL : statement_check(st);
     if (!e && !text) e = err_new(ERR_INTERNAL_ERROR, "an answer of control was lost");
-    if (!e) e = json_parse(a, arena_str(a, str_n(text, n)), true, ret);
+    if (!e) *ret_text = arena_str(a, str_n(text, n));
     free(text);
+    if (!e)
+        *ret_fd = fd;
+    else if (fd >= 0)
+        close(fd);
+    return e;
+}
+
+err *statement_ask(struct statement *st, arena *a, str op, str json, jval **ret, int *ret_fd) {
+    int64_t seq = 0;
+    str text, user = str_of(st->s->user);
+    int fd = -1;
+    if (!st->changed) (void)json_i64(json_get(st->order, "policy_seq"), &seq);
+    bool keep = seq > 0 && names_cacheable(op);
+    if (keep && names_cache_get(st->w->names, (uint64_t)seq, user, op, json, a, &text)) return json_parse(a, text, true, ret);
+    if (!names_harmless(op)) st->changed = true;
+    err *e = ask_control(st, a, op, json, &text, &fd);
+    if (!e) e = json_parse(a, text, true, ret);
     if (!e && json_get(*ret, "error")) e = error_of(a, json_get(*ret, "error"));
+    if (!e && keep) names_cache_put(st->w->names, (uint64_t)seq, user, op, json, text);
     if (!e && ret_fd)
         *ret_fd = fd;
     else if (fd >= 0)

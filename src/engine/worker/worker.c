@@ -33,6 +33,7 @@
 #define REPORT_US 3000000
 #define TRIM_US 60000000
 #define SNAPSHOT_BYTES (64u << 20)
+#define NAMES_BYTES (8u << 20)
 #define RUNNING_DEFAULT 16
 #define TABLES_INSIDE "/data/tables"
 #define DATA_INSIDE "/data"
@@ -122,6 +123,7 @@ static void on_trim_time(loop_timer *t) {
     struct worker *w = (struct worker *)((char *)t - offsetof(struct worker, trim));
     if (map_size(w->statements)) return;
     worker_close_connections(w);
+    names_cache_clear(w->names);
     err_free(duck_limit(w->duck, 0, 1u << 20, 0));
     err_free(duck_limit(w->duck, 0, duck_memory(w->memory_bytes), 0));
     give_back_memory();
@@ -499,6 +501,7 @@ err *worker_run(int fd, bool reduced) {
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
     w->cache = scan_cache_new(SNAPSHOT_BYTES);
+    w->names = names_cache_new(NAMES_BYTES);
     w->report.on_time = on_report_time;
     w->trim.on_time = on_trim_time;
     TRY(loop_new(&w->l));

@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "engine/worker/duck.h"
+#include "engine/worker/names.h"
 #include "ipc/chan.h"
 #include "sys/loop.h"
 
@@ -78,6 +79,7 @@ struct statement {
     pthread_cond_t answered;
     enum statement_end end; /* read without the lock by statement_stopped() */
     struct connection *cons[2]; /* running ones, to be interrupted: the query's, the scan's */
+    bool changed;           /* it asked for a change: what was known of names may not hold (its own thread's) */
     uint64_t question;      /* open one, 0: none */
     bool has_answer;
     char *answer;
@@ -95,6 +97,7 @@ struct worker {
     struct scan_root *roots; /* fixed at the lease; [0] is the account's tables */
     size_t n_roots;
     struct scan_cache *cache;
+    struct names_cache *names;
     char *spill_dir;
     int64_t memory_bytes, spill_bytes;
     int max_running;
