@@ -10,8 +10,10 @@ rows = sorted(table("tables/sql_errors.json")["errors"], key=lambda r: r["name"]
 out = Out("gen_sql_errors.py", "tables/sql_errors.json")
 c = '#include "sql/error_int.h"\n\nconst struct sql_error_row sql_error_rows[] = {\n'
 for r in rows:
-    c += "    {%s, %s, %s,\n     %s},\n" % (cstr(r["name"]), cstr(r.get("sqlstate", "")), FORMS[r.get("form", "analysis")],
-                                          cstr(r["message"]))
+    always = [x for pair in r.get("always", {}).items() for x in pair]
+    assert len(always) <= 4, r["name"]
+    c += "    {%s, %s, %s,\n     %s, {%s}},\n" % (cstr(r["name"]), cstr(r.get("sqlstate", "")), FORMS[r.get("form", "analysis")],
+                                               cstr(r["message"]), ", ".join(map(cstr, always)) or "NULL")
 c += "};\nconst size_t sql_n_error_rows = ARRAY_LEN(sql_error_rows);\n"
 out.c("src/sql/gen_sql_errors.c", c)
 md = "# Error classes of SQL\n\nGenerated from tables/sql_errors.json.\n\n| class | SQLSTATE | message |\n|---|---|---|\n"

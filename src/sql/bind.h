@@ -130,6 +130,7 @@ struct cte {
     bool recursive, binding, emitted, referenced;
     struct bq *step;              /* the recursive part */
     bool all;
+    int64_t max_level;            /* rounds of the step; -1: no limit */
     struct cte *next;             /* the scope's next */
 };
 

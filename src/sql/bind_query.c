@@ -184,6 +184,15 @@ static err *name_columns(struct binder *b, struct cte *c, const struct ast *at) 
     return NULL;
 }
 
+/* MAX RECURSION LEVEL n, else the setting, else Spark's default. */
+static int64_t level_limit(struct binder *b, const struct ast *at) {
+    const struct ast *n = ast_get(at, SLOT_MAXDEPTH);
+    str text = n ? n->text : STR_NONE;
+    int64_t v;
+    if (!text.n && !b->env->setting(b->env, STR("spark.sql.cteRecursionLevelLimit"), &text)) return 100;
+    return str_to_i64(text, &v) ? v : 100;
+}
+
 /* The anchor and the step of a recursive query: its body is a union of both. */
 static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c, struct scope *outer) {
     const struct ast *q = ast_get(at, SLOT_QUERY), *body = ast_get(q, SLOT_BODY);
@@ -198,6 +207,7 @@ static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c
     for (size_t i = 0; i < c->n; i++) c->cols[i].nullable = true;
     c->recursive = true;
     c->all = ast_has(body, AST_F_ALL);
+    c->max_level = level_limit(b, at);
     struct cte *before = b->ctes;
     c->next = before;
     b->ctes = c;

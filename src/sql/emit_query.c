@@ -310,11 +310,22 @@ static void emit_cte(struct binder *b, struct cte *c, buf *out) {
     }
     buf_c(out, '(');
     for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%sc%zu", i ? ", " : "", i);
-    buf_z(out, ") AS ((");
+    if (!c->all || c->max_level < 0) {
+        buf_z(out, ") AS ((");
+        emit_body(b, c->query, NULL, out);
+        buf_z(out, c->all ? ") UNION ALL (" : ") UNION (");
+        emit_body(b, c->step, NULL, out);
+        buf_z(out, "))");
+        return;
+    }
+    /* A column counts the rounds; what each round asks first is how far it has come. */
+    buf_z(out, ", rounds) AS ((SELECT *, 0 FROM (");
     emit_body(b, c->query, NULL, out);
-    buf_z(out, c->all ? ") UNION ALL (" : ") UNION (");
+    buf_z(out, ")) UNION ALL (SELECT *, (SELECT CASE WHEN max(rounds) >= ");
+    buf_fmt(out, "%lld THEN error('[RECURSION_LEVEL_LIMIT_EXCEEDED] {\"levelLimit\":\"%lld\"}') ELSE max(rounds) + 1 END FROM w%u) FROM (",
+            (long long)c->max_level, (long long)c->max_level, c->id);
     emit_body(b, c->step, NULL, out);
-    buf_z(out, "))");
+    buf_z(out, ")))");
 }
 
 /* Can columns be left out of it one by one? */

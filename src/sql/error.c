@@ -13,6 +13,8 @@
 #define SHOWN_AROUND 200u
 /* Spark cuts a fragment's lines this far from the fragment. */
 #define FRAGMENT_AROUND 32u
+/* Names and values of one error's parameters. */
+#define PAIRS_MAX 32u
 
 static const struct sql_error_row *find_row(str cls) {
     size_t low = 0, high = sql_n_error_rows;
@@ -44,9 +46,6 @@ static void fill(const char *message, const char *const *pairs, size_t n, buf *o
         const char *close = *p == '<' ? strchr(p, '>') : NULL;
         str mark = close ? str_n(p + 1, (size_t)(close - p - 1)) : STR_NONE;
         const char *value = close ? value_of(pairs, n, mark) : NULL;
-        /* What errors of rows never say themselves. */
-        if (!value && close && str_eqz(mark, "config")) value = "\"spark.sql.ansi.enabled\"";
-        if (!value && close && str_eqz(mark, "alternative")) value = "";
         if (value) {
             buf_z(out, value);
             p = close + 1;
@@ -74,8 +73,16 @@ static void clean(buf *b) {
     *b = out;
 }
 
-static err *make(const struct sql_error_row *row, const char *const *pairs, size_t n) {
+static err *make(const struct sql_error_row *row, const char *const *given, size_t n_given) {
     buf text = {0}, detail = {0};
+    const char *pairs[PAIRS_MAX + ARRAY_LEN(row->always)];
+    size_t n = 0;
+    for (size_t i = 0; i < n_given && i < PAIRS_MAX; i++) pairs[n++] = given[i];
+    for (size_t i = 0; i + 1 < ARRAY_LEN(row->always) && row->always[i]; i += 2) /* what raisers need not say */
+        if (!value_of(given, n_given, str_of(row->always[i]))) {
+            pairs[n++] = row->always[i];
+            pairs[n++] = row->always[i + 1];
+        }
     if (!str_starts(str_of(row->name), STR("_LEGACY"))) buf_fmt(&text, "[%s] ", row->name);
     fill(row->message, pairs, n, &text);
     if (row->sqlstate[0]) buf_fmt(&text, " SQLSTATE: %s", row->sqlstate);
@@ -106,7 +113,7 @@ err *sql_error_list(const char *cls, const struct ast *at, str text, const char 
 }
 
 err *sql_error(const char *cls, const struct ast *at, str text, ...) {
-    const char *pairs[32];
+    const char *pairs[PAIRS_MAX];
     size_t n = 0;
     va_list ap;
     va_start(ap, text);
@@ -302,7 +309,7 @@ static err *from_mark(str text) {
         if (!row) continue;
         str rest = str_trim(str_from(text, (size_t)close + 1));
         arena *a = arena_new();
-        const char *pairs[32];
+        const char *pairs[PAIRS_MAX];
         size_t n = 0;
         /* DuckDB may add lines of its own behind ours. */
         ptrdiff_t nl = rest.n && rest.p[0] == '{' ? str_chr(rest, '\n', 0) : -1;

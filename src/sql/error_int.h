@@ -13,6 +13,7 @@ struct sql_error_row {
     const char *name, *sqlstate;
     enum sql_error_form form;
     const char *message;
+    const char *always[4]; /* parameters with one value for all errors of the class: name, value, … */
 };
 
 /* In strcmp order of names. */

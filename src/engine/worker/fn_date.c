@@ -230,7 +230,7 @@ static void time_diff(struct fn_call *c) {
 /* ---- making ---- */
 
 static bool bounds(struct fn_call *c, const char *what) {
-    if (!c->def->tag) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITH_SUGGESTION", "rangeMessage", what, "ansiConfig", "\"spark.sql.ansi.enabled\"", "suggestedFunc", "`try_make_timestamp`", NULL);
+    if (!c->def->tag) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITH_SUGGESTION", "rangeMessage", what, "suggestedFunc", "`try_make_timestamp`", NULL);
     return false;
 }
 static void make_date(struct fn_call *c) {

@@ -327,7 +327,7 @@ static void elt(struct fn_call *c) {
         char at[16], size[24];
         snprintf(at, sizeof(at), "%d", n);
         snprintf(size, sizeof(size), "%zu", c->n - 1);
-        fn_fail(c, "INVALID_ARRAY_INDEX", "indexValue", at, "arraySize", size, "ansiConfig", "\"spark.sql.ansi.enabled\"", NULL);
+        fn_fail(c, "INVALID_ARRAY_INDEX", "indexValue", at, "arraySize", size, NULL);
     } else if (fn_valid(c, (size_t)n)) fn_ret_str(c, fn_str(c, (size_t)n));
 }
 

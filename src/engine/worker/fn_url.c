@@ -103,7 +103,7 @@ static void parse_url(struct fn_call *c) {
     str s = fn_str(c, 0), part = fn_str(c, 1), r = STR_NONE;
     struct url u;
     if (!read_url(s, &u)) {
-        if (!c->def->tag) fn_fail_with(c, "INVALID_URL", (struct fn_param[]){{"url", s}, {"ansiConfig", STR("\"spark.sql.ansi.enabled\"")}}, 2);
+        if (!c->def->tag) fn_fail_with(c, "INVALID_URL", (struct fn_param[]){{"url", s}}, 1);
         return;
     }
     if (c->n > 2) {
