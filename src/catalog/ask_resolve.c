@@ -30,8 +30,7 @@ static str mark(struct ask *k, str catalog, char kind, int64_t id) {
     return str_of(arena_printf(k->c->a, "%.*s%c%c%lld.%s", STR_ARG(catalog), MARK, kind, (long long)id, mac));
 }
 
-/* The owner as one who asks, with his groups. */
-static err *become(struct ask *k, int64_t owner, struct caller *ret) {
+err *ask_become(struct ask *k, int64_t owner, struct caller *ret) {
     struct policy_subject *who = arena_new_of(k->c->a, struct policy_subject);
     struct principal_info p;
     struct id_list groups = {0};
@@ -43,6 +42,7 @@ static err *become(struct ask *k, int64_t owner, struct caller *ret) {
     if (!found) return NULL; /* an owner that is gone may nothing */
     TRY(identity_groups_of(k->c->today, k->c->a, owner, &groups));
     who->active = p.active || p.type == PRINCIPAL_GROUP;
+    who->metastore_admin = p.account_admin;
     who->groups = groups.p;
     who->n_groups = groups.n;
     ret->name = p.name;
@@ -68,7 +68,7 @@ static err *definer(struct ask *k, struct caller *ret) {
     bool found;
     TRY(securable_by_id(k->c, kind == 'v' ? SEC_TABLE : SEC_FUNCTION, id, &s, &found));
     if (!found) return err_new(ERR_PERMISSION_DENIED, "What a name belongs to is gone.");
-    return become(k, s.owner, ret);
+    return ask_become(k, s.owner, ret);
 }
 
 /* ---- row filters and masks ---- */

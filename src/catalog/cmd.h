@@ -9,8 +9,16 @@ extern const struct ask_command ask_schema_commands[];   /* cmd_schemas.c */
 extern const struct ask_command ask_object_commands[];   /* cmd_objects.c */
 extern const struct ask_command ask_alter_commands[];    /* cmd_alter.c */
 extern const struct ask_command ask_grant_commands[];    /* cmd_grants.c */
+extern const struct ask_command ask_access_commands[];   /* cmd_access.c */
 extern const struct ask_command ask_show_commands[];     /* cmd_show.c */
 extern const struct ask_command ask_describe_commands[]; /* cmd_describe.c */
+
+/* The securable of the slots key and name, as GRANT and its relatives have them; seen by the caller. */
+err *cmd_open_securable(struct ask *k, struct securable *ret) BH_CHECK;
+/* "USE_CATALOG" as statements write it: "USE CATALOG". */
+str cmd_privilege_text(arena *a, const char *name);
+/* Is the principal the caller or one of his groups? */
+bool cmd_is_self(const struct caller *c, int64_t principal);
 
 /* "`a` INT …" of SHOW CREATE TABLE; a column's type as written in DDL. */
 str cmd_type_text(jval *column);

@@ -621,7 +621,7 @@ const struct ask_command ask_describe_commands[] = {
 
 /* ---- all commands ---- */
 
-const struct ask_command *const ask_command_tables[] = {ask_schema_commands, ask_object_commands,   ask_alter_commands, ask_grant_commands,
+const struct ask_command *const ask_command_tables[] = {ask_schema_commands, ask_object_commands,   ask_alter_commands, ask_grant_commands, ask_access_commands,
                                                         ask_show_commands,   ask_describe_commands, NULL};
 
 const struct ask_command *ask_command_find(str name) {

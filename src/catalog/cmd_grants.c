@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GRANT, REVOKE, SHOW GRANTS, and EXPLAIN ACCESS. Granting takes MANAGE, which owners have. Whoever may see a securable
+ * GRANT, REVOKE, SHOW GRANTS. Granting takes MANAGE, which owners have. Whoever may see a securable
  * may see his own grants on it; all grants are shown to whoever has MANAGE.
  */
 #include "catalog/cmd.h"
 #include "catalog/grants.h"
 
 /* The securable of slots key and name. Functions and registered models share their names. */
-static err *open_securable(struct ask *k, struct securable *s) {
+err *cmd_open_securable(struct ask *k, struct securable *s) {
     str type = ask_text(k, "key");
     bool found;
     int kind = securable_kind_of(type);
@@ -50,7 +50,7 @@ static err *change(struct ask *k, bool add) {
     struct securable s;
     uint64_t bits;
     int64_t principal;
-    TRY(open_securable(k, &s));
+    TRY(cmd_open_securable(k, &s));
     TRY(ask_need(k->c, &s, PRIV_MANAGE));
     TRY(read_privileges(k, &s, &bits));
     TRY(ask_principal_id(k, ask_text(k, "principal"), &principal));
@@ -65,14 +65,14 @@ static err *revoke(struct ask *k) { return change(k, false); }
 
 /* ---- showing ---- */
 
-static str with_blanks(arena *a, const char *name) {
+str cmd_privilege_text(arena *a, const char *name) {
     char *p = arena_strdup(a, name);
     for (char *q = p; *q; q++)
         if (*q == '_') *q = ' ';
     return str_of(p);
 }
 
-static bool is_self(const struct caller *c, int64_t principal) {
+bool cmd_is_self(const struct caller *c, int64_t principal) {
     bool self = principal == c->who->id;
     for (size_t i = 0; i < c->who->n_groups; i++) self |= c->who->groups[i] == principal;
     return self;
@@ -90,7 +90,7 @@ static err *show_level(struct ask *k, enum securable_kind kind, int64_t id, str 
             if (!(p[i].right & applies & (1ull << b))) continue;
             jmut *row = ask_row(k);
             ask_put(k, row, who);
-            ask_put(k, row, with_blanks(k->c->a, priv_rows[b].name));
+            ask_put(k, row, cmd_privilege_text(k->c->a, priv_rows[b].name));
             ask_put_z(k, row, securable_type_name(kind));
             ask_put(k, row, name);
         }
@@ -102,10 +102,10 @@ static err *show_grants(struct ask *k) {
     struct securable s;
     int64_t only = 0;
     str principal = ask_text(k, "principal");
-    TRY(open_securable(k, &s));
+    TRY(cmd_open_securable(k, &s));
     if (principal.n) TRY(ask_principal_id(k, principal, &only));
     bool all = securable_allows(k->c, &s, PRIV_MANAGE);
-    if (!all && only && !is_self(k->c, only)) return ask_need(k->c, &s, PRIV_MANAGE);
+    if (!all && only && !cmd_is_self(k->c, only)) return ask_need(k->c, &s, PRIV_MANAGE);
     if (!all && !only) only = k->c->who->id;
     ask_columns(k, "Principal, ActionType, ObjectType, ObjectKey");
     uint64_t applies = securable_grantable(s.kind);

@@ -44,6 +44,8 @@ struct id_list {
     size_t n;
 };
 err *identity_groups_of(store_tx *tx, arena *a, int64_t principal, struct id_list *ret) BH_CHECK;
+/* Groups that it is a member of itself. */
+err *identity_groups_direct(store_tx *tx, arena *a, int64_t principal, struct id_list *ret) BH_CHECK;
 /* Users and service principals below a group, nested ones too. */
 err *identity_members_below(store_tx *tx, arena *a, int64_t group, struct id_list *ret) BH_CHECK;
 /* The workspace's own groups. */

@@ -176,6 +176,16 @@ err *identity_groups_of(store_tx *tx, arena *a, int64_t principal, struct id_lis
     return e;
 }
 
+err *identity_groups_direct(store_tx *tx, arena *a, int64_t principal, struct id_list *ret) {
+    struct id_list scopes;
+    TRY(all_scopes(tx, a, &scopes));
+    struct walk w = {0};
+    err *e = step(tx, a, &scopes, principal, true, each_up, &w);
+    if (!e) copy_out(a, w.seen.p, w.seen.n, ret);
+    vec_free(&w.seen);
+    return e;
+}
+
 err *identity_members_below(store_tx *tx, arena *a, int64_t group, struct id_list *ret) {
     struct id_list scopes;
     TRY(all_scopes(tx, a, &scopes));

@@ -64,17 +64,56 @@ struct policy_verdict policy_level(const struct policy_subject *s, int type, uin
     (PRIV_MANAGE | PRIV_CREATE_CATALOG | PRIV_CREATE_EXTERNAL_LOCATION |                           \
      PRIV_CREATE_STORAGE_CREDENTIAL)
 
-/* Privileges that count on chain[at]: its own entries and those of everything above. */
-static uint64_t privileges_at(const struct policy_subject *s, const struct policy_node *chain,
-                              size_t at, size_t n) {
-    uint64_t has = 0;
-    for (size_t i = at; i < n; i++) {
-        if (chain[i].owner && is_subject(s, chain[i].owner)) return ~0ull;
-        for (size_t k = 0; k < chain[i].n; k++)
-            if (is_subject(s, chain[i].entries[k].principal)) has |= chain[i].entries[k].right;
+/* A bit for each principal that the subject is; most entries are told apart by it alone. */
+static uint64_t bit_of(int64_t principal) { return 1ull << ((uint64_t)principal * 0x9e3779b97f4a7c15ull >> 58); }
+static uint64_t bits_of(const struct policy_subject *s) {
+    uint64_t bits = bit_of(s->id);
+    for (size_t i = 0; i < s->n_groups; i++) bits |= bit_of(s->groups[i]);
+    return bits;
+}
+
+/* Calls fn for everything that gives the subject privileges on chain[at] and below: owning it, entries there. */
+typedef void (*each_source)(void *arg, const struct policy_source *source, uint64_t right);
+static void sources_of(const struct policy_subject *s, uint64_t bits, const struct policy_node *chain,
+                       size_t at, each_source fn, void *arg) {
+    const struct policy_node *node = &chain[at];
+    struct policy_source source = {.node = at, .how = POLICY_BY_OWNER, .principal = node->owner};
+    if (node->owner && is_subject(s, node->owner)) fn(arg, &source, ~0ull);
+    for (size_t k = 0; k < node->n; k++) {
+        const struct policy_entry *e = &node->entries[k];
+        if (!(bits & bit_of(e->principal)) || !is_subject(s, e->principal)) continue;
+        bool all = (e->right & PRIV_ALL_PRIVILEGES) != 0;
+        source = (struct policy_source){.node = at, .how = POLICY_BY_GRANT, .principal = e->principal, .all = all};
+        fn(arg, &source, all ? e->right | ~NOT_IN_ALL : e->right);
     }
-    if (has & PRIV_ALL_PRIVILEGES) has |= ~NOT_IN_ALL;
-    return has;
+}
+
+static void gather(void *arg, const struct policy_source *source, uint64_t right) {
+    (void)source;
+    *(uint64_t *)arg |= right;
+}
+
+struct wanted_sources {
+    uint64_t need;
+    struct policy_source *out;
+    size_t n, max;
+};
+
+static void keep_source(void *arg, const struct policy_source *source, uint64_t right) {
+    struct wanted_sources *w = arg;
+    if ((right & w->need) && w->n < w->max) w->out[w->n++] = *source;
+}
+
+size_t policy_sources(const struct policy_subject *s, uint64_t need, const struct policy_node *chain,
+                      size_t at, size_t n, struct policy_source *out, size_t max) {
+    struct wanted_sources w = {need, out, 0, max};
+    if (!s->active) return 0;
+    struct policy_source admin = {.node = n ? n - 1 : 0, .how = POLICY_BY_ADMIN, .principal = s->id};
+    /* Admins need no USE, and hold some privileges everywhere. */
+    bool passes = at > 0 && at < n && (chain[at].use & need);
+    if (s->metastore_admin && (passes || (at == 0 && (need & OF_METASTORE_ADMIN))) && w.n < max) out[w.n++] = admin;
+    for (size_t i = at; i < n; i++) sources_of(s, bits_of(s), chain, i, keep_source, &w);
+    return w.n;
 }
 
 static const char *first_name(uint64_t bits) {
@@ -83,23 +122,22 @@ static const char *first_name(uint64_t bits) {
     return "";
 }
 
+/* From the outside inwards: what counts on a node is what counts on the one above and what the node itself gives. */
 struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t need,
                                        const struct policy_node *chain, size_t n) {
     struct policy_verdict v = {.via = s->id};
     if (!s->active) return v;
-    uint64_t here = n ? privileges_at(s, chain, 0, n) : 0;
-    if (s->metastore_admin) here |= need & OF_METASTORE_ADMIN;
-    v.visible = here != 0;
-    for (size_t i = n; i > 1; i--) {
-        const struct policy_node *up = &chain[i - 1];
-        if (!up->use || s->metastore_admin) continue;
-        uint64_t has = privileges_at(s, chain, i - 1, n);
-        if (has & up->use) continue;
-        v.missing = first_name(up->use);
-        v.missing_on = up->what;
-        return v;
+    uint64_t bits = bits_of(s), has = 0;
+    for (size_t i = n; i-- > 0;) {
+        sources_of(s, bits, chain, i, gather, &has);
+        if (!i || !chain[i].use || s->metastore_admin || v.missing || (has & chain[i].use)) continue;
+        v.missing = first_name(chain[i].use);
+        v.missing_on = chain[i].what;
     }
-    if (here & need) {
+    if (s->metastore_admin) has |= need & OF_METASTORE_ADMIN;
+    v.visible = has != 0;
+    if (v.missing) return v;
+    if (has & need) {
         v.allow = v.visible = true;
     } else {
         v.missing = first_name(need);

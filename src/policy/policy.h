@@ -84,4 +84,20 @@ uint64_t policy_highest(const struct policy_subject *s, int type, const struct p
 struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t need,
                                        const struct policy_node *chain, size_t n);
 
+/* ---- why ---- */
+
+enum policy_how { POLICY_BY_OWNER, POLICY_BY_GRANT, POLICY_BY_ADMIN };
+
+/* One reason for which the subject holds a privilege on a node. */
+struct policy_source {
+    enum policy_how how;
+    size_t node;       /* of the chain: where it is owned or granted */
+    int64_t principal; /* the subject or one of its groups */
+    bool all;          /* granted as ALL_PRIVILEGES */
+};
+
+/* All reasons for which one of `need` counts on chain[at]; at most max. The decision adds up the same ones. */
+size_t policy_sources(const struct policy_subject *s, uint64_t need, const struct policy_node *chain,
+                      size_t at, size_t n, struct policy_source *out, size_t max);
+
 #endif

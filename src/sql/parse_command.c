@@ -180,6 +180,7 @@ const struct sql_command_row sql_commands[] = {
     {"revoke_share", "REVOKE SELECT ON SHARE <ident:NAME> FROM RECIPIENT <ident:TARGET>"},
     {"grant", "GRANT <grants> ON <securable> TO <principal:PRINCIPAL> [ WITH GRANT OPTION +ALL ]"},
     {"revoke", "REVOKE <grants> ON <securable> FROM <principal:PRINCIPAL>"},
+    {"explain_access", "EXPLAIN ACCESS <principal:PRINCIPAL> ON <securable>"},
     {"set_tag", "SET TAG ON <securable> <tag>"},
     {"unset_tag", "UNSET TAG ON <securable> <tag>"},
 

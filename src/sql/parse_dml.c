@@ -328,6 +328,7 @@ struct ast *parse_statement(struct parser *p) {
     case W_MERGE:
         return parse_dml(p);
     case W_EXPLAIN:
+        if (text_at(p, 1, "ACCESS")) break;
         return parse_explain(p);
     case W_CREATE:
     case W_REPLACE:

@@ -67,6 +67,44 @@ static void test_privileges(void **state) {
     assert_true(policy_privilege(&s, PRIV_MANAGE, chain, 3).allow);
 }
 
+static uint64_t next_random(uint64_t *x) {
+    *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
+    return *x;
+}
+
+/* Random trees: what is allowed has a reason on the securable and on each step to it, and the reverse. */
+static void test_reasons(void **state) {
+    (void)state;
+    static const uint64_t rights[] = {PRIV_SELECT, PRIV_USE_CATALOG, PRIV_USE_SCHEMA, PRIV_MANAGE, PRIV_ALL_PRIVILEGES, PRIV_MODIFY};
+    static const int64_t who[] = {7, 50, 60, 9, 70};
+    uint64_t x = 88172645463325252ull;
+    size_t allowed = 0;
+    for (int round = 0; round < 20000; round++) {
+        struct policy_entry e[3][2];
+        struct policy_node chain[3] = {{.what = "t"}, {.what = "s", .use = PRIV_USE_SCHEMA}, {.what = "c", .use = PRIV_USE_CATALOG}};
+        for (size_t i = 0; i < 3; i++) {
+            for (size_t k = 0; k < 2; k++)
+                e[i][k] = (struct policy_entry){who[next_random(&x) % 5], rights[next_random(&x) % 6] | rights[next_random(&x) % 6]};
+            chain[i].entries = e[i];
+            chain[i].n = next_random(&x) % 3;
+            if (next_random(&x) % 6 == 0) chain[i].owner = who[next_random(&x) % 5];
+        }
+        struct policy_subject s = ann();
+        s.metastore_admin = next_random(&x) % 8 == 0;
+        s.active = next_random(&x) % 16 != 0;
+        for (size_t r = 0; r < 6; r++) {
+            struct policy_source out[16];
+            bool reasons = policy_sources(&s, rights[r], chain, 0, 3, out, 16) > 0;
+            for (size_t at = 1; at < 3; at++) reasons &= policy_sources(&s, chain[at].use, chain, at, 3, out, 16) > 0;
+            struct policy_verdict v = policy_privilege(&s, rights[r], chain, 3);
+            assert_int_equal(v.allow, reasons);
+            allowed += v.allow;
+            if (!v.allow && s.active) assert_non_null(v.missing);
+        }
+    }
+    assert_in_range(allowed, 1000, 60000);
+}
+
 /* Every row of tables/permissions.json is found by its names, and by no other. */
 static void test_rows(void **state) {
     (void)state;
@@ -157,7 +195,7 @@ static void test_malformed_facts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels), cmocka_unit_test(test_privileges),
-        cmocka_unit_test(test_rows), cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_rows), cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_malformed_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

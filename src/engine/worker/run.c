@@ -437,7 +437,7 @@ static const char *type_of(const struct ast *s) {
         const char *prefix, *type;
     } commands[] = {{"create", "CREATE"}, {"alter", "ALTER"}, {"drop", "DROP"}, {"show", "SHOW"}, {"describe", "DESCRIBE"},
                     {"grant", "GRANT"}, {"revoke", "REVOKE"}, {"deny", "REVOKE"}, {"copy", "COPY"}, {"optimize", "OPTIMIZE"}, {"truncate", "TRUNCATE"},
-                    {"vacuum", "VACUUM"}, {"analyze", "ANALYZE"}, {"refresh", "REFRESH"}, {"restore", "RESTORE"}, {"comment", "ALTER"}, {"undrop", "CREATE"}, {"list", "LIST"}};
+                    {"vacuum", "VACUUM"}, {"analyze", "ANALYZE"}, {"refresh", "REFRESH"}, {"restore", "RESTORE"}, {"comment", "ALTER"}, {"undrop", "CREATE"}, {"list", "LIST"}, {"explain", "EXPLAIN"}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (s->kind == rows[i].kind) return rows[i].type;
     for (size_t i = 0; s->kind == AST_COMMAND && i < ARRAY_LEN(commands); i++)
