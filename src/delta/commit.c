@@ -29,6 +29,11 @@ struct waiter {
     struct delta_commit_answer *ret;
     err *e;
     bool done;
+    /* The text, durable under a temporary name. */
+    str text;
+    struct delta_staged staged;
+    int64_t time;             /* that it carries */
+    bool fits_any;            /* no row ids: it is right for whatever version, if its time is */
 };
 
 struct delta_committer {
@@ -41,7 +46,8 @@ struct delta_committer {
     bool busy;                /* somebody works through a group */
     struct waiter *first, **last;
     int64_t latest;           /* the newest version known, -2: not known */
-    int64_t last_ict;         /* of `latest`, -1 */
+    int64_t latest_mtime;     /* of its file when we last saw or wrote it, -1: not known */
+    int64_t last_time;        /* given to a commit by us: in-commit timestamps rise */
     struct kept kept[KEPT];
     uint64_t used;
 };
@@ -90,7 +96,7 @@ delta_committer *delta_committer_get(const struct delta_fs *fs) {
         c->fs = *fs;
         c->fs.root = arena_str(c->a, fs->root);
         c->key = arena_str(c->a, buf_view(&key));
-        c->latest = -2, c->last_ict = -1;
+        c->latest = -2, c->latest_mtime = c->last_time = -1;
         c->last = &c->first;
         pthread_mutex_init(&c->lock, NULL);
         pthread_cond_init(&c->wake, NULL);
@@ -134,20 +140,46 @@ static err *text_of(delta_committer *c, arena *a, int64_t version, str *ret) {
     return NULL;
 }
 
+static void forget(delta_committer *c) {
+    for (size_t i = 0; i < KEPT; i++) {
+        free(c->kept[i].text);
+        c->kept[i].text = NULL;
+    }
+    c->latest = -2, c->latest_mtime = -1;
+}
+
+static bool version_time(delta_committer *c, arena *a, int64_t version, int64_t *ret_mtime) {
+    struct delta_entry x;
+    err *e = delta_fs_stat(&c->fs, delta_commit_name(a, version), &x);
+    *ret_mtime = e ? -1 : x.mtime_ms;
+    bool there = !e;
+    err_free(e);
+    return there;
+}
+
+/* From the newest one known: the next ones by name, since a log has no gaps. A listing only when nothing is known. */
 static err *find_latest(delta_committer *c, arena *a) {
+    int64_t mtime;
+    if (c->latest >= 0 && version_time(c, a, c->latest, &mtime)) {
+        while (version_time(c, a, c->latest + 1, &mtime)) c->latest++, c->latest_mtime = mtime;
+        return NULL;
+    }
+    forget(c);
     struct delta_log log;
-    TRY(delta_log_list(&c->fs, a, c->latest > 0 ? c->latest : 0, &log));
+    TRY(delta_log_list(&c->fs, a, 0, &log));
     int64_t v = -1;
     if (log.n_commits) v = log.commits[log.n_commits - 1].version;
     if (log.n_checkpoints && log.checkpoints[log.n_checkpoints - 1].version > v) v = log.checkpoints[log.n_checkpoints - 1].version;
-    /* A log that was begun anew is listed from its start. */
-    if (c->latest > 0 && v < c->latest) {
-        c->latest = -2;
-        return find_latest(c, a);
-    }
-    if (v != c->latest) c->last_ict = -1;
     c->latest = v;
+    if (v >= 0) (void)version_time(c, a, v, &c->latest_mtime);
     return NULL;
+}
+
+/* A table that was made anew at its old place (by others) has a log of its own. */
+static void check_same(delta_committer *c, arena *a) {
+    int64_t mtime;
+    if (c->latest < 0 || c->fs.store) return;
+    if (!version_time(c, a, c->latest, &mtime) || (c->latest_mtime >= 0 && mtime != c->latest_mtime)) forget(c);
 }
 
 static int64_t ict_of(arena *a, const struct delta_action *acts, size_t n) {
@@ -245,37 +277,75 @@ static err *write_text(arena *a, const struct delta_commit_ask *ask, const struc
     return NULL;
 }
 
-static int64_t time_of(const struct delta_commit_ask *ask, const struct state *s) {
+static int64_t time_of(delta_committer *c, const struct delta_commit_ask *ask, int64_t before) {
     int64_t now = ask->now_ms > 0 ? ask->now_ms : clock_now() / 1000;
-    return ask->ict && now <= s->ict ? s->ict + 1 : now;
+    if (!ask->ict) return now;
+    if (now <= before) now = before + 1;
+    pthread_mutex_lock(&c->lock);
+    if (now <= c->last_time && c->last_time < INT64_MAX) now = c->last_time + 1;
+    c->last_time = now;
+    pthread_mutex_unlock(&c->lock);
+    return now;
+}
+
+static bool row_ids_to_give(const struct delta_commit_ask *ask) {
+    for (size_t i = 0; ask->row_ids && i < ask->n; i++)
+        if (ask->actions[i].kind == DELTA_ADD) return true;
+    return false;
+}
+
+/* The text for `s` under a temporary name, and everything that it speaks of, durable (an object store: nothing yet). */
+static err *prepare(delta_committer *c, struct waiter *w, const struct state *s, bool with_data) {
+    const struct delta_commit_ask *ask = w->ask;
+    buf text = {0};
+    delta_fs_discard(&c->fs, &w->staged);
+    w->staged = (struct delta_staged){0};
+    w->time = time_of(c, ask, s->ict);
+    err *e = write_text(w->a, ask, s, w->time, &text);
+    w->text = arena_str(w->a, buf_view(&text));
+    buf_free(&text);
+    TRY(e);
+    TRY(delta_fs_stage(&c->fs, w->a, STR("_delta_log/commit"), w->text, &w->staged));
+    size_t n = with_data ? ask->n_sync : 0;
+    str *names = arena_array_of(w->a, str, n + 1);
+    if (n) memcpy(names, ask->sync, n * sizeof(*names));
+    if (w->staged.temp.n) names[n++] = w->staged.temp;
+    return delta_fs_make_durable(&c->fs, w->a, names, n);
+}
+
+/* What a caller does at once, before its group: nothing of it depends on the version, unless rows get ids. */
+static err *prepare_early(delta_committer *c, struct waiter *w) {
+    const struct delta_commit_ask *ask = w->ask;
+    struct state s = {.next = ask->read_version + 1, .ict = ask->previous_ict, .high_water = ask->high_water};
+    w->fits_any = !row_ids_to_give(ask);
+    if (w->fits_any) return prepare(c, w, &s, true);
+    return ask->n_sync ? delta_fs_make_durable(&c->fs, w->a, ask->sync, ask->n_sync) : NULL;
 }
 
 /* One commit, the folder not synced yet. */
 static err *commit_one(delta_committer *c, struct waiter *w) {
     const struct delta_commit_ask *ask = w->ask;
     struct state s = {.ict = ask->previous_ict, .high_water = ask->high_water, .checked = ask->read_version};
-    if (c->latest == -2) TRY(find_latest(c, w->a));
-    if (ask->read_version > c->latest) TRY(find_latest(c, w->a));
+    if (c->latest == -2 || ask->read_version > c->latest) TRY(find_latest(c, w->a));
     for (int tries = 0; tries < MAX_TRIES; tries++) {
         s.next = c->latest + 1;
         if (ask->read_version < 0 && s.next > 0)
             return delta_error("DELTA_CONCURRENT_WRITE", "ConcurrentWriteException: another writer has made a table at this "
                                                          "place meanwhile.");
         TRY(check_winners(c, w->a, ask, &s));
-        int64_t now = time_of(ask, &s);
-        buf text = {0};
-        err *e = write_text(w->a, ask, &s, now, &text);
-        if (!e) e = delta_fs_put_unsynced(&c->fs, delta_commit_name(w->a, s.next), buf_view(&text));
+        if (!w->text.n || !w->fits_any || (ask->ict && w->time <= s.ict)) TRY(prepare(c, w, &s, false));
+        str name = delta_commit_name(w->a, s.next);
+        err *e = delta_fs_publish(&c->fs, &w->staged, name);
         if (!e) {
+            w->staged = (struct delta_staged){0};
             c->latest = s.next;
-            keep_text(c, s.next, buf_view(&text));
-            *w->ret = (struct delta_commit_answer){s.next, now, arena_str(w->a, buf_view(&text))};
-            buf_free(&text);
+            if (!c->fs.store) (void)version_time(c, w->a, s.next, &c->latest_mtime);
+            keep_text(c, s.next, w->text);
+            *w->ret = (struct delta_commit_answer){s.next, w->time, w->text};
             return NULL;
         }
-        buf_free(&text);
         if (err_code_of(e) != ERR_ALREADY_EXISTS) {
-            c->latest = -2;
+            forget(c);
             return e;
         }
         err_free(e);
@@ -284,38 +354,49 @@ static err *commit_one(delta_committer *c, struct waiter *w) {
     return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the table's log moved on %d times before this commit", MAX_TRIES);
 }
 
+/* A group's names in order, then its folder. */
+static void run_group(delta_committer *c, struct waiter *group) {
+    bool any = false;
+    if (group) check_same(c, group->a);
+    for (struct waiter *w = group; w; w = w->next) {
+        w->e = commit_one(c, w);
+        any |= !w->e;
+    }
+    err *sync = any ? delta_fs_sync(&c->fs, STR("_delta_log")) : NULL;
+    for (struct waiter *w = group; sync && w; w = w->next)
+        if (!w->e) w->e = err_new(ERR_IO_ERROR, "%s", err_msg(sync));
+    if (sync) forget(c);
+    err_free(sync);
+}
+
 err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *ask, struct delta_commit_answer *ret) {
     struct waiter me = {.a = a, .ask = ask, .ret = ret};
+    err *e = prepare_early(c, &me);
+    if (e) {
+        delta_fs_discard(&c->fs, &me.staged);
+        return e;
+    }
     pthread_mutex_lock(&c->lock);
     *c->last = &me;
     c->last = &me.next;
     while (!me.done && c->busy) pthread_cond_wait(&c->wake, &c->lock);
     if (!me.done) {
-        /* The leader: takes all that wait, also those who come while it works, in rounds. */
+        /* The leader: takes all that wait, itself among them. Who comes meanwhile has a leader of its own. */
         c->busy = true;
-        while (!me.done) {
-            struct waiter *group = c->first;
-            c->first = NULL, c->last = &c->first;
-            pthread_mutex_unlock(&c->lock);
-            bool any = false;
-            for (struct waiter *w = group; w; w = w->next) {
-                w->e = commit_one(c, w);
-                any |= !w->e;
-            }
-            err *sync = any ? delta_fs_sync(&c->fs, STR("_delta_log")) : NULL;
-            pthread_mutex_lock(&c->lock);
-            for (struct waiter *w = group, *next; w; w = next) {
-                next = w->next;
-                if (!w->e && sync) w->e = err_new(ERR_IO_ERROR, "%s", err_msg(sync));
-                w->done = true;
-            }
-            err_free(sync);
-            pthread_cond_broadcast(&c->wake);
+        struct waiter *group = c->first;
+        c->first = NULL, c->last = &c->first;
+        pthread_mutex_unlock(&c->lock);
+        run_group(c, group);
+        pthread_mutex_lock(&c->lock);
+        for (struct waiter *w = group, *next; w; w = next) {
+            next = w->next;
+            w->done = true;
         }
         c->busy = false;
         pthread_cond_broadcast(&c->wake);
     }
     pthread_mutex_unlock(&c->lock);
+    delta_fs_discard(&c->fs, &me.staged);
     return me.e;
 }
 

@@ -6,8 +6,15 @@
  *   version → on ALREADY_EXISTS read who won, check, try the next
  *
  * One committer for each table in the process (delta_committer_get), used from any thread. Callers that meet at one table
- * form a group: the first works through all that wait, so that the folder is synced once for all of them. A version's file
- * is complete and synced before it gets its name; a commit is acknowledged after its folder is synced.
+ * form a group: the first works through all that wait, so that the folder is synced once for all of them.
+ *
+ * What is durable when (a cut of power at any moment):
+ *   1. each caller, on its own and at once: its text under a temporary name, the data files that it names (ask->sync), their
+ *      folders: all asked to be written, then synced
+ *   2. the group's leader: names in the order of versions. Directories keep the order of their changes (ext4, XFS, Btrfs): what
+ *      a cut leaves is versions without a gap, and each of them is whole, because of 1
+ *   3. the leader: the folder, once; then every commit of the group is acknowledged
+ * So two waits for the disk for one commit, and the groups' first ones overlap with the second one of others.
  *
  * It reads no checkpoint (no Parquet here): what it must know of the table's state comes with the ask, and stays true
  * because a commit that changes metadata or protocol stands against ours.
@@ -42,6 +49,8 @@ struct delta_commit_ask {
     bool row_ids;                /* row tracking is on: adds get baseRowId and defaultRowCommitVersion */
     int64_t high_water;          /* highest row id at read_version, -1: none */
     int64_t now_ms;
+    const str *sync;             /* files of the table that are not durable yet: relative to its root, decoded */
+    size_t n_sync;
 };
 
 struct delta_commit_answer {

@@ -4,20 +4,27 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/vec.h"
 #include "sys/files.h"
 #include "sys/rand.h"
+#include "sys/storage_local.h"
 
 struct delta_fs_ops {
     err *(*read)(const struct delta_fs *fs, arena *a, str name, str *ret);
     err *(*list)(const struct delta_fs *fs, arena *a, str dir, str from, struct delta_entry **ret, size_t *ret_n);
     err *(*put)(const struct delta_fs *fs, str name, str bytes, bool if_absent);
-    err *(*put_unsynced)(const struct delta_fs *fs, str name, str bytes);
+    err *(*stage)(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret);
+    err *(*make_durable)(const struct delta_fs *fs, arena *a, const str *names, size_t n);
+    err *(*publish)(const struct delta_fs *fs, const struct delta_staged *s, str name);
+    void (*discard)(const struct delta_fs *fs, const struct delta_staged *s);
     err *(*sync)(const struct delta_fs *fs, str dir);
     err *(*mkdir)(const struct delta_fs *fs, str dir);
     err *(*del)(const struct delta_fs *fs, str name);
@@ -77,34 +84,124 @@ static err *dir_put(const struct delta_fs *fs, str name, str bytes, bool if_abse
     return e;
 }
 
+/* ---- the same in steps (with a disk that may lose power) ---- */
+
+/* Beneath the root, no symbolic link on the way: names come from engines too. */
+static int open_below(const struct delta_fs *fs, str name, int flags, mode_t mode) {
+    char root[PATH_MAX], rel[PATH_MAX];
+    if (fs->root.n >= sizeof(root) || name.n >= sizeof(rel)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(root, sizeof(root), "%.*s", STR_ARG(fs->root));
+    snprintf(rel, sizeof(rel), "%.*s", STR_ARG(name.n ? name : STR(".")));
+    int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) return -1;
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), .mode = mode, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, dir, rel, &how, sizeof(how));
+    int keep = errno;
+    close(dir);
+    errno = keep;
+    return fd;
+}
+
+static str folder_of(str name) {
+    for (size_t i = name.n; i > 0; i--)
+        if (name.p[i - 1] == '/') return str_cut(name, i - 1);
+    return STR("");
+}
+
+static int disk_sync(const struct delta_fs *fs, int fd) { return fs->disk ? fs->disk->sync(fs->disk, fd) : fsync(fd); }
+
 /* Names of temporary files begin with a dot, so no listing of a log takes them. What a crash leaves is swept by VACUUM. */
-static err *dir_put_unsynced(const struct delta_fs *fs, str name, str bytes) {
-    arena *a = arena_new();
-    const char *path = path_of(fs, a, name);
-    size_t dir = 0;
-    for (size_t i = 0; path[i]; i++)
-        if (path[i] == '/') dir = i;
-    const char *temp = arena_printf(a, "%.*s/.%s.%d.%llx.tmp", (int)dir, path, path + dir + 1, (int)getpid(), (unsigned long long)rand_u64());
-    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    err *e = fd < 0 ? err_errno("%s", temp) : files_write_fd(fd, temp, bytes.p, bytes.n);
-    if (!e && fsync(fd)) e = err_errno("%s", temp);
+static err *dir_stage(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret) {
+    str folder = folder_of(name), base = str_from(name, folder.n ? folder.n + 1 : 0);
+    *ret = (struct delta_staged){str_of(arena_printf(a, "%.*s%s.%.*s.%d.%llx.tmp", STR_ARG(folder), folder.n ? "/" : "", STR_ARG(base), (int)getpid(),
+                                                     (unsigned long long)rand_u64())), bytes};
+    int fd = open_below(fs, ret->temp, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    const char *shown = ret->temp.p;
+    err *e = fd < 0 ? err_errno("%s", shown) : files_write_fd(fd, shown, bytes.p, bytes.n);
+    if (!e) (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     if (fd >= 0) close(fd);
-    if (!e && link(temp, path)) e = errno == EEXIST ? err_new(ERR_ALREADY_EXISTS, "%s exists", path) : err_errno("%s", path);
-    if (fd >= 0) unlink(temp);
+    return e;
+}
+
+/* All are asked to be written first: the journal then takes them in one go. */
+static err *dir_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) {
+    int *fds = arena_array_of(a, int, n + 1);
+    vec_of(str) folders = {0};
+    size_t opened = 0;
+    err *e = NULL;
+    for (; !e && opened < n; opened++) {
+        struct stat st;
+        int fd = fds[opened] = open_below(fs, names[opened], O_RDONLY, 0);
+        if (fd < 0 || fstat(fd, &st)) e = err_errno("a file of the commit, %.*s", STR_ARG(names[opened]));
+        else if (!S_ISREG(st.st_mode)) e = err_new(ERR_INVALID_PARAMETER_VALUE, "a file of the commit, %.*s, is none", STR_ARG(names[opened]));
+        else (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        for (str at = names[opened]; at.n;) {
+            size_t k = 0;
+            at = folder_of(at);
+            while (k < folders.n && !str_eq(folders.p[k], at)) k++;
+            if (k == folders.n) vec_push(&folders, at);
+        }
+    }
+    for (size_t i = 0; i < opened; i++) {
+        if (!e && disk_sync(fs, fds[i])) e = err_errno("%.*s", STR_ARG(names[i]));
+        if (fds[i] >= 0) close(fds[i]);
+    }
+    for (size_t i = 0; !e && i < folders.n; i++) {
+        int fd = open_below(fs, folders.p[i], O_RDONLY | O_DIRECTORY, 0);
+        if (fd < 0 || disk_sync(fs, fd)) e = err_errno("%.*s/%.*s", STR_ARG(fs->root), STR_ARG(folders.p[i]));
+        if (fd >= 0) close(fd);
+    }
+    vec_free(&folders);
+    return e;
+}
+
+/* A file system without RENAME_NOREPLACE knows link(). */
+static int rename_new(const struct delta_fs *fs, int dir, const char *from, const char *to) {
+    int rc = fs->disk ? fs->disk->rename(fs->disk, dir, from, dir, to, RENAME_NOREPLACE) : renameat2(dir, from, dir, to, RENAME_NOREPLACE);
+    if (rc && (errno == EINVAL || errno == ENOSYS) && !fs->disk) {
+        rc = linkat(dir, from, dir, to, 0);
+        if (!rc) (void)unlinkat(dir, from, 0);
+    }
+    return rc;
+}
+
+static err *dir_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) {
+    arena *a = arena_new();
+    str folder = folder_of(name);
+    size_t skip = folder.n ? folder.n + 1 : 0;
+    int dir = open_below(fs, folder, O_RDONLY | O_DIRECTORY, 0);
+    const char *to = arena_printf(a, "%.*s", STR_ARG(str_from(name, skip))), *from = arena_printf(a, "%.*s", STR_ARG(str_from(s->temp, skip)));
+    err *e = NULL;
+    if (dir < 0) e = err_errno("%.*s/%.*s", STR_ARG(fs->root), STR_ARG(folder));
+    else if (rename_new(fs, dir, from, to))
+        e = errno == EEXIST ? err_new(ERR_ALREADY_EXISTS, "%s exists", to) : err_errno("%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name));
+    if (dir >= 0) close(dir);
     arena_free(a);
     return e;
 }
 
+static void dir_discard(const struct delta_fs *fs, const struct delta_staged *s) {
+    char path[PATH_MAX];
+    if (!s->temp.n || snprintf(path, sizeof(path), "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(s->temp)) >= (int)sizeof(path)) return;
+    (void)unlink(path);
+}
+
 static err *dir_sync(const struct delta_fs *fs, str dir) {
-    arena *a = arena_new();
-    err *e = files_sync_parent(arena_printf(a, "%s/x", path_of(fs, a, dir)));
-    arena_free(a);
+    int fd = open_below(fs, dir, O_RDONLY | O_DIRECTORY, 0);
+    err *e = fd < 0 || disk_sync(fs, fd) ? err_errno("%.*s/%.*s", STR_ARG(fs->root), STR_ARG(dir)) : NULL;
+    if (fd >= 0) close(fd);
     return e;
 }
 
 static err *dir_mkdir(const struct delta_fs *fs, str dir) {
     arena *a = arena_new();
     err *e = files_mkdirs(path_of(fs, a, dir), 0755);
+    /* The table's folder in its own, and this one in it: what a first commit relies on. */
+    if (!e) e = files_sync_parent(path_of(fs, a, dir));
+    if (!e) e = files_sync_parent(arena_printf(a, "%.*s", STR_ARG(fs->root)));
     arena_free(a);
     return e;
 }
@@ -130,11 +227,11 @@ static err *dir_stat(const struct delta_fs *fs, str name, struct delta_entry *re
     return e;
 }
 
-static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_put_unsynced, dir_sync, dir_mkdir, dir_del, dir_stat};
+static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_stage, dir_make_durable, dir_publish, dir_discard, dir_sync, dir_mkdir, dir_del, dir_stat};
 
 struct delta_fs delta_fs_dir(arena *a, str root) {
     while (root.n > 1 && root.p[root.n - 1] == '/') root.n--;
-    return (struct delta_fs){&dir_ops, arena_str(a, root), NULL};
+    return (struct delta_fs){&dir_ops, arena_str(a, root), NULL, NULL};
 }
 
 /* ---- an object store ---- */
@@ -191,7 +288,19 @@ static err *store_put(const struct delta_fs *fs, str name, str bytes, bool if_ab
     return e;
 }
 
-static err *store_put_unsynced(const struct delta_fs *fs, str name, str bytes) { return store_put(fs, name, bytes, true); }
+static err *store_stage(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret) {
+    (void)fs, (void)a, (void)name;
+    *ret = (struct delta_staged){STR_NONE, bytes};
+    return NULL;
+}
+
+static err *store_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) {
+    (void)fs, (void)a, (void)names, (void)n;
+    return NULL;
+}
+
+static err *store_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) { return store_put(fs, name, s->bytes, true); }
+static void store_discard(const struct delta_fs *fs, const struct delta_staged *s) { (void)fs, (void)s; }
 static err *store_nothing(const struct delta_fs *fs, str dir) {
     (void)fs, (void)dir;
     return NULL;
@@ -214,11 +323,11 @@ static err *store_stat(const struct delta_fs *fs, str name, struct delta_entry *
     return e;
 }
 
-static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_put_unsynced, store_nothing, store_nothing, store_del, store_stat};
+static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_stage, store_make_durable, store_publish, store_discard, store_nothing, store_nothing, store_del, store_stat};
 
 struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix) {
     while (prefix.n && prefix.p[prefix.n - 1] == '/') prefix.n--;
-    return (struct delta_fs){&store_ops, arena_str(a, prefix), s};
+    return (struct delta_fs){&store_ops, arena_str(a, prefix), s, NULL};
 }
 
 /* ---- calls ---- */
@@ -232,6 +341,9 @@ err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent
 }
 err *delta_fs_delete(const struct delta_fs *fs, str name) { return fs->ops->del(fs, name); }
 err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) { return fs->ops->stat(fs, name, ret); }
-err *delta_fs_put_unsynced(const struct delta_fs *fs, str name, str bytes) { return fs->ops->put_unsynced(fs, name, bytes); }
+err *delta_fs_stage(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret) { return fs->ops->stage(fs, a, name, bytes, ret); }
+err *delta_fs_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) { return fs->ops->make_durable(fs, a, names, n); }
+err *delta_fs_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) { return fs->ops->publish(fs, s, name); }
+void delta_fs_discard(const struct delta_fs *fs, const struct delta_staged *s) { fs->ops->discard(fs, s); }
 err *delta_fs_sync(const struct delta_fs *fs, str dir) { return fs->ops->sync(fs, dir); }
 err *delta_fs_mkdir(const struct delta_fs *fs, str dir) { return fs->ops->mkdir(fs, dir); }

@@ -4,7 +4,7 @@
  * table's root ("_delta_log/00000000000000000000.json").
  *
  * put() never shows a half-written object, and with if_absent exactly one of several writers wins
- * (ERR_ALREADY_EXISTS for the others): link() of a synced temporary file here, If-None-Match on S3.
+ * (ERR_ALREADY_EXISTS for the others): a synced temporary file gets its name unless that is taken, If-None-Match on S3.
  */
 #ifndef BH_DELTA_FS_H
 #define BH_DELTA_FS_H
@@ -21,10 +21,19 @@ struct delta_entry {
     int64_t mtime_ms;
 };
 
+struct storage_disk;
+
 struct delta_fs {
     const struct delta_fs_ops *ops;
     str root;         /* directory, or prefix of keys without a slash at its end */
     storage *store;   /* object stores */
+    struct storage_disk *disk; /* directories: NULL for the real disk, else a twin that loses power (tests) */
+};
+
+/* An object that is written and has no name yet. Texts in the caller's arena. */
+struct delta_staged {
+    str temp;         /* directories: its name for now, relative to the root */
+    str bytes;        /* object stores: what will be put */
 };
 
 /* A plain directory. `root` is copied into the arena. */
@@ -40,8 +49,17 @@ err *delta_fs_list(const struct delta_fs *fs, arena *a, str dir, str from, struc
                    size_t *ret_n) BH_CHECK;
 /* Durable when it returns. */
 err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent) BH_CHECK;
-/* Put if absent; the object is complete and durable, its name only after delta_fs_sync() of its folder. */
-err *delta_fs_put_unsynced(const struct delta_fs *fs, str name, str bytes) BH_CHECK;
+
+/* A version of the log, in four steps, so that many share what is slow. `bytes` must live until the last of them.
+ *   stage      the bytes lie in the folder of `name` under another name, not durable; the disk is asked to begin
+ *   make_durable   these files (names relative to the root, staged ones too) and their folders are durable
+ *   publish    put if absent (ERR_ALREADY_EXISTS); durable after delta_fs_sync() of the folder. The staged name is gone
+ *   discard    instead of publish; also after it failed
+ * An object store does all of it in publish. */
+err *delta_fs_stage(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret) BH_CHECK;
+err *delta_fs_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) BH_CHECK;
+err *delta_fs_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) BH_CHECK;
+void delta_fs_discard(const struct delta_fs *fs, const struct delta_staged *s);
 err *delta_fs_sync(const struct delta_fs *fs, str dir) BH_CHECK;
 /* Makes the folder (directories only). */
 err *delta_fs_mkdir(const struct delta_fs *fs, str dir) BH_CHECK;

@@ -163,6 +163,7 @@ static err *open_all(struct boot_state *b) {
     TRY(identity_load_facts(c));
     c->router = router_new(route_rows, route_rows_n);
     TRY(jobs_new("worker", (int)settings_int(&c->settings, SET_WORKERS), &c->workers));
+    TRY(jobs_new("sync", 16, &c->syncers));
     ent_set_limits(c->store, limit_of, &c->settings);
     TRY(blobs_open(c));
     TRY(purge_begin(c));
@@ -273,6 +274,7 @@ static err *run(struct boot_state *b, const struct role_args *args) {
     loop_run(b->c.l);
     services_stop(&b->c);
     jobs_free(b->c.workers);
+    jobs_free(b->c.syncers);
     blobs_close(&b->c);
     store_close(b->c.store);
     return NULL;

@@ -32,6 +32,7 @@ struct control {
     struct facts *facts;
     router *router;
     jobs *workers;
+    jobs *syncers; /* LANE_SYNC */
     chan *supervisor;
     vec_of(struct gateway_link *) gateways;
     vec_of(struct req *) waiting; /* answers that wait for the gateways' confirmation */

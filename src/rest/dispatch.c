@@ -167,9 +167,10 @@ static void run_worker(void *arg, int worker) {
         r->conn = NULL;
         e = decode_args(r, m);
     }
+    bool sync = r->row->steps[r->step].lane == LANE_SYNC;
     while (!e && !r->done) {
         const struct route_step *s = &r->row->steps[r->step];
-        if (s->lane != LANE_READ && s->lane != LANE_WORK) break;
+        if (sync ? s->lane != LANE_SYNC : s->lane != LANE_READ && s->lane != LANE_WORK) break;
         e = s->lane == LANE_READ ? run_read(r, s->fn) : s->fn(r);
         r->step++;
     }
@@ -363,6 +364,10 @@ static void advance(struct req *r) {
         }
         if (s->lane == LANE_READ || s->lane == LANE_WORK) {
             jobs_add(r->control->workers, run_worker, r);
+            return;
+        }
+        if (s->lane == LANE_SYNC) {
+            jobs_add(r->control->syncers, run_worker, r);
             return;
         }
         if (s->lane == LANE_WRITE) {

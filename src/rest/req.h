@@ -6,6 +6,7 @@
  *   LANE_LOOP    control's loop thread; must not block; may park (req_park)
  *   LANE_READ    a worker thread with a read snapshot in r->tx (as_of applies)
  *   LANE_WORK    a worker thread without a snapshot, for blocking work on files
+ *   LANE_SYNC    a thread of a larger pool, for work that mostly waits for a disk and shares that wait with others
  *   LANE_WRITE   the writer thread of the route's store: r->tx is a savepoint of a group commit;
  *                returning an error rolls it back alone. Keep it short: no files, no waiting.
  *   LANE_TAKE    no function: the gateway writes the body into r->take.fd; then r->taken is set
@@ -27,7 +28,7 @@
 #include "rest/schema.h"
 #include "store/store.h"
 
-enum lane { LANE_END, LANE_LOOP, LANE_READ, LANE_WORK, LANE_WRITE, LANE_TAKE };
+enum lane { LANE_END, LANE_LOOP, LANE_READ, LANE_WORK, LANE_SYNC, LANE_WRITE, LANE_TAKE };
 enum auth { AUTH_USER, AUTH_NONE, AUTH_ADMIN, AUTH_ACCOUNT_ADMIN };
 enum scope_kind { SCOPE_WORKSPACE, SCOPE_ACCOUNT, SCOPE_ANY };
 

@@ -127,7 +127,7 @@ static err *write_job(store_tx *tx, void *arg) {
 }
 
 static err *run(struct req *r, enum lane lane, step_fn fn) {
-    if (lane == LANE_WORK) return fn(r);
+    if (lane == LANE_WORK || lane == LANE_SYNC) return fn(r);
     if (lane == LANE_READ) {
         jval *as_of = arg(r, "as_of");
         TRY(store_read_begin(r->control->store, STORE_META, as_of ? yyjson_get_sint(as_of) : 0,

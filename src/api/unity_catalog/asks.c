@@ -56,8 +56,8 @@ static const struct route_row rows[] = {
     {.service = "ask",
      .name = "commit",
      .file = STORE_META,
-     .steps = {{LANE_READ, uc_commit_place}, {LANE_WORK, uc_commit_log}, {LANE_WRITE, uc_commit_row}}},
-    {.service = "ask", .name = "checkpoint", .file = STORE_META, .steps = {{LANE_READ, uc_commit_place}, {LANE_WORK, uc_checkpoint}}},
+     .steps = {{LANE_READ, uc_commit_place}, {LANE_SYNC, uc_commit_log}, {LANE_WRITE, uc_commit_row}}},
+    {.service = "ask", .name = "checkpoint", .file = STORE_META, .steps = {{LANE_READ, uc_commit_place}, {LANE_SYNC, uc_checkpoint}}},
 };
 
 /* A row for each command, by whether it writes. */

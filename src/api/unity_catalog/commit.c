@@ -27,15 +27,32 @@ err *uc_commit_place(struct req *r) {
     return NULL;
 }
 
+static err *check_path(str path) {
+    str rest = path, part;
+    bool bad = !path.n || path.p[0] == '/' || str_find(path, STR("://")) >= 0;
+    while (!bad && str_split(&rest, '/', &part)) bad = str_eqz(part, "..");
+    return bad ? err_new(ERR_INVALID_PARAMETER_VALUE, "A commit names a file outside of its table.") : NULL;
+}
+
 /* Files named in a log lie in the table's folder: a path that leaves it is refused. */
 static err *check_paths(const struct delta_action *actions, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (actions[i].kind != DELTA_ADD && actions[i].kind != DELTA_CDC) continue;
-        str path = actions[i].file.path, rest = path, part;
-        bool bad = !path.n || path.p[0] == '/' || str_find(path, STR("://")) >= 0;
-        while (!bad && str_split(&rest, '/', &part)) bad = str_eqz(part, "..");
-        if (bad) return err_new(ERR_INVALID_PARAMETER_VALUE, "A commit names a file outside of its table.");
+    for (size_t i = 0; i < n; i++)
+        if (actions[i].kind == DELTA_ADD || actions[i].kind == DELTA_CDC) TRY(check_path(actions[i].file.path));
+    return NULL;
+}
+
+/* Files that the engine wrote and did not sync: the committer does it, together with the log's. */
+static err *read_sync(struct req *r, struct delta_commit_ask *x) {
+    jval *list = arg(r, "sync"), *v;
+    size_t i, n;
+    str *sync = arena_array_of(r->a, str, yyjson_arr_size(list) + 1);
+    yyjson_arr_foreach(list, i, n, v) {
+        sync[i] = json_str(v);
+        TRY(check_path(sync[i]));
+        if (memchr(sync[i].p, 0, sync[i].n)) return err_new(ERR_INVALID_PARAMETER_VALUE, "A name has a zero in it.");
     }
+    x->sync = sync;
+    x->n_sync = yyjson_arr_size(list);
     return NULL;
 }
 
@@ -60,7 +77,7 @@ static err *read_ask(struct req *r, struct delta_commit_ask *x) {
     yyjson_arr_foreach(files, i, n, v) read[i] = json_str(v);
     x->files_read = read;
     x->n_files_read = yyjson_arr_size(files);
-    return NULL;
+    return read_sync(r, x);
 }
 
 err *uc_commit_log(struct req *r) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "delta/partition.h"
 #include "engine/worker/dml_int.h"
 #include "sys/clock.h"
+#include "sys/files.h"
 
 /* ---- small things ---- */
 
@@ -278,6 +280,21 @@ static void put_strs(buf *q, const char *key, const str *list, size_t n) {
     buf_c(q, ']');
 }
 
+#define SYNC_BYTES (1 << 20)
+#define SYNC_FILES 64
+
+err *dml_settle(struct dml_x *x, str rel, int64_t size) {
+    if (size <= SYNC_BYTES && x->to_sync.n < SYNC_FILES) {
+        vec_push(&x->to_sync, rel);
+        return NULL;
+    }
+    const char *path = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    err *e = fd < 0 || fsync(fd) ? err_errno("%s", path) : NULL;
+    if (fd >= 0) close(fd);
+    return e ? e : files_sync_parent(path);
+}
+
 static bool flag_of(const struct delta_metadata *m, const char *key) { return str_ieq(delta_map_get(&m->config, str_of(key)), STR("true")); }
 
 static int64_t high_water(struct dml_x *x) {
@@ -385,6 +402,7 @@ err *dml_commit(struct dml_x *x) {
             (long long)(x->t ? x->t->snap->timestamp_ms : -1),
             delta_has_feature(x->protocol, "rowTracking") ? "true" : "false", (long long)high_water(x));
     put_strs(&q, "files_read", x->files_read.p, x->files_read.n);
+    put_strs(&q, "sync", x->to_sync.p, x->to_sync.n);
     if (x->create.n) buf_z(&q, ",\"create\":"), buf_str(&q, x->create);
     if (x->metadata_changed) dml_put_columns(x, &q);
     buf_fmt(&q, ",\"now_ms\":%lld}", (long long)(clock_now() / 1000));
@@ -521,6 +539,7 @@ err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret)
     vec_free(&x.written);
     vec_free(&x.actions);
     vec_free(&x.files_read);
+    vec_free(&x.to_sync);
     if (!e && x.metrics.n) ret->metrics = str_of(arena_printf(d->a, "{%.*s}", STR_ARG(buf_view(&x.metrics))));
     buf_free(&x.metrics);
     return e ? sql_error_place(e, statement, d->text) : NULL;

@@ -7,6 +7,7 @@
  *   deletion vectors on   the vector of each touched file grows; a file whose every row is gone is removed
  *   off                   the rows that stay are written anew, the file is removed
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,10 +142,13 @@ static err *by_vectors(struct dml_x *x, str table, const struct touched *all, si
     }
     if (!e && file.n) {
         const char *path = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(dv_file));
-        e = files_create(path, buf_view(&file), 0644);
         char *copy = strdup(path);
         must(copy);
         vec_push(&x->written, copy);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        e = fd < 0 ? err_errno("%s", path) : files_write_fd(fd, path, file.p, file.n);
+        if (fd >= 0) close(fd);
+        if (!e) e = dml_settle(x, dv_file, (int64_t)file.n);
     }
     buf_free(&file);
     dml_metric(x, "numDeletionVectorsAdded", added);

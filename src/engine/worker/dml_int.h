@@ -49,6 +49,7 @@ struct dml_x {
     vec_of(str) files_read;
     str create;                   /* JSON of stage_table's answer for a new table, or empty */
     vec_of(char *) written;       /* files to remove unless committed */
+    vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
     int64_t version;              /* of the commit, -1 before */
     int64_t rows_written, bytes_written, files_written, cdc_files;
     int64_t started_us;
@@ -79,6 +80,9 @@ err *dml_rows(struct dml_x *x, const char *const *names, const char *types, size
 err *dml_error(const char *cls, ...) BH_CHECK; /* pairs as sql_error() */
 char *dml_z(struct dml_x *x, str s);
 str dml_take(struct dml_x *x, buf *b); /* into the arena, buf freed */
+/* A file of the table is written and closed: it will be durable before the commit that names it. A small one is left to control,
+ * which syncs it together with the log and with other statements' files; `rel` is relative to the table's folder. */
+err *dml_settle(struct dml_x *x, str rel, int64_t size) BH_CHECK;
 /* Column by name (case-insensitive), -1. */
 ptrdiff_t dml_column(const struct sql_field *cols, size_t n, str name);
 /* Metadata key of a field as text, STR_NONE. */

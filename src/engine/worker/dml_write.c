@@ -222,18 +222,7 @@ static void remember(struct dml_x *x, const char *path) {
     vec_push(&x->written, copy);
 }
 
-static err *sync_file(const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd)) {
-        err *e = err_errno("%s", path);
-        if (fd >= 0) close(fd);
-        return e;
-    }
-    close(fd);
-    return NULL;
-}
-
-/* Into its place, synced; the action for the log. */
+/* Into its place; the action for the log. */
 static err *place(struct dml_x *x, const struct dml_write *w, struct dml_out_file *f, size_t number, const char *uuid, bool move) {
     const struct delta_metadata *m = x->metadata;
     struct delta_map values = {0};
@@ -254,8 +243,7 @@ static err *place(struct dml_x *x, const struct dml_write *w, struct dml_out_fil
         if (rename(from, path)) return err_errno("%s", path);
     }
     remember(x, path);
-    TRY(sync_file(path));
-    TRY(files_sync_parent(path));
+    TRY(dml_settle(x, rel, f->size));
     struct delta_action *add = dml_action(x, w->cdc ? DELTA_CDC : DELTA_ADD);
     add->file.path = delta_encode_path(x->a, rel);
     add->file.partition = values;
