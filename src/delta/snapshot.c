@@ -7,12 +7,12 @@
  * away and leaves a tombstone. Of everything else the last one counts.
  *
  * A snapshot made from an older one shares its files: it holds the older one (whose arena has their text) and has only
- * the list of pointers for itself. After MAX_CHAIN such steps the next one is read anew from checkpoint and commits, so that
+ * the list of pointers for itself. After some hundreds of such steps (max_chain()) the next one is read anew from checkpoint and commits, so that
  * what was removed long ago does not stay in memory.
  */
 #include "delta/snapshot.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +25,16 @@
 #include "delta/snapshot_int.h"
 
 #define MAGIC 0xde17a5a9u
-#define MAX_CHAIN 200
+#define MIN_CHAIN 200
+#define MAX_CHAIN 5000
 
 struct snap {
     struct delta_snapshot s; /* first */
     arena *a;
-    atomic_int refs;
+    int refs, children; /* under count_lock; children: newer ones made from it */
     struct snap *base;
     int chain;
+    int64_t head_mtime; /* of the version's file, -1: not known */
     uint64_t *keys; /* of files, in their order */
     struct delta_extras extras;
 };
@@ -44,16 +46,38 @@ static struct snap *of(struct delta_snapshot *s) {
 
 struct delta_extras *delta_snapshot_extras(struct delta_snapshot *s) { return &of(s)->extras; }
 
-void delta_snapshot_hold(struct delta_snapshot *s) { atomic_fetch_add(&of(s)->refs, 1); }
+/* Counts of all snapshots: they change a few times in a statement. */
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
 
+void delta_snapshot_hold(struct delta_snapshot *s) {
+    pthread_mutex_lock(&count_lock);
+    of(s)->refs++;
+    pthread_mutex_unlock(&count_lock);
+}
+
+static void free_lists(struct snap *x) {
+    free(x->s.files);
+    free(x->s.removed);
+    free(x->keys);
+    x->s.files = x->s.removed = NULL;
+    x->keys = NULL;
+}
+
+/* The last user drops it. One that only newer ones hold, for the texts in its arena, needs its lists no more. */
 void delta_snapshot_drop(struct delta_snapshot *s) {
-    while (s && atomic_fetch_sub(&of(s)->refs, 1) == 1) {
+    bool of_child = false;
+    while (s) {
         struct snap *x = of(s);
+        pthread_mutex_lock(&count_lock);
+        int left = --x->refs;
+        if (of_child) x->children--;
+        if (left && left == x->children) free_lists(x);
+        pthread_mutex_unlock(&count_lock);
+        if (left) return;
         s = x->base ? &x->base->s : NULL;
+        of_child = true;
         x->s.magic = 0;
-        free(x->s.files);
-        free(x->s.removed);
-        free(x->keys);
+        free_lists(x);
         arena_free(x->a);
         arena_free(x->extras.a);
         pthread_mutex_destroy(&x->extras.lock);
@@ -66,12 +90,15 @@ static struct snap *snap_new(struct snap *base) {
     must(x);
     x->s.magic = MAGIC;
     x->s.version = -1, x->s.timestamp_ms = -1, x->s.checkpoint_version = -1;
+    x->head_mtime = -1;
     x->a = arena_new();
     x->extras.a = arena_new();
     pthread_mutex_init(&x->extras.lock, NULL);
-    atomic_init(&x->refs, 1);
+    x->refs = 1;
     if (base) {
-        delta_snapshot_hold(&base->s);
+        pthread_mutex_lock(&count_lock);
+        base->refs++, base->children++;
+        pthread_mutex_unlock(&count_lock);
         x->base = base;
         x->chain = base->chain + 1;
     }
@@ -353,11 +380,15 @@ static err *take_commits(struct replay *r, const struct delta_fs *fs, const stru
             }
             err_free(e);
         }
-        if (!commit_at(log, v))
-            return delta_error("DELTA_VERSIONS_NOT_CONTIGUOUS", "Versions are not contiguous: version %lld of the Delta log is missing.",
-                               (long long)v);
         name = delta_commit_name(a, v);
-        TRY(delta_fs_read(fs, a, name, &text));
+        err *e = delta_fs_read(fs, a, name, &text);
+        /* A listing may lack what came while it was made, and have what came after that: the file itself says. */
+        if (err_code_of(e) == ERR_NOT_FOUND && !commit_at(log, v)) {
+            err_free(e);
+            e = delta_error("DELTA_VERSIONS_NOT_CONTIGUOUS", "Versions are not contiguous: version %lld of the Delta log is missing.",
+                            (long long)v);
+        }
+        TRY(e);
         TRY(take_commit(r, text, name));
     }
     return NULL;
@@ -367,6 +398,7 @@ static err *take_commits(struct replay *r, const struct delta_fs *fs, const stru
 static err *set_time(struct replay *r, const struct delta_fs *fs, const struct delta_log *log, int64_t version) {
     struct snap *to = r->to;
     const struct delta_commit_file *c = commit_at(log, version);
+    to->head_mtime = c ? c->mtime_ms : -1;
     if (delta_property_true(&to->s, "delta.enableInCommitTimestamps")) {
         if (r->ict < 0) {
             str text;
@@ -578,16 +610,51 @@ static err *extend(struct snap *old, const struct delta_fs *fs, const struct del
     return checked(to, fs, ret);
 }
 
+#define MAX_PROBES 500
+
+/* Reading a large table anew costs more, and what its removed files' texts take is less beside it. */
+static int max_chain(const struct delta_snapshot *s) {
+    size_t n = s->n_files / 4;
+    return n < MIN_CHAIN ? MIN_CHAIN : n > MAX_CHAIN ? MAX_CHAIN : (int)n;
+}
+
+static err *mtime_of(const struct delta_fs *fs, arena *a, int64_t version, int64_t *ret) {
+    struct delta_entry x;
+    TRY(delta_fs_stat(fs, delta_commit_name(a, version), &x));
+    *ret = x.mtime_ms;
+    return NULL;
+}
+
+/* What came after `old`, by name: a log has no gaps, so no listing is needed (of a folder with thousands of files, at each statement).
+ * False: the version's own file is gone or another one, or too much came. */
+static bool probe(const struct delta_fs *fs, arena *a, const struct snap *old, struct delta_log *ret) {
+    int64_t mtime = -1;
+    *ret = (struct delta_log){0};
+    err *e = old->head_mtime >= 0 && !fs->store ? mtime_of(fs, a, old->s.version, &mtime) : err_new(ERR_NOT_FOUND, "not known");
+    bool same = !e && mtime == old->head_mtime;
+    err_free(e);
+    if (!same) return false;
+    ret->commits = arena_array_of(a, struct delta_commit_file, MAX_PROBES);
+    while (!(e = mtime_of(fs, a, old->s.version + 1 + (int64_t)ret->n_commits, &mtime))) {
+        ret->commits[ret->n_commits] = (struct delta_commit_file){old->s.version + 1 + (int64_t)ret->n_commits, mtime};
+        if (++ret->n_commits == MAX_PROBES) return false;
+    }
+    bool end = err_code_of(e) == ERR_NOT_FOUND;
+    err_free(e);
+    return end;
+}
+
 err *delta_snapshot_update(const struct delta_fs *fs, const struct delta_parquet *parquet, struct delta_snapshot *old,
                            struct delta_snapshot **ret) {
     arena *a = arena_new();
     struct delta_log log;
-    err *e = delta_log_list(fs, a, old->version, &log);
-    int64_t latest = e ? -1 : latest_of(&log);
+    bool probed = probe(fs, a, of(old), &log);
+    err *e = probed ? NULL : delta_log_list(fs, a, old->version, &log);
+    int64_t latest = e ? -1 : probed ? old->version + (int64_t)log.n_commits : latest_of(&log);
     if (!e && latest == old->version) {
         delta_snapshot_hold(old);
         *ret = old;
-    } else if (!e && latest > old->version && of(old)->chain < MAX_CHAIN && commit_at(&log, old->version + 1)) {
+    } else if (!e && latest > old->version && of(old)->chain < max_chain(old) && commit_at(&log, old->version + 1)) {
         e = extend(of(old), fs, &log, latest, ret);
     } else if (!e) {
         e = open_in(a, fs, parquet, DELTA_LATEST, ret);

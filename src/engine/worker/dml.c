@@ -420,14 +420,14 @@ err *dml_commit(struct dml_x *x) {
 /* ---- results ---- */
 
 err *dml_counts(struct dml_x *x, const char *const *names, const int64_t *values, size_t n, struct dml_result *ret) {
-    buf text = {0};
     struct sql_column *cols = arena_array_of(x->a, struct sql_column, n);
-    buf_z(&text, "SELECT ");
+    str *cells = arena_array_of(x->a, str, n + 1);
     for (size_t i = 0; i < n; i++) {
         cols[i] = (struct sql_column){str_of(names[i]), sql_type_of(TY_BIGINT), true, STR_NONE};
-        buf_fmt(&text, "%sCAST(%lld AS BIGINT) AS c%zu", i ? ", " : "", (long long)values[i], i);
+        cells[i] = str_of(arena_printf(x->a, "%lld", (long long)values[i]));
     }
-    ret->rows = (struct sql_compiled){.duckdb = dml_take(x, &text), .cols = cols, .n = n};
+    ret->rows = (struct sql_compiled){.cols = cols, .n = n};
+    ret->cells = cells;
     ret->modified_rows = n ? values[0] : -1;
     return NULL;
 }
@@ -540,6 +540,7 @@ err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret)
     vec_free(&x.actions);
     vec_free(&x.files_read);
     vec_free(&x.to_sync);
+    ret->clean = !e && !x.temps;
     if (!e && x.metrics.n) ret->metrics = str_of(arena_printf(d->a, "{%.*s}", STR_ARG(buf_view(&x.metrics))));
     buf_free(&x.metrics);
     return e ? sql_error_place(e, statement, d->text) : NULL;

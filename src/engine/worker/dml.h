@@ -27,7 +27,9 @@ struct dml {
 };
 
 struct dml_result {
-    struct sql_compiled rows;     /* rows.duckdb, rows.cols: what the client sees */
+    struct sql_compiled rows;     /* rows.duckdb, rows.cols: what the client sees … */
+    const str *cells;             /* … or, not NULL, its one row is here */
+    bool clean;                   /* the connection may serve others: nothing was left in it */
     int64_t modified_rows;        /* -1: does not apply */
     bool is_dml;                  /* INSERT, UPDATE, DELETE, MERGE and relatives */
     str metrics;                  /* JSON object */

@@ -27,6 +27,7 @@
 str dml_temp_name(struct dml_x *x) {
     char id[17];
     rand_hex(id, 8);
+    x->temps = true;
     return str_of(arena_printf(x->a, "_bh_t_%s", id));
 }
 

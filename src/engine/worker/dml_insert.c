@@ -280,6 +280,9 @@ static err *check_replaced(struct dml_x *x, const struct ast *s, str fresh) {
 
 /* ---- the statement ---- */
 
+/* So many rows of VALUES are written without DuckDB's COPY. */
+#define FEW_ROWS 1024
+
 static bool dynamic(struct dml_x *x) {
     str mode;
     return x->metadata->n_partitions && x->d->setting && x->d->setting(x->d->arg, STR("spark.sql.sources.partitionOverwriteMode"), &mode) &&
@@ -341,7 +344,8 @@ err *dml_insert(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     }
     if (!reads_self && !replace && !ast_has(s, AST_F_OVERWRITE)) x->blind_append = true;
     if (reads_self) x->read_all = true;
-    struct dml_write w = {.text = buf_view(&rows), .data_change = true};
+    const struct ast *given = ast_get(ast_get(s, SLOT_QUERY), SLOT_BODY);
+    struct dml_write w = {.text = buf_view(&rows), .data_change = true, .few = ast_is(given, AST_VALUES) && given->n <= FEW_ROWS};
     err *e = NULL;
     if (replace) {
         str fresh = dml_temp_name(x);

@@ -53,6 +53,7 @@ struct dml_x {
     int64_t version;              /* of the commit, -1 before */
     int64_t rows_written, bytes_written, files_written, cdc_files;
     int64_t started_us;
+    bool temps;                   /* the connection has temporary tables now */
 };
 
 /* ---- dml.c ---- */
@@ -118,6 +119,7 @@ struct dml_write {
     bool data_change;
     str order;                    /* ORDER BY text or empty */
     int64_t file_rows;            /* about so many rows in a file, 0: one file (for each partition) */
+    bool few;                     /* the rows are some given values: a file is made without COPY if their types allow */
 };
 err *dml_write(struct dml_x *x, const struct dml_write *w) BH_CHECK;
 /* Text of a value of a partition column, as the log has it: DuckDB expression. */
@@ -137,6 +139,7 @@ struct dml_out_file {
     struct dml_leaf *leaves;
     size_t n;
     str *keys;                 /* partition values by number, p NULL: NULL */
+    bool plain;                /* not compressed */
 };
 /* The statistics of a file of the table's columns, as the log's JSON. */
 str dml_stats_text(struct dml_x *x, const struct dml_out_file *f);

@@ -34,7 +34,7 @@ static const char columns[] =
     "defaultRowCommitVersion BIGINT)'}";
 
 static err *write_checkpoint(struct dml_x *x) {
-    struct scan_at at = {x->version, INT64_MIN};
+    struct scan_at at = {-1, INT64_MIN}; /* the newest: it is at hand, and as good */
     struct scan_table *t;
     char id[37];
     rand_uuid(id);
@@ -67,18 +67,26 @@ static err *write_checkpoint(struct dml_x *x) {
         buf_json_str(&q, x->id);
         buf_z(&q, ",\"path\":");
         buf_json_str(&q, x->path);
-        buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu}", (long long)x->version, STR_ARG(file), n, t->snap->n_files);
+        buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu}", (long long)t->snap->version, STR_ARG(file), n, t->snap->n_files);
         e = x->d->ask(x->d->arg, x->a, STR("checkpoint"), dml_take(x, &q), &answer);
     }
     if (e) unlink(parquet);
     return e;
 }
 
-err *dml_checkpoint(struct dml_x *x) {
-    int64_t every = 10;
+/* Every how many versions: as the property says, else 10 for a small table, and for one of many files so that a commit's share in
+ * writing them all stays small. */
+static int64_t checkpoint_interval(struct dml_x *x) {
+    int64_t every;
     str text = delta_map_get(&x->metadata->config, STR("delta.checkpointInterval"));
-    if (text.n && (!str_to_i64(text, &every) || every <= 0)) every = 10;
-    if (x->version > 0 && x->version % every == 0) err_free(write_checkpoint(x));
+    if (text.n && str_to_i64(text, &every) && every > 0) return every;
+    size_t files = x->t ? x->t->snap->n_files : 0;
+    for (every = 10; every < 1280 && (size_t)every * 10 < files; every *= 2) continue;
+    return every;
+}
+
+err *dml_checkpoint(struct dml_x *x) {
+    if (x->version > 0 && x->version % checkpoint_interval(x) == 0) err_free(write_checkpoint(x));
     return NULL;
 }
 

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "delta/partition.h"
+#include "delta/stats.h"
 #include "engine/worker/dml_int.h"
+#include "engine/worker/rowfile.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/rand.h"
@@ -234,8 +236,8 @@ static err *place(struct dml_x *x, const struct dml_write *w, struct dml_out_fil
         delta_map_set(x->a, &values, name, null ? STR_NONE : f->keys[k], null);
     }
     str folder = mapped ? STR("") : delta_partition_folder(x->a, &values);
-    str rel = str_of(arena_printf(x->a, "%s%.*s%s-%05zu-%s.c000.%s.parquet", w->cdc ? "_change_data/" : "", STR_ARG(folder), w->cdc ? "cdc" : "part",
-                                  number, uuid, codec(x)));
+    str rel = str_of(arena_printf(x->a, "%s%.*s%s-%05zu-%s.c000%s%s.parquet", w->cdc ? "_change_data/" : "", STR_ARG(folder), w->cdc ? "cdc" : "part",
+                                  number, uuid, f->plain ? "" : ".", f->plain ? "" : codec(x)));
     const char *path = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel));
     if (move) {
         const char *from = dml_z(x, f->path);
@@ -261,6 +263,108 @@ static err *place(struct dml_x *x, const struct dml_write *w, struct dml_out_fil
     return NULL;
 }
 
+/* ---- a few rows ---- */
+
+#define FEW_FILES 16
+
+/* The next group of rows with equal partition values (in the last columns), taken out of `left`. */
+static size_t next_group(arena *a, duckdb_data_chunk chunk, size_t n_cols, size_t n_parts, idx_t *left, size_t *n_left, idx_t *rows, str *keys) {
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < *n_left; i++) {
+        bool same = true;
+        for (size_t k = 0; k < n_parts && same; k++) {
+            str v = text_at(a, duckdb_data_chunk_get_vector(chunk, n_cols + k), left[i]);
+            if (!n) keys[k] = v;
+            else same = (!v.p && !keys[k].p) || (v.p && keys[k].p && str_eq(v, keys[k]));
+        }
+        if (same) rows[n++] = left[i];
+        else left[kept++] = left[i];
+    }
+    *n_left = kept;
+    return n;
+}
+
+static err *few_file(struct dml_x *x, const struct dml_write *w, struct rowfile_column *cols, size_t n, const idx_t *rows, size_t n_rows,
+                     const str *keys, size_t number, const char *uuid) {
+    size_t n_parts = x->metadata->n_partitions;
+    buf bytes = {0};
+    rowfile_encode(x->a, cols, n, rows, n_rows, &bytes);
+    const char *path = arena_printf(x->a, "%.*s/_bh_tmp-%s-%zu", STR_ARG(x->path), uuid, number);
+    struct dml_out_file f = {.path = str_of(path), .rows = (int64_t)n_rows, .size = (int64_t)bytes.n, .n = n, .plain = true};
+    f.keys = arena_array_of(x->a, str, n_parts + 1);
+    if (n_parts) memcpy(f.keys, keys, n_parts * sizeof(*keys));
+    f.leaves = arena_array_of(x->a, struct dml_leaf, n + 1);
+    for (size_t i = 0; i < n; i++) f.leaves[i] = (struct dml_leaf){cols[i].name, cols[i].min, cols[i].max, cols[i].nulls, cols[i].nan};
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    err *e = fd < 0 ? err_errno("%s", path) : files_write_fd(fd, path, bytes.p, bytes.n);
+    if (fd >= 0) close(fd);
+    buf_free(&bytes);
+    if (!e) e = place(x, w, &f, number, uuid, true);
+    if (e) unlink(path);
+    return e;
+}
+
+static err *few_files(struct dml_x *x, const struct dml_write *w, struct rowfile_column *cols, size_t n, duckdb_data_chunk chunk, bool *ret_done) {
+    size_t n_parts = x->metadata->n_partitions, n_left = duckdb_data_chunk_get_size(chunk), files = 0;
+    idx_t *left = arena_array_of(x->a, idx_t, n_left + 1), *rows = arena_array_of(x->a, idx_t, n_left + 1);
+    str *keys = arena_array_of(x->a, str, n_parts + 1);
+    char uuid[37];
+    rand_uuid(uuid);
+    for (size_t i = 0; i < n_left; i++) left[i] = i;
+    size_t first = x->actions.n;
+    while (n_left) {
+        size_t k = next_group(x->a, chunk, n, n_parts, left, &n_left, rows, keys);
+        TRY(few_file(x, w, cols, n, rows, k, keys, files, uuid));
+        if (++files > FEW_FILES && n_left) { /* so many partitions are COPY's work: begin anew */
+            for (size_t i = first; i < x->actions.n; i++) x->rows_written -= delta_num_records(&x->actions.p[i].file), x->bytes_written -= x->actions.p[i].file.size;
+            x->files_written -= (int64_t)files;
+            x->actions.n = first;
+            x->to_sync.n -= files;
+            for (size_t i = 0; i < files; i++) {
+                char *gone = vec_last(&x->written);
+                unlink(gone);
+                free(gone);
+                x->written.n--;
+            }
+            return NULL;
+        }
+    }
+    *ret_done = true;
+    return NULL;
+}
+
+/* The statement's rows in one chunk, of types that a rowfile has: written here. Else *ret_done stays false, and nothing was done. */
+static err *write_few(struct dml_x *x, const struct dml_write *w, str select, bool *ret_done) {
+    duckdb_result r;
+    size_t n_parts = x->metadata->n_partitions;
+    if (duckdb_query(x->d->con, dml_z(x, select), &r) != DuckDBSuccess) {
+        const char *why = duckdb_result_error(&r);
+        err *e = sql_error_of_duckdb(why ? why : "no error text");
+        duckdb_destroy_result(&r);
+        return e;
+    }
+    size_t all = duckdb_column_count(&r), n = all - n_parts;
+    struct rowfile_column *cols = arena_array_of(x->a, struct rowfile_column, n + 1);
+    bool fits = all > n_parts, mapped = !str_eqz(delta_mapping_mode(x->metadata), "none");
+    for (size_t i = 0; i < n && fits; i++) {
+        duckdb_logical_type t = duckdb_column_logical_type(&r, i);
+        fits = rowfile_type(t, &cols[i]);
+        duckdb_destroy_logical_type(&t);
+        cols[i].name = arena_str(x->a, str_of(duckdb_column_name(&r, i)));
+        cols[i].field_id = -1;
+        for (size_t k = 0; mapped && k < x->n; k++)
+            if (str_eq(scan_physical(x->a, &x->cols[k]), cols[i].name)) cols[i].field_id = scan_field_id(x->a, &x->cols[k]);
+    }
+    duckdb_data_chunk chunk = fits ? duckdb_fetch_chunk(r) : NULL, more = chunk ? duckdb_fetch_chunk(r) : NULL;
+    err *e = NULL;
+    for (size_t i = 0; chunk && !more && i < n; i++) cols[i].values = duckdb_data_chunk_get_vector(chunk, i);
+    if (chunk && !more) e = few_files(x, w, cols, n, chunk, ret_done);
+    if (chunk) duckdb_destroy_data_chunk(&chunk);
+    if (more) duckdb_destroy_data_chunk(&more);
+    duckdb_destroy_result(&r);
+    return e;
+}
+
 err *dml_write(struct dml_x *x, const struct dml_write *w) {
     size_t n_parts = x->metadata->n_partitions;
     char uuid[37];
@@ -270,6 +374,14 @@ err *dml_write(struct dml_x *x, const struct dml_write *w) {
     const char *to = folder ? arena_printf(x->a, "%.*s/_bh_tmp-%s", STR_ARG(x->path), uuid)
                             : arena_printf(x->a, "%.*s/%s-00000-%s.c000.%s.parquet", STR_ARG(x->path), w->cdc ? "_change_data/cdc" : "part", uuid, codec(x));
     (void)copy_select(x, w, &select);
+    if (w->few && !w->cdc && !w->row_ids && !w->order.n) {
+        bool done = false;
+        err *e = write_few(x, w, buf_view(&select), &done);
+        if (e || done) {
+            buf_free(&select);
+            return e;
+        }
+    }
     buf_fmt(&sql, "COPY (%.*s) TO ", STR_ARG(buf_view(&select)));
     scan_quote_text(str_of(to), &sql);
     buf_fmt(&sql, " (FORMAT parquet, COMPRESSION '%s', RETURN_STATS", codec(x));
