@@ -6,6 +6,7 @@
 create → READY: from sending the create call to the first GET that says READY (polled every 2 ms), and to the
 first 200 of an invocation. Native in a data format (XGBoost, UBJ), the first time; the same artifact again; a pickled scikit-learn
 model, the first time and again; a pyfunc with its environment cached. Then one pyfunc on both sides, same request.
+A version is imported as soon as it is complete; so the first import of the pickle counts from the return of the call that registered it.
 """
 
 import argparse
@@ -32,8 +33,9 @@ def log(platform, flavor, name, model, X, y):
     with platform.mlflow("databricks", registry="databricks-uc") as mlflow:
         mlflow.set_experiment("/Shared/bench")
         with mlflow.start_run():
-            getattr(mlflow, flavor).log_model(name="model", registered_model_name=f"main.default.{name}", pip_requirements=["mlflow"],
-                                              signature=mlflow.models.infer_signature(X[:50], y), **{key: model})
+            info = getattr(mlflow, flavor).log_model(name="model", pip_requirements=["mlflow"], **{key: model},
+                                                     signature=mlflow.models.infer_signature(X[:50], y))
+        mlflow.register_model(info.model_uri, f"main.default.{name}")
 
 
 class Api:
@@ -63,13 +65,15 @@ def ready_ms(api, model, endpoint, request):
     return ready, first
 
 
-def start_times(report, api, request, times):
+def start_times(report, api, request, times, register_pickle):
     rows = (("xgb", "data format (XGBoost), first time", "≤ 100 ms"), ("xgb", "data format, imported before", "≤ 100 ms"),
             ("pickled", "pickle (scikit-learn), first import", "≤ 3,000 ms"), ("pickled", "pickle, imported before", "≤ 100 ms"),
             ("python", "python_function, cached environment", "≤ 3,000 ms"))
     for model, what, goal in rows:
         report.quiet(20)
         n = 1 if "first" in what else times
+        if what.startswith("pickle") and n == 1:
+            register_pickle()
         got = [ready_ms(api, model, f"{model}-{int(time.time() * 1e6)}", request) for _ in range(n)]
         ready, first = [g[0] for g in got], [g[1] for g in got]
         spread = f" ({min(ready):.0f}–{max(ready):.0f}, {n} times)" if n > 1 else ""
@@ -91,12 +95,11 @@ def main():
         target = (X.f0 > 0).astype(int)
         linear = LogisticRegression().fit(X, target)
         log(p, "xgboost", "xgb", model, X, model.predict(X[:50]))
-        log(p, "sklearn", "pickled", linear, X, linear.predict(X[:50]))
         python = pyfunc(mlflow)
         log(p, "pyfunc", "python", python, X, X.f0[:50] * 2)
         api = Api(p)
         request = {"dataframe_split": {"columns": scoring.FEATURES, "data": X[:1].round(6).to_numpy().tolist()}}
-        start_times(report, api, request, a.times)
+        start_times(report, api, request, a.times, lambda: log(p, "sklearn", "pickled", linear, X, linear.predict(X[:50])))
 
         mlflow.pyfunc.save_model(folder / "model", python_model=python, pip_requirements=["mlflow"],
                                  signature=mlflow.models.infer_signature(X[:50], X.f0[:50] * 2))

@@ -204,7 +204,8 @@ class Report:
         command = " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
         commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
         out = [f"\n## {self.title}, {datetime.date.today()}\n", f"`{command}` at {commit}, {os.cpu_count()} cores"
-               + (f", other work on the machine {min(self.busy):.0%} to {max(self.busy):.0%} before each point" if self.busy else "") + ".\n",
+               + (f", other work on the machine {min(self.busy):.0%} to {max(self.busy):.0%} before each point" if self.busy else "")
+               + (f", all of this run at nice {os.nice(0)}, so that other work got what it left" if os.nice(0) < 0 else "") + ".\n",
                "| what | figure | goal | note |", "|---|---|---|---|"]
         out += [f"| {' | '.join(str(c) for c in r)} |" for r in self.rows]
         out += [""] + [f"- {n}" for n in self.notes]

@@ -20,6 +20,10 @@ char *buf_reserve(buf *b, size_t n) {
         size_t cap = b->cap ? b->cap : 256;
         while (cap < want) cap *= 2;
         char *p = realloc(b->p, cap);
+        if (!p && b->max) {
+            b->overflow = b->no_memory = true;
+            return NULL;
+        }
         must(p != NULL);
         b->p = p;
         b->cap = cap;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A growing byte buffer on the heap. Zero-initialise with {0}; release with buf_free().
- * With `max` set, an append beyond it sets `overflow` and is dropped whole: check once at the end.
+ * With `max` set, an append beyond it sets `overflow` and is dropped whole: check once at the end. The same if the
+ * machine has no memory for it (then `no_memory` is set as well); without `max` that ends the process.
  */
 #ifndef BH_BASE_BUF_H
 #define BH_BASE_BUF_H
@@ -14,13 +15,13 @@
 typedef struct buf {
     char *p;
     size_t n, cap, max;
-    bool overflow;
+    bool overflow, no_memory;
 } buf;
 
 void buf_free(buf *b);
 static inline void buf_clear(buf *b) {
     b->n = 0;
-    b->overflow = false;
+    b->overflow = b->no_memory = false;
 }
 /* Room for n more bytes; returns where to write, NULL on overflow of max. Does not change b->n. */
 char *buf_reserve(buf *b, size_t n);

@@ -122,6 +122,7 @@ struct engine_exec {
     int64_t now_us;             /* statement's start: current_timestamp(); 0: the engine's clock */
     uint64_t policy_seq;        /* names that the engine remembers hold while it is the same */
     int spool;                  /* a file open for writing, empty; -1: no result is kept */
+    int64_t spool_room;         /* a result that needs more bytes asks "spool" for another descriptor; 0: it never does */
 };
 
 /*

@@ -112,6 +112,7 @@ engine_statement *engine_exec(engine *e, const struct engine_exec *x, const stru
     put_int(&j, "chunk_bytes", x->chunk_bytes);
     put_int(&j, "chunk_rows", x->chunk_rows);
     put_int(&j, "inline_bytes", x->inline_bytes);
+    put_int(&j, "spool_room", x->spool_room);
     put_int(&j, "timeout_ms", x->timeout_ms);
     put_int(&j, "now_us", x->now_us);
     put_int(&j, "policy_seq", (int64_t)x->policy_seq);

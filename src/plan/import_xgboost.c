@@ -202,6 +202,7 @@ static err *read_set(struct reader *r, const struct tree *t, size_t i, struct bu
     if (at + words * 4 > PLAN_MAX_SIZE) return IMPORT_UNSUPPORTED("its sets of categories are too large.");
     to->word = (uint32_t)(at / 4);
     to->words = (uint32_t)words;
+    if (!words) return NULL; /* an empty set: no category goes that way */
     for (size_t k = 0; k < words; k++) buf_u32(bits, 0);
     uint32_t *word = (uint32_t *)(void *)(bits->p + at);
     for (int64_t k = 0; k < size; k++) {

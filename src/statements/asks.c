@@ -75,8 +75,24 @@ static void set_args(struct req *r, jval *ask) {
     r->args = r->json = copy ? yyjson_doc_get_root(copy) : NULL;
 }
 
+/* The result outgrew its memory. It concerns the statement alone, so no principal is asked about. */
+static void answer_spool(struct statement *s, uint64_t question) {
+    struct control *c = s->svc->c;
+    uint64_t number = engine_statement_number(s->run);
+    err *e = s->spool ? spool_grow(s->svc, s) : err_new(ERR_INVALID_STATE, "This statement keeps no result.");
+    if (e)
+        engine_answer_err(c, number, question, e);
+    else
+        engine_answer(c, number, question, STR("{}"), spool_fd(s->spool));
+    err_free(e);
+}
+
 void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask) {
     struct control *c = s->svc->c;
+    if (str_eqz(op, "spool")) {
+        answer_spool(s, question);
+        return;
+    }
     struct req *r = req_new(c);
     struct answer_to *to = arena_new_of(r->a, struct answer_to);
     *to = (struct answer_to){engine_statement_number(s->run), question};

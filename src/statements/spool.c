@@ -3,8 +3,10 @@
  * Results: files without a name in DATA/spool, so that nothing is left of them when control ends; which bytes of
  * them are which chunk; signed links.
  *
- * A file belongs to one statement while the engine writes it. Small results move, two seconds after their end,
- * into a file that many share (the shelf), so that clients that never close their statements cost no descriptor.
+ * A file belongs to one statement while the engine writes it. It begins as SHELF_MAX_RESULT bytes of memory that
+ * cannot grow (a file system takes a hundred times as long to make a nameless file); the engine asks for a file on
+ * the disk when its result does not fit ("spool"). Small results move, two seconds after their end, into a file
+ * that many share (the shelf), so that clients that never close their statements cost no descriptor.
  *
  * A link is /api/2.0/sql/results/<base64url( mac(16) || text )>, text: statement id '\n' chunk '\n' expiry us.
  * The MAC is HMAC-SHA-256 of "sql result\n" and the text under the key of signed URLs, cut to 16 bytes. It opens
@@ -54,13 +56,29 @@ static int new_file(struct statements *svc) {
     return fd;
 }
 
-err *spool_open(struct statements *svc, struct spool **ret) {
-    int fd = new_file(svc);
-    if (fd < 0) return err_errno("cannot make a file for a result");
+static struct spool *spool_of(int fd) {
     struct spool *s = calloc(1, sizeof(*s));
     must(s != NULL);
     *s = (struct spool){.fd = fd, .refs = 1};
-    *ret = s;
+    return s;
+}
+
+static err *spool_on_disk(struct statements *svc, struct spool **ret) {
+    int fd = new_file(svc);
+    if (fd < 0) return err_errno("cannot make a file for a result");
+    *ret = spool_of(fd);
+    return NULL;
+}
+
+err *spool_open(struct spool **ret) {
+    int fd = memfd_create("sql result", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return err_errno("cannot make memory for a result");
+    if (ftruncate(fd, SHELF_MAX_RESULT) || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
+        err *e = err_errno("cannot make memory for a result");
+        close(fd);
+        return e;
+    }
+    *ret = spool_of(fd);
     return NULL;
 }
 
@@ -82,6 +100,19 @@ static bool copy_bytes(int from, int64_t at, int to, int64_t to_at, int64_t n) {
     return ok;
 }
 
+err *spool_grow(struct statements *svc, struct statement *s) {
+    struct spool *file;
+    TRY(spool_on_disk(svc, &file));
+    if (!copy_bytes(s->spool->fd, 0, file->fd, 0, SHELF_MAX_RESULT)) {
+        err *e = err_errno("cannot write the result of statement %s", s->id);
+        spool_release(file);
+        return e;
+    }
+    spool_release(s->spool);
+    s->spool = file;
+    return NULL;
+}
+
 void spool_shelve(struct statements *svc, struct statement *s) {
     int64_t end = 0;
     for (size_t i = 0; i < s->chunks.n; i++)
@@ -93,7 +124,7 @@ void spool_shelve(struct statements *svc, struct statement *s) {
         svc->shelf = NULL;
     }
     if (!svc->shelf) {
-        err *e = spool_open(svc, &svc->shelf);
+        err *e = spool_on_disk(svc, &svc->shelf);
         if (e) {
             log_error("no shelf for results", lf_err(e));
             err_free(e);

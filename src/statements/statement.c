@@ -238,7 +238,7 @@ static void on_ask(engine_statement *run, uint64_t question, str op, jval *ask, 
 void statement_run(struct statement *s) {
     static const struct engine_statement_events events = {.on_state = on_state, .on_ask = on_ask};
     struct statements *svc = s->svc;
-    err *e = spool_open(svc, &s->spool);
+    err *e = spool_open(&s->spool);
     if (e) {
         statement_fail(s, STATEMENT_FAILED, err_code_of(e), err_msg(e));
         err_free(e);
@@ -270,7 +270,8 @@ void statement_run(struct statement *s) {
                             .timeout_ms = timeout / 1000,
                             .now_us = clock_now(),
                             .policy_seq = policy_seq(svc),
-                            .spool = spool_fd(s->spool)};
+                            .spool = spool_fd(s->spool),
+                            .spool_room = SHELF_MAX_RESULT};
     if (s->cluster->ready) set_running(s);
     s->late.on_time = on_late;
     loop_timer_set(svc->c->l, &s->late, timeout + LATE_US);

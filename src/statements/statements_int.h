@@ -95,7 +95,10 @@ void waits_noted(struct statement *s);
 
 /* spool.c */
 err *spool_start(struct statements *svc) BH_CHECK;
-err *spool_open(struct statements *svc, struct spool **ret) BH_CHECK;
+/* Memory for a result of SHELF_MAX_RESULT bytes. */
+err *spool_open(struct spool **ret) BH_CHECK;
+/* A file on the disk in its place, with what is written already. What others hold of the memory stays readable. */
+err *spool_grow(struct statements *svc, struct statement *s) BH_CHECK;
 int spool_fd(const struct spool *s);
 void spool_release(struct spool *s); /* NULL is fine */
 /* Moves a small result into a file that it shares with others. */

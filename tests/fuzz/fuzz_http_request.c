@@ -138,7 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         talk(data, cut_count, input, &cut, &b);
         without_dates(&a);
         without_dates(&b);
-        size_t less = whole.broken && cut.broken && a.n < b.n ? a.n : b.n;
+        /* A body that is wrong ends a request whose answer was given early: it may or may not be on its way then. */
+        size_t less = whole.broken && a.n < b.n ? a.n : b.n;
         if (a.n != less || (less && memcmp(a.p, b.p, less) != 0) || whole.seen.n != cut.seen.n ||
             (cut.seen.n && memcmp(whole.seen.p, cut.seen.p, cut.seen.n) != 0)) {
             fprintf(stderr, "whole:\n%.*s\n%.*s\ncut:\n%.*s\n%.*s\n", (int)whole.seen.n,

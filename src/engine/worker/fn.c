@@ -217,7 +217,8 @@ void fn_ret_str(struct fn_call *c, str s) {
 }
 
 void fn_ret_buf(struct fn_call *c, const buf *b) {
-    if (b->overflow) fn_fail(c, "FUNCTION_LIMIT_EXCEEDED", "message", "a string would be longer than 64 MiB", NULL);
+    if (b->no_memory) fn_fail(c, "OUT_OF_MEMORY", NULL);
+    else if (b->overflow) fn_fail(c, "FUNCTION_LIMIT_EXCEEDED", "message", "a string would be longer than 64 MiB", NULL);
     else fn_ret_str(c, buf_view(b));
 }
 

@@ -50,6 +50,10 @@ static err *write_chunk(struct result_int *r, const char *p, size_t n, int64_t r
         p = packed.p;
         n = packed.n;
     }
+    if (!e && r->o.spool >= 0 && r->o.spool_room && r->written + (int64_t)n > r->o.spool_room) {
+        e = r->o.on_full(r->o.arg, &r->o.spool);
+        r->o.spool_room = 0;
+    }
     if (!e && r->o.spool >= 0) e = write_all(r->o.spool, p, n, r->written);
     if (!e) {
         struct result_chunk c = {r->written, (int64_t)n, rows, r->row_offset, (int64_t)raw};

@@ -37,7 +37,10 @@ struct result_options {
     int64_t chunk_bytes, chunk_rows, inline_bytes;
     const struct zone *zone;       /* the session's */
     int spool;                     /* written from offset 0; -1: rows are only counted */
+    int64_t spool_room;            /* what fits into it; 0: everything */
     void *arg;
+    /* Asked once, when more is to be written: the descriptor to go on with, which has what was written so far. */
+    err *(*on_full)(void *arg, int *spool);
     void (*on_chunk)(void *arg, const struct result_chunk *c);
 };
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/enc.h"
 #include "base/log.h"
@@ -64,6 +65,17 @@ static void on_chunk(void *arg, const struct result_chunk *c) {
     struct run *r = arg;
     buf_fmt(&r->chunks, "%s[%lld,%lld,%lld,%lld,%lld]", r->chunks.n ? "," : "", (long long)c->offset, (long long)c->bytes,
             (long long)c->rows, (long long)c->row_offset, (long long)c->raw);
+}
+
+static err *on_full(void *arg, int *spool) {
+    struct run *r = arg;
+    jval *nothing;
+    int fd = -1;
+    TRY(statement_ask(r->st, r->a, STR("spool"), STR_NONE, &nothing, &fd));
+    if (fd < 0) return err_new(ERR_INTERNAL_ERROR, "control sent no file for the result");
+    close(r->st->spool);
+    *spool = r->st->spool = fd;
+    return NULL;
 }
 
 /* Chunks that are in the spool already are told while the rest is still computed. */
@@ -210,7 +222,9 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
                                  .inline_bytes = order_int(r, "inline_bytes"),
                                  .zone = r->zone,
                                  .spool = r->st->spool,
+                                 .spool_room = order_int(r, "spool_room"),
                                  .arg = r,
+                                 .on_full = on_full,
                                  .on_chunk = on_chunk};
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         if (str_eqz(json_get_str(o, "format"), formats[i])) opt.format = (enum result_format)i;
