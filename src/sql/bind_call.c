@@ -184,7 +184,7 @@ static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, 
 
 static void fill_call(struct binder *b, struct sql_call *k, const struct fit *f, const struct ast *at, struct bx **args, size_t n) {
     struct sql_arg *a = arena_array_of(b->a, struct sql_arg, n + 1);
-    bool captions = is_rule(f->f->caption) || is_rule(f->f->returns);
+    bool captions = is_rule(f->f->caption) || is_rule(f->f->returns) || is_rule(f->f->emit);
     for (size_t i = 0; i < n; i++) {
         a[i].type = args[i]->type;
         a[i].nullable = args[i]->nullable;

@@ -175,6 +175,7 @@ err *fn_register_all(duckdb_connection con) {
             for (int s = 0; s <= last; s++) TRY(register_one(con, def, s));
         }
     TRY(fn_register_moments(con));
+    TRY(fn_register_sketches(con));
     return NULL;
 }
 
@@ -239,6 +240,11 @@ static idx_t list_slot(struct fn_call *c) {
 void fn_list_str(struct fn_call *c, str s) {
     idx_t at = list_slot(c);
     duckdb_unsafe_vector_assign_string_element_len(duckdb_list_vector_get_child(c->out), at, s.p ? s.p : "", s.n);
+}
+
+void fn_list_f64(struct fn_call *c, double v) {
+    idx_t at = list_slot(c);
+    ((double *)duckdb_vector_get_data(duckdb_list_vector_get_child(c->out)))[at] = v;
 }
 
 void fn_list_null(struct fn_call *c) {

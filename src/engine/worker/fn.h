@@ -139,9 +139,10 @@ static inline void fn_ret_huge(struct fn_call *c, i128 v) {
     c->null = false;
 }
 void fn_ret_interval(struct fn_call *c, struct fn_interval v);
-/* Lists of strings: begin, any number of adds, end. */
+/* Lists of strings or doubles: begin, any number of adds, end. */
 void fn_list_begin(struct fn_call *c);
 void fn_list_str(struct fn_call *c, str s);
+void fn_list_f64(struct fn_call *c, double v);
 void fn_list_null(struct fn_call *c);
 void fn_list_end(struct fn_call *c);
 

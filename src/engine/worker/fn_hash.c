@@ -44,6 +44,8 @@ static uint64_t m_bytes(str s, uint64_t seed) {
     return fmix(h, (uint32_t)s.n);
 }
 
+uint32_t fn_murmur3_spark(str s, uint32_t seed) { return (uint32_t)m_bytes(s, seed); }
+
 /* ---- XXH64 ---- */
 
 #define P1 0x9E3779B185EBCA87ull

@@ -14,6 +14,11 @@ void fn_bad_cast(struct fn_call *c, str value, const char *target);
 /* NUMERIC_VALUE_OUT_OF_RANGE of a decimal. */
 void fn_decimal_range(struct fn_call *c, str value, int precision, int scale);
 
+/* Murmur3 with Spark's tail (fn_hash.c). */
+uint32_t fn_murmur3_spark(str s, uint32_t seed);
+
+/* Aggregates that build and merge sketches (fn_sketch_agg.c), called by fn_register_all(). */
+err *fn_register_sketches(duckdb_connection con) BH_CHECK;
 /* Aggregates of moments and of pairs (fn_moments.c), called by fn_register_all(). */
 err *fn_register_moments(duckdb_connection con) BH_CHECK;
 
@@ -32,5 +37,7 @@ extern const struct fn_table fn_table_url;
 extern const struct fn_table fn_table_date;
 extern const struct fn_table fn_table_format;  /* numbers and texts by format */
 extern const struct fn_table fn_table_misc;
+extern const struct fn_table fn_table_sketch;  /* sketches: made empty, asked, combined */
+extern const struct fn_table fn_table_topk;    /* frequent items */
 
 #endif
