@@ -299,6 +299,8 @@
 #pragma weak api_unity_catalog_get_function
 #pragma weak api_unity_catalog_update_function
 #pragma weak api_unity_catalog_delete_function
+#pragma weak api_unity_catalog_find_location_store
+#pragma weak api_unity_catalog_probe_location
 #pragma weak api_unity_catalog_create_location
 #pragma weak api_unity_catalog_list_locations
 #pragma weak api_unity_catalog_get_location
@@ -2859,20 +2861,37 @@ static const struct schema_field fields_395[] = {
 static const struct schema schema_395 = {fields_395, 1};
 
 static const struct schema_field fields_396[] = {
+    {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
+    {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
+    {"session_token", SCHEMA_STRING, false, NULL, NULL},
+    {"endpoint", SCHEMA_STRING, false, NULL, NULL},
+    {"region", SCHEMA_STRING, false, NULL, NULL},
+    {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_396 = {fields_396, 6};
+
+static const struct schema_field fields_397[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_395}};
-static const struct schema schema_396 = {fields_396, 5};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_395},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_396}};
+static const struct schema schema_397 = {fields_397, 6};
 
-static const struct schema_field fields_397[] = {
+static const struct schema_field fields_398[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL},
     {"external_id", SCHEMA_STRING, false, NULL, NULL},
     {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_397 = {fields_397, 3};
+static const struct schema schema_398 = {fields_398, 3};
 
-static const struct schema_field fields_398[] = {
+static const struct schema_field fields_399[] = {
+    {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
+    {"endpoint", SCHEMA_STRING, false, NULL, NULL},
+    {"region", SCHEMA_STRING, false, NULL, NULL},
+    {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_399 = {fields_399, 4};
+
+static const struct schema_field fields_400[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2887,64 +2906,66 @@ static const struct schema_field fields_398[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_397}};
-static const struct schema schema_398 = {fields_398, 15};
-
-static const struct schema_field fields_399[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_398}};
-static const struct schema schema_399 = {fields_399, 1};
-
-static const struct schema_field fields_400[] = {
-    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_399},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_400 = {fields_400, 2};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_398},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_399}};
+static const struct schema schema_400 = {fields_400, 16};
 
 static const struct schema_field fields_401[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_400}};
+static const struct schema schema_401 = {fields_401, 1};
+
+static const struct schema_field fields_402[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_401},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_402 = {fields_402, 2};
+
+static const struct schema_field fields_403[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
-    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_401 = {fields_401, 7};
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_396}};
+static const struct schema schema_403 = {fields_403, 8};
 
-static const struct schema_field fields_402[] = {
+static const struct schema_field fields_404[] = {
     {"table_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_402 = {fields_402, 2};
+static const struct schema schema_404 = {fields_404, 2};
 
-static const struct schema_field fields_403[] = {
+static const struct schema_field fields_405[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"access_point", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_403 = {fields_403, 4};
+static const struct schema schema_405 = {fields_405, 4};
 
-static const struct schema_field fields_404[] = {
+static const struct schema_field fields_406[] = {
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
-    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_403}};
-static const struct schema schema_404 = {fields_404, 3};
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_405}};
+static const struct schema schema_406 = {fields_406, 3};
 
-static const struct schema_field fields_405[] = {
+static const struct schema_field fields_407[] = {
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL},
     {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_405 = {fields_405, 3};
-
-static const struct schema_field fields_406[] = {
-    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_360}};
-static const struct schema schema_406 = {fields_406, 2};
-
-static const struct schema_field fields_407[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
-    {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
 static const struct schema schema_407 = {fields_407, 3};
 
 static const struct schema_field fields_408[] = {
+    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_360}};
+static const struct schema schema_408 = {fields_408, 2};
+
+static const struct schema_field fields_409[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
+    {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
+static const struct schema schema_409 = {fields_409, 3};
+
+static const struct schema_field fields_410[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2957,30 +2978,30 @@ static const struct schema_field fields_408[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_408 = {fields_408, 12};
+static const struct schema schema_410 = {fields_410, 12};
 
-static const struct schema_field fields_409[] = {
+static const struct schema_field fields_411[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_409 = {fields_409, 3};
-
-static const struct schema_field fields_410[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_408}};
-static const struct schema schema_410 = {fields_410, 1};
-
-static const struct schema_field fields_411[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_410}};
-static const struct schema schema_411 = {fields_411, 1};
+static const struct schema schema_411 = {fields_411, 3};
 
 static const struct schema_field fields_412[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_410}};
+static const struct schema schema_412 = {fields_412, 1};
+
+static const struct schema_field fields_413[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_412}};
+static const struct schema schema_413 = {fields_413, 1};
+
+static const struct schema_field fields_414[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_412 = {fields_412, 4};
+static const struct schema schema_414 = {fields_414, 4};
 
-static const struct schema_field fields_413[] = {
+static const struct schema_field fields_415[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -2988,29 +3009,29 @@ static const struct schema_field fields_413[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_413 = {fields_413, 7};
+static const struct schema schema_415 = {fields_415, 7};
 
-static const struct schema_field fields_414[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_413}};
-static const struct schema schema_414 = {fields_414, 1};
+static const struct schema_field fields_416[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_415}};
+static const struct schema schema_416 = {fields_416, 1};
 
-static const struct schema_field fields_415[] = {
+static const struct schema_field fields_417[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_415 = {fields_415, 4};
-
-static const struct schema_field fields_416[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_413}};
-static const struct schema schema_416 = {fields_416, 1};
-
-static const struct schema_field fields_417[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_416},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_417 = {fields_417, 2};
+static const struct schema schema_417 = {fields_417, 4};
 
 static const struct schema_field fields_418[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_415}};
+static const struct schema schema_418 = {fields_418, 1};
+
+static const struct schema_field fields_419[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_418},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_419 = {fields_419, 2};
+
+static const struct schema_field fields_420[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3026,17 +3047,17 @@ static const struct schema_field fields_418[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_418 = {fields_418, 15};
-
-static const struct schema_field fields_419[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_418}};
-static const struct schema schema_419 = {fields_419, 1};
-
-static const struct schema_field fields_420[] = {
-    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_420 = {fields_420, 1};
+static const struct schema schema_420 = {fields_420, 15};
 
 static const struct schema_field fields_421[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_420}};
+static const struct schema schema_421 = {fields_421, 1};
+
+static const struct schema_field fields_422[] = {
+    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_422 = {fields_422, 1};
+
+static const struct schema_field fields_423[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -3046,49 +3067,49 @@ static const struct schema_field fields_421[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_83},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_421 = {fields_421, 9};
+static const struct schema schema_423 = {fields_423, 9};
 
-static const struct schema_field fields_422[] = {
+static const struct schema_field fields_424[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_422 = {fields_422, 3};
-
-static const struct schema_field fields_423[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_418}};
-static const struct schema schema_423 = {fields_423, 1};
-
-static const struct schema_field fields_424[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_423},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_424 = {fields_424, 2};
+static const struct schema schema_424 = {fields_424, 3};
 
 static const struct schema_field fields_425[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_420}};
+static const struct schema schema_425 = {fields_425, 1};
+
+static const struct schema_field fields_426[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_425},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_426 = {fields_426, 2};
+
+static const struct schema_field fields_427[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_425 = {fields_425, 3};
-
-static const struct schema_field fields_426[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_426 = {fields_426, 1};
-
-static const struct schema_field fields_427[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_426}};
-static const struct schema schema_427 = {fields_427, 1};
+static const struct schema schema_427 = {fields_427, 3};
 
 static const struct schema_field fields_428[] = {
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_428 = {fields_428, 1};
+
+static const struct schema_field fields_429[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_428}};
+static const struct schema schema_429 = {fields_429, 1};
+
+static const struct schema_field fields_430[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_428 = {fields_428, 4};
+static const struct schema schema_430 = {fields_430, 4};
 
-static const struct schema_field fields_429[] = {
+static const struct schema_field fields_431[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_429 = {fields_429, 3};
+static const struct schema schema_431 = {fields_431, 3};
 
 const struct route_row route_rows[] = {
     {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
@@ -4523,7 +4544,7 @@ const struct route_row route_rows[] = {
      {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
      "Delete a function."},
     {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_390, &schema_391,
-     {{LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
+     {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
      "Open a place of storage to the catalog."},
     {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, &schema_393,
      {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
@@ -4532,72 +4553,72 @@ const struct route_row route_rows[] = {
      {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
      "One external location."},
     {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_394, &schema_391,
-     {{LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
+     {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
      "Change an external location."},
     {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
      "Delete an external location."},
-    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_396, &schema_398,
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_397, &schema_400,
      {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
      "Create a storage credential."},
-    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_400,
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_402,
      {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
      "Storage credentials by name, all on one page."},
-    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, &schema_398,
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, &schema_400,
      {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
      "One storage credential."},
-    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, &schema_398,
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_400,
      {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
      "Change a storage credential."},
     {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_402, &schema_404,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_406,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_402, &schema_404,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_406,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_405, &schema_404,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, &schema_406,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_405, &schema_404,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, &schema_406,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_406, &schema_360,
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_360,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_409, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_408,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_410,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_409,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_411,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_411,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_413,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_408,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_410,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_414,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_416,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_414,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_416,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_414,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_416,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_414,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_416,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_414,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_417, &schema_416,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_414,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_417, &schema_416,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
@@ -4606,10 +4627,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_417,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_417,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_419,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
@@ -4630,10 +4651,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_419,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_421,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_419,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_421,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
@@ -4642,28 +4663,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_420,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_422,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_420,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_422,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_419,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_419,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_419,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_419,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
@@ -4672,22 +4693,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_424,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_426,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_424,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_426,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_419,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_427,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_429,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_427,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_429,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
@@ -4696,10 +4717,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_428, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_428, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
@@ -4708,10 +4729,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_431, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_431, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -304,6 +304,8 @@ err *api_unity_catalog_list_functions(struct req *r) BH_CHECK;
 err *api_unity_catalog_get_function(struct req *r) BH_CHECK;
 err *api_unity_catalog_update_function(struct req *r) BH_CHECK;
 err *api_unity_catalog_delete_function(struct req *r) BH_CHECK;
+err *api_unity_catalog_find_location_store(struct req *r) BH_CHECK;
+err *api_unity_catalog_probe_location(struct req *r) BH_CHECK;
 err *api_unity_catalog_create_location(struct req *r) BH_CHECK;
 err *api_unity_catalog_list_locations(struct req *r) BH_CHECK;
 err *api_unity_catalog_get_location(struct req *r) BH_CHECK;

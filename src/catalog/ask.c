@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "catalog/kv.h"
 #include "catalog/locations.h"
+#include "catalog/stores.h"
 #include "catalog/name.h"
 #include "catalog/tables.h"
 #include "engine/link.h"
@@ -334,6 +335,21 @@ str ask_time(arena *a, int64_t us) {
     return arena_str(a, str_n(text, n));
 }
 
+err *ask_access(struct ask *k, str url, bool write) {
+    struct store_at at;
+    buf token = {0};
+    if (!url_is_remote(url) || !k->statement) return NULL;
+    TRY(ask_sql(stores_open(k->c, url, &at)));
+    stores_grant(k->c, &at, write, k->statement, &token);
+    jmut *list = yyjson_mut_obj_get(k->out, "access");
+    if (!list) list = json_put_arr(k->d, k->out, "access");
+    jmut *o = json_add_obj(k->d, list);
+    json_put_str(k->d, o, "url", url);
+    json_put_str(k->d, o, "grant", arena_str(k->c->a, buf_view(&token)));
+    buf_free(&token);
+    return NULL;
+}
+
 err *ask_table_place(const struct caller *c, const struct ent_uc_table *t, str *ret_engine, str *ret_url) {
     *ret_engine = *ret_url = STR("");
     if (table_is_view(t)) return NULL;
@@ -345,9 +361,11 @@ err *ask_table_place(const struct caller *c, const struct ent_uc_table *t, str *
         *ret_engine = place.engine;
         return NULL;
     }
-    if (c->n_roots)
-        *ret_engine = str_of(arena_printf(c->a, "%s/%.*s", c->roots[0].engine, STR_ARG(t->uuid)));
     *ret_url = str_of(arena_printf(c->a, "%.*s/%.*s", STR_ARG(c->tables_url), STR_ARG(t->uuid)));
+    if (url_is_remote(*ret_url))
+        *ret_engine = *ret_url;
+    else if (c->n_roots)
+        *ret_engine = str_of(arena_printf(c->a, "%s/%.*s", c->roots[0].engine, STR_ARG(t->uuid)));
     return NULL;
 }
 

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "catalog/kv.h"
 #include "catalog/securable.h"
+#include "sys/storage.h"
 
 #define HIVE_CATALOG "hive_metastore"
 #define SYSTEM_CATALOG "system"
@@ -33,6 +34,7 @@ struct ask {
     const unsigned char *key; /* 32 bytes: seals marks */
     int64_t workspace;
     jmut *rows;           /* of a command, once ask_columns() was called */
+    uint64_t statement;   /* its number, for grants; 0: no engine's */
 };
 
 /* Fills k from a question; `catalog` and `schema` are what holds where the question names none. */
@@ -52,9 +54,10 @@ err *ask_stage_table(struct ask *k) BH_CHECK;
 /* commit, before the log is written: may the principal change this table (or path, or make the table of `create`), and
  * where does it lie for control? */
 struct ask_commit_place {
-    str control;      /* its folder */
+    str control;      /* its folder; empty: */
+    storage *store;   /* it lies in this store … */
+    str key;          /* … at this prefix */
     bool managed;
-    bool adopt;       /* a new table whose folder has a log already */
 };
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) BH_CHECK;
 /* … and after it: the row is made (create) or gets its new columns and properties. Needs a write. */
@@ -137,6 +140,9 @@ err *ask_become(struct ask *k, int64_t principal, struct caller *ret) BH_CHECK;
 str ask_time(arena *a, int64_t us);
 /* Where a table's files lie: as engines see it, and as people know it. */
 err *ask_table_place(const struct caller *c, const struct ent_uc_table *t, str *ret_engine, str *ret_url) BH_CHECK;
+
+/* Puts a grant for what lies at and below the URL into the answer, for the engine's courier; nothing for local places. */
+err *ask_access(struct ask *k, str url, bool write) BH_CHECK;
 
 /* Walks what the caller may see. The callback returns false in *go to stop. */
 typedef err *(*ask_each)(void *arg, const struct securable *s, bool *go);

@@ -125,12 +125,13 @@ static err *put_columns(struct ask *k, jmut *o, const struct ent_uc_table *t, bo
 
 /* ---- relations ---- */
 
-static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t) {
+static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool write) {
     str engine, url;
     struct kv properties;
     jval *columns, *v;
     size_t i, n;
     TRY(ask_table_place(k->c, t, &engine, &url));
+    TRY(ask_access(k, url, write));
     jmut *x = json_put_obj(k->d, o, "table");
     json_put_str(k->d, x, "format", t->format);
     json_put_str(k->d, x, "location", engine);
@@ -147,7 +148,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t) {
     return NULL;
 }
 
-static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const struct securable *s) {
+static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const struct securable *s, bool write) {
     const struct ent_uc_table *t = &s->table;
     bool view = table_is_view(t);
     json_put_z(k->d, o, "kind", view ? "view" : "table");
@@ -171,7 +172,7 @@ static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const
         TRY(policy_call(k, f, STR(""), &call));
         if (call.n) json_put_str(k->d, o, "row_filter", call);
     }
-    return put_table(k, o, t);
+    return put_table(k, o, t, write);
 }
 
 /* What a verb takes: any of these. */
@@ -203,7 +204,8 @@ static err *resolve_one(struct ask *k, const struct caller *who, jval *name, jmu
         /* UPDATE, DELETE and MERGE tell what they found: they take both. */
         if (found && str_eqz(verb, "change")) TRY(ask_need(&own, &s, PRIV_SELECT));
         if (found && !need && !securable_readable(&own, &s)) TRY(ask_need(&own, &s, PRIV_SELECT));
-        if (found) TRY(put_relation(k, &own, o, &s));
+        bool write = need == PRIV_MODIFY || need == PRIV_MANAGE;
+        if (found) TRY(put_relation(k, &own, o, &s, write));
     }
     yyjson_mut_arr_append(list, found ? o : yyjson_mut_null(k->d));
     return NULL;
@@ -323,6 +325,16 @@ err *ask_in_group(struct ask *k) {
 
 /* ---- paths ---- */
 
+/* The folder above the first segment that is a pattern. */
+static str without_pattern(str url) {
+    for (size_t i = 5; i < url.n; i++)
+        if (memchr("*?[{", url.p[i], 4)) {
+            while (i && url.p[i] != '/') i--;
+            return str_cut(url, i);
+        }
+    return url;
+}
+
 static err *volume_path(struct ask *k, str path, bool write) {
     struct securable v;
     struct location_place place;
@@ -338,6 +350,7 @@ static err *volume_path(struct ask *k, str path, bool write) {
     str url = rest.n ? str_of(arena_printf(k->c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
     TRY(ask_sql(locations_url(k->c->a, url, &url)));
     TRY(ask_sql(locations_place(k->c, url, &place)));
+    TRY(ask_access(k, without_pattern(url), write));
     json_put_str(k->d, k->out, "path", place.engine);
     json_put_str(k->d, k->out, "url", url);
     return NULL;
@@ -356,6 +369,7 @@ err *ask_path(struct ask *k) {
     TRY(ask_sql(locations_need(k->c, url, write ? PRIV_WRITE_FILES : PRIV_READ_FILES, &l)));
     TRY(ask_sql(locations_check_tables(k->c, url, write)));
     TRY(ask_sql(locations_place(k->c, url, &place)));
+    TRY(ask_access(k, without_pattern(url), write));
     json_put_str(k->d, k->out, "path", place.engine);
     json_put_str(k->d, k->out, "url", url);
     return NULL;

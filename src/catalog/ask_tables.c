@@ -4,12 +4,10 @@
  * engine writes its files there, commit writes the log and then the row. The row is the last: until it is there nobody
  * can name the table, and a folder without a row is swept like any half-done write.
  */
-#include <dirent.h>
-#include <sys/stat.h>
-
 #include "catalog/ask.h"
 #include "catalog/locations.h"
 #include "catalog/name.h"
+#include "catalog/stores.h"
 #include "catalog/tables.h"
 #include "sys/rand.h"
 
@@ -36,6 +34,12 @@ static err *external_place(struct ask *k, str location, int64_t but, struct loca
     return ask_sql(locations_check_free(k->c, *url, but));
 }
 
+/* Where a new managed table of a schema lies if the schema or its catalog has a managed location; empty: in the account's. */
+static str managed_url(struct ask *k, const struct securable *schema, str uuid) {
+    str root = schema->schema.storage_root.n ? schema->schema.storage_root : schema->catalog.storage_root;
+    return root.n ? str_of(arena_printf(k->c->a, "%.*s/tables/%.*s", STR_ARG(root), STR_ARG(uuid))) : STR("");
+}
+
 static void put_names(struct ask *k, const struct securable *schema, str name) {
     json_put_str(k->d, k->out, "catalog", schema->catalog.name);
     json_put_str(k->d, k->out, "schema", schema->schema.name);
@@ -46,6 +50,7 @@ static void put_names(struct ask *k, const struct securable *schema, str name) {
 static err *staged_existing(struct ask *k, const struct securable *t) {
     str engine, url;
     TRY(ask_table_place(k->c, &t->table, &engine, &url));
+    TRY(ask_access(k, url, true));
     json_put_bool(k->d, k->out, "exists", true);
     json_put_str(k->d, k->out, "id", str_of(arena_printf(k->c->a, "%lld", (long long)t->id)));
     json_put_z(k->d, k->out, "kind", table_is_view(&t->table) ? "view" : "table");
@@ -77,9 +82,10 @@ err *ask_stage_table(struct ask *k) {
         TRY(external_place(k, location, 0, &place, &url));
         engine = place.engine;
     } else {
-        struct ent_uc_table row = {.uuid = str_of(uuid), .table_type = STR("MANAGED")};
+        struct ent_uc_table row = {.uuid = str_of(uuid), .table_type = STR("MANAGED"), .location = managed_url(k, &schema, str_of(uuid))};
         TRY(ask_table_place(k->c, &row, &engine, &url));
     }
+    TRY(ask_access(k, url, true));
     json_put_bool(k->d, k->out, "exists", false);
     json_put_str(k->d, k->out, "uuid", arena_str(k->c->a, str_of(uuid)));
     json_put_str(k->d, k->out, "location", engine);
@@ -98,22 +104,27 @@ static bool is_uuid(str s) {
     return s.n == 36;
 }
 
-static err *control_place(struct ask *k, const struct ent_uc_table *t, str *ret) {
-    struct location_place place;
-    if (t->location.n) {
-        TRY(ask_sql(locations_place(k->c, t->location, &place)));
-        *ret = place.control;
-        return NULL;
-    }
-    if (!k->c->n_roots) return err_new(ERR_INVALID_STATE, "There is no place for managed tables.");
-    *ret = str_of(arena_printf(k->c->a, "%s/%.*s", k->c->roots[0].control, STR_ARG(t->uuid)));
+static err *remote_place(struct ask *k, str url, struct ask_commit_place *ret) {
+    struct store_at at;
+    TRY(ask_sql(stores_open(k->c, url, &at)));
+    ret->store = at.s;
+    ret->key = at.key;
     return NULL;
 }
 
-static bool has_log(arena *a, str folder) {
-    struct stat st;
-    char *log = arena_printf(a, "%.*s/_delta_log", STR_ARG(folder));
-    return lstat(log, &st) == 0;
+static err *control_place(struct ask *k, const struct ent_uc_table *t, struct ask_commit_place *ret) {
+    struct location_place place;
+    str engine, url;
+    TRY(ask_sql(ask_table_place(k->c, t, &engine, &url)));
+    if (url_is_remote(url)) return remote_place(k, url, ret);
+    if (t->location.n) {
+        TRY(ask_sql(locations_place(k->c, t->location, &place)));
+        ret->control = place.control;
+        return NULL;
+    }
+    if (!k->c->n_roots) return err_new(ERR_INVALID_STATE, "There is no place for managed tables.");
+    ret->control = str_of(arena_printf(k->c->a, "%s/%.*s", k->c->roots[0].control, STR_ARG(t->uuid)));
+    return NULL;
 }
 
 static err *masked_column(str name) {
@@ -151,21 +162,28 @@ static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *r
         TRY(ask_need(k->c, &t, PRIV_MANAGE));
         TRY(check_masked(k, &t.table));
         ret->managed = table_is_managed(&t.table);
-        return control_place(k, &t.table, &ret->control);
+        return control_place(k, &t.table, ret);
     }
     struct ent_uc_table row = {.uuid = uuid};
     ret->managed = !yyjson_is_false(json_get(create, "managed"));
-    if (!ret->managed) {
+    if (ret->managed) {
+        row.location = managed_url(k, &schema, uuid);
+    } else {
         struct location_place place;
         TRY(external_place(k, json_get_str(create, "url"), 0, &place, &row.location));
     }
-    TRY(control_place(k, &row, &ret->control));
-    ret->adopt = has_log(k->c->a, ret->control);
+    TRY(control_place(k, &row, ret));
     return NULL;
 }
 
 /* A path by itself, as the engine sees it. */
 static err *place_of_path(struct ask *k, str path, struct ask_commit_place *ret) {
+    if (url_is_remote(path)) {
+        struct securable l;
+        TRY(ask_sql(locations_url(k->c->a, path, &path)));
+        TRY(ask_sql(locations_need(k->c, path, PRIV_WRITE_FILES, &l)));
+        return remote_place(k, path, ret);
+    }
     for (size_t i = 1; i < k->c->n_roots; i++) {
         str root = str_of(k->c->roots[i].engine);
         if (!str_starts(path, root) || path.n <= root.n || path.p[root.n] != '/') continue;
@@ -202,7 +220,7 @@ err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
     TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
     TRY(check_masked(k, &t.table));
     ret->managed = table_is_managed(&t.table);
-    return control_place(k, &t.table, &ret->control);
+    return control_place(k, &t.table, ret);
 }
 
 /* {"a":"b"} of a commit over what the row has. */
@@ -254,7 +272,10 @@ static err *make_row(struct ask *k, jval *create) {
                                .columns = row.columns,
                                .constraints = row.constraints,
                                .comment = row.comment.p ? row.comment : json_get_str(create, "comment")};
-    if (!managed) TRY(ask_sql(locations_url(k->c->a, json_get_str(create, "url"), &spec.location)));
+    if (managed)
+        spec.location = managed_url(k, &schema, spec.uuid);
+    else
+        TRY(ask_sql(locations_url(k->c->a, json_get_str(create, "url"), &spec.location)));
     TRY(kv_read(k->c->a, row.properties, &spec.properties));
     return ask_sql(tables_create(k->c, &schema, &spec, &t));
 }

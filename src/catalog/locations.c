@@ -6,6 +6,7 @@
 
 #include "catalog/grants.h"
 #include "catalog/name.h"
+#include "catalog/stores.h"
 #include "catalog/tables.h"
 
 /* ---- URLs ---- */
@@ -13,18 +14,47 @@
 static err *bad_url(str url, const char *why) {
     return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is not a usable location: %s.",
                             STR_ARG(str_cut(url, 300)), why),
-                    "Locations are file:///<folder> below one of storage.local_roots.");
+                    "Locations are s3://<bucket>/<prefix>, or file:///<folder> below one of storage.local_roots.");
 }
 
 
+/* As stores take them: 3 to 63 of [a-z0-9.-]. */
+static bool is_bucket(str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] == '-' || s.p[i] == '.') && i))) return false;
+    return s.n >= 3 && s.n <= 63;
+}
+
+static err *s3_url(arena *a, str url, str rest, str *ret) {
+    str part;
+    buf out = {0};
+    bool good = true, first = true;
+    while (rest.n && rest.p[rest.n - 1] == '/') rest.n--;
+    buf_z(&out, "s3:/");
+    while (good && str_split(&rest, '/', &part)) {
+        good = part.n && part.n <= 200 && !str_eqz(part, ".") && !str_eqz(part, "..") && (!first || is_bucket(part));
+        for (size_t i = 0; i < part.n; i++) good &= (unsigned char)part.p[i] >= ' ' && part.p[i] != 0x7f;
+        buf_c(&out, '/');
+        buf_str(&out, part);
+        first = false;
+    }
+    *ret = arena_str(a, buf_view(&out));
+    buf_free(&out);
+    if (!good || first || ret->n > 900 || !str_is_utf8(*ret))
+        return bad_url(url, "it has no bucket's name, an empty segment, one that is too long, '.' or '..', or a control character");
+    return NULL;
+}
+
 err *locations_url(arena *a, str url, str *ret) {
     str path = url;
+    if (str_starts(url, STR("s3://"))) return s3_url(a, url, str_from(url, 5), ret);
+    if (str_starts(url, STR("s3a://"))) return s3_url(a, url, str_from(url, 6), ret);
     if (str_starts(path, STR("file:///")))
         path = str_from(path, 7);
     else if (str_starts(path, STR("file:/")) && !str_starts(path, STR("file://")))
         path = str_from(path, 5);
     else
-        return bad_url(url, "it is no file:/// URL");
+        return bad_url(url, "it is no file:/// or s3:// URL");
     if (path.n > 4000 || !str_is_utf8(path)) return bad_url(url, "it is too long, or not UTF-8");
     buf out = {0};
     buf_z(&out, "file://");
@@ -69,6 +99,10 @@ static err *check_links(const struct caller *c, str url, str root, str rest) {
 }
 
 err *locations_place(const struct caller *c, str url, struct location_place *ret) {
+    if (str_starts(url, STR("s3://"))) {
+        *ret = (struct location_place){.root = STR("s3"), .engine = url};
+        return NULL;
+    }
     for (size_t i = 0; i < c->n_roots; i++) {
         const struct engine_root *r = &c->roots[i];
         str above = str_of(r->url);
@@ -229,6 +263,22 @@ static err *credential_id(const struct caller *c, str name, int64_t *ret) {
     return NULL;
 }
 
+/* A store is reached by a credential's keys; the platform's own storage is nobody's location. */
+static err *check_remote(const struct caller *c, const struct ent_external_location *row) {
+    str root = c->stores ? c->stores->root_url : STR("");
+    if (!url_is_remote(row->url)) return NULL;
+    if (!row->credential_id)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "A location on s3:// needs a storage credential with keys.");
+    if (root.n && (lies_in(row->url, root) || lies_in(root, row->url)))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "The location '%.*s' overlaps with the platform's own storage.", STR_ARG(row->url));
+    return NULL;
+}
+
+err *locations_set_credential(const struct caller *c, struct securable *l, str name) {
+    must(l->kind == SEC_LOCATION);
+    return credential_id(c, name, &l->location.credential_id);
+}
+
 err *locations_create(const struct caller *c, str name, str url, str credential, str comment,
                       bool read_only, struct securable *ret) {
     struct location_place place;
@@ -246,6 +296,7 @@ err *locations_create(const struct caller *c, str name, str url, str credential,
     TRY(locations_place(c, row.url, &place));
     TRY(check_alone(c, row.url, 0));
     TRY(credential_id(c, credential, &row.credential_id));
+    TRY(check_remote(c, &row));
     TRY(ent_external_location_insert(c->tx, metastore_scope(c), &row));
     TRY(securable_of_location(c, &row, ret));
     store_tx_securable(c->tx, "external_location", row.id, row.name);
@@ -258,6 +309,7 @@ err *locations_save(const struct caller *c, struct securable *l) {
     TRY(locations_url(c->a, l->location.url, &l->location.url));
     TRY(locations_place(c, l->location.url, &place));
     TRY(check_alone(c, l->location.url, l->id));
+    TRY(check_remote(c, &l->location));
     TRY(ent_external_location_update(c->tx, metastore_scope(c), &l->location));
     l->full_name = l->location.name;
     store_tx_securable(c->tx, "external_location", l->id, l->full_name);
@@ -307,6 +359,16 @@ err *credentials_save(const struct caller *c, struct securable *s) {
     return NULL;
 }
 
+err *credentials_set_secret(const struct caller *c, int64_t id, str config) {
+    struct ent_storage_secret_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_STORAGE_SECRET_CREDENTIAL_ID, .i = id}}, .limit = 10};
+    TRY(ent_storage_secret_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    for (size_t i = 0; i < rows.n; i++) TRY(ent_storage_secret_delete(c->tx, metastore_scope(c), rows.p[i].id));
+    if (!config.n) return NULL;
+    struct ent_storage_secret row = {.credential_id = id, .config = config};
+    return ent_storage_secret_insert(c->tx, metastore_scope(c), &row);
+}
+
 err *credentials_delete(const struct caller *c, const struct securable *s, bool force) {
     struct ent_external_location_rows rows;
     TRY(all_locations(c, &rows));
@@ -315,6 +377,7 @@ err *credentials_delete(const struct caller *c, const struct securable *s, bool 
             return err_new(ERR_INVALID_STATE,
                            "Storage credential '%.*s' is used by external location '%.*s'.",
                            STR_ARG(s->full_name), STR_ARG(rows.p[i].name));
+    TRY(credentials_set_secret(c, s->id, STR_NONE));
     TRY(grants_drop(c, SEC_CREDENTIAL, s->id));
     store_tx_securable(c->tx, "storage_credential", s->id, s->full_name);
     return ent_storage_credential_delete(c->tx, metastore_scope(c), s->id);

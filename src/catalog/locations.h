@@ -4,7 +4,7 @@
  * and the way from a URL to the folder that control and engines see.
  *
  * Rules
- *   - A URL is file:///…, below one of storage.local_roots; it has no "..", no "." and no empty
+ *   - A URL is file:///…, below one of storage.local_roots, or s3://bucket/…; it has no "..", no "." and no empty
  *     segment, and no folder on the way is a link.
  *   - External locations do not overlap: none lies in another.
  *   - External tables and volumes lie in an external location, and do not overlap each other.
@@ -16,20 +16,22 @@
 #include "catalog/securable.h"
 #include "engine/link.h"
 
-/* Canonical: "file:///srv/files/a", no slash at the end. Accepts file:/a and file:///a. */
+/* Canonical: "file:///srv/files/a", "s3://bucket/a", no slash at the end. Accepts file:/a, file:///a, s3a://. */
 err *locations_url(arena *a, str url, str *ret) BH_CHECK;
 
 /* Where a canonical URL lies. */
 struct location_place {
-    str root;    /* engine_root.id */
-    str control; /* path as control sees it */
-    str engine;  /* as an engine sees it */
+    str root;    /* engine_root.id; of s3:// "s3" */
+    str control; /* path as control sees it; of s3:// empty (catalog/stores.h) */
+    str engine;  /* as an engine sees it; of s3:// the URL */
 };
-/* INVALID_PARAMETER_VALUE outside storage.local_roots, or across a link. */
+/* INVALID_PARAMETER_VALUE outside storage.local_roots, or across a link. What is on s3:// is not looked at. */
 err *locations_place(const struct caller *c, str url, struct location_place *ret) BH_CHECK;
 
 err *locations_create(const struct caller *c, str name, str url, str credential, str comment,
                       bool read_only, struct securable *ret) BH_CHECK;
+/* Another storage credential; the caller saves. */
+err *locations_set_credential(const struct caller *c, struct securable *l, str name) BH_CHECK;
 /* Writes l->location back; a changed URL is checked again. */
 err *locations_save(const struct caller *c, struct securable *l) BH_CHECK;
 /* Without force, one with tables or volumes in it is refused. */
@@ -46,6 +48,8 @@ err *locations_check_free(const struct caller *c, str url, int64_t but_table) BH
 
 err *credentials_create(const struct caller *c, str name, str kind, str config, str comment,
                         bool read_only, struct securable *ret) BH_CHECK;
+/* Its secret half, JSON {secret_access_key, session_token}; empty: it has none any more. */
+err *credentials_set_secret(const struct caller *c, int64_t id, str config) BH_CHECK;
 err *credentials_save(const struct caller *c, struct securable *s) BH_CHECK;
 /* Without force, one that external locations use is refused. */
 err *credentials_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;

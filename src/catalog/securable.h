@@ -79,7 +79,8 @@ struct caller {
     /* Where bytes may lie (engine/link.h): managed tables first, then the local roots. */
     const struct engine_root *roots;
     size_t n_roots;
-    str tables_url; /* the folder of managed tables as people know it: file:///… */
+    str tables_url; /* the folder of managed tables as people know it: file:///… or s3://… */
+    const struct stores *stores; /* NULL: none outside (catalog/stores.h) */
 };
 
 /* The scope of everything in the metastore: the account. */

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/vec.h"
 #include "courier/courier.h"
 #include "courier/index.h"
@@ -17,6 +19,8 @@
 #include "sys/storage_s3.h"
 
 #define CONFIRM_S 60
+#define COURIER_MAX_PLACES 4096u
+#define COURIER_MAX_ENDED 100000u /* of each generation */
 enum { LANE_SHORT, LANE_IN, LANE_OUT, LANE_INDEX, LANES };
 static const struct {
     const char *name;
@@ -30,12 +34,19 @@ struct root {
     size_t refs;
 };
 
-/* A channel of control. Freed when closed and unused. Loop thread only. */
+/* A store that control named: a storage credential's. Loop thread only. */
+struct place {
+    char *id;
+    struct root *root;
+};
+
+/* A channel of control, or of an engine. Freed when closed and unused. Loop thread only. */
 struct link {
     courier *c;
     chan *ch; /* NULL when closed */
-    unsigned char key[ORDER_KEY_SIZE];
-    bool keyed;
+    unsigned char key[ORDER_KEY_SIZE], grant_key[ORDER_KEY_SIZE];
+    bool keyed, granting;
+    struct link *control; /* of an engine's channel: the one that it came through; NULL: it is control's */
     size_t refs;
 };
 
@@ -66,6 +77,9 @@ struct courier {
     struct settings settings; /* what relays need */
     vec_of(struct link *) links;
     vec_of(struct task *) tasks;
+    vec_of(struct place) places;
+    map *ended;                  /* numbers of statements whose grants are over, of the last two … */
+    map *ended_before;           /* … generations */
     bool draining;
     void (*on_drained)(void *arg);
     void *drained_arg;
@@ -82,9 +96,30 @@ static void root_drop(struct root *r) {
 
 static void link_drop(struct link *k) {
     if (--k->refs > 0) return;
+    if (k->control) link_drop(k->control);
     explicit_bzero(k->key, sizeof(k->key));
+    explicit_bzero(k->grant_key, sizeof(k->grant_key));
     free(k);
 }
+
+/* A storage of these settings' egress rules; counts one reference. */
+static err *root_new(struct storage_s3_config *cfg, const struct settings *s, struct root **ret) {
+    struct root *r = calloc(1, sizeof(*r));
+    must(r != NULL);
+    r->refs = 1;
+    err *e = egress_new(settings_str(s, SET_EGRESS_ALLOW), &r->allow);
+    cfg->egress = r->allow;
+    if (!e) e = storage_s3_new(cfg, &r->s);
+    if (e) {
+        root_drop(r);
+        return e;
+    }
+    *ret = r;
+    return NULL;
+}
+
+static err *link_new(courier *c, int fd, struct link *control);
+static void link_close(struct link *k);
 
 /* ---- a task on its thread ---- */
 
@@ -231,6 +266,99 @@ static void refuse(struct link *k, uint64_t stream, err *e) {
     err_free(e);
 }
 
+/* What the descriptor says: {"bucket",…}. */
+static err *read_place(courier *c, arena *a, int fd, struct root **ret) {
+    buf text = {.max = 64 * 1024};
+    char chunk[4096];
+    jval *o = NULL;
+    ssize_t n = 0;
+    (void)lseek(fd, 0, SEEK_SET);
+    while (fd >= 0 && text.n < 60 * 1024 && (n = read(fd, chunk, sizeof(chunk))) > 0) buf_add(&text, chunk, (size_t)n);
+    err *e = fd < 0 || n < 0 || !text.n ? err_new(ERR_MALFORMED_REQUEST, "a place came without its description")
+                                        : json_parse(a, buf_view(&text), false, &o);
+    if (!e) {
+        struct storage_s3_config cfg = {
+            .bucket = json_get_str(o, "bucket"),
+            .endpoint = json_get_str(o, "endpoint"),
+            .region = json_get_str(o, "region"),
+            .path_style = yyjson_get_bool(json_get(o, "path_style")),
+            .access_key_id = json_get_str(o, "access_key_id"),
+            .secret_access_key = json_get_str(o, "secret_access_key"),
+            .session_token = json_get_str(o, "session_token"),
+            .ca_file = settings_str(&c->settings, SET_COURIER_CA_FILE),
+            .proxy = settings_str(&c->settings, SET_COURIER_PROXY),
+        };
+        e = root_new(&cfg, &c->settings, ret);
+    }
+    if (text.p) explicit_bzero(text.p, text.n);
+    buf_free(&text);
+    explicit_bzero(chunk, sizeof(chunk));
+    return e;
+}
+
+static struct place *place_of(courier *c, str id) {
+    for (size_t i = 0; i < c->places.n; i++)
+        if (str_eqz(id, c->places.p[i].id)) return &c->places.p[i];
+    return NULL;
+}
+
+/* An id names one configuration for ever: what is known already is fine. */
+static err *add_place(courier *c, arena *a, str id, int fd) {
+    if (place_of(c, id)) return NULL;
+    if (!id.n || c->places.n >= COURIER_MAX_PLACES) return err_new(ERR_RESOURCE_EXHAUSTED, "the courier knows too many stores");
+    struct place p = {0};
+    TRY(read_place(c, a, fd, &p.root));
+    p.id = strndup(id.p, id.n);
+    must(p.id != NULL);
+    vec_push(&c->places, p);
+    return NULL;
+}
+
+static void add_ended(courier *c, str number) {
+    if (map_size(c->ended) >= COURIER_MAX_ENDED) {
+        map_free(c->ended_before);
+        c->ended_before = c->ended;
+        c->ended = map_new();
+    }
+    map_put(c->ended, number, c);
+}
+
+static bool has_ended(courier *c, uint64_t statement) {
+    char number[24];
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)statement);
+    return map_get(c->ended, str_of(number)) || map_get(c->ended_before, str_of(number));
+}
+
+/* An engine's order: what its grant allows, in the grant's place. */
+static err *accept_granted(struct link *k, arena *a, const struct msg_courier_order *m, struct order *o, str *ret_place) {
+    struct order_grant g;
+    TRY(order_grant_read(a, k->control->grant_key, m->token, &g));
+    TRY(order_read(a, m->verb, m->json, o));
+    if (has_ended(k->c, g.statement)) return err_new(ERR_PERMISSION_DENIED, "the statement of a grant has ended");
+    *ret_place = g.place;
+    return order_grant_check(&g, o, clock_now());
+}
+
+/* Orders that are done at once; false: it is another. */
+static bool act_now(struct link *k, struct chan_frame *f, arena *a, const struct order *o, err **ret) {
+    courier *c = k->c;
+    *ret = NULL;
+    if (o->verb == ORDER_PLACE) {
+        *ret = add_place(c, a, o->key, f->fd);
+    } else if (o->verb == ORDER_ENDED) {
+        add_ended(c, o->key);
+    } else if (o->verb == ORDER_ENGINE) {
+        int fd = f->fd;
+        f->fd = -1;
+        *ret = fd < 0 ? err_new(ERR_MALFORMED_REQUEST, "a channel to an engine is missing") : link_new(c, fd, k);
+        if (*ret && fd >= 0) close(fd);
+    } else {
+        return false;
+    }
+    if (!*ret) CHAN_SEND(k->ch, courier_result, f->stream, -1, .code = STR(""), .message = STR(""), .json = STR("{}"));
+    return true;
+}
+
 static int lane_of(enum order_verb v) {
     return v == ORDER_GET ? LANE_OUT : v == ORDER_PUT || v == ORDER_PART ? LANE_IN : LANE_SHORT;
 }
@@ -243,12 +371,26 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
     str payload = arena_str(a, f->payload);
     if (!msg_courier_order_decode(a, payload, &m))
         return err_new(ERR_MALFORMED_REQUEST, "an order that cannot be read");
-    if (!k->keyed) return err_new(ERR_PERMISSION_DENIED, "an order before the key");
-    TRY(courier_accept(a, k->key, m.verb, m.json, m.token, clock_now(), &o));
+    str place = STR_NONE;
+    if (k->control) {
+        TRY(accept_granted(k, a, &m, &o, &place));
+    } else {
+        if (!k->keyed) return err_new(ERR_PERMISSION_DENIED, "an order before the key");
+        TRY(courier_accept(a, k->key, m.verb, m.json, m.token, clock_now(), &o));
+        place = o.place;
+        err *bad;
+        if (act_now(k, f, a, &o, &bad)) {
+            if (!bad) arena_free(a);
+            return bad;
+        }
+    }
     if (c->draining || c->tasks.n >= COURIER_MAX_ORDERS)
         return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier %s",
                        c->draining ? "is about to restart" : "has too many orders");
-    if (!c->root && o.verb != ORDER_INDEX)
+    struct place *other = place.n ? place_of(c, place) : NULL;
+    if (place.n && !other) return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the courier does not know the store yet");
+    struct root *root = other ? other->root : c->root;
+    if (!root && o.verb != ORDER_INDEX)
         return err_hint(err_new(ERR_INVALID_STATE, "no object store is configured"),
                         "see the setting storage.root");
     struct relay *relay = NULL;
@@ -260,11 +402,11 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
     struct task *t = calloc(1, sizeof(*t));
     must(t != NULL);
     *t = (struct task){
-        .c = c, .link = k, .root = c->root, .stream = f->stream, .a = a, .o = o, .fd = f->fd};
+        .c = c, .link = k, .root = root, .stream = f->stream, .a = a, .o = o, .fd = f->fd};
     f->fd = -1;
     t->relay = relay;
     k->refs++;
-    if (c->root) c->root->refs++;
+    if (root) root->refs++;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -309,9 +451,12 @@ static void on_frame(chan *ch, struct chan_frame *f, void *arg) {
     } else if (f->type == MSG_COURIER_COMMIT) {
         on_commit(k, f);
     } else if (f->type == MSG_COURIER_KEY && !k->keyed &&
-               msg_courier_key_decode(a, f->payload, &m) && m.key.n == ORDER_KEY_SIZE) {
+               !k->control && msg_courier_key_decode(a, f->payload, &m) &&
+               (m.key.n == ORDER_KEY_SIZE || m.key.n == 2 * ORDER_KEY_SIZE)) {
         memcpy(k->key, m.key.p, ORDER_KEY_SIZE);
         k->keyed = true;
+        k->granting = m.key.n == 2 * ORDER_KEY_SIZE;
+        if (k->granting) memcpy(k->grant_key, m.key.p + ORDER_KEY_SIZE, ORDER_KEY_SIZE);
     } else if (f->type != MSG_HELLO) {
         log_error("frame refused", lf_z("type", msg_name(f->type)));
     }
@@ -329,6 +474,15 @@ static void link_close(struct link *k) {
         }
     chan_free(k->ch);
     k->ch = NULL;
+    /* Engines belong to the control that named them. */
+    for (size_t i = 0; i < c->links.n;) {
+        if (c->links.p[i]->control == k) {
+            link_close(c->links.p[i]);
+            i = 0;
+        } else {
+            i++;
+        }
+    }
     link_drop(k);
 }
 
@@ -338,19 +492,24 @@ static void on_close(chan *ch, const char *why, void *arg) {
     link_close(arg);
 }
 
-err *courier_add_control(courier *c, int fd) {
+static err *link_new(courier *c, int fd, struct link *control) {
     static const struct chan_events ev = {.on_frame = on_frame, .on_close = on_close};
     struct link *k = calloc(1, sizeof(*k));
     must(k != NULL);
     k->c = c;
     k->refs = 1;
     err *e = chan_new(c->l, fd, &ev, k, &k->ch);
-    if (e)
+    if (e) {
         free(k);
-    else
-        vec_push(&c->links, k);
-    return e;
+        return e;
+    }
+    k->control = control;
+    if (control) control->refs++;
+    vec_push(&c->links, k);
+    return NULL;
 }
+
+err *courier_add_control(courier *c, int fd) { return link_new(c, fd, NULL); }
 
 /* ---- the courier ---- */
 
@@ -359,6 +518,7 @@ err *courier_new(loop *l, courier **ret) {
     must(c != NULL);
     c->l = l;
     settings_init(&c->settings);
+    c->ended = map_new(), c->ended_before = map_new();
     err *e = NULL;
     for (int i = 0; !e && i < LANES; i++)
         e = jobs_new(lane_rows[i].name, lane_rows[i].threads, &c->lanes[i]);
@@ -376,6 +536,12 @@ void courier_free(courier *c) {
     while (c->tasks.n) loop_step(c->l, 10 * 1000); /* their finish() is posted */
     for (int i = 0; i < LANES; i++) jobs_free(c->lanes[i]);
     root_drop(c->root);
+    for (size_t i = 0; i < c->places.n; i++) {
+        root_drop(c->places.p[i].root);
+        free(c->places.p[i].id);
+    }
+    vec_free(&c->places);
+    map_free(c->ended), map_free(c->ended_before);
     settings_free(&c->settings);
     vec_free(&c->links);
     vec_free(&c->tasks);
@@ -408,19 +574,11 @@ err *courier_set(courier *c, const struct settings *s) {
             .ca_file = settings_str(s, SET_COURIER_CA_FILE),
             .proxy = settings_str(s, SET_COURIER_PROXY),
         };
-        r = calloc(1, sizeof(*r));
-        must(r != NULL);
-        r->refs = 1;
         e = storage_s3_url(a, url, &cfg.bucket, &cfg.prefix);
-        if (!e) e = egress_new(settings_str(s, SET_EGRESS_ALLOW), &r->allow);
-        cfg.egress = r->allow;
-        if (!e) e = storage_s3_new(&cfg, &r->s);
+        if (!e) e = root_new(&cfg, s, &r);
     }
     arena_free(a);
-    if (e) {
-        root_drop(r);
-        return e;
-    }
+    if (e) return e;
     root_drop(c->root);
     c->root = r;
     settings_free(&c->settings);

@@ -3,10 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "delta/log.h"
-#include "sys/files.h"
 
 #define WEEK_MS (7ll * 24 * 3600 * 1000)
 
@@ -85,19 +83,17 @@ static int64_t number(jval *o, const char *key) {
 err *delta_checkpoint_publish(const struct delta_fs *fs, arena *a, jval *ask) {
     str file = json_get_str(ask, "file");
     int64_t version = number(ask, "version"), actions = number(ask, "actions"), files = number(ask, "num_files");
-    if (fs->store || version < 0 || !str_starts(file, STR(DELTA_TEMPORARY)) || str_chr(file, '/', 0) >= 0 || memchr(file.p, 0, file.n))
+    if (version < 0 || !str_starts(file, STR(DELTA_TEMPORARY)) || str_chr(file, '/', 0) >= 0 || memchr(file.p, 0, file.n))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "a checkpoint has no version, or no file of its own");
-    const char *from = arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(file));
-    const char *to = arena_printf(a, "%.*s/_delta_log/%020lld.checkpoint.parquet", STR_ARG(fs->root), (long long)version);
-    struct stat st;
-    if (lstat(from, &st) || !S_ISREG(st.st_mode)) return err_new(ERR_NOT_FOUND, "%s: no such checkpoint", from);
-    if (rename(from, to)) return err_errno("%s", to);
-    TRY(files_sync_parent(to));
+    str to = str_of(arena_printf(a, "_delta_log/%020lld.checkpoint.parquet", (long long)version));
+    struct delta_entry st;
+    TRY(delta_fs_stat(fs, file, &st));
+    TRY(delta_fs_rename(fs, file, to));
     jdoc *d = json_doc(a);
     jmut *o = yyjson_mut_obj(d);
     json_put_int(d, o, "version", version);
     json_put_int(d, o, "size", actions);
-    json_put_int(d, o, "sizeInBytes", st.st_size);
+    json_put_int(d, o, "sizeInBytes", st.size);
     json_put_int(d, o, "numOfAddFiles", files);
     str text = json_text(a, o);
     jval *v;

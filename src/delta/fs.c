@@ -29,6 +29,7 @@ struct delta_fs_ops {
     err *(*mkdir)(const struct delta_fs *fs, str dir);
     err *(*del)(const struct delta_fs *fs, str name);
     err *(*stat)(const struct delta_fs *fs, str name, struct delta_entry *ret);
+    err *(*rename)(const struct delta_fs *fs, str from, str to);
 };
 
 /* ---- a directory ---- */
@@ -221,13 +222,23 @@ static err *dir_stat(const struct delta_fs *fs, str name, struct delta_entry *re
     err *e = NULL;
     if (lstat(path, &st))
         e = errno == ENOENT || errno == ENOTDIR ? err_new(ERR_NOT_FOUND, "%s: no such file", path) : err_errno("%s", path);
+    else if (!S_ISREG(st.st_mode))
+        e = err_new(ERR_NOT_FOUND, "%s is no plain file", path);
     else
         *ret = (struct delta_entry){name, st.st_size, (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000};
     arena_free(a);
     return e;
 }
 
-static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_stage, dir_make_durable, dir_publish, dir_discard, dir_sync, dir_mkdir, dir_del, dir_stat};
+static err *dir_rename(const struct delta_fs *fs, str from, str to) {
+    arena *a = arena_new();
+    const char *source = path_of(fs, a, from), *target = path_of(fs, a, to);
+    err *e = rename(source, target) ? err_errno("%s", target) : files_sync_parent(target);
+    arena_free(a);
+    return e;
+}
+
+static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_stage, dir_make_durable, dir_publish, dir_discard, dir_sync, dir_mkdir, dir_del, dir_stat, dir_rename};
 
 struct delta_fs delta_fs_dir(arena *a, str root) {
     while (root.n > 1 && root.p[root.n - 1] == '/') root.n--;
@@ -237,7 +248,9 @@ struct delta_fs delta_fs_dir(arena *a, str root) {
 /* ---- an object store ---- */
 
 static str key_of(const struct delta_fs *fs, arena *a, str name) {
-    return str_of(fs->root.n ? arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name)) : arena_strndup(a, name.p, name.n));
+    str root = fs->root;
+    while (root.n && root.p[0] == '/') root = str_from(root, 1);
+    return str_of(root.n ? arena_printf(a, "%.*s/%.*s", STR_ARG(root), STR_ARG(name)) : arena_strndup(a, name.p, name.n));
 }
 
 static err *store_read(const struct delta_fs *fs, arena *a, str name, str *ret) {
@@ -323,7 +336,17 @@ static err *store_stat(const struct delta_fs *fs, str name, struct delta_entry *
     return e;
 }
 
-static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_stage, store_make_durable, store_publish, store_discard, store_nothing, store_nothing, store_del, store_stat};
+static err *store_rename(const struct delta_fs *fs, str from, str to) {
+    arena *a = arena_new();
+    struct storage_info info;
+    str source = key_of(fs, a, from);
+    err *e = storage_copy(fs->store, source, key_of(fs, a, to), &info);
+    if (!e) e = storage_del(fs->store, &source, 1);
+    arena_free(a);
+    return e;
+}
+
+static const struct delta_fs_ops store_ops = {store_read, store_list, store_put, store_stage, store_make_durable, store_publish, store_discard, store_nothing, store_nothing, store_del, store_stat, store_rename};
 
 struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix) {
     while (prefix.n && prefix.p[prefix.n - 1] == '/') prefix.n--;
@@ -345,5 +368,6 @@ err *delta_fs_stage(const struct delta_fs *fs, arena *a, str name, str bytes, st
 err *delta_fs_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) { return fs->ops->make_durable(fs, a, names, n); }
 err *delta_fs_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) { return fs->ops->publish(fs, s, name); }
 void delta_fs_discard(const struct delta_fs *fs, const struct delta_staged *s) { fs->ops->discard(fs, s); }
+err *delta_fs_rename(const struct delta_fs *fs, str from, str to) { return fs->ops->rename(fs, from, to); }
 err *delta_fs_sync(const struct delta_fs *fs, str dir) { return fs->ops->sync(fs, dir); }
 err *delta_fs_mkdir(const struct delta_fs *fs, str dir) { return fs->ops->mkdir(fs, dir); }

@@ -38,7 +38,8 @@ struct delta_staged {
 
 /* A plain directory. `root` is copied into the arena. */
 struct delta_fs delta_fs_dir(arena *a, str root);
-/* A prefix of an object store, which must outlive it. */
+/* A prefix of an object store, which must outlive it. Slashes at the beginning of the prefix are no part of keys: so the
+ * root may look like a path. */
 struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix);
 
 /* The whole object, in the arena. ERR_NOT_FOUND. */
@@ -63,6 +64,8 @@ void delta_fs_discard(const struct delta_fs *fs, const struct delta_staged *s);
 err *delta_fs_sync(const struct delta_fs *fs, str dir) BH_CHECK;
 /* Makes the folder (directories only). */
 err *delta_fs_mkdir(const struct delta_fs *fs, str dir) BH_CHECK;
+/* Replaces `to`. Not atomic in an object store: a copy, then the old name goes. */
+err *delta_fs_rename(const struct delta_fs *fs, str from, str to) BH_CHECK;
 err *delta_fs_delete(const struct delta_fs *fs, str name) BH_CHECK;
 /* ERR_NOT_FOUND, else size and time. */
 err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) BH_CHECK;

@@ -8,13 +8,16 @@
  * At level reduced nothing can be mounted into a running process: there the owner is named at the start,
  * and no engine is kept warm.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "engine/link_int.h"
+#include "ipc/courier_client.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 
@@ -153,6 +156,26 @@ static err *make_folders(struct engine_pool *p, const char *owner) {
     return files_mkdirs(p->roots.p[0].control, 0755);
 }
 
+/* The engine's way to object stores: a channel to the courier, which takes orders with grants alone. */
+static void send_store(engine *e) {
+    struct control *c = e->pool->c;
+    int fds[2];
+    if (!c->outside || !courier_client_connected(c->outside)) return; /* it gets one when the courier comes */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+        log_error("cannot make a channel between an engine and the courier", lf_int("errno", errno));
+        return;
+    }
+    courier_client_engine(c->outside, fds[0]);
+    CHAN_SEND(e->process->ch, engine_store, 0, fds[1], .none = 0);
+    close(fds[1]);
+}
+
+void engine_pool_on_courier(struct control *c) {
+    struct engine_pool *p = pool_of(c);
+    for (size_t i = 0; p && i < p->engines.n; i++)
+        if (p->engines.p[i]->leased && p->engines.p[i]->process && p->engines.p[i]->process->ch) send_store(p->engines.p[i]);
+}
+
 static void send_lease(engine *e) {
     struct engine_pool *p = e->pool;
     buf j = {0};
@@ -178,6 +201,7 @@ static void send_lease(engine *e) {
     e->leased = true;
     CHAN_SEND(e->process->ch, engine_lease, 0, -1, .json = buf_view(&j));
     buf_free(&j);
+    send_store(e);
     for (size_t i = 0; i < e->frames.n; i++) {
         struct engine_frame *f = &e->frames.p[i];
         chan_send(e->process->ch, f->type, f->stream, buf_view(&f->payload), f->fd);

@@ -40,6 +40,9 @@ void engine_pool_close(struct control *c);
 bool engine_pool_on_supervisor(struct control *c, struct chan_frame *f);
 bool engine_pool_on_peer(struct control *c, str role, uint64_t instance, int fd);
 
+/* The courier is there, or there anew: leased engines get a channel to it. */
+void engine_pool_on_courier(struct control *c);
+
 /* Where bytes may lie. The same folder has three names. */
 struct engine_root {
     const char *id;      /* "tables", "ext0", "ext1", … */

@@ -6,6 +6,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "engine/link_int.h"
+#include "ipc/courier_client.h"
 
 /* ---- writing ---- */
 
@@ -147,6 +148,7 @@ engine_statement *engine_statement_by_number(struct control *c, uint64_t number)
 /* It has told its last state: the pointer is dead from here on. */
 static void forget(engine_statement *s) {
     engine *e = s->e;
+    if (s->pool->c->outside) courier_client_ended(s->pool->c->outside, s->number);
     loop_timer_clear(s->pool->c->l, &s->late);
     map_del(s->pool->statements, map_key_u64(&s->number));
     for (size_t i = 0; i < e->statements.n; i++)
@@ -256,6 +258,7 @@ void engine_fail_statements(engine *e, const char *cls, const char *state, const
         vec_remove_swap(&e->statements, 0); /* first: the callback may ask for what still runs */
         map_del(s->pool->statements, map_key_u64(&s->number));
         loop_timer_clear(s->pool->c->l, &s->late);
+        if (s->pool->c->outside) courier_client_ended(s->pool->c->outside, s->number);
         if (ev.on_state) ev.on_state(s, &st, arg);
         free(s);
         arena_free(a);

@@ -384,7 +384,7 @@ err *blobs_open(struct control *c) {
     b->c = c;
     c->courier = b;
     str set = settings_str(&c->settings, SET_STORAGE_ROOT);
-    b->client = courier_client_new(c->l);
+    b->client = c->outside = courier_client_new(c->l);
     if (str_starts(set, STR("s3://"))) {
         b->store = courier_client_storage(b->client);
         return NULL;
@@ -403,6 +403,7 @@ void blobs_close(struct control *c) {
     struct blobs *b = c->courier;
     if (!b) return;
     courier_client_free(b->client);
+    c->outside = NULL;
     if (b->local) storage_free(b->store);
     free(b);
     c->courier = NULL;

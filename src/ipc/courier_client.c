@@ -2,10 +2,14 @@
 #include "ipc/courier_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,9 +26,19 @@ struct ask {
     bool head_due; /* the first answer to a get is the head */
 };
 
+/* place: a store of its own, or NULL; grant: of an engine's statement, or NULL. */
 struct remote {
     struct storage base;
     courier_client *client;
+    char *place, *grant;
+    bool own; /* the client's: storage_free() does nothing */
+};
+
+/* A further store. */
+struct place {
+    struct remote remote;
+    char *config;
+    bool known; /* to the courier, or before anything that comes after on its channel */
 };
 
 struct courier_client {
@@ -35,6 +49,11 @@ struct courier_client {
     loop_timer refuse;     /* asked without a courier: told by the loop, never to the asking step */
     _Atomic uint64_t last; /* numbers are drawn by any thread */
     struct remote remote;
+    bool joined;                             /* an engine's: no key, grants */
+    unsigned char grant_key[ORDER_KEY_SIZE]; /* for the client's life: grants survive a courier */
+    pthread_mutex_t lock;                    /* guards places, granted */
+    map *places;                             /* id -> struct place */
+    map *granted;                            /* statements with grants, which end with them */
 };
 
 static const struct storage_ops remote_ops;
@@ -113,7 +132,10 @@ courier_client *courier_client_new(loop *l) {
     c->l = l;
     c->asks = map_new();
     c->refuse.on_time = on_refuse;
-    c->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c};
+    c->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, NULL, NULL, true};
+    rand_bytes(c->grant_key, sizeof(c->grant_key));
+    pthread_mutex_init(&c->lock, NULL);
+    c->places = map_new(), c->granted = map_new();
     return c;
 }
 
@@ -124,8 +146,50 @@ void courier_client_free(courier_client *c) {
     fail_all(c);
     loop_timer_clear(c->l, &c->refuse);
     map_free(c->asks);
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(c->places, &i, &id, &v);) {
+        struct place *p = v;
+        explicit_bzero(p->config, strlen(p->config));
+        free(p->config);
+        free(p->remote.place);
+        free(p);
+    }
+    map_free(c->places), map_free(c->granted);
+    pthread_mutex_destroy(&c->lock);
     explicit_bzero(c->key, sizeof(c->key));
+    explicit_bzero(c->grant_key, sizeof(c->grant_key));
     free(c);
+}
+
+/* How a store is reached goes through a descriptor: no frame carries a secret. -1: no memory. */
+static int config_fd(const char *config) {
+    int fd = memfd_create("place", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    size_t n = strlen(config);
+    if (fd >= 0 && (write(fd, config, n) != (ssize_t)n || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static void nothing_done(void *arg, err *e, arena *a, jval *outcome) {
+    (void)arg, (void)a, (void)outcome;
+    err_free(e);
+}
+
+static void send_places(courier_client *c) {
+    static const struct courier_call call = {.on_done = nothing_done};
+    str id;
+    void *v;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; map_next(c->places, &i, &id, &v);) {
+        struct order o = {.verb = ORDER_PLACE, .key = id};
+        int fd = config_fd(((struct place *)v)->config);
+        (void)courier_ask(c, &o, fd, &call);
+        if (fd >= 0) close(fd);
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
 err *courier_client_connect(courier_client *c, int fd) {
@@ -135,14 +199,26 @@ err *courier_client_connect(courier_client *c, int fd) {
     loop_timer_clear(c->l, &c->refuse);
     fail_all(c); /* what the old one had, and what was asked while there was none */
     TRY(chan_new(c->l, fd, &ev, c, &c->ch));
+    if (c->joined) return NULL;
+    unsigned char keys[2 * ORDER_KEY_SIZE];
     rand_bytes(c->key, sizeof(c->key));
-    CHAN_SEND(c->ch, courier_key, 0, -1, .key = str_n((char *)c->key, sizeof(c->key)));
+    memcpy(keys, c->key, ORDER_KEY_SIZE);
+    memcpy(keys + ORDER_KEY_SIZE, c->grant_key, ORDER_KEY_SIZE);
+    CHAN_SEND(c->ch, courier_key, 0, -1, .key = str_n((char *)keys, sizeof(keys)));
+    explicit_bzero(keys, sizeof(keys));
+    send_places(c);
     return NULL;
+}
+
+err *courier_client_join(courier_client *c, int fd) {
+    c->joined = true;
+    return courier_client_connect(c, fd);
 }
 
 bool courier_client_connected(const courier_client *c) { return c->ch != NULL; }
 
-static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
+/* grant: an engine's, or NULL for control, which signs. */
+static void ask_as(courier_client *c, uint64_t number, struct order *o, const char *grant, int fd,
                    const struct courier_call *call) {
     struct ask *k = calloc(1, sizeof(*k));
     must(k != NULL);
@@ -156,7 +232,10 @@ static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
     str verb = str_of(order_verb_name(o->verb));
     o->expires = clock_now() + LIFETIME_US;
     order_write(o, &json);
-    order_sign(c->key, verb, buf_view(&json), &token);
+    if (c->joined)
+        buf_z(&token, grant ? grant : "");
+    else
+        order_sign(c->key, verb, buf_view(&json), &token);
     CHAN_SEND(c->ch, courier_order, number, fd, .verb = verb, .json = buf_view(&json),
               .token = buf_view(&token));
     buf_free(&json);
@@ -165,7 +244,7 @@ static void ask_as(courier_client *c, uint64_t number, struct order *o, int fd,
 
 uint64_t courier_ask(courier_client *c, struct order *o, int fd, const struct courier_call *call) {
     uint64_t number = atomic_fetch_add(&c->last, 1) + 1;
-    ask_as(c, number, o, fd, call);
+    ask_as(c, number, o, NULL, fd, call);
     return number;
 }
 
@@ -180,6 +259,7 @@ void courier_confirm(courier_client *c, uint64_t number, bool ok, int64_t size) 
 struct wait {
     courier_client *c;
     struct order o;
+    const char *grant;
     int fd; /* the courier's end; closed once sent */
     uint64_t number;
     pthread_mutex_t lock;
@@ -223,12 +303,14 @@ static void wait_send(void *arg) { /* loop thread */
     struct wait *w = arg;
     int fd = w->fd;
     struct courier_call call = {wait_head, wait_done, w};
-    ask_as(w->c, w->number, &w->o, fd, &call);
+    ask_as(w->c, w->number, &w->o, w->grant, fd, &call);
     if (fd >= 0) close(fd);
 }
 
 static void wait_begin(struct wait *w, storage *s, const struct order *o, int fd) {
-    *w = (struct wait){.c = ((struct remote *)s)->client, .o = *o, .fd = fd};
+    struct remote *r = (struct remote *)s;
+    *w = (struct wait){.c = r->client, .o = *o, .grant = r->grant, .fd = fd};
+    if (r->place) w->o.place = str_of(r->place);
     w->number = atomic_fetch_add(&w->c->last, 1) + 1;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
@@ -470,7 +552,12 @@ static err *remote_multi_abort(storage *s, str key, str id) {
     return plain(s, &o, NULL, NULL);
 }
 
-static void remote_free(storage *s) { (void)s; /* the client's */ }
+static void remote_free(storage *s) {
+    struct remote *r = (struct remote *)s;
+    if (r->own) return;
+    free(r->grant);
+    free(r);
+}
 
 static const struct storage_ops remote_ops = {
     .name = "courier",
@@ -489,3 +576,76 @@ static const struct storage_ops remote_ops = {
 };
 
 storage *courier_client_storage(courier_client *c) { return &c->remote.base; }
+
+/* ---- further stores, engines ---- */
+
+storage *courier_client_granted(courier_client *c, str grant) {
+    struct remote *r = calloc(1, sizeof(*r));
+    must(r != NULL);
+    *r = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, NULL, strndup(grant.p, grant.n), false};
+    must(r->grant != NULL);
+    return &r->base;
+}
+
+storage *courier_client_store(courier_client *c, str id) {
+    pthread_mutex_lock(&c->lock);
+    struct place *p = map_get(c->places, id);
+    pthread_mutex_unlock(&c->lock);
+    return p ? &p->remote.base : NULL;
+}
+
+err *courier_client_place(courier_client *c, str id, str config) {
+    pthread_mutex_lock(&c->lock);
+    struct place *p = map_get(c->places, id);
+    if (!p) {
+        p = calloc(1, sizeof(*p));
+        must(p != NULL && (p->config = strndup(config.p, config.n)) != NULL);
+        p->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, strndup(id.p, id.n), NULL, true};
+        must(p->remote.place != NULL);
+        map_put(c->places, id, p);
+    }
+    bool known = p->known;
+    pthread_mutex_unlock(&c->lock);
+    if (known) return NULL;
+    char *text = strndup(config.p, config.n);
+    must(text != NULL);
+    int fd = config_fd(text);
+    explicit_bzero(text, config.n);
+    free(text);
+    if (fd < 0) return err_errno("cannot hand a store over to the courier");
+    struct order o = {.verb = ORDER_PLACE, .key = id};
+    struct wait w;
+    wait_begin(&w, &c->remote.base, &o, fd);
+    TRY(wait_end(&w, NULL, NULL));
+    pthread_mutex_lock(&c->lock);
+    p->known = true; /* places are never taken away */
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+void courier_client_grant(courier_client *c, const struct order_grant *g, buf *out) {
+    order_grant_write(c->grant_key, g, out);
+    uint64_t number = g->statement;
+    pthread_mutex_lock(&c->lock);
+    map_put(c->granted, map_key_u64(&number), c);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void courier_client_engine(courier_client *c, int fd) {
+    static const struct courier_call call = {.on_done = nothing_done};
+    struct order o = {.verb = ORDER_ENGINE};
+    if (c->ch) (void)courier_ask(c, &o, fd, &call);
+    close(fd); /* without a courier it hears that nobody is there */
+}
+
+void courier_client_ended(courier_client *c, uint64_t statement) {
+    static const struct courier_call call = {.on_done = nothing_done};
+    pthread_mutex_lock(&c->lock);
+    bool had = map_del(c->granted, map_key_u64(&statement)) != NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (!had) return;
+    char number[24];
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)statement);
+    struct order o = {.verb = ORDER_ENDED, .key = str_of(number)};
+    if (c->ch) (void)courier_ask(c, &o, -1, &call);
+}

@@ -34,6 +34,29 @@ void courier_client_free(courier_client *c);
 err *courier_client_connect(courier_client *c, int fd) BH_CHECK;
 bool courier_client_connected(const courier_client *c);
 
+/* ---- further stores: storage credentials of the catalog ---- */
+
+/* Makes the store known to the courier, now and whenever that restarts. config: JSON {"bucket","endpoint","region",
+ * "path_style","access_key_id","secret_access_key","session_token"}; id names exactly this configuration. Blocks until the
+ * courier has it; cheap when it has. Any thread but the loop's. */
+err *courier_client_place(courier_client *c, str id, str config) BH_CHECK;
+/* The blocking storage over such a store, the client's; keys are the bucket's. NULL: no such place. Its calls are for any
+ * thread but the loop's. */
+storage *courier_client_store(courier_client *c, str id);
+/* Appends a sealed grant for a statement of an engine. Any thread. */
+void courier_client_grant(courier_client *c, const struct order_grant *g, buf *out);
+/* Loop thread: gives the courier a channel to an engine (taken over). */
+void courier_client_engine(courier_client *c, int fd);
+/* Loop thread: the statement's grants are over. */
+void courier_client_ended(courier_client *c, uint64_t statement);
+
+/* ---- the engine's side: a client whose channel came from control, whose orders carry grants ---- */
+
+/* As courier_client_connect(), without a key. */
+err *courier_client_join(courier_client *c, int fd) BH_CHECK;
+/* A storage whose orders carry this grant. storage_free() it. */
+storage *courier_client_granted(courier_client *c, str grant);
+
 /* Signs and sends; o->expires is set here. fd: body's descriptor for put, part and get (duplicated;
  * the caller closes its own so that the ends of bodies are seen), else -1. Returns the number for
  * courier_confirm(). */

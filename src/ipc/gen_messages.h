@@ -65,6 +65,7 @@ enum msg_type {
     MSG_ENGINE_STATE = 64, /* Engine to control: the statement of this stream runs, has further chunks, or has ended. */
     MSG_ENGINE_ASK = 65, /* Engine to control: what the statement of this stream must know or have done. */
     MSG_ENGINE_ANSWER = 66, /* Control to engine: the answer to a question of this statement; JSON with error if it failed; a descriptor where the op says so. */
+    MSG_ENGINE_STORE = 68, /* Control to engine, after its lease and whenever the courier is new: a channel to the courier, for orders with grants. */
     MSG_ENGINE_REPORT = 67, /* Engine to control: it is ready for statements (after its lease), and what it holds. */
 };
 
@@ -116,6 +117,7 @@ enum msg_type {
 #define MSG_TYPE_engine_state MSG_ENGINE_STATE
 #define MSG_TYPE_engine_ask MSG_ENGINE_ASK
 #define MSG_TYPE_engine_answer MSG_ENGINE_ANSWER
+#define MSG_TYPE_engine_store MSG_ENGINE_STORE
 #define MSG_TYPE_engine_report MSG_ENGINE_REPORT
 
 /* Name of a type, "?" if unknown. */
@@ -528,6 +530,13 @@ struct msg_engine_answer {
 void msg_engine_answer_encode(const struct msg_engine_answer *m, buf *out);
 /* Slices point into payload. False: malformed. */
 bool msg_engine_answer_decode(arena *a, str payload, struct msg_engine_answer *ret) BH_CHECK;
+
+struct msg_engine_store {
+    char none;
+};
+void msg_engine_store_encode(const struct msg_engine_store *m, buf *out);
+/* Slices point into payload. False: malformed. */
+bool msg_engine_store_decode(arena *a, str payload, struct msg_engine_store *ret) BH_CHECK;
 
 struct msg_engine_report {
     str json;

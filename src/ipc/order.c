@@ -24,6 +24,9 @@ static const struct {
     [ORDER_COMPLETE] = {"complete", "kaup"},
     [ORDER_ABORT] = {"abort", "ku"},
     [ORDER_INDEX] = {"index", ""},
+    [ORDER_PLACE] = {"place", "k"},
+    [ORDER_ENGINE] = {"engine", ""},
+    [ORDER_ENDED] = {"ended", "k"},
 };
 
 const char *order_verb_name(enum order_verb v) { return verbs[v].name; }
@@ -65,6 +68,7 @@ void order_write(const struct order *o, buf *b) {
     buf_c(b, '{');
     put_text(b, "verb", str_of(verbs[v].name));
     put_int(b, "expires", o->expires);
+    if (o->place.n) put_text(b, "place", o->place);
     if (has(v, 'k')) put_text(b, "key", o->key);
     if (has(v, 't')) put_text(b, "to", o->to);
     if (has(v, 'r')) {
@@ -170,6 +174,7 @@ err *order_read(arena *a, str verb, str json, struct order *ret) {
         return err_new(ERR_MALFORMED_REQUEST, "an order has no verb '%.*s'", STR_ARG(verb));
     enum order_verb v = ret->verb;
     ret->expires = int_of(&in, "expires");
+    if (json_get(in.root, "place")) ret->place = text_of(&in, "place");
     if (has(v, 'k')) ret->key = text_of(&in, "key");
     if (has(v, 't')) ret->to = text_of(&in, "to");
     if (has(v, 'r')) {
@@ -229,6 +234,91 @@ err *order_verify(const unsigned char key[ORDER_KEY_SIZE], str verb, str json, s
 
 err *order_check_time(const struct order *o, int64_t now) {
     return now <= o->expires ? NULL : err_new(ERR_PERMISSION_DENIED, "an order has expired");
+}
+
+/* ---- grants ---- */
+
+static void seal(const unsigned char key[ORDER_KEY_SIZE], str text, buf *out) {
+    buf in = {0};
+    unsigned char sum[32];
+    unsigned n = sizeof(sum);
+    buf_z(&in, "boathouse grant 1\n");
+    buf_str(&in, text);
+    must(HMAC(EVP_sha256(), key, ORDER_KEY_SIZE, (unsigned char *)in.p, in.n, sum, &n) != NULL);
+    enc_base64url(out, str_n((char *)sum, n));
+    buf_free(&in);
+}
+
+void order_grant_write(const unsigned char key[ORDER_KEY_SIZE], const struct order_grant *g, buf *out) {
+    buf j = {0}, text = {0};
+    buf_c(&j, '{');
+    put_text(&j, "place", g->place);
+    put_text(&j, "prefix", g->prefix);
+    put_flag(&j, "write", g->write);
+    put_int(&j, "statement", (int64_t)g->statement);
+    put_int(&j, "expires", g->expires);
+    buf_c(&j, '}');
+    enc_hex(&text, buf_view(&j));
+    buf_str(out, buf_view(&text));
+    buf_c(out, '.');
+    seal(key, buf_view(&text), out);
+    buf_free(&j);
+    buf_free(&text);
+}
+
+err *order_grant_read(arena *a, const unsigned char key[ORDER_KEY_SIZE], str token, struct order_grant *ret) {
+    ptrdiff_t dot = str_chr(token, '.', 0);
+    buf want = {0}, json = {0};
+    bool good = dot > 0;
+    if (good) {
+        seal(key, str_cut(token, (size_t)dot), &want);
+        str sum = str_from(token, (size_t)dot + 1);
+        good = want.n == sum.n && str_eq_secret(buf_view(&want), sum) && enc_unhex(&json, str_cut(token, (size_t)dot));
+    }
+    buf_free(&want);
+    err *e = good ? NULL : err_new(ERR_PERMISSION_DENIED, "a grant is not control's");
+    struct order_in in = {0};
+    if (!e) e = json_parse(a, arena_str(a, buf_view(&json)), false, &in.root);
+    buf_free(&json);
+    if (e) return e;
+    *ret = (struct order_grant){.place = text_of(&in, "place"), .prefix = text_of(&in, "prefix"), .write = flag_of(&in, "write"),
+                                .statement = (uint64_t)int_of(&in, "statement"), .expires = int_of(&in, "expires")};
+    return in.bad ? err_new(ERR_MALFORMED_REQUEST, "a grant's field '%s' is wrong", in.bad) : NULL;
+}
+
+static bool is_in_log(str key) {
+    str part;
+    while (str_split(&key, '/', &part))
+        if (str_eqz(part, "_delta_log")) return true;
+    return false;
+}
+
+static bool covers(const struct order_grant *g, str key, bool write) {
+    if (write && (!g->write || is_in_log(key))) return false;
+    if (!g->prefix.n) return true;
+    return str_starts(key, g->prefix) && (key.n == g->prefix.n || key.p[g->prefix.n] == '/');
+}
+
+err *order_grant_check(const struct order_grant *g, const struct order *o, int64_t now) {
+    bool good = false;
+    switch (o->verb) {
+    case ORDER_GET:
+    case ORDER_HEAD: good = covers(g, o->key, false); break;
+    case ORDER_LIST: good = covers(g, o->list.prefix, false) && (!g->prefix.n || o->list.prefix.n > g->prefix.n); break;
+    case ORDER_PUT:
+    case ORDER_CREATE:
+    case ORDER_PART:
+    case ORDER_COMPLETE:
+    case ORDER_ABORT: good = covers(g, o->key, true); break;
+    case ORDER_COPY: good = covers(g, o->key, false) && covers(g, o->to, true); break;
+    case ORDER_DELETE:
+        good = true;
+        for (size_t i = 0; i < o->n_keys; i++) good &= covers(g, o->keys[i], true);
+        break;
+    default: break;
+    }
+    if (!good) return err_new(ERR_PERMISSION_DENIED, "a statement's grant does not reach that far");
+    return now <= g->expires ? NULL : err_new(ERR_PERMISSION_DENIED, "a statement's grant has expired");
 }
 
 /* ---- outcomes ---- */

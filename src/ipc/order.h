@@ -39,12 +39,16 @@ enum order_verb {
     ORDER_COMPLETE,
     ORDER_ABORT,
     ORDER_INDEX, /* of the package index, see courier/index.h; fd is a listener */
+    ORDER_PLACE, /* key names a store from now on; fd is a memfd with how it is reached (JSON) */
+    ORDER_ENGINE, /* fd is a channel to an engine, whose orders carry grants instead of signatures */
+    ORDER_ENDED,  /* grants of the statement whose number is key are over */
     ORDER_VERB_COUNT
 };
 
 struct order {
     enum order_verb verb;
     int64_t expires;            /* UTC microseconds */
+    str place;                  /* which store; empty: that of storage.root */
     str key;                    /* put get head copy create part complete abort */
     str to;                     /* copy: the new key */
     int64_t offset, length;     /* get; length -1: to the end */
@@ -73,6 +77,27 @@ void order_sign(const unsigned char key[ORDER_KEY_SIZE], str verb, str json, buf
 /* PERMISSION_DENIED unless the token is right; the time is checked by order_check_time(). */
 err *order_verify(const unsigned char key[ORDER_KEY_SIZE], str verb, str json, str token) BH_CHECK;
 err *order_check_time(const struct order *o, int64_t now) BH_CHECK;
+
+/*
+ * Grants: what an engine may order for one statement. Control writes and seals them, the engine only hands them on:
+ *
+ *   hex({"place":…,"prefix":…,"write":…,"statement":"…","expires":"…"}) "." base64url(HMAC-SHA256)
+ *
+ * A grant is good for keys at its prefix and below it; writing never reaches a _delta_log, which is the committer's.
+ */
+struct order_grant {
+    str place;
+    str prefix;       /* of keys, without a slash at its end; empty: the whole store */
+    bool write;
+    uint64_t statement;
+    int64_t expires;  /* UTC microseconds */
+};
+
+void order_grant_write(const unsigned char key[ORDER_KEY_SIZE], const struct order_grant *g, buf *out);
+/* PERMISSION_DENIED unless control sealed it; memory is the arena's. Time is not looked at. */
+err *order_grant_read(arena *a, const unsigned char key[ORDER_KEY_SIZE], str token, struct order_grant *ret) BH_CHECK;
+/* PERMISSION_DENIED unless the grant allows this order now. */
+err *order_grant_check(const struct order_grant *g, const struct order *o, int64_t now) BH_CHECK;
 
 /* Outcomes. */
 void order_write_info(const struct storage_info *i, buf *out);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "bh_version.h"
 #include "catalog/catalogs.h"
+#include "engine/link.h"
 #include "files/blob.h"
 #include "files/purge.h"
 #include "identity/identity.h"
@@ -200,6 +201,7 @@ static void on_peer(struct boot_state *b, struct chan_frame *f, const struct msg
         }
     } else if (str_eqz(m->role, "courier")) {
         blobs_on_courier(&b->c, fd);
+        engine_pool_on_courier(&b->c);
     } else if (b->c.on_peer) {
         b->c.on_peer(&b->c, m->role, m->owner, m->instance, fd);
     } else {

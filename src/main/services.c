@@ -5,6 +5,7 @@
 
 #include "api/unity_catalog/asks.h"
 #include "base/log.h"
+#include "catalog/stores.h"
 #include "engine/link.h"
 #include "serving/serving.h"
 #include "statements/statements.h"
@@ -35,6 +36,7 @@ err *services_start(struct control *c) {
     TRY(serving_load(c));
     TRY(statements_open(c));
     uc_asks_open(c);
+    c->stores = stores_new(c->outside, &c->settings);
     return NULL;
 }
 
@@ -42,6 +44,8 @@ void services_stop(struct control *c) {
     statements_close(c);
     engine_pool_close(c);
     serving_close(c);
+    stores_free(c->stores);
+    c->stores = NULL;
 }
 
 void services_on_supervisor(struct control *c, struct chan_frame *f) {

@@ -77,6 +77,7 @@ struct later;
 struct req_ask {
     str op, statement, session, warehouse;
     str catalog, schema; /* the session's current ones */
+    uint64_t number;     /* engine_statement_number() */
 };
 
 struct req {

@@ -102,7 +102,8 @@ void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask)
                           .session = arena_str(r->a, str_of(s->session_id)),
                           .warehouse = arena_str(r->a, str_of(s->warehouse_id)),
                           .catalog = arena_str(r->a, str_of(s->session->catalog)),
-                          .schema = arena_str(r->a, str_of(s->session->schema))};
+                          .schema = arena_str(r->a, str_of(s->session->schema)),
+                          .number = to->statement};
     r->ask = k;
     r->conn = to;
     r->on_answer = on_answer;

@@ -1461,6 +1461,40 @@ const struct ent_table ent_table_storage_credential = {
     .prune = "DELETE FROM \"storage_credential_past\" WHERE rowid IN (SELECT rowid FROM \"storage_credential_past\" WHERE to_seq <= ?1 LIMIT ?2)",
 };
 
+static const struct ent_column columns_storage_secret[] = {
+    {"credential_id", ENT_INT, offsetof(struct ent_storage_secret, credential_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"config", ENT_JSON, offsetof(struct ent_storage_secret, config), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_storage_secret[] = {
+    {"credential", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"credential_id\", \"config\" FROM \"storage_secret\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"credential_id\" = ?3",
+     NULL},
+};
+static const struct ent_index indexes_storage_secret[] = {
+    {"ix_storage_secret_id", "CREATE UNIQUE INDEX ix_storage_secret_id ON \"storage_secret\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_storage_secret_k_credential", "CREATE UNIQUE INDEX ix_storage_secret_k_credential ON \"storage_secret\" (\"account_id\", \"workspace_id\", \"credential_id\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_storage_secret = {
+    .name = "storage_secret", .number = 29, .size = sizeof(struct ent_storage_secret), .scope = ENT_ACCOUNT, .erased = 1,
+    .limit = 1000, .limit_setting = NULL,
+    .cols = columns_storage_secret, .n_cols = ARRAY_LEN(columns_storage_secret), .keys = keys_storage_secret, .n_keys = 1, .indexes = indexes_storage_secret,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"credential_id\", \"config\"",
+    .create = "CREATE TABLE \"storage_secret\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"credential_id\" INTEGER NOT NULL DEFAULT 0, \"config\" TEXT NOT NULL DEFAULT '')",
+    .create_past = NULL,
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"credential_id\", \"config\" FROM \"storage_secret\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = NULL,
+    .insert = "INSERT INTO \"storage_secret\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"credential_id\", \"config\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    .update = "UPDATE \"storage_secret\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"credential_id\" = ?9, \"config\" = ?10 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = NULL,
+    .del = "DELETE FROM \"storage_secret\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"storage_secret\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = NULL,
+};
+
 static const struct ent_column columns_external_location[] = {
     {"name", ENT_TEXT, offsetof(struct ent_external_location, name), .null = 0, .fold = 1, .nfc = 0, .name_like = 1, .indexed = 1,
      .max = 255u, .allow = NULL, .forbid = "./ ", .values = NULL},
@@ -1490,7 +1524,7 @@ static const struct ent_index indexes_external_location[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_external_location = {
-    .name = "external_location", .number = 29, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "external_location", .number = 30, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_external_location, .n_cols = ARRAY_LEN(columns_external_location), .keys = keys_external_location, .n_keys = 1, .indexes = indexes_external_location,
     .removed = "",
@@ -1532,7 +1566,7 @@ static const struct ent_index indexes_grant[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_grant = {
-    .name = "grant", .number = 30, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "grant", .number = 31, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_grant, .n_cols = ARRAY_LEN(columns_grant), .keys = keys_grant, .n_keys = 1, .indexes = indexes_grant,
     .removed = "",
@@ -1582,7 +1616,7 @@ static const struct ent_index indexes_dbfs_file[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_dbfs_file = {
-    .name = "dbfs_file", .number = 31, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "dbfs_file", .number = 32, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_dbfs_file, .n_cols = ARRAY_LEN(columns_dbfs_file), .keys = keys_dbfs_file, .n_keys = 1, .indexes = indexes_dbfs_file,
     .removed = "",
@@ -1638,7 +1672,7 @@ static const struct ent_index indexes_file_object[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_file_object = {
-    .name = "file_object", .number = 32, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
+    .name = "file_object", .number = 33, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_file_object, .n_cols = ARRAY_LEN(columns_file_object), .keys = keys_file_object, .n_keys = 1, .indexes = indexes_file_object,
     .removed = "",
@@ -1690,7 +1724,7 @@ static const struct ent_index indexes_upload[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_upload = {
-    .name = "upload", .number = 33, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
+    .name = "upload", .number = 34, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_upload, .n_cols = ARRAY_LEN(columns_upload), .keys = keys_upload, .n_keys = 1, .indexes = indexes_upload,
     .removed = "",
@@ -1737,6 +1771,7 @@ const struct ent_table *const ent_tables[ENT_COUNT] = {
     &ent_table_uc_volume,
     &ent_table_uc_function,
     &ent_table_storage_credential,
+    &ent_table_storage_secret,
     &ent_table_external_location,
     &ent_table_grant,
     &ent_table_dbfs_file,

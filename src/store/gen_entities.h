@@ -5,8 +5,8 @@
 
 #include "store/ent.h"
 
-#define ENT_COUNT 34
-#define ENT_FINGERPRINT "9df117eee66a843213a22c94289d3d42"
+#define ENT_COUNT 35
+#define ENT_FINGERPRINT "db60a9c512b876e35fc96f987a2dfbee"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1663,7 +1663,7 @@ struct ent_storage_credential {
     ENT_HEAD;
     str name;
     str kind; /* local, aws_iam_role, s3_keys */
-    str config; /* no secret */
+    str config; /* {role_arn} or {access_key_id, endpoint, region, path_style}; no secret */
     str comment;
     bool read_only;
     int64_t owner_id;
@@ -1710,6 +1710,52 @@ static inline BH_CHECK err *ent_storage_credential_by_name(store_tx *tx, struct 
                                         struct ent_storage_credential *ret, bool *found) {
     const struct ent_part parts[] = {{.s = name}};
     return ent_by_key(tx, &ent_table_storage_credential, 0, scope, a, parts, ret, found);
+}
+
+/* The secret part of a storage credential: goes to the courier alone, is never shown and leaves no past. Erased: keeps no past. */
+struct ent_storage_secret {
+    ENT_HEAD;
+    int64_t credential_id;
+    str config; /* {secret_access_key, session_token} */
+};
+struct ent_storage_secret_rows {
+    struct ent_storage_secret *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_STORAGE_SECRET_CREDENTIAL_ID = 1,
+    ENT_STORAGE_SECRET_CONFIG = 2,
+};
+extern const struct ent_table ent_table_storage_secret;
+static inline BH_CHECK err *ent_storage_secret_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_storage_secret *ret, bool *found) {
+    return ent_get(tx, &ent_table_storage_secret, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_storage_secret_insert(store_tx *tx, struct store_scope scope, struct ent_storage_secret *row) {
+    return ent_insert(tx, &ent_table_storage_secret, scope, row);
+}
+static inline BH_CHECK err *ent_storage_secret_update(store_tx *tx, struct store_scope scope, struct ent_storage_secret *row) {
+    return ent_update(tx, &ent_table_storage_secret, scope, row);
+}
+static inline BH_CHECK err *ent_storage_secret_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_storage_secret, scope, id);
+}
+static inline BH_CHECK err *ent_storage_secret_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_storage_secret_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_storage_secret, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_storage_secret_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_storage_secret, scope, q, ret);
+}
+static inline BH_CHECK err *ent_storage_secret_by_credential(store_tx *tx, struct store_scope scope, arena *a, int64_t credential_id,
+                                        struct ent_storage_secret *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = credential_id}};
+    return ent_by_key(tx, &ent_table_storage_secret, 0, scope, a, parts, ret, found);
 }
 
 /* A place of storage that was opened to the catalog. */

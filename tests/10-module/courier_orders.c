@@ -373,6 +373,119 @@ static void test_nobody_there(void **state) {
     loop_free(l);
 }
 
+/* ---- further stores, and an engine's channel with grants ---- */
+
+static loop *engine_loop;
+static courier_client *engine;
+
+static void give_engine(void *fd) { courier_client_engine(client, *(int *)fd); }
+static void join_engine(void *fd) { suite_ok(courier_client_join(engine, *(int *)fd)); }
+static void end_statement(void *n) { courier_client_ended(client, *(uint64_t *)n); }
+
+static storage *granted(const char *prefix, bool write, uint64_t statement, int64_t expires) {
+    struct order_grant g = {.place = STR("p1"), .prefix = str_of(prefix), .write = write, .statement = statement, .expires = expires};
+    buf token = {0};
+    courier_client_grant(client, &g, &token);
+    storage *st = courier_client_granted(engine, buf_view(&token));
+    buf_free(&token);
+    return st;
+}
+
+static void refused(storage *st, const char *key, const char *to) {
+    struct storage_info info;
+    struct storage_bytes from;
+    struct storage_put_options o = {0};
+    arena *a = arena_new();
+    str k = str_of(key);
+    buf b = {0};
+    struct storage_sink sink = storage_to_buf(&b);
+    if (to) suite_is(storage_copy(st, k, str_of(to), &info), ERR_PERMISSION_DENIED);
+    suite_is(storage_put(st, k, storage_from_bytes(&from, STR("x")), &o, &info), ERR_PERMISSION_DENIED);
+    suite_is(storage_del(st, &k, 1), ERR_PERMISSION_DENIED);
+    if (!to) {
+        struct storage_list_ask ask = {.prefix = k};
+        struct storage_list page;
+        suite_is(storage_head(st, k, &info), ERR_PERMISSION_DENIED);
+        suite_is(storage_get(st, k, 0, -1, STR_NONE, &sink, &info), ERR_PERMISSION_DENIED);
+        suite_is(storage_list(st, a, &ask, &page), ERR_PERMISSION_DENIED);
+    }
+    buf_free(&b);
+    arena_free(a);
+}
+
+static void test_grants(void **state) {
+    (void)state;
+    pthread_t t;
+    int fds[2];
+    struct storage_info info;
+    buf config = {0};
+    buf_fmt(&config, "{\"bucket\":\"bucket\",\"endpoint\":\"%s\",\"path_style\":true,\"access_key_id\":\"%s\",\"secret_access_key\":\"%s\"}",
+            server.endpoint, server.key_id, server.secret);
+    suite_ok(courier_client_place(client, STR("p1"), buf_view(&config)));
+    suite_ok(courier_client_place(client, STR("p1"), buf_view(&config))); /* known: nothing is sent */
+    buf_free(&config);
+    storage *whole = courier_client_store(client, STR("p1"));
+    assert_null(courier_client_store(client, STR("p2")));
+    suite_put(whole, "g/a/in", "inside");
+    suite_put(whole, "g/ab", "beside");
+    suite_put(whole, "g/a/_delta_log/0.json", "log");
+    suite_ok(loop_new(&engine_loop));
+    engine = courier_client_new(engine_loop);
+    assert_int_equal(pthread_create(&t, NULL, run, engine_loop), 0);
+    suite_ok(chan_pair(fds));
+    on_thread(control_loop, give_engine, &fds[0]);
+    on_thread(engine_loop, join_engine, &fds[1]);
+
+    storage *r = granted("g/a", false, 7, INT64_MAX), *w = granted("g/a", true, 8, INT64_MAX), *late = granted("g/a", true, 9, 1);
+    suite_has(r, "g/a/in", "inside");
+    suite_has(r, "g/a/_delta_log/0.json", "log");
+    refused(r, "g/a/in", "g/a/copy");
+    refused(w, "g/ab", NULL); /* not below the prefix, though it begins like it */
+    refused(w, "g/ab", "g/a/x");
+    refused(w, "g/a/_delta_log/1.json", "g/a/_delta_log/2.json"); /* the committer's */
+    refused(late, "g/a/in", NULL);
+    suite_put(w, "g/a/new", "text");
+    suite_has(whole, "g/a/new", "text");
+    suite_is(storage_copy(w, STR("g/a/in"), STR("g/b"), &info), ERR_PERMISSION_DENIED);
+
+    /* Forged and foreign ones. */
+    storage *forged = courier_client_granted(engine, STR("7b7d.AAAA")), *none = courier_client_granted(engine, STR("x"));
+    refused(forged, "g/a/in", NULL);
+    refused(none, "g/a/in", NULL);
+    struct order_grant g = {.place = STR("nowhere"), .statement = 7, .expires = INT64_MAX};
+    buf token = {0};
+    courier_client_grant(client, &g, &token);
+    storage *strange = courier_client_granted(engine, buf_view(&token));
+    buf_free(&token);
+    suite_is(storage_head(strange, STR("g/a/in"), &info), ERR_TEMPORARILY_UNAVAILABLE);
+
+    /* They end with their statement. */
+    uint64_t seven = 7;
+    on_thread(control_loop, end_statement, &seven);
+    for (int i = 0; i < 1000; i++) {
+        err *e = storage_head(r, STR("g/a/in"), &info);
+        bool over = err_code_of(e) == ERR_PERMISSION_DENIED;
+        err_free(e);
+        if (over) break;
+        usleep(1000);
+    }
+    refused(r, "g/a/in", NULL);
+    suite_has(w, "g/a/in", "inside");
+
+    /* A new channel of control: places are told again, the engine's old one is closed, grants hold. */
+    connect_both();
+    suite_has(whole, "g/a/in", "inside");
+    suite_ok(chan_pair(fds));
+    on_thread(control_loop, give_engine, &fds[0]);
+    on_thread(engine_loop, join_engine, &fds[1]);
+    suite_has(w, "g/a/in", "inside");
+    storage_free(r), storage_free(w), storage_free(late), storage_free(forged), storage_free(none), storage_free(strange);
+    loop_post(engine_loop, stop_loop, engine_loop);
+    pthread_join(t, NULL);
+    courier_client_free(engine);
+    loop_free(engine_loop);
+}
+
 /* The role as the supervisor sees it: settings with secrets, a channel of control, work, an end. */
 static void *role(void *arg) {
     suite_ok(courier_run(*(int *)arg));
@@ -420,7 +533,7 @@ int main(void) {
 #define T(name) cmocka_unit_test(test_##name)
         T(objects),     T(ranges),    T(if_absent),    T(names),      T(listing),
         T(copy_delete), T(multipart), T(confirmation), T(head_first), T(tokens),
-        T(many),        T(reconnect), T(nobody_there),
+        T(many),        T(reconnect), T(nobody_there), T(grants),
         T(role),
     };
     return cmocka_run_group_tests(tests, start, stop);

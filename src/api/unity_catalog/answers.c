@@ -4,6 +4,7 @@
 #include "api/files/files_int.h"
 #include "base/time.h"
 #include "catalog/aliases.h"
+#include "catalog/stores.h"
 #include "engine/link.h"
 #include "files/tree.h"
 #include "identity/identity.h"
@@ -34,6 +35,9 @@ struct caller uc_caller(struct req *r) {
     if (r->control->host_data)
         c.tables_url = str_of(arena_printf(r->a, "file://%s/tables/%s", r->control->host_data,
                                            r->control->account_id));
+    c.stores = r->control->stores;
+    if (c.stores && c.stores->root_url.n)
+        c.tables_url = str_of(arena_printf(r->a, "%.*s/tables/%s", STR_ARG(c.stores->root_url), r->control->account_id));
     return c;
 }
 

@@ -189,6 +189,13 @@ static err *put_credential(struct req *r, jmut *o, const struct securable *s) {
     TRY(json_parse(r->a, x->config.n ? x->config : STR("{}"), false, &config));
     if (json_get_str(config, "role_arn").n)
         json_put_str(r->doc, json_put_obj(r->doc, o, "aws_iam_role"), "role_arn", json_get_str(config, "role_arn"));
+    if (str_eqz(x->kind, "s3_keys")) {
+        static const char *const shown[] = {"access_key_id", "endpoint", "region"};
+        jmut *keys = json_put_obj(r->doc, o, "s3_keys");
+        for (size_t i = 0; i < ARRAY_LEN(shown); i++)
+            if (json_get_str(config, shown[i]).n) json_put_str(r->doc, keys, shown[i], json_get_str(config, shown[i]));
+        json_put_bool(r->doc, keys, "path_style", !yyjson_is_false(json_get(config, "path_style")));
+    }
     TRY(uc_put_owner(r, o, s, x->comment));
     return uc_put_stamps(r, o, UC_STAMPS(*x));
 }

@@ -18,6 +18,7 @@ err *uc_ask_begin(struct req *r, struct caller *c, struct ask *k) {
     TRY(ask_begin(k, c, r->args, req_doc(r), req_out(r), catalog, schema));
     k->key = r->control->page_key;
     k->workspace = r->scope.workspace;
+    k->statement = r->ask ? r->ask->number : 0;
     k->metastore = str_of(uc_metastore(r));
     return NULL;
 }

@@ -23,6 +23,7 @@ err *uc_commit_place(struct req *r) {
     TRY(uc_ask_begin(r, &c, &k));
     TRY(ask_commit_place(&k, &m->place));
     m->place.control = arena_str(r->a, m->place.control);
+    m->place.key = arena_str(r->a, m->place.key);
     r->state = m;
     return NULL;
 }
@@ -80,13 +81,17 @@ static err *read_ask(struct req *r, struct delta_commit_ask *x) {
     return read_sync(r, x);
 }
 
+static struct delta_fs fs_of(struct req *r, const struct ask_commit_place *p) {
+    return p->store ? delta_fs_storage(r->a, p->store, p->key) : delta_fs_dir(r->a, p->control);
+}
+
 err *uc_commit_log(struct req *r) {
     struct commit *m = r->state;
     struct delta_commit_ask ask;
     struct delta_commit_answer answer = {.version = arg_i64(r, "read_version", -1)};
     if (!arg_bool(r, "register", false)) {
         TRY(read_ask(r, &ask));
-        struct delta_fs fs = delta_fs_dir(r->a, m->place.control);
+        struct delta_fs fs = fs_of(r, &m->place);
         if (ask.read_version < 0) TRY(delta_fs_mkdir(&fs, STR("_delta_log")));
         delta_committer *committer = delta_committer_get(&fs);
         err *e = delta_commit(committer, r->a, &ask, &answer);
@@ -102,7 +107,7 @@ err *uc_commit_log(struct req *r) {
 /* The ask `checkpoint`: an engine's file becomes the table's checkpoint. */
 err *uc_checkpoint(struct req *r) {
     struct commit *m = r->state;
-    struct delta_fs fs = delta_fs_dir(r->a, m->place.control);
+    struct delta_fs fs = fs_of(r, &m->place);
     (void)req_out(r);
     return delta_checkpoint_publish(&fs, r->a, r->args);
 }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "catalog/ask.h"
 #include "catalog/locations.h"
+#include "catalog/stores.h"
 #include "catalog/tables.h"
 #include "sys/clock.h"
 
@@ -20,6 +21,53 @@ static str optional(struct req *r, const char *name) { return arg_has(r, name) ?
 static err *answer(struct req *r, const struct securable *s) { return uc_put_object(r, req_out(r), s); }
 
 /* ---- external locations ---- */
+
+/* What is tried before a location is made or moved: that its store answers, with its credential. */
+struct probe {
+    struct store_at at;
+    bool needed;
+};
+
+err *api_unity_catalog_find_location_store(struct req *r) {
+    struct caller c = uc_caller(r);
+    struct probe *p = arena_new_of(r->a, struct probe);
+    struct securable s, credential;
+    str url = STR_NONE, name = optional(r, "credential_name");
+    int64_t id = 0;
+    *p = (struct probe){0};
+    r->state = p;
+    if (arg_bool(r, "skip_validation", false)) return NULL;
+    if (!str_starts(str_of(r->row->name), STR("create"))) { /* a change: of what it says, and what it leaves as it is */
+        TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "name"), PRIV_MANAGE, &s));
+        if (!arg_has(r, "url") && !name.n) return NULL;
+        url = s.location.url, id = s.location.credential_id;
+    }
+    if (arg_has(r, "url")) url = arg_str(r, "url");
+    TRY(locations_url(r->a, url, &url));
+    if (!url_is_remote(url)) return NULL;
+    if (name.n && !str_ieq(name, STR("local"))) {
+        TRY(securable_open(&c, SEC_CREDENTIAL, name, PRIV_CREATE_EXTERNAL_LOCATION, &credential));
+        id = credential.id;
+    }
+    if (!id) return NULL; /* locations_create() says why not */
+    TRY(stores_open_with(&c, url, id, &p->at));
+    p->needed = true;
+    return NULL;
+}
+
+err *api_unity_catalog_probe_location(struct req *r) {
+    struct probe *p = r->state;
+    if (!p->needed) return NULL;
+    str prefix = p->at.key.n ? str_of(arena_printf(r->a, "%.*s/", STR_ARG(p->at.key))) : STR("");
+    struct storage_list_ask ask = {.prefix = prefix, .max = 1};
+    struct storage_list page;
+    err *e = storage_list(p->at.s, r->a, &ask, &page);
+    if (!e) return NULL;
+    err *why = err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "The location cannot be read with its storage credential: %s", err_msg(e)),
+                        "Check bucket, endpoint, keys and egress.allow, or use skip_validation.");
+    err_free(e);
+    return why;
+}
 
 err *api_unity_catalog_create_location(struct req *r) {
     struct caller c = uc_caller(r);
@@ -57,6 +105,7 @@ err *api_unity_catalog_update_location(struct req *r) {
     TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "name"), PRIV_MANAGE, &s));
     if (arg_has(r, "new_name")) s.location.name = arg_str(r, "new_name");
     if (arg_has(r, "url")) s.location.url = arg_str(r, "url");
+    if (arg_has(r, "credential_name")) TRY(locations_set_credential(&c, &s, arg_str(r, "credential_name")));
     if (arg_has(r, "comment")) s.location.comment = arg_str(r, "comment");
     if (arg_has(r, "read_only")) s.location.read_only = arg_bool(r, "read_only", false);
     if (arg_has(r, "owner")) TRY(uc_principal_id(r, arg_str(r, "owner"), &s.location.owner_id));
@@ -74,18 +123,39 @@ err *api_unity_catalog_delete_location(struct req *r) {
 
 /* ---- storage credentials ---- */
 
+/* s3_keys of a request → what is shown, what is not. */
+static err *read_keys(struct req *r, jval *keys, str *ret_config, str *ret_secret) {
+    static const char *const open[] = {"access_key_id", "endpoint", "region"}, *const hidden[] = {"secret_access_key", "session_token"};
+    jmut *o = yyjson_mut_obj(req_doc(r)), *x = yyjson_mut_obj(r->doc);
+    for (size_t i = 0; i < ARRAY_LEN(open); i++) json_put_str(r->doc, o, open[i], json_get_str(keys, open[i]));
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) json_put_str(r->doc, x, hidden[i], json_get_str(keys, hidden[i]));
+    str endpoint = json_get_str(keys, "endpoint");
+    if (!json_get_str(keys, "access_key_id").n || !json_get_str(keys, "secret_access_key").n)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "s3_keys needs access_key_id and secret_access_key.");
+    if (endpoint.n && !str_starts(endpoint, STR("http://")) && !str_starts(endpoint, STR("https://")))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "s3_keys.endpoint must be http(s)://host[:port], not '%.*s'.", STR_ARG(str_cut(endpoint, 200)));
+    json_put_bool(r->doc, o, "path_style", !yyjson_is_false(json_get(keys, "path_style")));
+    *ret_config = json_text(r->a, o);
+    *ret_secret = json_text(r->a, x);
+    return NULL;
+}
+
 err *api_unity_catalog_create_credential(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable top, s;
-    str arn = json_get_str(arg(r, "aws_iam_role"), "role_arn"), config = STR("{}");
+    jval *keys = arg(r, "s3_keys");
+    str arn = json_get_str(arg(r, "aws_iam_role"), "role_arn"), config = STR("{}"), secret = STR_NONE;
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_STORAGE_CREDENTIAL, &top));
+    if (keys && arn.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "A storage credential is either aws_iam_role or s3_keys.");
+    if (keys) TRY(read_keys(r, keys, &config, &secret));
     if (arn.n) {
         jmut *o = yyjson_mut_obj(req_doc(r));
         json_put_str(r->doc, o, "role_arn", arn);
         config = json_text(r->a, o);
     }
-    TRY(credentials_create(&c, arg_str(r, "name"), arn.n ? STR("aws_iam_role") : STR("local"), config, optional(r, "comment"),
-                           arg_bool(r, "read_only", false), &s));
+    TRY(credentials_create(&c, arg_str(r, "name"), keys ? STR("s3_keys") : arn.n ? STR("aws_iam_role") : STR("local"), config,
+                           optional(r, "comment"), arg_bool(r, "read_only", false), &s));
+    if (secret.n) TRY(credentials_set_secret(&c, s.id, secret));
     return answer(r, &s);
 }
 
@@ -119,6 +189,13 @@ err *api_unity_catalog_update_credential(struct req *r) {
     if (arg_has(r, "read_only")) s.credential.read_only = arg_bool(r, "read_only", false);
     if (arg_has(r, "owner")) TRY(uc_principal_id(r, arg_str(r, "owner"), &s.credential.owner_id));
     s.owner = s.credential.owner_id;
+    if (arg(r, "s3_keys")) {
+        str secret;
+        if (!str_eqz(s.credential.kind, "s3_keys"))
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "Storage credential '%.*s' holds no keys.", STR_ARG(s.full_name));
+        TRY(read_keys(r, arg(r, "s3_keys"), &s.credential.config, &secret));
+        TRY(credentials_set_secret(&c, s.id, secret));
+    }
     TRY(credentials_save(&c, &s));
     return answer(r, &s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/worker/remote.h"
 #include "engine/worker/worker.h"
 
 struct outgoing {
@@ -37,6 +38,13 @@ static err *error_of(arena *a, jval *e) {
     free(detail);
     (void)a;
     return made;
+}
+
+/* Whatever the question was: what the statement may reach in object stores comes along. */
+static void take_grants(struct statement *st, jval *answer) {
+    jval *v;
+    size_t i, n;
+    yyjson_arr_foreach(json_get(answer, "access"), i, n, v) remote_grant(st->number, json_get_str(v, "url"), json_get_str(v, "grant"));
 }
 
 static err *ask_control(struct statement *st, arena *a, str op, str json, str *ret_text, int *ret_fd) {
@@ -79,7 +87,9 @@ err *statement_ask(struct statement *st, arena *a, str op, str json, jval **ret,
     err *e = ask_control(st, a, op, json, &text, &fd);
     if (!e) e = json_parse(a, text, true, ret);
     if (!e && json_get(*ret, "error")) e = error_of(a, json_get(*ret, "error"));
-    if (!e && keep) names_cache_put(st->w->names, (uint64_t)seq, user, op, json, text);
+    if (!e) take_grants(st, *ret);
+    /* An answer with grants is its statement's own. */
+    if (!e && keep && !json_get(*ret, "access")) names_cache_put(st->w->names, (uint64_t)seq, user, op, json, text);
     if (!e && ret_fd)
         *ret_fd = fd;
     else if (fd >= 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "delta/partition.h"
 #include "engine/worker/dml_int.h"
 #include "sys/clock.h"
@@ -239,12 +240,15 @@ err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right)
         x->rel->name = name->child[name->n - 1]->text;
     }
     x->id = x->t->id, x->path = x->t->path, x->url = x->t->url;
+    if (remote_is(x->path)) TRY(files_mkdirs(dml_z(x, x->path), 0700)); /* files are written here first */
     x->metadata = &x->t->snap->metadata, x->protocol = &x->t->snap->protocol;
     x->cols = x->t->cols, x->n = x->t->n;
     return delta_check_write(x->protocol, x->full_name);
 }
 
 /* ---- the commit ---- */
+
+void dml_put_path(struct dml_x *x, buf *q) { buf_json_str(q, remote_is(x->path) ? remote_url(x->a, x->path) : x->path); }
 
 void dml_begin_commit(struct dml_x *x, const char *operation) { x->operation = str_of(operation); }
 
@@ -284,6 +288,7 @@ static void put_strs(buf *q, const char *key, const str *list, size_t n) {
 #define SYNC_FILES 64
 
 err *dml_settle(struct dml_x *x, str rel, int64_t size) {
+    if (remote_is(x->path)) return NULL; /* they become objects before the commit */
     if (size <= SYNC_BYTES && x->to_sync.n < SYNC_FILES) {
         vec_push(&x->to_sync, rel);
         return NULL;
@@ -385,13 +390,32 @@ static void put_actions(struct dml_x *x, buf *q) {
     buf_free(&lines);
 }
 
+/* What the statement wrote becomes objects, which are durable; a file may stand in the list twice. */
+static err *upload(struct dml_x *x) {
+    str *paths = arena_array_of(x->a, str, x->written.n + 1);
+    size_t n = 0;
+    map *seen = map_new();
+    for (size_t i = 0; i < x->written.n; i++) {
+        str path = str_of(x->written.p[i]);
+        if (!map_put(seen, path, x) && files_exists(x->written.p[i])) paths[n++] = path;
+    }
+    map_free(seen);
+    return remote_upload(paths, n);
+}
+
+err *dml_keep(struct dml_x *x, const char *path) {
+    str one = str_of(path);
+    return remote_is(x->path) ? remote_upload(&one, 1) : NULL;
+}
+
 err *dml_commit(struct dml_x *x) {
     TRY(check_append_only(x));
+    if (remote_is(x->path)) TRY(upload(x));
     buf q = {0};
     buf_z(&q, "{\"id\":");
     buf_json_str(&q, x->id);
     buf_z(&q, ",\"path\":");
-    buf_json_str(&q, x->path);
+    dml_put_path(x, &q);
     buf_fmt(&q, ",\"read_version\":%lld", (long long)(x->t ? x->t->snap->version : -1));
     put_actions(x, &q);
     put_info(x, &q);
@@ -533,7 +557,11 @@ err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret)
     ret->metrics = STR("{}");
     err *e = i >= 0 ? runners[i].run(&x, statement, ret) : dml_alter(&x, statement, ret);
     for (size_t k = 0; k < x.written.n; k++) {
-        unlink(x.written.p[k]);
+        str path = str_of(x.written.p[k]);
+        if (remote_is(path))
+            err_free(remote_delete(&path, 1)); /* what stays is swept by VACUUM */
+        else
+            unlink(x.written.p[k]);
         free(x.written.p[k]);
     }
     vec_free(&x.written);

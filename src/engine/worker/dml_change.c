@@ -54,7 +54,7 @@ static err *find_touched(struct dml_x *x, str table, struct touched **ret, size_
     err *e = NULL;
     for (size_t i = 0; !e && i < x->t->snap->n_files; i++) {
         str path;
-        e = delta_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
+        e = scan_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
         if (!e) map_put(by_path, path, (void *)(uintptr_t)x->t->snap->files[i]);
     }
     *ret = arena_array_of(x->a, struct touched, rows.rows + 1);
@@ -456,7 +456,8 @@ static err *delete_all(struct dml_x *x, int64_t *count) {
         if (live < 0) {
             str path;
             const struct footer *foot;
-            TRY(delta_file_path(x->a, x->path, f->path, &path));
+            TRY(scan_file_path(x->a, x->path, f->path, &path));
+            TRY(scan_declare(path, f->size));
             TRY(scan_footer(x->d->scan, path, &foot));
             live = foot->rows - (f->dv.storage ? f->dv.cardinality : 0);
         }

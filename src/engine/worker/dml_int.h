@@ -17,6 +17,7 @@
 #include "delta/dv.h"
 #include "delta/feature.h"
 #include "engine/worker/dml.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
 
@@ -122,6 +123,10 @@ struct dml_write {
     bool few;                     /* the rows are some given values: a file is made without COPY if their types allow */
 };
 err *dml_write(struct dml_x *x, const struct dml_write *w) BH_CHECK;
+/* A file that was written becomes an object, where the table lies in a store. What is in x->written does at the commit. */
+err *dml_keep(struct dml_x *x, const char *path) BH_CHECK;
+/* Appends the table's path as control takes it, as JSON. */
+void dml_put_path(struct dml_x *x, buf *q);
 /* Text of a value of a partition column, as the log has it: DuckDB expression. */
 void dml_partition_text(const struct sql_type *t, str ref, buf *out);
 

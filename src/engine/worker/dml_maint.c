@@ -60,17 +60,20 @@ static err *write_checkpoint(struct dml_x *x) {
     buf_z(&sql, " (FORMAT parquet, COMPRESSION 'zstd')");
     if (!e) e = scan_exec(x->d->con, dml_take(x, &sql));
     unlink(json);
+    if (!e) e = dml_keep(x, parquet);
     if (!e) {
         jval *answer;
         buf q = {0};
         buf_z(&q, "{\"id\":");
         buf_json_str(&q, x->id);
         buf_z(&q, ",\"path\":");
-        buf_json_str(&q, x->path);
+        dml_put_path(x, &q);
         buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu}", (long long)t->snap->version, STR_ARG(file), n, t->snap->n_files);
         e = x->d->ask(x->d->arg, x->a, STR("checkpoint"), dml_take(x, &q), &answer);
     }
-    if (e) unlink(parquet);
+    str gone = str_of(parquet);
+    if (e && !remote_is(x->path)) unlink(parquet);
+    if (e && remote_is(x->path)) err_free(remote_delete(&gone, 1));
     return e;
 }
 
@@ -229,7 +232,7 @@ static err *chosen(struct dml_x *x, const struct ast *where, const struct delta_
     err *e = NULL;
     for (size_t i = 0; !e && i < x->t->snap->n_files; i++) {
         str path;
-        e = delta_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
+        e = scan_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
         if (!e && map_get(names, path)) (*ret)[(*ret_n)++] = x->t->snap->files[i];
     }
     map_free(names);
@@ -308,9 +311,47 @@ static err *sweep_folder(struct sweep *w, const char *dir, int depth) {
     return e;
 }
 
+static bool is_kept_apart(str name) {
+    bool ours = str_starts(name, STR(DELTA_TEMPORARY)), change = str_eqz(name, "_change_data");
+    return name.p[0] == '.' || (name.p[0] == '_' && !ours && !change && str_chr(name, '=', 0) < 0);
+}
+
+/* sweep_folder() where folders are prefixes. */
+static err *sweep_store(struct sweep *w) {
+    struct remote_entry *all;
+    size_t n;
+    map *folders = map_new();
+    err *e = remote_list(w->x->a, w->x->path, &all, &n);
+    for (size_t i = 0; !e && i < n; i++) {
+        str rest = str_from(all[i].path, w->x->path.n + 1), part;
+        size_t end = all[i].path.n;
+        bool apart = false;
+        while (str_split(&rest, '/', &part)) apart |= !part.n || is_kept_apart(part);
+        if (apart) continue;
+        while (end && all[i].path.p[end - 1] != '/') end--;
+        map_put(folders, str_cut(all[i].path, end), w);
+        if (all[i].mtime_us / 1000 >= w->before_ms || map_get(w->keep, all[i].path)) continue;
+        char *copy = strndup(all[i].path.p, all[i].path.n);
+        must(copy);
+        vec_push(&w->gone, copy);
+        w->bytes += all[i].size;
+    }
+    w->folders = map_size(folders) ? map_size(folders) : 1;
+    map_free(folders);
+    return e;
+}
+
+static err *sweep_objects(struct sweep *w, int64_t *ret_deleted) {
+    str *paths = arena_array_of(w->x->a, str, w->gone.n + 1);
+    for (size_t i = 0; i < w->gone.n; i++) paths[i] = str_of(w->gone.p[i]);
+    TRY(remote_delete(paths, w->gone.n));
+    *ret_deleted = (int64_t)w->gone.n;
+    return NULL;
+}
+
 static err *keep_file(struct sweep *w, const struct delta_file *f) {
     str path;
-    TRY(delta_file_path(w->x->a, w->x->path, f->path, &path));
+    TRY(scan_file_path(w->x->a, w->x->path, f->path, &path));
     map_put(w->keep, path, w);
     if (f->dv.storage != 'u') return NULL;
     TRY(delta_dv_path(w->x->a, &f->dv, &path));
@@ -356,7 +397,7 @@ static err *vacuum_in(struct dml_x *x, const struct ast *s, struct sweep *w, str
     for (size_t i = 0; i < x->t->snap->n_files; i++) TRY(keep_file(w, x->t->snap->files[i]));
     for (size_t i = 0; i < x->t->snap->n_removed; i++)
         if (x->t->snap->removed[i]->deletion_ms >= now - keep_ms) TRY(keep_file(w, x->t->snap->removed[i]));
-    TRY(sweep_folder(w, dml_z(x, x->path), 0));
+    TRY(remote_is(x->path) ? sweep_store(w) : sweep_folder(w, dml_z(x, x->path), 0));
     static const char *const names[] = {"path"};
     if (ast_has(s, AST_F_JSON)) {
         str *cells = arena_array_of(x->a, str, w->gone.n + 1);
@@ -374,7 +415,8 @@ static err *vacuum_in(struct dml_x *x, const struct ast *s, struct sweep *w, str
     dml_metric(x, "sizeOfDataToDelete", w->bytes);
     TRY(vacuum_commit(x, "VACUUM START", dml_take(x, &p)));
     int64_t deleted = 0;
-    for (size_t i = 0; i < w->gone.n; i++) deleted += unlink(w->gone.p[i]) == 0;
+    for (size_t i = 0; i < w->gone.n && !remote_is(x->path); i++) deleted += unlink(w->gone.p[i]) == 0;
+    if (remote_is(x->path)) TRY(sweep_objects(w, &deleted));
     dml_metric(x, "numDeletedFiles", deleted);
     dml_metric(x, "numVacuumedDirectories", (int64_t)w->folders);
     TRY(vacuum_commit(x, "VACUUM END", STR("{\"status\":\"COMPLETED\"}")));
@@ -396,6 +438,14 @@ err *dml_vacuum(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
 
 static str file_key(struct dml_x *x, const struct delta_file *f) {
     return str_of(arena_printf(x->a, "%.*s\n%.*s", STR_ARG(f->path), STR_ARG(delta_dv_id(x->a, &f->dv))));
+}
+
+static bool remote_exists(struct dml_x *x, str path) {
+    struct remote_entry entry;
+    err *e = remote_head(x->a, path, &entry);
+    bool there = err_code_of(e) != ERR_NOT_FOUND; /* what cannot be asked is not said to be gone */
+    err_free(e);
+    return there;
 }
 
 err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
@@ -421,8 +471,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         str path;
         size += f->size;
         if (map_get(now, file_key(x, f))) continue;
-        e = delta_file_path(x->a, x->path, f->path, &path);
-        if (!e && !files_exists(dml_z(x, path)))
+        e = scan_file_path(x->a, x->path, f->path, &path);
+        bool there = e || (remote_is(path) ? remote_exists(x, path) : files_exists(dml_z(x, path)));
+        if (!e && !there)
             e = delta_error("DELTA_FILE_NOT_FOUND", "The table cannot be restored to version %lld: the file %.*s was deleted.", (long long)old->snap->version, STR_ARG(path));
         struct delta_action *a = dml_action(x, DELTA_ADD);
         a->file = *f;

@@ -223,7 +223,7 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     err *e = x->d->ask(x->d->arg, x->a, STR("stage_table"), dml_take(x, &q), &answer);
     if (e) return e;
     x->id = json_get_str(answer, "id");
-    x->path = json_get_str(answer, "location");
+    x->path = scan_place(x->a, json_get_str(answer, "location"));
     x->url = json_get_str(answer, "url");
     x->full_name = str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(json_get_str(answer, "catalog")), STR_ARG(json_get_str(answer, "schema")),
                                        STR_ARG(json_get_str(answer, "name"))));
@@ -267,11 +267,15 @@ static err *clone_files(struct dml_x *x, const struct ast *s, struct scan_table 
     for (size_t i = 0; i < source->snap->n_files; i++) {
         const struct delta_file *f = source->snap->files[i];
         str path;
-        TRY(delta_file_path(x->a, source->path, f->path, &path));
+        TRY(scan_file_path(x->a, source->path, f->path, &path));
         struct delta_action *a = dml_action(x, DELTA_ADD);
         a->file = *f;
         a->file.data_change = true;
         bytes += f->size;
+        if (s->op == 's' && (remote_is(path) || remote_is(x->path)))
+            return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", dml_z(x, source->url), "operation",
+                             "SHALLOW CLONE in an object store", NULL);
+        TRY(scan_declare(path, f->size));
         if (s->op == 's') {
             /* Absolute paths: the files stay where they are. */
             a->file.path = str_of(arena_printf(x->a, "file://%.*s", STR_ARG(delta_encode_path(x->a, path))));
@@ -289,18 +293,23 @@ static err *clone_files(struct dml_x *x, const struct ast *s, struct scan_table 
         char id[37];
         rand_uuid(id);
         str rel = str_of(arena_printf(x->a, "part-%05zu-%s.c000.parquet", i, id));
-        TRY(files_create(arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel)), buf_view(&b), 0644));
+        const char *copy = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel));
+        TRY(files_create(copy, buf_view(&b), 0644));
+        TRY(dml_keep(x, copy));
         buf_free(&b);
         a->file.path = rel;
         if (f->dv.storage == 'u') {
             str dv;
             TRY(delta_dv_path(x->a, &f->dv, &dv));
-            TRY(files_read(arena_printf(x->a, "%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)), SIZE_MAX / 2, &b));
+            str from = str_of(arena_printf(x->a, "%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)));
+            TRY(scan_declare(from, -1));
+            TRY(files_read(dml_z(x, from), SIZE_MAX / 2, &b));
             const char *to = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(dv));
             if (!files_exists(to)) {
                 const char *slash = strrchr(to, '/');
                 TRY(files_mkdirs(arena_strndup(x->a, to, (size_t)(slash - to)), 0755));
                 TRY(files_create(to, buf_view(&b), 0644));
+                TRY(dml_keep(x, to));
             }
             buf_free(&b);
         }
@@ -437,7 +446,7 @@ static err *register_as_is(struct dml_x *x) {
     buf_z(&q, "{\"id\":");
     buf_json_str(&q, x->id);
     buf_z(&q, ",\"path\":");
-    buf_json_str(&q, x->path);
+    dml_put_path(x, &q);
     buf_fmt(&q, ",\"register\":true,\"read_version\":%lld,\"create\":%.*s", (long long)x->t->snap->version, STR_ARG(x->create));
     dml_put_columns(x, &q);
     buf_c(&q, '}');

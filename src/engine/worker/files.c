@@ -8,6 +8,7 @@
 #include "base/enc.h"
 #include "base/vec.h"
 #include "delta/partition.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
 #include "sys/files.h"
@@ -152,11 +153,61 @@ static err *expand(struct scan_ctx *c, str path, const char *suffix, struct file
     return e;
 }
 
+static bool is_hidden(str name) { return name.p[0] == '.' || (name.p[0] == '_' && str_chr(name, '=', 0) < 0); }
+
+/* What `expand` takes, of a key below the folder: the pattern's parts, then anything that is not hidden. */
+static bool takes(str pattern, str key, const char *suffix) {
+    str want, part;
+    bool below = false;
+    while (str_split(&key, '/', &part)) {
+        if (!part.n) return false;
+        if (pattern.n && str_split(&pattern, '/', &want)) {
+            if (part.p[0] == '.' || !matches(want, part)) return false;
+        } else {
+            if (is_hidden(part)) return false;
+            below = true;
+        }
+        if (below && !key.n && !str_ends(part, str_of(suffix))) return false;
+    }
+    return !pattern.n;
+}
+
+/* The same in an object store: one list of all that is there. */
+static err *expand_remote(struct scan_ctx *c, str path, const char *suffix, struct file_names *out) {
+    struct remote_entry one, *all;
+    size_t n, fixed = path.n;
+    for (size_t i = path.n; i-- > 0;)
+        if (path.p[i] == '*' || path.p[i] == '?') fixed = i;
+    str pattern = STR("");
+    if (fixed < path.n) {
+        while (fixed && path.p[fixed - 1] != '/') fixed--;
+        pattern = str_from(path, fixed);
+        path = str_cut(path, fixed - 1);
+    } else {
+        err *e = remote_head(c->a, path, &one);
+        if (!e) {
+            TRY(remote_declare(path, one.size, one.mtime_us, one.etag));
+            vec_push(out, path);
+            return NULL;
+        }
+        if (err_code_of(e) != ERR_NOT_FOUND) return e;
+        err_free(e);
+    }
+    TRY(remote_list(c->a, path, &all, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (!takes(pattern, str_from(all[i].path, path.n + 1), suffix)) continue;
+        TRY(remote_declare(all[i].path, all[i].size, all[i].mtime_us, all[i].etag));
+        vec_push(out, all[i].path);
+        if (out->n > MAX_FILES) return err_new(ERR_RESOURCE_EXHAUSTED, "%.*s has more than %d files", STR_ARG(path), MAX_FILES);
+    }
+    return NULL;
+}
+
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) {
     str path;
     TRY(scan_path(c, url, &path));
     struct file_names found = {0};
-    err *e = expand(c, path, suffix, &found);
+    err *e = remote_is(path) ? expand_remote(c, path, suffix, &found) : expand(c, path, suffix, &found);
     for (size_t i = 0; c->only && i < found.n;) {
         bool in = false;
         for (size_t k = 0; k < c->n_only && !in; k++) in = str_eq(found.p[i], c->only[k]);
@@ -248,6 +299,7 @@ err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
     TRY(scan_footer(c, files[0], &foot));
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
     *t = (struct scan_table){.ctx = c, .path = STR("/"), .url = STR("file:///"), .format = STR("parquet")};
+    if (remote_is(files[0])) t->path = remote_path(c->a, STR("s3://")), t->url = STR("s3:/");
     buf log = {0};
     made_up_log(c, foot, files, n, &log);
     err *e = delta_snapshot_of_text(buf_view(&log), &t->snap);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
 
@@ -248,7 +249,12 @@ err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_t
         put_list(files, n, &call);
         buf_z(&call, ", columns = {'value': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false, auto_detect = false");
     } else if (str_ieq(format, STR("binaryfile"))) {
-        buf_z(&call, "(SELECT filename AS path, CAST(last_modified AS TIMESTAMP WITH TIME ZONE) AS \"modificationTime\", size AS length, content FROM "
+        buf_z(&call, "(SELECT ");
+        if (remote_is(files[0]))
+            buf_fmt(&call, "'s3:/' || substr(filename, %zu)", remote_path(c->a, STR("s3://")).n);
+        else
+            buf_z(&call, "filename");
+        buf_z(&call, " AS path, CAST(last_modified AS TIMESTAMP WITH TIME ZONE) AS \"modificationTime\", size AS length, content FROM "
                      "read_blob(");
         put_list(files, n, &call);
         buf_z(&call, ")");

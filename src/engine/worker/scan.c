@@ -11,6 +11,7 @@
 #include "base/enc.h"
 #include "base/map.h"
 #include "delta/action.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
 
@@ -208,6 +209,13 @@ static const struct footer *footer_keep(struct scan_cache *c, str path, const st
     return same;
 }
 
+bool scan_footer_known(struct scan_ctx *c, str path) {
+    pthread_mutex_lock(&c->cache->lock);
+    bool known = map_get(c->cache->footers, path) != NULL;
+    pthread_mutex_unlock(&c->cache->lock);
+    return known;
+}
+
 err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) {
     pthread_mutex_lock(&c->cache->lock);
     const struct footer *have = map_get(c->cache->footers, path);
@@ -273,8 +281,24 @@ static bool placed(struct scan_ctx *c, str url, str *ret) {
     return false;
 }
 
+/* The part of a path before its first pattern. */
+static str scan_fixed(str path) {
+    for (size_t i = 0; i < path.n; i++)
+        if (memchr("*?[{", path.p[i], 4)) {
+            while (i && path.p[i] != '/') i--;
+            return str_cut(path, i);
+        }
+    return path;
+}
+
 err *scan_path(struct scan_ctx *c, str url, str *ret) {
     str u = url;
+    if (remote_is_url(url) || (c->placed_path.n && str_eq(c->placed_url, url) && remote_is_url(c->placed_path))) {
+        str path = remote_path(c->a, remote_is_url(url) ? url : c->placed_path);
+        if (has_dots(path) || memchr(path.p, 0, path.n) || !remote_granted(scan_fixed(path))) return bad_path(c->a, url);
+        *ret = path;
+        return NULL;
+    }
     if (placed(c, url, ret)) return NULL;
     while (u.n > 1 && u.p[u.n - 1] == '/') u.n--;
     if (str_starts(u, STR("dbfs:/Volumes/"))) u = str_from(u, 5);
@@ -299,11 +323,25 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) {
 
 /* ---- tables ---- */
 
-struct delta_fs scan_fs(arena *a, str path) { return delta_fs_dir(a, path); }
+struct delta_fs scan_fs(arena *a, str path) { return remote_is(path) ? delta_fs_storage(a, remote_storage(), path) : delta_fs_dir(a, path); }
+
+err *scan_declare(str path, int64_t size) { return remote_is(path) ? remote_declare(path, size, 0, STR_NONE) : NULL; }
+
+str scan_place(arena *a, str location) { return remote_is_url(location) ? remote_path(a, location) : location; }
+
+err *scan_file_path(arena *a, str root, str path, str *ret) {
+    TRY(delta_file_path(a, root, path, ret));
+    if (remote_is_url(*ret)) *ret = remote_path(a, *ret);
+    /* A log lies in its writer's hands: one in a store does not reach files here, and copies of others' objects nobody. */
+    if (remote_is(*ret) ? !remote_granted(*ret) : remote_is(root))
+        return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
+    return NULL;
+}
 
 static err *checkpoint_rows(void *arg, arena *a, const struct delta_fs *fs, str name, str *ret) {
     struct scan_ctx *c = arg;
     buf b = {0};
+    if (fs->store) TRY(remote_declare(str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name))), -1, 0, STR_NONE));
     buf_z(&b, "SELECT CAST(to_json(t) AS VARCHAR) FROM read_parquet(");
     scan_quote_text(str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name))), &b);
     buf_z(&b, ") t");
@@ -396,7 +434,7 @@ err *scan_set_columns(struct scan_table *t) {
 
 err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, int64_t known_version, struct scan_table **ret) {
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
-    struct delta_fs fs = scan_fs(c->a, path);
+    struct delta_fs fs = scan_fs(c->a, scan_place(c->a, path));
     t->ctx = c;
     t->path = fs.root, t->url = arena_str(c->a, url);
     t->format = STR("delta");

@@ -16,6 +16,7 @@
 #include "delta/dv.h"
 #include "delta/partition.h"
 #include "delta/stats.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
 #include "sys/rand.h"
@@ -320,11 +321,26 @@ static void nothing(struct emit *e) {
 
 typedef vec_of(struct group) group_list;
 
+/* Objects are declared, and the footers that we do not know are fetched together. */
+static err *prepare_remote(struct emit *e) {
+    str *paths = arena_array_of(e->a, str, e->ask->n + 1);
+    for (size_t i = 0; i < e->ask->n; i++) {
+        TRY(scan_file_path(e->a, e->t->path, e->ask->files[i]->path, &paths[i]));
+        TRY(scan_declare(paths[i], e->ask->files[i]->size));
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < e->ask->n; i++)
+        if (!scan_footer_known(e->t->ctx, paths[i])) paths[n++] = paths[i];
+    remote_warm(paths, n);
+    return NULL;
+}
+
 static err *sort_files(struct emit *e, group_list *groups) {
+    if (remote_is(e->t->path)) TRY(prepare_remote(e));
     for (size_t i = 0; i < e->ask->n; i++) {
         struct one x = {.f = e->ask->files[i]};
         x.dead = e->ask->dead ? &e->ask->dead[i] : &x.f->dv;
-        TRY(delta_file_path(e->a, e->t->path, x.f->path, &x.path));
+        TRY(scan_file_path(e->a, e->t->path, x.f->path, &x.path));
         x.path = arena_str(e->a, x.path);
         TRY(scan_footer(e->t->ctx, x.path, &x.foot));
         bool dv = x.dead->storage && !e->ask->no_dv;

@@ -35,10 +35,17 @@ err *scan_exec(duckdb_connection con, str sql) BH_CHECK;
 /* An error of the dialect with a class of tables/sql_errors.json that takes a message only. */
 struct delta_parquet scan_parquet(struct scan_ctx *c);
 struct delta_fs scan_fs(arena *a, str path);
+/* Where a location that control gave lies here: of s3:// the place of its copies. */
+str scan_place(arena *a, str location);
+/* A file's path in a log → its place here (delta_file_path), which the table may reach. */
+err *scan_file_path(arena *a, str root, str path, str *ret) BH_CHECK;
+/* … and what is in an object store is declared, so that it can be read. */
+err *scan_declare(str path, int64_t size) BH_CHECK;
 
 /* The footer of a data file, kept by the cache for good (paths are never written twice). Error
  * FAILED_READ_FILE.FILE_NOT_EXIST, … */
 err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) BH_CHECK;
+bool scan_footer_known(struct scan_ctx *c, str path);
 
 /* A field's name in files and statistics under column mapping; its id (-1: none). */
 str scan_physical(arena *a, const struct sql_field *f);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/scan.h"
 #include "sql/error.h"
 #include "sys/clock.h"
@@ -303,6 +304,7 @@ static void *thread_main(void *arg) {
         if (!w->first) w->last = NULL;
         pthread_mutex_unlock(&w->lock);
         statement_run(st);
+        remote_end(st->number);
         loop_post(w->l, on_ended, st);
         pthread_mutex_lock(&w->lock);
     }
@@ -390,6 +392,9 @@ static err *on_lease(struct worker *w, jval *lease) {
     if (!w->duck) TRY(open_duck(w, lease));
     TRY(duck_limit(w->duck, (int)threads, duck_memory(memory), (uint64_t)spill));
     limit_data(memory);
+    char copies[4400];
+    snprintf(copies, sizeof(copies), "%s/s3", w->spill_dir);
+    TRY(remote_open(w->l, copies, spill / 2));
     w->leased = true;
     send_report(w);
     loop_timer_set(w->l, &w->report, REPORT_US);
@@ -462,6 +467,10 @@ static void on_frame(chan *c, struct chan_frame *f, void *arg) {
             e = NULL;
             loop_stop(w->l);
         }
+    } else if (f->type == MSG_ENGINE_STORE && f->fd >= 0) {
+        int fd = f->fd;
+        f->fd = -1;
+        e = remote_join(fd);
     } else if (f->type == MSG_ENGINE_SESSION && msg_engine_session_decode(a, f->payload, &session)) {
         json = session.json;
         e = json_parse(a, json, false, &o);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog/stores.h"
+
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/enc.h"
+#include "catalog/locations.h"
+#include "sys/clock.h"
+
+struct stores *stores_new(courier_client *client, const struct settings *set) {
+    struct stores *s = calloc(1, sizeof(*s));
+    must(s != NULL);
+    s->client = client;
+    str url = settings_str(set, SET_STORAGE_ROOT), bucket, key;
+    if (!str_starts(url, STR("s3://"))) return s;
+    arena *a = arena_new();
+    jdoc *d = json_doc(a);
+    jmut *o = yyjson_mut_obj(d);
+    stores_split(url, &bucket, &key);
+    json_put_str(d, o, "bucket", bucket);
+    json_put_str(d, o, "access_key_id", settings_str(set, SET_STORAGE_S3_ACCESS_KEY_ID));
+    json_put_str(d, o, "endpoint", settings_str(set, SET_STORAGE_S3_ENDPOINT));
+    json_put_str(d, o, "region", settings_str(set, SET_STORAGE_S3_REGION));
+    json_put_str(d, o, "secret_access_key", settings_str(set, SET_STORAGE_S3_SECRET_ACCESS_KEY));
+    json_put_bool(d, o, "path_style", settings_bool(set, SET_STORAGE_S3_PATH_STYLE));
+    str config = json_text(a, o);
+    while (url.n && url.p[url.n - 1] == '/') url.n--;
+    s->root_url = str_n(strndup(url.p, url.n), url.n);
+    s->root_config = str_n(strndup(config.p, config.n), config.n);
+    must(s->root_url.p && s->root_config.p);
+    arena_free(a);
+    return s;
+}
+
+void stores_free(struct stores *s) {
+    if (!s) return;
+    if (s->root_config.n) explicit_bzero((char *)(uintptr_t)s->root_config.p, s->root_config.n);
+    free((char *)(uintptr_t)s->root_config.p);
+    free((char *)(uintptr_t)s->root_url.p);
+    free(s);
+}
+
+void stores_split(str url, str *ret_bucket, str *ret_key) {
+    str rest = str_from(url, 5);
+    ptrdiff_t slash = str_chr(rest, '/', 0);
+    *ret_bucket = slash < 0 ? rest : str_cut(rest, (size_t)slash);
+    *ret_key = slash < 0 ? STR("") : str_from(rest, (size_t)slash + 1);
+    while (ret_key->n && ret_key->p[ret_key->n - 1] == '/') ret_key->n--;
+}
+
+/* The secret half; nothing where the credential has none. */
+static err *secret_of(const struct caller *c, int64_t credential, jval **ret) {
+    struct ent_storage_secret_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_STORAGE_SECRET_CREDENTIAL_ID, .i = credential}}, .limit = 1};
+    *ret = NULL;
+    TRY(ent_storage_secret_list(store_tx_today(c->tx), metastore_scope(c), c->a, &q, &rows));
+    return rows.n ? json_parse(c->a, rows.p[0].config, false, ret) : NULL;
+}
+
+static err *config_of(const struct caller *c, str bucket, int64_t credential, str *ret) {
+    static const char *const shown[] = {"access_key_id", "endpoint", "region"}, *const hidden[] = {"secret_access_key", "session_token"};
+    struct ent_storage_credential row;
+    bool found;
+    jval *open, *secret;
+    TRY(ent_storage_credential_get(store_tx_today(c->tx), metastore_scope(c), c->a, credential, &row, &found));
+    if (!found) return err_new(ERR_INVALID_STATE, "The storage credential of '%.*s' is gone.", STR_ARG(bucket));
+    TRY(json_parse(c->a, row.config.n ? row.config : STR("{}"), false, &open));
+    TRY(secret_of(c, credential, &secret));
+    if (!secret || !json_get_str(secret, "secret_access_key").n)
+        return err_new(ERR_INVALID_STATE, "Storage credential '%.*s' (%.*s) holds no keys that reach an object store.", STR_ARG(row.name),
+                       STR_ARG(row.kind));
+    jdoc *d = json_doc(c->a);
+    jmut *o = yyjson_mut_obj(d);
+    json_put_str(d, o, "bucket", bucket);
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) json_put_str(d, o, shown[i], json_get_str(open, shown[i]));
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) json_put_str(d, o, hidden[i], json_get_str(secret, hidden[i]));
+    json_put_bool(d, o, "path_style", !yyjson_is_false(json_get(open, "path_style")));
+    *ret = json_text(c->a, o);
+    return NULL;
+}
+
+static err *open_config(const struct caller *c, str url, str config, struct store_at *ret) {
+    unsigned char sum[SHA256_DIGEST_LENGTH];
+    buf hex = {0};
+    SHA256((const unsigned char *)config.p, config.n, sum);
+    enc_hex(&hex, str_n((char *)sum, 16));
+    *ret = (struct store_at){.place = arena_str(c->a, buf_view(&hex))};
+    buf_free(&hex);
+    stores_split(url, &ret->bucket, &ret->key);
+    TRY(courier_client_place(c->stores->client, ret->place, config));
+    ret->s = courier_client_store(c->stores->client, ret->place);
+    return ret->s ? NULL : err_new(ERR_INTERNAL_ERROR, "a store was lost");
+}
+
+static err *no_stores(str url) {
+    return err_new(ERR_NOT_FOUND, "'%.*s' lies in no external location with a storage credential.", STR_ARG(str_cut(url, 300)));
+}
+
+err *stores_open_with(const struct caller *c, str url, int64_t credential, struct store_at *ret) {
+    str bucket, key, config;
+    if (!c->stores || !url_is_remote(url)) return no_stores(url);
+    stores_split(url, &bucket, &key);
+    if (credential) {
+        TRY(config_of(c, bucket, credential, &config));
+        return open_config(c, url, config, ret);
+    }
+    str root = c->stores->root_url, root_bucket;
+    if (!root.n) return no_stores(url);
+    stores_split(root, &root_bucket, &key);
+    if (!str_eq(bucket, root_bucket)) return no_stores(url);
+    return open_config(c, url, c->stores->root_config, ret);
+}
+
+err *stores_open(const struct caller *c, str url, struct store_at *ret) {
+    struct securable l;
+    bool found = false;
+    if (!c->stores || !url_is_remote(url)) return no_stores(url);
+    TRY(locations_of_url(c, url, &l, &found));
+    if (found) return stores_open_with(c, url, l.location.credential_id, ret);
+    str root = c->stores->root_url;
+    if (!root.n || !str_starts(url, root) || (url.n > root.n && url.p[root.n] != '/')) return no_stores(url);
+    return stores_open_with(c, url, 0, ret);
+}
+
+void stores_grant(const struct caller *c, const struct store_at *at, bool write, uint64_t statement, buf *out) {
+    struct order_grant g = {.place = at->place, .prefix = at->key, .write = write, .statement = statement,
+                            .expires = clock_now() + STORES_GRANT_LIFE_US};
+    courier_client_grant(c->stores->client, &g, out);
+}

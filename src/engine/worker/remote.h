@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Object stores as an engine sees them: a folder of copies that fill themselves.
+ *
+ * The engine has no network. Control gives it a channel to the courier and, with its answers, grants: what one statement may
+ * reach below one URL. Here s3://bucket/key has a place below one local folder, dir/bucket/key, so that all that knows paths
+ * (DuckDB, our own readers) needs to know no more:
+ *
+ *   - an object that is to be read is declared: a file of its size without its bytes (a hole). When somebody reads it, the
+ *     blocks that are missing are fetched first, in larger pieces the longer he goes on (remote_shim.c). Columns and groups
+ *     of rows that nobody reads are never fetched, and what was is there for the next statement.
+ *   - a file that was written below the folder becomes an object by remote_upload().
+ *   - logs are read and listed in the store itself, through remote_storage().
+ *
+ * Objects are never changed in place by Delta; others (CSV, JSON) are told apart by their ETag: a new one is a new copy.
+ * Copies are bounded: what was used longest ago is emptied first, also while it is open.
+ *
+ * Any thread, where nothing else is said. All paths are absolute, below the folder.
+ */
+#ifndef BH_ENGINE_WORKER_REMOTE_H
+#define BH_ENGINE_WORKER_REMOTE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "sys/loop.h"
+#include "sys/storage.h"
+
+/* Loop thread, once, at the lease. dir: made if absent; max_bytes: of all copies. */
+err *remote_open(loop *l, const char *dir, int64_t max_bytes) BH_CHECK;
+/* Loop thread: a channel to the courier, taken over; replaces the one before. */
+err *remote_join(int fd) BH_CHECK;
+
+/* A grant of control for what lies at and below a canonical URL; ends with the statement. */
+void remote_grant(uint64_t statement, str url, str grant);
+void remote_end(uint64_t statement);
+
+/* Is it s3:// (or s3a://)? */
+bool remote_is_url(str url);
+/* A path below the folder of copies? */
+bool remote_is(str path);
+/* The place of an s3:// URL here, and back. */
+str remote_path(arena *a, str url);
+str remote_url(arena *a, str path);
+/* Does a living grant cover the path? */
+bool remote_granted(str path);
+
+struct remote_entry {
+    str path;
+    int64_t size, mtime_us;
+    str etag;
+};
+/* Says that there is an object of this size; etag may be empty, mtime_us 0. Makes its file here. With size -1 the store is
+ * asked (NOT_FOUND). PERMISSION_DENIED without a grant. */
+err *remote_declare(str path, int64_t size, int64_t mtime_us, str etag) BH_CHECK;
+/* Fetches the ends (footers) of what is not here yet, several at a time. Failures show when the files are read. */
+void remote_warm(const str *paths, size_t n);
+/* All objects below a folder, whatever their depth; sorted. */
+err *remote_list(arena *a, str folder, struct remote_entry **ret, size_t *ret_n) BH_CHECK;
+/* NOT_FOUND */
+err *remote_head(arena *a, str path, struct remote_entry *ret) BH_CHECK;
+/* Files written here become objects, several at a time. On an error some may have. */
+err *remote_upload(const str *paths, size_t n) BH_CHECK;
+/* Objects and their copies. */
+err *remote_delete(const str *paths, size_t n) BH_CHECK;
+
+/* The store behind: keys are paths without their first slash. Static. */
+storage *remote_storage(void);
+
+/* ---- for remote_shim.c ---- */
+
+struct remote_object;
+/* The object that a file which was just opened for reading is a copy of, held; NULL: none. */
+struct remote_object *remote_opened(const char *path, int fd);
+void remote_closed(struct remote_object *o);
+/* Has the bytes fetched; then nobody empties the copy until remote_done(). False: they cannot be had (errno is set). */
+bool remote_need(struct remote_object *o, int64_t offset, size_t n);
+void remote_done(struct remote_object *o);
+
+#endif

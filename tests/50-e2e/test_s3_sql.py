@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL and Delta on an S3 server: storage credentials, external locations, tables, files, grants; beside delta-rs."""
+
+import json
+import threading
+import uuid
+
+import pytest
+import s3_store
+
+S = "/api/2.0/sql/statements"
+UC = "/api/2.1/unity-catalog"
+
+
+class Sql:
+    def __init__(self, platform, token=None):
+        self.platform, self.token, self.wh = platform, token, platform.connect["DATABRICKS_WAREHOUSE_ID"]
+
+    def run(self, text):
+        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, token=self.token)
+        assert r.status_code == 200, r.text
+        return r.json()
+
+    def __call__(self, text):
+        got = self.run(text)
+        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
+        return got.get("result", {}).get("data_array", [])
+
+    def fails(self, text, part):
+        got = self.run(text)
+        assert got["status"]["state"] == "FAILED", (text, got)
+        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+        return got["status"]["error"]["message"]
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with s3_store.store() as store:
+        yield store
+
+
+def keys_of(store):
+    return {"access_key_id": store.key, "secret_access_key": store.secret, "endpoint": store.url}
+
+
+def open_location(platform, store, name, prefix):
+    """A storage credential and an external location on the store's bucket."""
+    for path, body in (("storage-credentials", {"name": name, "s3_keys": keys_of(store)}),
+                       ("external-locations", {"name": name, "url": f"s3://bucket/{prefix}", "credential_name": name})):
+        r = platform.request("POST", f"{UC}/{path}", body)
+        assert r.status_code == 200, r.text
+
+
+@pytest.fixture(scope="module")
+def p(s3, tmp_path_factory):
+    """A platform whose own storage is local, with an external location on the store."""
+    from boathouse import Platform
+    with Platform(tmp_path_factory.mktemp("s3sql") / "data", settings={"egress.allow": f"127.0.0.1:{s3.port}"}) as platform:
+        open_location(platform, s3, "loc", "ext")
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def sql(p):
+    return Sql(p)
+
+
+@pytest.fixture(scope="module")
+def schema(sql):
+    name = f"main.s_{uuid.uuid4().hex[:8]}"
+    sql(f"CREATE SCHEMA {name}")
+    yield name
+    sql(f"DROP SCHEMA {name} CASCADE")
+
+
+def test_a_table_on_s3(sql, schema, s3, u):
+    t = f"{schema}.first"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING) LOCATION 's3://bucket/ext/{u}/first'")
+    assert sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b')") == [["2", "2"]]
+    assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "a"], ["2", "b"]]
+    keys = s3.objects(f"ext/{u}/first/")
+    assert sum(k.endswith(".parquet") for k in keys) == 1
+    assert {k for k in keys if "_delta_log/" in k} == {f"ext/{u}/first/_delta_log/{v:020}.json" for v in (0, 1)}
+
+
+def test_every_kind_of_change(sql, schema, s3, u):
+    t, at = f"{schema}.changes", f"ext/{u}/changes/"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING, p INT) PARTITIONED BY (p) LOCATION 's3://bucket/{at}' "
+        "TBLPROPERTIES ('delta.enableChangeDataFeed'='true', 'delta.enableDeletionVectors'='true', 'delta.checkpointInterval'='4')")
+    assert sql(f"INSERT INTO {t} SELECT id, 'v' || id, id % 3 FROM range(3000)") == [["3000", "3000"]]
+    assert sql(f"UPDATE {t} SET v = 'z' WHERE id = 2") == [["1"]]
+    assert sql(f"DELETE FROM {t} WHERE id = 1") == [["1"]]
+    assert any(k.startswith(at + "deletion_vector_") for k in s3.objects(at)), "vectors are objects too"
+    assert sql(f"MERGE INTO {t} t USING VALUES (2, 'm', 7), (9000, 'n', 8) AS s(id, v, p) ON t.id = s.id WHEN MATCHED THEN UPDATE SET * "
+               "WHEN NOT MATCHED THEN INSERT *") == [["2", "1", "0", "1"]]
+    assert sql(f"SELECT count(*), sum(id), min(v), max(p) FROM {t}") == [["3000", str(sum(range(3000)) - 1 + 9000), "m", "8"]]
+    assert sql(f"SELECT count(*) FROM {t} VERSION AS OF 1") == [["3000"]]
+    feed = sql(f"SELECT _change_type, count(*) FROM table_changes('{t}', 2, 4) GROUP BY 1 ORDER BY 1")
+    assert feed == [["delete", "1"], ["insert", "1"], ["update_postimage", "2"], ["update_preimage", "2"]]
+    assert any("/_change_data/" in k for k in s3.objects(at))
+    sql(f"OPTIMIZE {t}")
+    sql(f"RESTORE TABLE {t} TO VERSION AS OF 1")
+    assert sql(f"SELECT count(*), sum(id) FROM {t}") == [["3000", str(sum(range(3000)))]]
+    log = [k for k in s3.objects(at) if "_delta_log/" in k]
+    assert at + "_delta_log/_last_checkpoint" in log and any(k.endswith(".checkpoint.parquet") for k in log)
+    assert not [k for k in s3.objects(at) if "_bh_tmp" in k], "nothing temporary stays"
+    assert not s3.unfinished()
+
+
+def test_vacuum_removes_objects(sql, schema, s3, u):
+    t, at = f"{schema}.swept", f"ext/{u}/swept/"
+    sql(f"CREATE TABLE {t} (id BIGINT) LOCATION 's3://bucket/{at}'")
+    for i in range(3):
+        sql(f"INSERT INTO {t} SELECT id FROM range({i * 1000}, {i * 1000 + 1000})")
+    sql(f"OPTIMIZE {t}")
+    data = [k for k in s3.objects(at) if k.endswith(".parquet")]
+    assert len(data) == 4
+    s3.s3.put_object(Bucket="bucket", Key=at + "stray.parquet", Body=b"of nobody")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval 0 seconds')")
+    sql(f"VACUUM {t} RETAIN 0 HOURS")
+    assert len([k for k in s3.objects(at) if k.endswith(".parquet")]) == 1
+    assert sql(f"SELECT count(*), sum(id) FROM {t}") == [["3000", str(sum(range(3000)))]]
+
+
+def test_delta_rs_reads_and_appends_ours_and_we_theirs(sql, schema, s3, u):
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+    options = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret, "AWS_ENDPOINT_URL": s3.url, "AWS_REGION": "us-east-1",
+               "AWS_ALLOW_HTTP": "true", "AWS_CONDITIONAL_PUT": "etag", "aws_conditional_put": "etag"}
+    url = f"s3://bucket/ext/{u}/ours"
+    t = f"{schema}.ours"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING) LOCATION '{url}'")
+    sql(f"INSERT INTO {t} VALUES (1, 'ours'), (2, 'ours')")
+    rows = DeltaTable(url, storage_options=options).to_pyarrow_table().sort_by("id").to_pylist()
+    assert rows == [{"id": 1, "v": "ours"}, {"id": 2, "v": "ours"}]
+    write_deltalake(url, pa.table({"id": pa.array([3], pa.int64()), "v": ["theirs"]}), mode="append", storage_options=options)
+    assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "ours"], ["2", "ours"], ["3", "theirs"]]
+    sql(f"INSERT INTO {t} VALUES (4, 'again')")
+    assert DeltaTable(url, storage_options=options).to_pyarrow_table().num_rows == 4
+    theirs = f"s3://bucket/ext/{u}/theirs"
+    write_deltalake(theirs, pa.table({"id": pa.array(range(10), pa.int64()), "p": ["a", "b"] * 5}), partition_by=["p"], storage_options=options)
+    assert sql(f"SELECT p, count(*), sum(id) FROM delta.`{theirs}` GROUP BY p ORDER BY p") == [["a", "5", "20"], ["b", "5", "25"]]
+    sql(f"CREATE TABLE {schema}.theirs LOCATION '{theirs}'")
+    assert sql(f"INSERT INTO {schema}.theirs VALUES (100, 'a')") == [["1", "1"]]
+    assert DeltaTable(theirs, storage_options=options).to_pyarrow_table().num_rows == 11
+
+
+def test_files_of_other_formats(sql, schema, s3, u):
+    at = f"ext/{u}/files"
+    for i in range(3):
+        s3.s3.put_object(Bucket="bucket", Key=f"{at}/csv/part{i}.csv", Body="".join(f"{i},{k}\n" for k in range(10)).encode())
+    s3.s3.put_object(Bucket="bucket", Key=f"{at}/csv/_hidden.csv", Body=b"9,9\n")
+    s3.s3.put_object(Bucket="bucket", Key=f"{at}/json/a.json", Body=b'{"a":1,"b":"x"}\n{"a":2,"b":"y"}\n')
+    s3.s3.put_object(Bucket="bucket", Key=f"{at}/text/a.txt", Body=b"one\ntwo\n")
+    url = f"s3://bucket/{at}"
+    assert sql(f"SELECT count(*), sum(CAST(_c1 AS INT)) FROM csv.`{url}/csv`") == [["30", "135"]]
+    assert sql(f"SELECT count(*) FROM csv.`{url}/csv/part*.csv`") == [["30"]]
+    assert sql(f"SELECT count(*) FROM csv.`{url}/csv/part1.csv`") == [["10"]]
+    assert sql(f"SELECT sum(a) FROM json.`{url}/json`") == [["3"]]
+    assert sql(f"SELECT * FROM text.`{url}/text/a.txt` ORDER BY 1") == [["one"], ["two"]]
+    assert sql(f"SELECT path, length FROM binaryFile.`{url}/text`") == [[f"{url}/text/a.txt", "8"]]
+    assert sql(f"SELECT count(*) FROM read_files('{url}/csv', format => 'csv', header => false)") == [["30"]]
+    # An object that is replaced is a new one.
+    s3.s3.put_object(Bucket="bucket", Key=f"{at}/json/a.json", Body=b'{"a":5,"b":"x"}\n{"a":7,"b":"y"}\n')
+    assert sql(f"SELECT sum(a) FROM json.`{url}/json`") == [["12"]]
+    sql(f"CREATE TABLE {schema}.copied (i INT, k INT)")
+    assert sql(f"COPY INTO {schema}.copied FROM (SELECT CAST(_c0 AS INT) i, CAST(_c1 AS INT) k FROM '{url}/csv') FILEFORMAT = CSV") == [["30", "30", "0"]]
+    assert sql(f"COPY INTO {schema}.copied FROM (SELECT CAST(_c0 AS INT) i, CAST(_c1 AS INT) k FROM '{url}/csv') FILEFORMAT = CSV") == [["0", "0", "0"]]
+    assert sql(f"SELECT count(*) FROM {schema}.copied") == [["30"]]
+    sql.fails(f"SELECT * FROM csv.`{url}/nothing`", "PATH_NOT_FOUND")
+
+
+def test_nothing_outside_the_location(p, sql, schema, s3, u):
+    s3.s3.put_object(Bucket="bucket", Key=f"extra/{u}.csv", Body=b"secret\n")
+    s3.s3.put_object(Bucket="bucket", Key=f"{u}.csv", Body=b"secret\n")
+    for url in (f"s3://bucket/extra/{u}.csv", f"s3://bucket/{u}.csv", f"s3://bucket/ext/../{u}.csv", f"s3://other/ext/{u}.csv",
+                f"s3a://bucket/{u}.csv", "s3://bucket", "s3://169.254.169.254/x"):
+        got = sql.run(f"SELECT * FROM text.`{url}`")
+        assert got["status"]["state"] == "FAILED" and "secret" not in json.dumps(got), url
+    sql.fails(f"CREATE TABLE {schema}.out (i INT) LOCATION 's3://bucket/extra/{u}'", "CREATE_EXTERNAL_TABLE")
+    # A log that names files elsewhere is refused: of the store outside of the location, and of the engine's own disk.
+    at = f"ext/{u}/hostile"
+    sql(f"CREATE TABLE {schema}.mine (s STRING)")
+    sql(f"INSERT INTO {schema}.mine VALUES ('mine')")
+    mine = p.request("GET", f"{UC}/tables/{schema}.mine").json()["storage_location"].removeprefix("file://")
+    meta = ('{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}\n{"metaData":{"id":"x","format":{"provider":"parquet","options":{}},'
+            '"schemaString":"{\\"type\\":\\"struct\\",\\"fields\\":[{\\"name\\":\\"s\\",\\"type\\":\\"string\\",\\"nullable\\":true,\\"metadata\\":{}}]}",'
+            '"partitionColumns":[],"configuration":{}}}\n')
+    for path in (f"s3://bucket/{u}.csv", f"file://{mine}/x.parquet", "file:///data/tables/x.parquet", "/spill/own/s3/bucket/x.parquet"):
+        add = json.dumps({"add": {"path": path, "partitionValues": {}, "size": 7, "modificationTime": 1, "dataChange": True}})
+        s3.s3.put_object(Bucket="bucket", Key=f"{at}/_delta_log/{0:020}.json", Body=(meta + add + "\n").encode())
+        sql.fails(f"SELECT * FROM delta.`s3://bucket/{at}`", "DELTA_LOG_FILE_MALFORMED")
+        s3.s3.delete_object(Bucket="bucket", Key=f"{at}/_delta_log/{0:020}.json")
+        at += "x"
