@@ -407,6 +407,27 @@ static int64_t number(jval *o, const char *key, int64_t other) {
     return json_i64(json_get(o, key), &v) ? v : other;
 }
 
+err *delta_tests_of_json(arena *a, jval *list, const struct delta_test **ret, size_t *ret_n) {
+    struct delta_test *tests = arena_array_of(a, struct delta_test, yyjson_arr_size(list) + 1);
+    size_t i, n;
+    jval *v;
+    yyjson_arr_foreach(list, i, n, v) {
+        jval *path = json_get(v, "path"), *values = json_get(v, "values"), *one;
+        str op = json_get_str(v, "op"), *p = arena_array_of(a, str, yyjson_arr_size(path) + 1), *t = arena_array_of(a, str, yyjson_arr_size(values) + 1);
+        int64_t order = number(v, "order", -1);
+        size_t k, m;
+        yyjson_arr_foreach(path, k, m, one) p[k] = json_str(one);
+        yyjson_arr_foreach(values, k, m, one) t[k] = json_str(one);
+        tests[i] = (struct delta_test){p, yyjson_arr_size(path), flag(v, "partition"), (enum delta_order)order, op.n == 1 ? op.p[0] : 0, t, yyjson_arr_size(values)};
+        bool alone = tests[i].op == '0' || tests[i].op == '1';
+        if (op.n != 1 || str_chr(STR("=<>lg01i"), op.p[0], 0) < 0 || order < 0 || order > DELTA_ORDER_BOOL || !tests[i].n_path || (!alone && !tests[i].n))
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "a condition of a commit is none");
+    }
+    *ret = tests;
+    *ret_n = yyjson_arr_size(list);
+    return NULL;
+}
+
 err *delta_commit_of_json(arena *a, jval *o, struct delta_commit_ask *ret) {
     struct delta_action *acts;
     size_t n;
@@ -416,9 +437,12 @@ err *delta_commit_of_json(arena *a, jval *o, struct delta_commit_ask *ret) {
     size_t i, max, k = 0;
     jval *v;
     yyjson_arr_foreach(files, i, max, v) read[k++] = json_str(v);
+    const struct delta_test *tests;
+    size_t n_tests;
+    TRY(delta_tests_of_json(a, json_get(o, "tests"), &tests, &n_tests));
     *ret = (struct delta_commit_ask){.read_version = number(o, "read_version", -1), .actions = acts, .n = n, .info = json_get_str(o, "info"),
                                      .blind_append = flag(o, "blind_append"), .serializable = flag(o, "serializable"),
-                                     .read_all = flag(o, "read_all"), .files_read = read, .n_files_read = k, .ict = flag(o, "ict"),
+                                     .read_all = flag(o, "read_all"), .files_listed = flag(o, "files_listed"), .tests = tests, .n_tests = n_tests, .files_read = read, .n_files_read = k, .ict = flag(o, "ict"),
                                      .previous_ict = number(o, "previous_ict", -1), .row_ids = flag(o, "row_ids"),
                                      .high_water = number(o, "high_water", -1), .now_ms = number(o, "now_ms", 0)};
     return NULL;

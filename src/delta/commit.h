@@ -25,6 +25,7 @@
  *   reads (U, D, M)      – (Serializable:    CONCURRENT_APPEND   of a file read: conflict              same app: conflict
  *                        CONCURRENT_APPEND)                      CONCURRENT_DELETE_READ
  *   compaction           –                   –                   of a file removed too: CONCURRENT_DELETE_DELETE
+ * What was read is known by conditions on partition columns and statistics (ask->tests): files that cannot hold such a row never conflict.
  */
 #ifndef BH_DELTA_COMMIT_H
 #define BH_DELTA_COMMIT_H
@@ -42,7 +43,8 @@ struct delta_commit_ask {
     bool read_all;               /* adds of others stand against it whatever they hold … */
     const struct delta_test *tests; /* … or only those that may pass all of these (n_tests > 0) */
     size_t n_tests;
-    const str *files_read;       /* paths as in the log */
+    const str *files_read;       /* paths as in the log … */
+    bool files_listed;           /* … all that were read; else, with tests, those that may pass them count as read too */
     size_t n_files_read;
     bool ict;                    /* in-commit timestamps are on (after this commit) */
     int64_t previous_ict;        /* of read_version, -1: none */
@@ -71,6 +73,9 @@ err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *a
 
 /* The ask of an engine (src/engine/README.md, op commit): actions as lines of JSON, info, reads. Texts point into the JSON. */
 err *delta_commit_of_json(arena *a, jval *o, struct delta_commit_ask *ret) BH_CHECK;
+
+/* Conditions of an ask: {"op","order","partition","path","values"}. INVALID_PARAMETER_VALUE. */
+err *delta_tests_of_json(arena *a, jval *list, const struct delta_test **ret, size_t *ret_n) BH_CHECK;
 
 /* Does this winning commit stand against the ask? (conflict.c) NULL: no. */
 err *delta_conflict(arena *a, const struct delta_commit_ask *ask, const struct delta_action *winner, size_t n, int64_t version) BH_CHECK;

@@ -323,6 +323,8 @@ err *bind_guarded(struct binder *b, const struct sql_relation *t, const struct a
 bool bq_hides_rows(const struct bq *q);
 /* A condition of the statement: notes whether evaluating it on a row that is not the asker's to see could tell of it. */
 void bind_note_condition(struct binder *b, const struct bx *x);
+/* Notes conjuncts that a scan's files can be tested by; only: of columns that are in this scope, NULL: of all. */
+void bind_prune(struct binder *b, struct bx *x, const struct scope *only);
 /* bind_from.c */
 struct rel *bind_scan_rel(struct binder *b, const struct sql_relation *t, const struct ast *from, uint32_t level);
 void bind_add_scan(struct binder *b, struct scope *s, struct rel *r, size_t n, const str *names, str q0, str q1, str q2);

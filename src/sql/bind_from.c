@@ -497,6 +497,14 @@ static void nulls(struct scope *s) {
         if (s->cols[i].rel && s->cols[i].rel->cols) s->cols[i].rel->cols[s->cols[i].col].nullable = true;
 }
 
+/* Which side's rows a join's condition takes away for good: no file of them need be read that cannot meet it. */
+static void prune_sides(struct binder *b, str kind, struct bx *on, const struct scope *ls, const struct scope *rs) {
+    bool left = str_eqz(kind, "left") || str_eqz(kind, "anti"), right = str_eqz(kind, "right");
+    if (str_eqz(kind, "full")) return;
+    if (!left) bind_prune(b, on, ls);
+    if (!right) bind_prune(b, on, rs);
+}
+
 err *bind_join_parts(struct binder *b, const struct ast *n, struct scope *ls, struct scope *rs, struct scope *out, struct bfrom *l, struct bfrom *r, struct bfrom **ret) {
     const struct ast *cond = ast_get(n, SLOT_ON), *using = ast_get(n, SLOT_USING);
     bool half = str_eqz(n->text, "semi") || str_eqz(n->text, "anti");
@@ -531,6 +539,7 @@ err *bind_join_parts(struct binder *b, const struct ast *n, struct scope *ls, st
     }
     (void)first;
     if (on) bind_note_condition(b, on);
+    if (on) prune_sides(b, n->text, on, ls, rs);
     const char *word = join_word(n->text, on != NULL);
     if (!on && strcmp(word, "CROSS JOIN") != 0) on = bx_bool(b, true);
     *ret = join_of(b, l, r, word, on);

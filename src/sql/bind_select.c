@@ -28,21 +28,27 @@ static char prune_op(str t, bool swap) {
     return 0;
 }
 
-/* Simple conjuncts of WHERE on a scan's own columns. */
-static void prune(struct binder *b, struct bx *x, int depth) {
+static bool of_scope(const struct scope *s, const struct rel *r) {
+    for (size_t i = 0; s && i < s->n; i++)
+        if (s->cols[i].rel == r) return true;
+    return !s;
+}
+
+/* Simple conjuncts on a scan's own columns. */
+static void prune(struct binder *b, struct bx *x, const struct scope *only, int depth) {
     if (depth > 200 || x->kind != BX_TMPL) return;
     if (str_eqz(x->text, "({0} AND {1})")) {
-        prune(b, x->child[0], depth + 1);
-        prune(b, x->child[1], depth + 1);
+        prune(b, x->child[0], only, depth + 1);
+        prune(b, x->child[1], only, depth + 1);
         return;
     }
     if (str_eqz(x->text, "{3}") && x->n == 4) {
-        prune(b, x->child[3], depth + 1);
+        prune(b, x->child[3], only, depth + 1);
         return;
     }
     if (str_eqz(x->text, "({0} IN ({1*}))")) {
         struct bx *c = plain_column(x->child[0]);
-        if (!c) return;
+        if (!c || !of_scope(only, c->rel)) return;
         str *values = arena_array_of(b->a, str, x->n);
         for (size_t i = 1; i < x->n; i++) {
             if (x->child[i]->kind != BX_LIT || !x->child[i]->text.p) return;
@@ -55,13 +61,15 @@ static void prune(struct binder *b, struct bx *x, int depth) {
     for (int i = 0; i < 2; i++) {
         char op = prune_op(x->text, i == 1);
         struct bx *c = plain_column(x->child[i]), *l = x->child[1 - i];
-        if (!op || !c || l->kind != BX_LIT || !l->text.p || !sql_type_eq(c->type, l->type)) continue;
+        if (!op || !c || !of_scope(only, c->rel) || l->kind != BX_LIT || !l->text.p || !sql_type_eq(c->type, l->type)) continue;
         str *v = arena_array_of(b->a, str, 1);
         v[0] = l->text;
         prune_add(b, c->rel, (struct sql_prune){.column = c->col, .op = op, .type = c->type, .values = v, .n = 1});
         return;
     }
 }
+
+void bind_prune(struct binder *b, struct bx *x, const struct scope *only) { prune(b, x, only, 0); }
 
 /* ---- order ---- */
 
@@ -138,7 +146,7 @@ static err *from_where(struct block *k) {
     c.no_agg = c.no_win = true;
     c.clause = "WHERE";
     TRY(bind_boolean(&c, where, "WHERE", &k->q->where));
-    prune(b, k->q->where, 0);
+    prune(b, k->q->where, NULL, 0);
     return NULL;
 }
 

@@ -51,7 +51,9 @@ static void matrix(void **state) {
         {REMOVE("r"), INFO("UPDATE", "false") ADD("w", "1", "true"), "DELTA_CONCURRENT_APPEND", false, true, false},
         {REMOVE("r"), INFO("OPTIMIZE", "false") ADD("w", "1", "false"), NULL, false, true, false},
         {ADD("n", "1", "true"), INFO("DELETE", "false") REMOVE("r"), "DELTA_CONCURRENT_DELETE_READ", false, false, false},
-        {REMOVE("r"), INFO("DELETE", "false") REMOVE("r"), "DELTA_CONCURRENT_DELETE_DELETE", false, false, false},
+        {REMOVE("r"), INFO("DELETE", "false") REMOVE("r"), "DELTA_CONCURRENT_DELETE_READ", false, false, false},
+        {REMOVE("r"), INFO("DELETE", "false") REMOVE("r"), "DELTA_CONCURRENT_DELETE_DELETE", true, false, false}, /* compaction */
+        {REMOVE("r"), INFO("UPDATE", "false") REMOVE("r") ADD("w", "1", "true"), "DELTA_CONCURRENT_APPEND", false, true, false},
         {ADD("n", "1", "true"), INFO("DELETE", "false") REMOVE("other"), NULL, false, false, false},
         {ADD("n", "1", "true"), META, "DELTA_METADATA_CHANGED", true, false, false},
         {ADD("n", "1", "true"), PROTO, "DELTA_PROTOCOL_CHANGED", true, false, false},
@@ -83,6 +85,40 @@ static void partitions_apart(void **state) {
     err *e = delta_conflict(a, &ask, read_all(INFO("UPDATE", "false") ADD("w", "1", "true"), &n), 2, 3);
     assert_non_null(e);
     err_free(e);
+    /* Removed files: those listed, or, where not all are, those that the conditions may let pass. */
+    ok(delta_conflict(a, &ask, read_all(INFO("DELETE", "false") "{\"remove\":{\"path\":\"w\",\"dataChange\":true,\"extendedFileMetadata\":true,"
+                      "\"partitionValues\":{\"p\":\"2\"},\"size\":1}}\n", &n), 2, 3));
+    e = delta_conflict(a, &ask, read_all(INFO("DELETE", "false") REMOVE("w"), &n), 2, 3);
+    assert_non_null(e);
+    err_free(e);
+    ask.files_listed = true;
+    ok(delta_conflict(a, &ask, read_all(INFO("DELETE", "false") REMOVE("w"), &n), 2, 3));
+}
+
+/* Conditions as an engine sends them; what is none is refused. */
+static void tests_as_json(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n;
+        bool good;
+    } rows[] = {{"[]", 0, true},
+                {"[{\"op\":\"=\",\"order\":0,\"partition\":true,\"path\":[\"p\"],\"values\":[\"1\"]}]", 1, true},
+                {"[{\"op\":\"1\",\"order\":2,\"path\":[\"s\",\"x\"]}]", 1, true},
+                {"[{\"op\":\"=\",\"order\":9,\"path\":[\"p\"],\"values\":[\"1\"]}]", 0, false},
+                {"[{\"op\":\"~\",\"order\":0,\"path\":[\"p\"],\"values\":[\"1\"]}]", 0, false},
+                {"[{\"op\":\"=\",\"order\":0,\"path\":[\"p\"],\"values\":[]}]", 0, false},
+                {"[{\"op\":\"=\",\"order\":0,\"path\":[],\"values\":[\"1\"]}]", 0, false},
+                {"[7]", 0, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        jval *v;
+        const struct delta_test *t;
+        size_t n = 0;
+        ok(json_parse(a, str_of(rows[i].text), false, &v));
+        err *e = delta_tests_of_json(a, v, &t, &n);
+        if (!e != rows[i].good || (!e && n != rows[i].n)) fail_msg("row %zu", i);
+        err_free(e);
+    }
 }
 
 static char dir[64];
@@ -214,7 +250,7 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(matrix),        cmocka_unit_test(partitions_apart), cmocka_unit_test(versions),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(matrix),        cmocka_unit_test(partitions_apart), cmocka_unit_test(tests_as_json), cmocka_unit_test(versions),
                                        cmocka_unit_test(ids_and_times), cmocka_unit_test(groups),           cmocka_unit_test(intervals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

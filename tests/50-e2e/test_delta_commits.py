@@ -136,3 +136,78 @@ def test_sixteen_writers_and_readers(sql, schema):
     assert not wrong and seen
     assert sql(f"SELECT count(*), count(DISTINCT writer * 10 + n) FROM {t}") == [["128", "128"]]
     assert [r[0] for r in sql(f"DESCRIBE HISTORY {t}")] == [str(v) for v in range(128, -1, -1)]
+
+
+SLOW = "(SELECT sum(sqrt(a.id + b.id)) * 0 FROM range(6000) a CROSS JOIN range(6000) b)"
+
+
+def while_it_runs(sql, slow, quick):
+    """The slow statement's answer; the quick one was committed after the slow one had read the table."""
+    answer = []
+    t = threading.Thread(target=lambda: answer.append(Sql(sql.platform).run(slow)["status"]))
+    t.start()
+    t.join(0.7)
+    sql(quick)
+    beside = t.is_alive()
+    t.join()
+    return answer[0], beside
+
+
+def conflict(sql, table, slow, quick, name):
+    """The slow statement ends with that conflict (a busy machine may let it begin too late: then once more)."""
+    for attempt in range(8):
+        status, beside = while_it_runs(sql, slow.replace("{n}", str(attempt)), quick.replace("{n}", str(attempt)))
+        if status["state"] == "FAILED":
+            assert f"[{name}]" in status["error"]["message"], status
+            return
+        assert name is None or not beside or attempt < 7, "no conflict"
+        if name is None and beside:
+            return
+
+
+def fresh(sql, schema, vectors):
+    t = f"{schema}.w_{uuid.uuid4().hex[:8]}"
+    sql(f"CREATE TABLE {t} (id INT, p INT, v DOUBLE) PARTITIONED BY (p) TBLPROPERTIES ('delta.enableDeletionVectors'='{vectors}')")
+    for p in (1, 2):
+        sql(f"INSERT INTO {t} SELECT id, {p}, 0 FROM range(10)")
+    return t
+
+
+def test_conflicts_have_their_names(sql, schema):
+    t = fresh(sql, schema, "false")
+    for k in range(8):
+        sql(f"INSERT INTO {t} VALUES ({101 + 2 * k}, 1, 0)")
+    update = f"UPDATE {t} SET v = v + 1 + {SLOW} WHERE p = 1 AND id % 2 = 0"
+    conflict(sql, t, update, f"UPDATE {t} SET v = v + 10 WHERE p = 1 AND id = 9", "DELTA_CONCURRENT_APPEND")
+    conflict(sql, t, update, f"DELETE FROM {t} WHERE id = 101 + 2 * {{n}}", "DELTA_CONCURRENT_DELETE_READ")
+    conflict(sql, t, update, f"ALTER TABLE {t} SET TBLPROPERTIES ('x' = '{{n}}')", "DELTA_METADATA_CHANGED")
+
+
+def test_other_partitions_and_appends_do_not_conflict(sql, schema):
+    t = fresh(sql, schema, "false")
+    update = f"UPDATE {t} SET v = v + 1 + {SLOW} WHERE p = 1"
+    conflict(sql, t, update, f"DELETE FROM {t} WHERE p = 2 AND id = {{n}}", None)
+    conflict(sql, t, update, f"INSERT INTO {t} VALUES (100, 1, 0)", None)
+    conflict(sql, t, f"MERGE INTO {t} t USING (SELECT 3 AS id, {SLOW} AS x) s ON t.id = s.id AND t.p = 1 WHEN MATCHED THEN UPDATE SET v = -7 + x",
+             f"UPDATE {t} SET v = 5 WHERE p = 2", None)
+    assert sql(f"SELECT DISTINCT v FROM {t} WHERE p = 2") == [["5.0"]]
+    assert sql(f"SELECT v FROM {t} WHERE p = 1 AND id = 3") == [["-7.0"]]
+
+
+def test_rows_apart_in_one_file_do_not_conflict_with_deletion_vectors(sql, schema):
+    t = fresh(sql, schema, "true")
+    conflict(sql, t, f"UPDATE {t} SET v = v + 1 + {SLOW} WHERE p = 1 AND id < 5", f"DELETE FROM {t} WHERE p = 1 AND id = 9 - {{n}}", None)
+    wrong = []
+
+    def change(k):
+        for _ in range(5):
+            got = Sql(sql.platform).run(f"UPDATE {t} SET v = v + 1 WHERE p = 2 AND id = {k}")["status"]
+            if got["state"] != "SUCCEEDED":
+                wrong.append(got)
+    threads = [threading.Thread(target=change, args=(k,)) for k in range(4)]
+    for x in threads:
+        x.start()
+    for x in threads:
+        x.join()
+    assert not wrong
+    assert sql(f"SELECT id, v FROM {t} WHERE p = 2 AND id < 5 ORDER BY id") == [[str(k), "5.0" if k < 4 else "0.0"] for k in range(5)]

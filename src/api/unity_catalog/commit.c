@@ -78,6 +78,8 @@ static err *read_ask(struct req *r, struct delta_commit_ask *x) {
     yyjson_arr_foreach(files, i, n, v) read[i] = json_str(v);
     x->files_read = read;
     x->n_files_read = yyjson_arr_size(files);
+    x->files_listed = arg_bool(r, "files_listed", false);
+    TRY(delta_tests_of_json(r->a, arg(r, "tests"), &x->tests, &x->n_tests));
     return read_sync(r, x);
 }
 

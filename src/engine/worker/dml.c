@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "delta/partition.h"
+#include "delta/stats.h"
 #include "engine/worker/dml_int.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -300,6 +301,44 @@ err *dml_settle(struct dml_x *x, str rel, int64_t size) {
     return e ? e : files_sync_parent(path);
 }
 
+void dml_reads(struct dml_x *x, const struct sql_compiled *c) {
+    const struct scan_table *only = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct scan_table *t = c->tables[i]->scan;
+        if (!t || !str_eq(t->path, x->path)) continue;
+        if (t != only) n += t->reads; /* one table may be listed for each of its places */
+        only = t;
+    }
+    x->read_by = n == 1 && only->n_tests ? only : NULL;
+}
+
+/* So many files' names are told; beyond them files are known by their conditions. */
+#define MAX_FILES_READ 1000
+
+static void put_reads(struct dml_x *x, buf *q) {
+    const struct scan_table *t = x->read_by;
+    if (!t || !x->read_all) return;
+    bool listed = t->n_files_read + x->files_read.n <= MAX_FILES_READ;
+    for (size_t i = 0; listed && i < t->n_files_read; i++) vec_push(&x->files_read, t->files_read[i]->path);
+    buf_fmt(q, ",\"files_listed\":%s,\"tests\":[", listed ? "true" : "false");
+    for (size_t i = 0; i < t->n_tests; i++) {
+        const struct delta_test *d = &t->tests[i];
+        buf_fmt(q, "%s{\"op\":\"%c\",\"order\":%d,\"partition\":%s,\"path\":[", i ? "," : "", d->op, (int)d->order, d->partition ? "true" : "false");
+        for (size_t k = 0; k < d->n_path; k++) {
+            if (k) buf_c(q, ',');
+            buf_json_str(q, d->path[k]);
+        }
+        buf_z(q, "],\"values\":[");
+        for (size_t k = 0; k < d->n; k++) {
+            if (k) buf_c(q, ',');
+            buf_json_str(q, d->values[k]);
+        }
+        buf_z(q, "]}");
+    }
+    buf_c(q, ']');
+}
+
 static bool flag_of(const struct delta_metadata *m, const char *key) { return str_ieq(delta_map_get(&m->config, str_of(key)), STR("true")); }
 
 static int64_t high_water(struct dml_x *x) {
@@ -425,6 +464,7 @@ err *dml_commit(struct dml_x *x) {
             flag_of(x->metadata, "delta.enableInCommitTimestamps") ? "true" : "false",
             (long long)(x->t ? x->t->snap->timestamp_ms : -1),
             delta_has_feature(x->protocol, "rowTracking") ? "true" : "false", (long long)high_water(x));
+    put_reads(x, &q);
     put_strs(&q, "files_read", x->files_read.p, x->files_read.n);
     put_strs(&q, "sync", x->to_sync.p, x->to_sync.n);
     if (x->create.n) buf_z(&q, ",\"create\":"), buf_str(&q, x->create);
@@ -569,6 +609,9 @@ err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret)
     vec_free(&x.files_read);
     vec_free(&x.to_sync);
     ret->clean = !e && !x.temps;
+    ret->again = e && str_starts(str_of(err_msg(e)), STR("[DELTA_CONCURRENT_")) && x.t && dml_vectors_on(&x) &&
+                 (statement->kind == AST_S_UPDATE || statement->kind == AST_S_DELETE || statement->kind == AST_S_MERGE ||
+                  (statement->kind == AST_COMMAND && str_eqz(statement->text, "optimize")));
     if (!e && x.metrics.n) ret->metrics = str_of(arena_printf(d->a, "{%.*s}", STR_ARG(buf_view(&x.metrics))));
     buf_free(&x.metrics);
     return e ? sql_error_place(e, statement, d->text) : NULL;

@@ -29,6 +29,7 @@ struct dml {
 struct dml_result {
     struct sql_compiled rows;     /* rows.duckdb, rows.cols: what the client sees … */
     const str *cells;             /* … or, not NULL, its one row is here */
+    bool again;                   /* it failed because others changed the same rows or files meanwhile: it may be carried out anew */
     bool clean;                   /* the connection may serve others: nothing was left in it */
     int64_t modified_rows;        /* -1: does not apply */
     bool is_dml;                  /* INSERT, UPDATE, DELETE, MERGE and relatives */

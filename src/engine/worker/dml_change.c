@@ -39,7 +39,7 @@ struct touched {
     int64_t rows;               /* that go */
 };
 
-static bool vectors_on(struct dml_x *x) {
+bool dml_vectors_on(struct dml_x *x) {
     return str_ieq(delta_map_get(&x->metadata->config, STR("delta.enableDeletionVectors")), STR("true")) &&
            delta_has_feature(x->protocol, "deletionVectors");
 }
@@ -196,7 +196,7 @@ err *dml_take_rows(struct dml_x *x, str table) {
     size_t n;
     TRY(find_touched(x, table, &all, &n));
     for (size_t i = 0; i < n; i++) vec_push(&x->files_read, all[i].f->path);
-    if (vectors_on(x)) return by_vectors(x, table, all, n);
+    if (dml_vectors_on(x)) return by_vectors(x, table, all, n);
     int64_t copied = x->rows_written, removed_bytes = 0;
     for (size_t i = 0; i < n; i++) dml_remove(x, all[i].f), removed_bytes += all[i].f->size;
     buf rows = {0};
@@ -421,6 +421,7 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     struct sql_compiled c;
     TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
                                                         (struct ast *)(uintptr_t)where)), &c));
+    dml_reads(x, &c);
     struct dml_source source = {.text = c.duckdb, .cols = c.cols, .n = c.n, .of = of};
     dml_hidden(x, "'u'", old, &source);
     buf rows = {0};
@@ -483,6 +484,7 @@ static err *delete_some(struct dml_x *x, const struct ast *s, int64_t *count) {
     struct sql_compiled c;
     TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
                                                         ast_get(s, SLOT_WHERE))), &c));
+    dml_reads(x, &c);
     str table = dml_temp_name(x);
     buf q = {0};
     buf_fmt(&q, "CREATE TEMP TABLE %.*s AS SELECT c0 AS _bh_file, c1 AS _bh_row, 'd' AS _bh_action", STR_ARG(table));

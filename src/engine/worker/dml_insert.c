@@ -343,7 +343,7 @@ err *dml_insert(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         reads_self |= t && str_eq(t->path, x->path);
     }
     if (!reads_self && !replace && !ast_has(s, AST_F_OVERWRITE)) x->blind_append = true;
-    if (reads_self) x->read_all = true;
+    if (reads_self) x->read_all = true, dml_reads(x, &c);
     const struct ast *given = ast_get(ast_get(s, SLOT_QUERY), SLOT_BODY);
     struct dml_write w = {.text = buf_view(&rows), .data_change = true, .few = ast_is(given, AST_VALUES) && given->n <= FEW_ROWS};
     err *e = NULL;

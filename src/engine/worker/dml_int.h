@@ -48,6 +48,7 @@ struct dml_x {
     buf metrics;                  /* "\"numFiles\":\"1\"," … */
     bool blind_append, read_all, data_change;
     vec_of(str) files_read;
+    const struct scan_table *read_by; /* its conditions are all that was read of the target (dml_reads), or NULL */
     str create;                   /* JSON of stage_table's answer for a new table, or empty */
     vec_of(char *) written;       /* files to remove unless committed */
     vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
@@ -72,6 +73,9 @@ struct delta_action *dml_action(struct dml_x *x, enum delta_action_kind kind);
 /* remove of a live file (data_change as the statement's). */
 void dml_remove(struct dml_x *x, const struct delta_file *f);
 err *dml_commit(struct dml_x *x) BH_CHECK;
+/* What a compiled query read of the target: where it did so once, others' commits are checked against its conditions. */
+void dml_reads(struct dml_x *x, const struct sql_compiled *c);
+bool dml_vectors_on(struct dml_x *x);
 /* After a commit whose number asks for it. Failures do not matter: the commit stands. */
 err *dml_checkpoint(struct dml_x *x) BH_CHECK;
 bool dml_create_takes(const struct ast *s);

@@ -384,6 +384,7 @@ err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     size_t old;
     struct sql_compiled c;
     TRY(build(&m, of, &old, &c));
+    dml_reads(x, &c);
     str table = dml_temp_name(x);
     TRY(fill(&m, &c, of, old, table));
     int64_t inserted, updated, deleted;

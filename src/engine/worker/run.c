@@ -424,6 +424,9 @@ static bool dml_setting(void *arg, str name, str *ret) {
     return r->env.setting(&r->env, name, ret);
 }
 
+/* So often a statement that met others' changes is carried out again. */
+#define MAX_AGAIN 20
+
 static err *run_dml(struct run *r, const struct ast *s) {
     TRY(run_connection(r));
     r->keep_connections = false;
@@ -431,7 +434,21 @@ static err *run_dml(struct run *r, const struct ast *s) {
                     .statement_id = json_get_str(r->st->order, "id"), .arg = r, .ask = dml_ask, .setting = dml_setting};
     struct dml_result out = {.modified_rows = -1};
     r->compiled_us = clock_mono();
-    TRY(dml_run(&d, s, &out));
+    err *e = dml_run(&d, s, &out);
+    /* Tables with deletion vectors: what others changed in the same files is no conflict, the statement sees it as if it had begun later. */
+    for (int k = 0; e && out.again && k < MAX_AGAIN; k++) {
+        struct ast **list;
+        size_t n;
+        err *bad = statement_check(r->st);
+        if (!bad) bad = sql_parse(r->a, r->text, &list, &n);
+        if (bad || n != 1 || list[0]->kind != s->kind) {
+            err_free(bad);
+            break;
+        }
+        err_free(e);
+        e = dml_run(&d, list[0], &out);
+    }
+    if (e) return e;
     r->modified_rows = out.modified_rows;
     r->is_dml = out.is_dml;
     r->dml_metrics = out.metrics;

@@ -57,6 +57,8 @@ struct scan_at {
     int64_t timestamp_us;         /* INT64_MIN: not given */
 };
 
+struct delta_test;
+
 struct scan_table {
     struct scan_ctx *ctx;
     str id;                       /* control's; empty for direct paths */
@@ -68,6 +70,12 @@ struct scan_table {
     bool pinned;                  /* a version was asked for */
     str format;                   /* "delta", "parquet", "csv", … */
     str duckdb_from;              /* other formats: the table function call */
+    /* What scan_emit() read of it: how often, and by which conditions and files the last time (n_tests 0: all). */
+    size_t reads;
+    const struct delta_test *tests;
+    size_t n_tests;
+    const struct delta_file *const *files_read;
+    size_t n_files_read;
 };
 
 /* Opens a Delta table in a folder that lies under one of the roots. known_version: the latest that

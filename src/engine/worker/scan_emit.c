@@ -445,7 +445,12 @@ err *scan_emit(struct sql_env *env, const struct sql_scan_ask *ask, buf *out) {
         for (size_t i = 0; i < t->snap->n_files; i++)
             if (keep[i]) kept[left++] = t->snap->files[i];
         files.files = kept, files.n = left;
+        t->tests = tests, t->n_tests = n;
+    } else {
+        t->n_tests = 0;
     }
+    t->reads++;
+    t->files_read = files.files, t->n_files_read = files.n;
     buf_c(out, '(');
     TRY(scan_emit_files(t, &files, out));
     buf_c(out, ')');
