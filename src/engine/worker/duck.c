@@ -45,6 +45,7 @@ static const char *const after[] = {
     "SET progress_bar_time = 0",
     "SET scalar_subquery_error_on_multiple_rows = true",
     "SET enable_logging = false",
+    "SET parquet_metadata_cache = true", /* a table's files never change; counted in the memory limit, given up at need */
 };
 
 static void set_option(duckdb_config cfg, const char *name, const char *value) {
