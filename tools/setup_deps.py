@@ -36,7 +36,8 @@ PYTHON = "/usr/bin/python3.11"
 STARTED = time.monotonic()
 
 # Python environments: always, and with an optional set.
-ENVIRONMENTS = ("base", "client", "dbt", "kernel")
+# Modes of tools/setup beside "native": the Python environments of each. A row with "dev" is of "all" only.
+ENVIRONMENTS = {"run": ("base",), "tour": ("base", "client"), "all": ("base", "client", "dbt", "kernel")}
 OPTIONAL_ENVIRONMENTS = {"spark": ("spark",)}
 
 # Python packages that exist as sources only (data, jars; nothing is compiled). All others are wheels.
@@ -461,12 +462,14 @@ def install_node():
         os.rename(new, place)
 
 
-def install_all(rows, environments):
+def install_mode(rows, mode):
     """Files and Node packages meanwhile the Python environments: those wait for the network, these for the disk."""
     uv = install_uv(rows)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        others = [pool.submit(install_files, [r for r in rows if "set" not in r]), pool.submit(install_node)]
-        for name in environments:
+        others = [pool.submit(install_files, [r for r in rows if "set" not in r and (mode == "all" or "dev" not in r)])]
+        if mode == "all":
+            others.append(pool.submit(install_node))
+        for name in ENVIRONMENTS[mode]:
             install_python(uv, name, compile_bytecode=name == "base")
         for other in others:
             other.result()
@@ -481,7 +484,7 @@ def install_set(name, rows):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mode", choices=("all", "native"), required=True)
+    parser.add_argument("--mode", choices=("native", *ENVIRONMENTS), required=True)
     parser.add_argument("--with", dest="sets", action="append", default=[], choices=sorted(OPTIONAL_ENVIRONMENTS))
     parser.add_argument("--stamp", required=True)
     args = parser.parse_args()
@@ -493,9 +496,9 @@ def main():
     pip_python()
     install_native(rows)
     (DEPS / "stamp-native").write_text(args.stamp)
-    if args.mode == "all":
-        install_all(rows, ENVIRONMENTS)
-        (DEPS / "stamp-all").write_text(args.stamp)
+    if args.mode in ENVIRONMENTS:
+        install_mode(rows, args.mode)
+        (DEPS / f"stamp-{args.mode}").write_text(args.stamp)
     for name in args.sets:
         install_set(name, rows)
         (DEPS / f"stamp-{name}").write_text(args.stamp)
