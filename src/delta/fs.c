@@ -112,6 +112,11 @@ static str folder_of(str name) {
     return STR("");
 }
 
+/* Only asks: what fails here fails again at the sync. */
+static void begin_write(const struct delta_fs *fs, int fd) {
+    if (!fs->disk) (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static int disk_sync(const struct delta_fs *fs, int fd) { return fs->disk ? fs->disk->sync(fs->disk, fd) : fsync(fd); }
 
 /* Names of temporary files begin with a dot, so no listing of a log takes them. What a crash leaves is swept by VACUUM. */
@@ -122,7 +127,7 @@ static err *dir_stage(const struct delta_fs *fs, arena *a, str name, str bytes, 
     int fd = open_below(fs, ret->temp, O_WRONLY | O_CREAT | O_EXCL, 0644);
     const char *shown = ret->temp.p;
     err *e = fd < 0 ? err_errno("%s", shown) : files_write_fd(fd, shown, bytes.p, bytes.n);
-    if (!e) (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    if (!e) begin_write(fs, fd);
     if (fd >= 0) close(fd);
     return e;
 }
@@ -138,7 +143,7 @@ static err *dir_make_durable(const struct delta_fs *fs, arena *a, const str *nam
         int fd = fds[opened] = open_below(fs, names[opened], O_RDONLY, 0);
         if (fd < 0 || fstat(fd, &st)) e = err_errno("a file of the commit, %.*s", STR_ARG(names[opened]));
         else if (!S_ISREG(st.st_mode)) e = err_new(ERR_INVALID_PARAMETER_VALUE, "a file of the commit, %.*s, is none", STR_ARG(names[opened]));
-        else (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        else begin_write(fs, fd);
         for (str at = names[opened]; at.n;) {
             size_t k = 0;
             at = folder_of(at);

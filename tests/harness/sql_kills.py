@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random kill -9 of engines and of control during reads and writes of a Delta table: no acknowledged commit is lost, no
-partial one is seen (each INSERT has two rows), and the warehouse answers again."""
-import random, statistics, threading, time
+"""Random kill -9 of engines and of control during reads and writes of Delta tables (INSERT, MERGE, OPTIMIZE, VACUUM): no
+acknowledged commit is lost, no partial one is seen (each INSERT has two rows, each MERGE counts two rows up), the warehouse answers
+again, and at the end delta-rs, and Spark where it is asked for, read what we read."""
+import collections
+import random
+import statistics
+import threading
+import time
+from pathlib import Path
 
 import requests
 
 from boathouse import Platform
 
-WRITERS, ANSWER_S = 3, 20
+WRITERS, KEYS, ANSWER_S = 3, 5, 20
 
 
 class Load:
     def __init__(self, p, warehouse):
         self.p, self.w, self.stop = p, warehouse, threading.Event()
         self.acknowledged, self.unknown, self.wrong, self.reads = set(), set(), [], 0
+        self.merged, self.maybe_merged, self.kept = collections.Counter(), collections.Counter(), collections.Counter()
 
     def run(self, sql):
         r = requests.post(self.p.url + "/api/2.0/sql/statements", timeout=120, headers={"Authorization": "Bearer " + self.p.token},
@@ -48,6 +55,73 @@ class Load:
                 if rows != 2 * keys or halves != 3 * keys:
                     self.wrong.append((rows, keys, halves))
             time.sleep(0.01)
+            r = self.quiet("SELECT count(*), count(DISTINCT id), count(DISTINCT id, n) FROM main.k.m")
+            if r and r["status"]["state"] == "SUCCEEDED" and len(set(self.numbers(r)[1:])) + (self.numbers(r)[0] != 2 * self.numbers(r)[1]) > 1:
+                self.wrong.append(r["result"]["data_array"])
+
+    @staticmethod
+    def numbers(r):
+        return [int(x or 0) for x in r["result"]["data_array"][0]]
+
+    def merge(self):
+        k = 0
+        while not self.stop.is_set():
+            k = (k + 1) % KEYS
+            r = self.quiet(f"MERGE INTO main.k.m t USING (VALUES ({k}, 1), ({k}, 2)) s(id, half) ON t.id = s.id AND t.half = s.half "
+                           "WHEN MATCHED THEN UPDATE SET n = t.n + 1 WHEN NOT MATCHED THEN INSERT (id, half, n) VALUES (s.id, s.half, 1)")
+            done = r and r["status"]["state"] == "SUCCEEDED"
+            (self.merged if done else self.maybe_merged)[k] += 1
+            time.sleep(0 if done else 0.02)
+
+    def keep(self):
+        """Upkeep; files that left a table ten seconds ago really go."""
+        while not self.stop.is_set():
+            for what in ("OPTIMIZE main.k.t", "VACUUM main.k.t", "OPTIMIZE main.k.m", "VACUUM main.k.m"):
+                r = self.quiet(what)
+                self.kept[what.split()[0], bool(r) and r["status"]["state"]] += 1
+                time.sleep(0.1)
+
+    def rows(self, sql):
+        r = self.run(sql)
+        assert r["status"]["state"] == "SUCCEEDED", r
+        out = r["result"]["data_array"]
+        while r["result"].get("next_chunk_index") is not None:
+            more = self.p.request("GET", f"/api/2.0/sql/statements/{r['statement_id']}/result/chunks/{r['result']['next_chunk_index']}").json()
+            out, r["result"] = out + more["data_array"], {"next_chunk_index": more.get("next_chunk_index")}
+        return out
+
+
+def folder_of(load, table):
+    name = next(r[1] for r in load.rows(f"DESCRIBE TABLE EXTENDED {table}") if r[0] == "Location").rstrip("/").rsplit("/", 1)[-1]
+    return next(p.parent for p in Path(load.p.data).rglob("_delta_log") if p.parent.name == name)
+
+
+def check_merges(load):
+    found = collections.defaultdict(list)
+    for k, _, n in load.rows("SELECT id, half, n FROM main.k.m"):
+        found[int(k)].append(int(n))
+    for k, ns in found.items():
+        assert len(ns) == 2 and ns[0] == ns[1], f"a MERGE in part: {k} {ns}"
+        assert load.merged[k] <= ns[0] <= load.merged[k] + load.maybe_merged[k], f"{k}: {load.merged[k]} merged, {ns[0]} there"
+    assert all(k in found for k, n in load.merged.items() if n)
+
+
+def check_others(load, found, spark, folder):
+    from deltalake import DeltaTable
+    path = folder_of(load, "main.k.t")
+    got = collections.Counter(DeltaTable(str(path)).to_pyarrow_table()["id"].to_pylist())
+    assert got == collections.Counter(found), "delta-rs reads other rows"
+    if not spark:
+        return
+    from delta_side import Spark
+    s = Spark(folder / "spark")
+    try:
+        for table, want in (("t", len(got) * 2), ("m", 2 * len([k for k in load.merged + load.maybe_merged]))):
+            answer = s.read(folder_of(load, f"main.k.{table}"))
+            assert "error" not in answer, answer
+            assert len(answer["rows"]) == want if table == "t" else len(answer["rows"]) <= want, (table, len(answer["rows"]), want)
+    finally:
+        s.close()
 
 
 def answers_again(load):
@@ -60,15 +134,19 @@ def answers_again(load):
         time.sleep(0.01)
 
 
-def run(folder, kills, seed=1):
+def run(folder, kills, seed=1, spark=False):
     rnd = random.Random(seed)
     with Platform(folder / "data") as p:
         w = p.request("GET", "/api/2.0/sql/warehouses").json()["warehouses"][0]["id"]
         load = Load(p, w)
-        for sql in ("CREATE SCHEMA main.k", "CREATE TABLE main.k.t (id BIGINT, half INT)"):
+        short = "'delta.deletedFileRetentionDuration'='interval 10 seconds'"
+        for sql in ("CREATE SCHEMA main.k",
+                    f"CREATE TABLE main.k.t (id BIGINT, half INT) TBLPROPERTIES ({short}, 'delta.enableDeletionVectors'='false')",
+                    f"CREATE TABLE main.k.m (id BIGINT, half INT, n INT) TBLPROPERTIES ({short}, 'delta.enableDeletionVectors'='true')"):
             r = load.run(sql)
             assert r["status"]["state"] == "SUCCEEDED", r
-        threads = [threading.Thread(target=load.write, args=(i,)) for i in range(WRITERS)] + [threading.Thread(target=load.read)]
+        threads = [threading.Thread(target=load.write, args=(i,)) for i in range(WRITERS)] 
+        threads += [threading.Thread(target=f) for f in (load.read, load.merge, load.keep)]
         for t in threads:
             t.start()
         took = {"engine": [], "control": []}
@@ -83,16 +161,15 @@ def run(folder, kills, seed=1):
             for t in threads:
                 t.join()
         assert not load.wrong, load.wrong
-        r = load.run("SELECT id, count(*) FROM main.k.t GROUP BY id")
-        while r["result"].get("next_chunk_index") is not None:
-            more = p.request("GET", f"/api/2.0/sql/statements/{r['statement_id']}/result/chunks/{r['result']['next_chunk_index']}").json()
-            r["result"] = {"data_array": r["result"]["data_array"] + more["data_array"], "next_chunk_index": more.get("next_chunk_index")}
-        found = {int(k): int(n) for k, n in r["result"]["data_array"]}
+        found = {int(k): int(n) for k, n in load.rows("SELECT id, count(*) FROM main.k.t GROUP BY id")}
         lost = load.acknowledged - found.keys()
         assert not lost, f"acknowledged and lost: {sorted(lost)[:10]} of {len(load.acknowledged)}"
         assert set(found.values()) <= {2}
         assert found.keys() <= load.acknowledged | load.unknown
+        check_merges(load)
+        check_others(load, found, spark, folder)
         for role, times in took.items():
             if times:
                 print(f"{role}: {len(times)} kills, answered after p50 {statistics.median(times):.2f} s, at most {max(times):.2f} s")
-        print(f"{len(load.acknowledged)} acknowledged, {len(load.unknown)} unknown, {load.reads} reads")
+        print(f"{len(load.acknowledged)} acknowledged, {len(load.unknown)} unknown, {load.reads} reads; "
+              f"{sum(load.merged.values())} merges, {sum(load.maybe_merged.values())} unknown; {dict(load.kept)}")
