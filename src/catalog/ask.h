@@ -35,6 +35,7 @@ struct ask {
     int64_t workspace;
     jmut *rows;           /* of a command, once ask_columns() was called */
     uint64_t statement;   /* its number, for grants; 0: no engine's */
+    store_tx *past;       /* resolve with as_of: where the versions of catalog-managed tables are looked up; or NULL */
 };
 
 /* Fills k from a question; `catalog` and `schema` are what holds where the question names none. */
@@ -58,6 +59,8 @@ struct ask_commit_place {
     storage *store;   /* it lies in this store … */
     str key;          /* … at this prefix */
     bool managed;
+    int64_t table;    /* its row, 0: none yet */
+    bool catalog_managed; /* it has a row in uc_log: only commit_managed changes it */
 };
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) BH_CHECK;
 /* … and after it: the row is made (create) or gets its new columns and properties. Needs a write. */

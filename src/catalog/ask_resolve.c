@@ -5,6 +5,7 @@
 
 #include "catalog/ask.h"
 #include "catalog/locations.h"
+#include "catalog/managed.h"
 #include "catalog/tables.h"
 #include "catalog/volumes.h"
 #include "identity/identity.h"
@@ -125,6 +126,20 @@ static err *put_columns(struct ask *k, jmut *o, const struct ent_uc_table *t, bo
 
 /* ---- relations ---- */
 
+/* Of a catalog-managed table: which versions there are, now or as of the transaction's beginning. */
+static err *put_log(struct ask *k, jmut *x, const struct ent_uc_table *t) {
+    struct managed_log log;
+    bool found, now = true;
+    TRY(managed_find(k->c, k->past ? k->past : k->c->tx, t->id, &log, &found));
+    if (!found && k->past) TRY(managed_find(k->c, k->c->tx, t->id, &log, &now));
+    if (!found && k->past && now)
+        return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01", "The table %.*s is younger than the transaction.", STR_ARG(t->name));
+    if (!found) return NULL;
+    json_put_int(k->d, x, "version", log.row.latest);
+    managed_put(k->d, x, &log);
+    return NULL;
+}
+
 static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool write) {
     str engine, url;
     struct kv properties;
@@ -145,7 +160,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool
             if (json_i64(json_get(v, "partition_index"), &at) && at == want) json_add_str(k->d, parts, json_get_str(v, "name"));
     TRY(kv_read(k->c->a, t->properties, &properties));
     kv_put_object(k->d, x, "properties", &properties);
-    return NULL;
+    return put_log(k, x, t);
 }
 
 static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const struct securable *s, bool write) {
@@ -216,6 +231,7 @@ err *ask_resolve(struct ask *k) {
     jval *v;
     size_t i, n;
     TRY(definer(k, &who));
+    json_put_int(k->d, k->out, "seq", store_tx_seq(k->c->tx));
     jmut *list = json_put_arr(k->d, k->out, "relations");
     yyjson_arr_foreach(json_get(k->in, "names"), i, n, v) TRY(resolve_one(k, &who, v, list));
     return NULL;

@@ -6,6 +6,7 @@
  */
 #include "catalog/ask.h"
 #include "catalog/locations.h"
+#include "catalog/managed.h"
 #include "catalog/name.h"
 #include "catalog/stores.h"
 #include "catalog/tables.h"
@@ -59,6 +60,10 @@ static err *staged_existing(struct ask *k, const struct securable *t) {
     json_put_str(k->d, k->out, "url", url);
     json_put_str(k->d, k->out, "format", t->table.format);
     json_put_bool(k->d, k->out, "managed", table_is_managed(&t->table));
+    struct managed_log log;
+    bool found;
+    TRY(managed_find(k->c, k->c->tx, t->id, &log, &found));
+    if (found) managed_put(k->d, k->out, &log);
     return NULL;
 }
 
@@ -162,6 +167,7 @@ static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *r
         TRY(ask_need(k->c, &t, PRIV_MANAGE));
         TRY(check_masked(k, &t.table));
         ret->managed = table_is_managed(&t.table);
+        ret->table = t.id;
         return control_place(k, &t.table, ret);
     }
     struct ent_uc_table row = {.uuid = uuid};
@@ -208,10 +214,9 @@ static err *open_by_id(struct ask *k, str id, struct securable *t) {
     return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01", "The table cannot be found: it was dropped meanwhile.");
 }
 
-err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
+static err *find_place(struct ask *k, struct ask_commit_place *ret) {
     struct securable t;
     jval *create = json_get(k->in, "create");
-    *ret = (struct ask_commit_place){0};
     if (yyjson_is_obj(create)) return place_of_new(k, create, ret);
     str id = ask_text(k, "id");
     if (!id.n) return place_of_path(k, ask_text(k, "path"), ret);
@@ -220,7 +225,15 @@ err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
     TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
     TRY(check_masked(k, &t.table));
     ret->managed = table_is_managed(&t.table);
+    ret->table = t.id;
     return control_place(k, &t.table, ret);
+}
+
+err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
+    struct managed_log log;
+    *ret = (struct ask_commit_place){0};
+    TRY(find_place(k, ret));
+    return ret->table ? managed_find(k->c, k->c->tx, ret->table, &log, &ret->catalog_managed) : NULL;
 }
 
 /* {"a":"b"} of a commit over what the row has. */
@@ -251,6 +264,16 @@ static err *take_state(struct ask *k, struct ent_uc_table *row) {
     return NULL;
 }
 
+/* The commit made the table a catalog-managed one: from its version on the catalog says which versions there are. */
+static err *take_log(struct ask *k, int64_t table, bool managed) {
+    int64_t at = 0;
+    if (!ask_flag(k, "catalog_managed")) return NULL;
+    if (!managed)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "Only the catalog's own tables can be catalog-managed; this one's files lie elsewhere.");
+    (void)json_i64(json_get(k->in, "now_ms"), &at);
+    return managed_begin(k->c, table, yyjson_mut_get_sint(yyjson_mut_obj_get(k->out, "version")), at);
+}
+
 static err *make_row(struct ask *k, jval *create) {
     struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
     struct securable schema, t;
@@ -261,7 +284,8 @@ static err *make_row(struct ask *k, jval *create) {
     if (found) {
         if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return exists_already(k, &t);
         TRY(take_state(k, &t.table));
-        return tables_save(k->c, &t);
+        TRY(tables_save(k->c, &t));
+        return take_log(k, t.id, managed);
     }
     TRY(take_state(k, &row));
     str format = json_get_str(create, "format");
@@ -277,15 +301,18 @@ static err *make_row(struct ask *k, jval *create) {
     else
         TRY(ask_sql(locations_url(k->c->a, json_get_str(create, "url"), &spec.location)));
     TRY(kv_read(k->c->a, row.properties, &spec.properties));
-    return ask_sql(tables_create(k->c, &schema, &spec, &t));
+    TRY(ask_sql(tables_create(k->c, &schema, &spec, &t)));
+    return take_log(k, t.id, managed);
 }
 
 err *ask_commit_done(struct ask *k) {
     struct securable t;
     jval *create = json_get(k->in, "create");
     if (yyjson_is_obj(create)) return make_row(k, create);
-    if (!ask_text(k, "id").n || (!json_get(k->in, "columns") && !json_get(k->in, "properties"))) return NULL;
+    if (!ask_text(k, "id").n) return NULL;
+    if (!json_get(k->in, "columns") && !json_get(k->in, "properties") && !ask_flag(k, "catalog_managed")) return NULL;
     TRY(open_by_id(k, ask_text(k, "id"), &t));
     TRY(take_state(k, &t.table));
-    return tables_save(k->c, &t);
+    TRY(tables_save(k->c, &t));
+    return take_log(k, t.id, table_is_managed(&t.table));
 }

@@ -2,6 +2,7 @@
 #include "catalog/tables.h"
 
 #include "catalog/grants.h"
+#include "catalog/managed.h"
 #include "catalog/name.h"
 #include "sys/rand.h"
 
@@ -146,6 +147,7 @@ err *tables_purge(const struct caller *c, int64_t before, size_t max, str **ret_
     for (size_t i = 0; i < rows.n && rows.p[i].dropped_at < before; i++) {
         TRY(grants_drop(c, SEC_TABLE, rows.p[i].id));
         TRY(ent_uc_table_delete(c->tx, metastore_scope(c), rows.p[i].id));
+        TRY(managed_forget(c, rows.p[i].id));
         if (table_is_managed(&rows.p[i])) (*ret_uuids)[(*ret_n)++] = rows.p[i].uuid;
     }
     return NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "delta/commit_int.h"
 #include "delta/log.h"
 #include "sys/clock.h"
 #include "sys/rand.h"
@@ -195,32 +196,30 @@ static int64_t ict_of(arena *a, const struct delta_action *acts, size_t n) {
     return t;
 }
 
-/* What came between the read version and the next one: checked, and merged into what we must know. */
-struct state {
-    int64_t next;             /* the version to write */
-    int64_t ict, high_water;
-    int64_t checked;          /* conflict-checked up to here */
-};
+err *delta_commit_winner(arena *a, const struct delta_commit_ask *ask, struct delta_commit_state *s, str text, int64_t version) {
+    struct delta_action *acts;
+    size_t n;
+    TRY(delta_actions_read(a, text, STR("commit"), &acts, &n));
+    TRY(delta_conflict(a, ask, acts, n, version));
+    int64_t t = ict_of(a, acts, n);
+    if (t > s->ict) s->ict = t;
+    for (size_t i = 0; i < n; i++) {
+        jval *o;
+        int64_t mark;
+        if (acts[i].kind != DELTA_DOMAIN || !str_eqz(acts[i].domain.name, "delta.rowTracking")) continue;
+        err *e = json_parse(a, acts[i].domain.config, false, &o);
+        if (!e && json_i64(json_get(o, "rowIdHighWaterMark"), &mark) && mark > s->high_water) s->high_water = mark;
+        err_free(e);
+    }
+    s->checked = version;
+    return NULL;
+}
 
-static err *check_winners(delta_committer *c, arena *a, const struct delta_commit_ask *ask, struct state *s) {
+static err *check_winners(delta_committer *c, arena *a, const struct delta_commit_ask *ask, struct delta_commit_state *s) {
     for (int64_t v = s->checked + 1; v < s->next; v++) {
         str text;
-        struct delta_action *acts;
-        size_t n;
         TRY(text_of(c, a, v, &text));
-        TRY(delta_actions_read(a, text, STR("commit"), &acts, &n));
-        TRY(delta_conflict(a, ask, acts, n, v));
-        int64_t t = ict_of(a, acts, n);
-        if (t > s->ict) s->ict = t;
-        for (size_t i = 0; i < n; i++) {
-            jval *o;
-            int64_t mark;
-            if (acts[i].kind != DELTA_DOMAIN || !str_eqz(acts[i].domain.name, "delta.rowTracking")) continue;
-            err *e = json_parse(a, acts[i].domain.config, false, &o);
-            if (!e && json_i64(json_get(o, "rowIdHighWaterMark"), &mark) && mark > s->high_water) s->high_water = mark;
-            err_free(e);
-        }
-        s->checked = v;
+        TRY(delta_commit_winner(a, ask, s, text, v));
     }
     return NULL;
 }
@@ -253,8 +252,7 @@ static err *write_info(arena *a, const struct delta_commit_ask *ask, int64_t now
     return NULL;
 }
 
-/* The lines of a version: commitInfo first, then the actions, with row ids and versions where the table has them. */
-static err *write_text(arena *a, const struct delta_commit_ask *ask, const struct state *s, int64_t now, buf *out) {
+err *delta_commit_text(arena *a, const struct delta_commit_ask *ask, const struct delta_commit_state *s, int64_t now, buf *out, int64_t *ret_high_water) {
     TRY(write_info(a, ask, now, out));
     int64_t mark = s->high_water;
     for (size_t i = 0; i < ask->n; i++) {
@@ -269,6 +267,7 @@ static err *write_text(arena *a, const struct delta_commit_ask *ask, const struc
         if (x.kind == DELTA_ADD && ask->row_ids && x.file.default_commit_version < 0) x.file.default_commit_version = s->next;
         delta_action_line(a, &x, out);
     }
+    if (ret_high_water) *ret_high_water = mark;
     if (mark == s->high_water) return NULL;
     struct delta_action domain = {.kind = DELTA_DOMAIN};
     domain.domain.name = STR("delta.rowTracking");
@@ -295,13 +294,13 @@ static bool row_ids_to_give(const struct delta_commit_ask *ask) {
 }
 
 /* The text for `s` under a temporary name, and everything that it speaks of, durable (an object store: nothing yet). */
-static err *prepare(delta_committer *c, struct waiter *w, const struct state *s, bool with_data) {
+static err *prepare(delta_committer *c, struct waiter *w, const struct delta_commit_state *s, bool with_data) {
     const struct delta_commit_ask *ask = w->ask;
     buf text = {0};
     delta_fs_discard(&c->fs, &w->staged);
     w->staged = (struct delta_staged){0};
     w->time = time_of(c, ask, s->ict);
-    err *e = write_text(w->a, ask, s, w->time, &text);
+    err *e = delta_commit_text(w->a, ask, s, w->time, &text, NULL);
     w->text = arena_str(w->a, buf_view(&text));
     buf_free(&text);
     TRY(e);
@@ -316,7 +315,7 @@ static err *prepare(delta_committer *c, struct waiter *w, const struct state *s,
 /* What a caller does at once, before its group: nothing of it depends on the version, unless rows get ids. */
 static err *prepare_early(delta_committer *c, struct waiter *w) {
     const struct delta_commit_ask *ask = w->ask;
-    struct state s = {.next = ask->read_version + 1, .ict = ask->previous_ict, .high_water = ask->high_water};
+    struct delta_commit_state s = {.next = ask->read_version + 1, .ict = ask->previous_ict, .high_water = ask->high_water};
     w->fits_any = !row_ids_to_give(ask);
     if (w->fits_any) return prepare(c, w, &s, true);
     return ask->n_sync ? delta_fs_make_durable(&c->fs, w->a, ask->sync, ask->n_sync) : NULL;
@@ -325,7 +324,7 @@ static err *prepare_early(delta_committer *c, struct waiter *w) {
 /* One commit, the folder not synced yet. */
 static err *commit_one(delta_committer *c, struct waiter *w) {
     const struct delta_commit_ask *ask = w->ask;
-    struct state s = {.ict = ask->previous_ict, .high_water = ask->high_water, .checked = ask->read_version};
+    struct delta_commit_state s = {.ict = ask->previous_ict, .high_water = ask->high_water, .checked = ask->read_version};
     if (c->latest == -2 || ask->read_version > c->latest) TRY(find_latest(c, w->a));
     for (int tries = 0; tries < MAX_TRIES; tries++) {
         s.next = c->latest + 1;

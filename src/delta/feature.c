@@ -30,6 +30,7 @@ const struct delta_feature delta_features[] = {
     {"variantShredding",        true,  0, 0,    true,  true,   NULL},
     {"variantShredding-preview",true,  0, 0,    true,  true,   NULL},
     {"vacuumProtocolCheck",     true,  0, 0,    true,  true,   NULL},
+    {"catalogManaged",          true,  0, 0,    true,  true,   NULL},
     {"checkpointProtection",    false, 0, 0,    true,  true,   NULL},
     {"materializePartitionColumns", false, 0, 0, true, false,  NULL},
 };
@@ -146,7 +147,8 @@ bool delta_add_feature(arena *a, struct delta_protocol *p, const char *name) {
     static const struct {
         const char *of, *needs;
     } needs[] = {{"rowTracking", "domainMetadata"}, {"clustering", "domainMetadata"}, {"icebergCompatV1", "columnMapping"},
-                 {"icebergCompatV2", "columnMapping"}, {"variantShredding", "variantType"}};
+                 {"icebergCompatV2", "columnMapping"}, {"variantShredding", "variantType"},
+                 {"catalogManaged", "inCommitTimestamp"}};
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
         if (strcmp(needs[i].of, name) == 0) delta_add_feature(a, p, needs[i].needs);
     str *set;

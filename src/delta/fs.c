@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "delta/managed.h"
 #include "sys/files.h"
 #include "sys/rand.h"
 #include "sys/storage_local.h"
@@ -247,7 +248,7 @@ static const struct delta_fs_ops dir_ops = {dir_read, dir_list, dir_put, dir_sta
 
 struct delta_fs delta_fs_dir(arena *a, str root) {
     while (root.n > 1 && root.p[root.n - 1] == '/') root.n--;
-    return (struct delta_fs){&dir_ops, arena_str(a, root), NULL, NULL};
+    return (struct delta_fs){.ops = &dir_ops, .root = arena_str(a, root)};
 }
 
 /* ---- an object store ---- */
@@ -355,20 +356,24 @@ static const struct delta_fs_ops store_ops = {store_read, store_list, store_put,
 
 struct delta_fs delta_fs_storage(arena *a, storage *s, str prefix) {
     while (prefix.n && prefix.p[prefix.n - 1] == '/') prefix.n--;
-    return (struct delta_fs){&store_ops, arena_str(a, prefix), s, NULL};
+    return (struct delta_fs){.ops = &store_ops, .root = arena_str(a, prefix), .store = s};
 }
 
 /* ---- calls ---- */
 
-err *delta_fs_read(const struct delta_fs *fs, arena *a, str name, str *ret) { return fs->ops->read(fs, a, name, ret); }
+err *delta_fs_read(const struct delta_fs *fs, arena *a, str name, str *ret) {
+    return fs->managed ? delta_managed_get(fs, a, name, ret) : fs->ops->read(fs, a, name, ret);
+}
 err *delta_fs_list(const struct delta_fs *fs, arena *a, str dir, str from, struct delta_entry **ret, size_t *ret_n) {
-    return fs->ops->list(fs, a, dir, from, ret, ret_n);
+    return fs->managed ? delta_managed_list(fs, a, dir, from, ret, ret_n) : fs->ops->list(fs, a, dir, from, ret, ret_n);
 }
 err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent) {
     return fs->ops->put(fs, name, bytes, if_absent);
 }
 err *delta_fs_delete(const struct delta_fs *fs, str name) { return fs->ops->del(fs, name); }
-err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) { return fs->ops->stat(fs, name, ret); }
+err *delta_fs_stat(const struct delta_fs *fs, str name, struct delta_entry *ret) {
+    return fs->managed ? delta_managed_stat(fs, name, ret) : fs->ops->stat(fs, name, ret);
+}
 err *delta_fs_stage(const struct delta_fs *fs, arena *a, str name, str bytes, struct delta_staged *ret) { return fs->ops->stage(fs, a, name, bytes, ret); }
 err *delta_fs_make_durable(const struct delta_fs *fs, arena *a, const str *names, size_t n) { return fs->ops->make_durable(fs, a, names, n); }
 err *delta_fs_publish(const struct delta_fs *fs, const struct delta_staged *s, str name) { return fs->ops->publish(fs, s, name); }

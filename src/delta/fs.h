@@ -27,6 +27,7 @@ struct delta_fs {
     const struct delta_fs_ops *ops;
     str root;         /* directory, or prefix of keys without a slash at its end */
     storage *store;   /* object stores */
+    const struct delta_managed *managed; /* the log as the catalog has it (managed.h), or NULL */
     struct storage_disk *disk; /* directories: NULL for the real disk, else a twin that loses power (tests) */
 };
 

@@ -335,7 +335,7 @@ struct ast *parse_statement(struct parser *p) {
         n = parse_create(p);
         break;
     case W_BEGIN:
-        if (!text_at(p, 1, "TRANSACTION") && kind_at(p, 1) != T_END && kind_at(p, 1) != ';')
+        if (!text_at(p, 1, "TRANSACTION") && !text_at(p, 1, "WORK") && kind_at(p, 1) != T_END && kind_at(p, 1) != ';')
             n = parse_script(p);
         break;
     default:

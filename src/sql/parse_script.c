@@ -215,7 +215,7 @@ static bool begins_loop(enum sql_word w) {
 
 static struct ast *parse_unlabelled(struct parser *p, struct ast *label) {
     enum sql_word w = word_at(p, 0), x = word_at(p, 1);
-    if (w == W_BEGIN && !text_at(p, 1, "TRANSACTION")) return parse_block(p, label);
+    if (w == W_BEGIN && !text_at(p, 1, "TRANSACTION") && !text_at(p, 1, "WORK")) return parse_block(p, label);
     if (begins_loop(w) && kind_at(p, 1) != '.') return parse_loop(p, label);
     if (label) syntax_error(p);
     switch (w) {

@@ -72,6 +72,9 @@ void session_changed(struct sql_session *s, jval *change) {
     yyjson_obj_iter it;
     if (json_get_str(change, "catalog").n) replace(&s->catalog, json_get_str(change, "catalog"));
     if (json_get_str(change, "schema").n) replace(&s->schema, json_get_str(change, "schema"));
+    jval *autocommit = json_get(change, "autocommit"), *transaction = json_get(change, "transaction");
+    if (autocommit) s->manual = yyjson_is_false(autocommit);
+    if (transaction) s->transaction = yyjson_is_true(transaction);
     yyjson_obj_iter_init(json_get(change, "conf"), &it);
     while ((key = yyjson_obj_iter_next(&it))) {
         value = yyjson_obj_iter_get_val(key);
@@ -169,6 +172,16 @@ err *session_find(struct req *r, str id, const struct warehouse *w, struct sql_s
 
 /* ---- where it is open ---- */
 
+/* What the engine must know of transactions (engine/worker/txn.h). */
+static void put_transaction(const struct sql_session *s, arena *a, struct engine_session *open) {
+    struct msg_pair *p = arena_array_of(a, struct msg_pair, open->n_conf + 2);
+    if (!s->manual && !s->transaction) return;
+    if (open->n_conf) memcpy(p, open->conf, open->n_conf * sizeof(*p));
+    if (s->manual) p[open->n_conf++] = (struct msg_pair){STR("txn.autocommit"), STR("false")};
+    if (s->transaction) p[open->n_conf++] = (struct msg_pair){STR("txn.lost"), STR("true")};
+    open->conf = p;
+}
+
 void session_on(struct sql_session *s, struct cluster *cl) {
     if (s->cluster == cl) return;
     if (s->cluster && s->cluster->e) engine_session_close(s->cluster->e, str_of(s->id));
@@ -179,6 +192,7 @@ void session_on(struct sql_session *s, struct cluster *cl) {
                                   .schema = str_of(s->schema),
                                   .user = str_of(s->user_name)};
     session_conf(s, a, &open.conf, &open.n_conf);
+    put_transaction(s, a, &open);
     engine_session_open(cl->e, &open);
     arena_free(a);
 }

@@ -4,7 +4,7 @@
  *
  * Control keeps names and settings; temporary views and variables live in the engine of the cluster that the
  * session was opened on. When that ends, the session is opened again on another with names and settings, without
- * the rest. Sessions are gone after a restart of control. Loop thread only.
+ * the rest; a transaction that was open is aborted then. Sessions are gone after a restart of control. Loop thread only.
  */
 #ifndef BH_STATEMENTS_SESSION_H
 #define BH_STATEMENTS_SESSION_H
@@ -24,6 +24,8 @@ struct sql_session {
     struct sql_session *next, *prev; /* of the service, longest idle first */
     bool of_one;             /* made for one statement, ends with it */
     bool closed;             /* freed with its last statement */
+    bool manual;             /* AUTOCOMMIT is off */
+    bool transaction;        /* a transaction is open (or aborted) in the engine of `cluster` */
     int64_t used;            /* loop_now */
     size_t statements;       /* under way */
     map *running;            /* id -> statement under way */
@@ -50,7 +52,7 @@ void session_conf(const struct sql_session *s, arena *a, const struct msg_pair *
 str session_setting(const struct sql_session *s, const char *name);
 /* One setting changed; value p NULL: unset. */
 void session_set(struct sql_session *s, str name, str value);
-/* What a finished statement changed: {"catalog","schema","conf":{name: value or null}}. */
+/* What a statement changed: {"catalog","schema","conf":{name: value or null},"autocommit","transaction"}. */
 void session_changed(struct sql_session *s, jval *change);
 /* A statement of it ended. */
 void session_release(struct sql_session *s);

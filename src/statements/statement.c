@@ -390,6 +390,7 @@ static bool again(struct statement *s, const struct engine_state *st) {
 
 static void canceled(struct statement *s, const struct engine_state *st) {
     buf b = {0};
+    if (st->session && s->session) session_changed(s->session, st->session);
     if (st->timed_out)
         buf_z(&b, "The statement was cancelled because it ran longer than its time limit.");
     else
@@ -431,6 +432,7 @@ static void on_state(engine_statement *run, const struct engine_state *st, void 
     case ENGINE_FAILED:
         if (again(s, st)) break;
         if (st->statement_type.n) s->kind = dup_text(st->statement_type);
+        if (st->session && s->session) session_changed(s->session, st->session);
         if (st->timed_out) {
             canceled(s, st);
             break;

@@ -1311,6 +1311,91 @@ const struct ent_table ent_table_uc_table = {
     .prune = "DELETE FROM \"uc_table_past\" WHERE rowid IN (SELECT rowid FROM \"uc_table_past\" WHERE to_seq <= ?1 LIMIT ?2)",
 };
 
+static const struct ent_column columns_uc_log[] = {
+    {"table_id", ENT_INT, offsetof(struct ent_uc_log, table_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"latest", ENT_INT, offsetof(struct ent_uc_log, latest), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"published", ENT_INT, offsetof(struct ent_uc_log, published), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"timestamp_ms", ENT_INT, offsetof(struct ent_uc_log, timestamp_ms), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"commits", ENT_JSON, offsetof(struct ent_uc_log, commits), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 1048576u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_uc_log[] = {
+    {"table", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"table_id\" = ?3",
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"table_id\" = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"table_id\" = ?3 AND from_seq <= ?4 AND to_seq > ?4"},
+};
+static const struct ent_index indexes_uc_log[] = {
+    {"ix_uc_log_id", "CREATE UNIQUE INDEX ix_uc_log_id ON \"uc_log\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_uc_log_k_table", "CREATE UNIQUE INDEX ix_uc_log_k_table ON \"uc_log\" (\"account_id\", \"workspace_id\", \"table_id\")"},
+    {"ix_uc_log_past_id", "CREATE INDEX ix_uc_log_past_id ON \"uc_log_past\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_uc_log_past_k_table", "CREATE INDEX ix_uc_log_past_k_table ON \"uc_log_past\" (\"account_id\", \"workspace_id\", \"table_id\")"},
+    {"ix_uc_log_past_to", "CREATE INDEX ix_uc_log_past_to ON \"uc_log_past\" (\"to_seq\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_uc_log = {
+    .name = "uc_log", .number = 26, .size = sizeof(struct ent_uc_log), .scope = ENT_ACCOUNT, .erased = 0,
+    .limit = 0, .limit_setting = NULL,
+    .cols = columns_uc_log, .n_cols = ARRAY_LEN(columns_uc_log), .keys = keys_uc_log, .n_keys = 1, .indexes = indexes_uc_log,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\"",
+    .create = "CREATE TABLE \"uc_log\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"table_id\" INTEGER NOT NULL DEFAULT 0, \"latest\" INTEGER NOT NULL DEFAULT 0, \"published\" INTEGER NOT NULL DEFAULT 0, \"timestamp_ms\" INTEGER NOT NULL DEFAULT 0, \"commits\" TEXT NOT NULL DEFAULT '')",
+    .create_past = "CREATE TABLE \"uc_log_past\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"table_id\" INTEGER NOT NULL DEFAULT 0, \"latest\" INTEGER NOT NULL DEFAULT 0, \"published\" INTEGER NOT NULL DEFAULT 0, \"timestamp_ms\" INTEGER NOT NULL DEFAULT 0, \"commits\" TEXT NOT NULL DEFAULT '', to_seq INTEGER NOT NULL)",
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\" FROM \"uc_log_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 AND to_seq > ?4",
+    .insert = "INSERT INTO \"uc_log\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    .update = "UPDATE \"uc_log\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"table_id\" = ?9, \"latest\" = ?10, \"published\" = ?11, \"timestamp_ms\" = ?12, \"commits\" = ?13 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = "INSERT INTO \"uc_log_past\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\", to_seq) SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"table_id\", \"latest\", \"published\", \"timestamp_ms\", \"commits\", ?4 FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq < ?4",
+    .del = "DELETE FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"uc_log\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = "DELETE FROM \"uc_log_past\" WHERE rowid IN (SELECT rowid FROM \"uc_log_past\" WHERE to_seq <= ?1 LIMIT ?2)",
+};
+
+static const struct ent_column columns_uc_staging[] = {
+    {"uuid", ENT_TEXT, offsetof(struct ent_uc_staging, uuid), .null = 0, .fold = 0, .nfc = 0, .name_like = 1, .indexed = 1,
+     .max = 36u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"schema_id", ENT_INT, offsetof(struct ent_uc_staging, schema_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+    {"name", ENT_TEXT, offsetof(struct ent_uc_staging, name), .null = 0, .fold = 1, .nfc = 0, .name_like = 1, .indexed = 0,
+     .max = 255u, .allow = NULL, .forbid = "./ ", .values = NULL},
+    {"owner_id", ENT_INT, offsetof(struct ent_uc_staging, owner_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 0,
+     .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
+};
+static const struct ent_key keys_uc_staging[] = {
+    {"uuid", 1, {0},
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uuid\" = ?3",
+     "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uuid\" = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND \"uuid\" = ?3 AND from_seq <= ?4 AND to_seq > ?4"},
+};
+static const struct ent_index indexes_uc_staging[] = {
+    {"ix_uc_staging_id", "CREATE UNIQUE INDEX ix_uc_staging_id ON \"uc_staging\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_uc_staging_k_uuid", "CREATE UNIQUE INDEX ix_uc_staging_k_uuid ON \"uc_staging\" (\"account_id\", \"workspace_id\", \"uuid\")"},
+    {"ix_uc_staging_i_schema_id", "CREATE INDEX ix_uc_staging_i_schema_id ON \"uc_staging\" (\"account_id\", \"workspace_id\", \"schema_id\")"},
+    {"ix_uc_staging_past_id", "CREATE INDEX ix_uc_staging_past_id ON \"uc_staging_past\" (\"account_id\", \"workspace_id\", \"id\")"},
+    {"ix_uc_staging_past_k_uuid", "CREATE INDEX ix_uc_staging_past_k_uuid ON \"uc_staging_past\" (\"account_id\", \"workspace_id\", \"uuid\")"},
+    {"ix_uc_staging_past_to", "CREATE INDEX ix_uc_staging_past_to ON \"uc_staging_past\" (\"to_seq\")"},
+    {NULL, NULL},
+};
+const struct ent_table ent_table_uc_staging = {
+    .name = "uc_staging", .number = 27, .size = sizeof(struct ent_uc_staging), .scope = ENT_ACCOUNT, .erased = 0,
+    .limit = 100000, .limit_setting = NULL,
+    .cols = columns_uc_staging, .n_cols = ARRAY_LEN(columns_uc_staging), .keys = keys_uc_staging, .n_keys = 1, .indexes = indexes_uc_staging,
+    .removed = "",
+    .list = "\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\"",
+    .create = "CREATE TABLE \"uc_staging\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"uuid\" TEXT NOT NULL DEFAULT '', \"schema_id\" INTEGER NOT NULL DEFAULT 0, \"name\" TEXT NOT NULL DEFAULT '', \"owner_id\" INTEGER NOT NULL DEFAULT 0, \"name_k\" TEXT)",
+    .create_past = "CREATE TABLE \"uc_staging_past\" (id INTEGER NOT NULL, account_id INTEGER NOT NULL, workspace_id INTEGER NOT NULL, from_seq INTEGER NOT NULL, created_at INTEGER NOT NULL DEFAULT 0, created_by INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL DEFAULT 0, updated_by INTEGER NOT NULL DEFAULT 0, \"uuid\" TEXT NOT NULL DEFAULT '', \"schema_id\" INTEGER NOT NULL DEFAULT 0, \"name\" TEXT NOT NULL DEFAULT '', \"owner_id\" INTEGER NOT NULL DEFAULT 0, \"name_k\" TEXT, to_seq INTEGER NOT NULL)",
+    .get = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .get_past = "SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 UNION ALL SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\" FROM \"uc_staging_past\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq <= ?4 AND to_seq > ?4",
+    .insert = "INSERT INTO \"uc_staging\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\", \"name_k\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    .update = "UPDATE \"uc_staging\" SET \"from_seq\" = ?4, \"created_at\" = ?5, \"created_by\" = ?6, \"updated_at\" = ?7, \"updated_by\" = ?8, \"uuid\" = ?9, \"schema_id\" = ?10, \"name\" = ?11, \"owner_id\" = ?12, \"name_k\" = ?13 WHERE id = ?1 AND account_id = ?2 AND workspace_id = ?3",
+    .to_past = "INSERT INTO \"uc_staging_past\" (\"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\", \"name_k\", to_seq) SELECT \"id\", \"account_id\", \"workspace_id\", \"from_seq\", \"created_at\", \"created_by\", \"updated_at\", \"updated_by\", \"uuid\", \"schema_id\", \"name\", \"owner_id\", \"name_k\", ?4 FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3 AND from_seq < ?4",
+    .del = "DELETE FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2 AND id = ?3",
+    .count = "SELECT count(*) FROM \"uc_staging\" WHERE account_id = ?1 AND workspace_id = ?2",
+    .prune = "DELETE FROM \"uc_staging_past\" WHERE rowid IN (SELECT rowid FROM \"uc_staging_past\" WHERE to_seq <= ?1 LIMIT ?2)",
+};
+
 static const struct ent_column columns_uc_volume[] = {
     {"schema_id", ENT_INT, offsetof(struct ent_uc_volume, schema_id), .null = 0, .fold = 0, .nfc = 0, .name_like = 0, .indexed = 1,
      .max = 0u, .allow = NULL, .forbid = NULL, .values = NULL},
@@ -1342,7 +1427,7 @@ static const struct ent_index indexes_uc_volume[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_volume = {
-    .name = "uc_volume", .number = 26, .size = sizeof(struct ent_uc_volume), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_volume", .number = 28, .size = sizeof(struct ent_uc_volume), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_volume, .n_cols = ARRAY_LEN(columns_uc_volume), .keys = keys_uc_volume, .n_keys = 1, .indexes = indexes_uc_volume,
     .removed = "",
@@ -1398,7 +1483,7 @@ static const struct ent_index indexes_uc_function[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_uc_function = {
-    .name = "uc_function", .number = 27, .size = sizeof(struct ent_uc_function), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "uc_function", .number = 29, .size = sizeof(struct ent_uc_function), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_uc_function, .n_cols = ARRAY_LEN(columns_uc_function), .keys = keys_uc_function, .n_keys = 1, .indexes = indexes_uc_function,
     .removed = "",
@@ -1444,7 +1529,7 @@ static const struct ent_index indexes_storage_credential[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_storage_credential = {
-    .name = "storage_credential", .number = 28, .size = sizeof(struct ent_storage_credential), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "storage_credential", .number = 30, .size = sizeof(struct ent_storage_credential), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_storage_credential, .n_cols = ARRAY_LEN(columns_storage_credential), .keys = keys_storage_credential, .n_keys = 1, .indexes = indexes_storage_credential,
     .removed = "",
@@ -1478,7 +1563,7 @@ static const struct ent_index indexes_storage_secret[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_storage_secret = {
-    .name = "storage_secret", .number = 29, .size = sizeof(struct ent_storage_secret), .scope = ENT_ACCOUNT, .erased = 1,
+    .name = "storage_secret", .number = 31, .size = sizeof(struct ent_storage_secret), .scope = ENT_ACCOUNT, .erased = 1,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_storage_secret, .n_cols = ARRAY_LEN(columns_storage_secret), .keys = keys_storage_secret, .n_keys = 1, .indexes = indexes_storage_secret,
     .removed = "",
@@ -1524,7 +1609,7 @@ static const struct ent_index indexes_external_location[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_external_location = {
-    .name = "external_location", .number = 30, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "external_location", .number = 32, .size = sizeof(struct ent_external_location), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 1000, .limit_setting = NULL,
     .cols = columns_external_location, .n_cols = ARRAY_LEN(columns_external_location), .keys = keys_external_location, .n_keys = 1, .indexes = indexes_external_location,
     .removed = "",
@@ -1566,7 +1651,7 @@ static const struct ent_index indexes_grant[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_grant = {
-    .name = "grant", .number = 31, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
+    .name = "grant", .number = 33, .size = sizeof(struct ent_grant), .scope = ENT_ACCOUNT, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_grant, .n_cols = ARRAY_LEN(columns_grant), .keys = keys_grant, .n_keys = 1, .indexes = indexes_grant,
     .removed = "",
@@ -1616,7 +1701,7 @@ static const struct ent_index indexes_dbfs_file[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_dbfs_file = {
-    .name = "dbfs_file", .number = 32, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
+    .name = "dbfs_file", .number = 34, .size = sizeof(struct ent_dbfs_file), .scope = ENT_WORKSPACE, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_dbfs_file, .n_cols = ARRAY_LEN(columns_dbfs_file), .keys = keys_dbfs_file, .n_keys = 1, .indexes = indexes_dbfs_file,
     .removed = "",
@@ -1672,7 +1757,7 @@ static const struct ent_index indexes_file_object[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_file_object = {
-    .name = "file_object", .number = 33, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
+    .name = "file_object", .number = 35, .size = sizeof(struct ent_file_object), .scope = ENT_ANY, .erased = 0,
     .limit = 0, .limit_setting = NULL,
     .cols = columns_file_object, .n_cols = ARRAY_LEN(columns_file_object), .keys = keys_file_object, .n_keys = 1, .indexes = indexes_file_object,
     .removed = "",
@@ -1724,7 +1809,7 @@ static const struct ent_index indexes_upload[] = {
     {NULL, NULL},
 };
 const struct ent_table ent_table_upload = {
-    .name = "upload", .number = 34, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
+    .name = "upload", .number = 36, .size = sizeof(struct ent_upload), .scope = ENT_ANY, .erased = 1,
     .limit = 100000, .limit_setting = NULL,
     .cols = columns_upload, .n_cols = ARRAY_LEN(columns_upload), .keys = keys_upload, .n_keys = 1, .indexes = indexes_upload,
     .removed = "",
@@ -1768,6 +1853,8 @@ const struct ent_table *const ent_tables[ENT_COUNT] = {
     &ent_table_uc_model,
     &ent_table_uc_model_version,
     &ent_table_uc_table,
+    &ent_table_uc_log,
+    &ent_table_uc_staging,
     &ent_table_uc_volume,
     &ent_table_uc_function,
     &ent_table_storage_credential,

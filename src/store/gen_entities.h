@@ -5,8 +5,8 @@
 
 #include "store/ent.h"
 
-#define ENT_COUNT 35
-#define ENT_FINGERPRINT "db60a9c512b876e35fc96f987a2dfbee"
+#define ENT_COUNT 37
+#define ENT_FINGERPRINT "c779fe4106a8fd939004a32c3026d983"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1536,6 +1536,108 @@ static inline BH_CHECK err *ent_uc_table_by_name(store_tx *tx, struct store_scop
                                         struct ent_uc_table *ret, bool *found) {
     const struct ent_part parts[] = {{.i = schema_id}, {.s = name}};
     return ent_by_key(tx, &ent_table_uc_table, 0, scope, a, parts, ret, found);
+}
+
+/* What the catalog knows of the log of a catalog-managed Delta table: its row is what commits a version. */
+struct ent_uc_log {
+    ENT_HEAD;
+    int64_t table_id;
+    int64_t latest; /* the newest ratified version */
+    int64_t published; /* versions up to this one are known to lie in _delta_log under their own names */
+    int64_t timestamp_ms; /* of the newest version */
+    str commits; /* the versions after `published`: [{version,timestamp,file_name,file_size,file_modification_timestamp}] */
+};
+struct ent_uc_log_rows {
+    struct ent_uc_log *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_UC_LOG_TABLE_ID = 1,
+    ENT_UC_LOG_LATEST = 2,
+    ENT_UC_LOG_PUBLISHED = 3,
+    ENT_UC_LOG_TIMESTAMP_MS = 4,
+    ENT_UC_LOG_COMMITS = 5,
+};
+extern const struct ent_table ent_table_uc_log;
+static inline BH_CHECK err *ent_uc_log_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_uc_log *ret, bool *found) {
+    return ent_get(tx, &ent_table_uc_log, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_uc_log_insert(store_tx *tx, struct store_scope scope, struct ent_uc_log *row) {
+    return ent_insert(tx, &ent_table_uc_log, scope, row);
+}
+static inline BH_CHECK err *ent_uc_log_update(store_tx *tx, struct store_scope scope, struct ent_uc_log *row) {
+    return ent_update(tx, &ent_table_uc_log, scope, row);
+}
+static inline BH_CHECK err *ent_uc_log_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_uc_log, scope, id);
+}
+static inline BH_CHECK err *ent_uc_log_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_uc_log_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_uc_log, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_uc_log_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_uc_log, scope, q, ret);
+}
+static inline BH_CHECK err *ent_uc_log_by_table(store_tx *tx, struct store_scope scope, arena *a, int64_t table_id,
+                                        struct ent_uc_log *ret, bool *found) {
+    const struct ent_part parts[] = {{.i = table_id}};
+    return ent_by_key(tx, &ent_table_uc_log, 0, scope, a, parts, ret, found);
+}
+
+/* A place for a managed table that an outside client is about to make: it writes the first version there, then the table is created with this uuid. */
+struct ent_uc_staging {
+    ENT_HEAD;
+    str uuid;
+    int64_t schema_id;
+    str name;
+    int64_t owner_id; /* who asked: only he may make the table */
+};
+struct ent_uc_staging_rows {
+    struct ent_uc_staging *p;
+    size_t n;
+    bool more;
+};
+enum {
+    ENT_UC_STAGING_UUID = 1,
+    ENT_UC_STAGING_SCHEMA_ID = 2,
+    ENT_UC_STAGING_NAME = 3,
+    ENT_UC_STAGING_OWNER_ID = 4,
+};
+extern const struct ent_table ent_table_uc_staging;
+static inline BH_CHECK err *ent_uc_staging_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
+                                     struct ent_uc_staging *ret, bool *found) {
+    return ent_get(tx, &ent_table_uc_staging, scope, a, id, ret, found);
+}
+static inline BH_CHECK err *ent_uc_staging_insert(store_tx *tx, struct store_scope scope, struct ent_uc_staging *row) {
+    return ent_insert(tx, &ent_table_uc_staging, scope, row);
+}
+static inline BH_CHECK err *ent_uc_staging_update(store_tx *tx, struct store_scope scope, struct ent_uc_staging *row) {
+    return ent_update(tx, &ent_table_uc_staging, scope, row);
+}
+static inline BH_CHECK err *ent_uc_staging_delete(store_tx *tx, struct store_scope scope, int64_t id) {
+    return ent_delete(tx, &ent_table_uc_staging, scope, id);
+}
+static inline BH_CHECK err *ent_uc_staging_list(store_tx *tx, struct store_scope scope, arena *a,
+                                      const struct ent_list_query *q, struct ent_uc_staging_rows *ret) {
+    void *rows = NULL;
+    err *e = ent_list(tx, &ent_table_uc_staging, scope, a, q, &rows, &ret->n, &ret->more);
+    ret->p = rows;
+    return e;
+}
+static inline BH_CHECK err *ent_uc_staging_count(store_tx *tx, struct store_scope scope,
+                                       const struct ent_list_query *q, int64_t *ret) {
+    return ent_count(tx, &ent_table_uc_staging, scope, q, ret);
+}
+static inline BH_CHECK err *ent_uc_staging_by_uuid(store_tx *tx, struct store_scope scope, arena *a, str uuid,
+                                        struct ent_uc_staging *ret, bool *found) {
+    const struct ent_part parts[] = {{.s = uuid}};
+    return ent_by_key(tx, &ent_table_uc_staging, 0, scope, a, parts, ret, found);
 }
 
 /* A volume of a schema: files with names. */

@@ -12,6 +12,7 @@
  */
 #include "api/gen_routes.h"
 #include "api/thrift/thrift_int.h"
+#include "sql/error.h"
 
 /* How long an answer may wait for a statement. Clients ask again without a pause of their own. The first answer comes
  * soon, since a client can cancel only what it has a handle of. */
@@ -233,8 +234,13 @@ static err *execute(struct tcall *x) {
 
 static err *metadata(struct tcall *x) {
     struct statement_ask ask = {.text = str_of(metadata_sql(x->call, x->a)), .format = ENGINE_COLUMNS, .chunk_rows = MAX_ROWS};
+    static const struct msg_pair outside = {STR("txn.outside"), STR("true")};
     err *e = find_session(x, &ask.session);
+    /* Refused before it reaches the transaction, which goes on. */
+    if (!e && ask.session->transaction)
+        e = sql_error("TRANSACTION_NOT_SUPPORTED.COMMAND", NULL, STR_NONE, "command", thrift_calls[x->call].name, NULL);
     if (e) return send_err(x, e);
+    ask.conf = &outside, ask.n_conf = 1; /* it begins none either */
     struct engine_param *params;
     metadata_params(x, &params, &ask.n_params);
     ask.params = params;

@@ -30,7 +30,17 @@ err *uc_ask(struct req *r, ask_fn fn) {
     return fn(&k);
 }
 
-static err *resolve(struct req *r) { return uc_ask(r, ask_resolve); }
+/* With as_of, catalog-managed tables are shown as they were at that sequence of the store. */
+static err *resolve(struct req *r) {
+    struct caller c;
+    struct ask k;
+    int64_t as_of = arg_i64(r, "as_of", 0);
+    TRY(uc_ask_begin(r, &c, &k));
+    if (as_of > 0) TRY(store_read_begin(r->control->store, STORE_META, as_of, &k.past));
+    err *e = ask_resolve(&k);
+    if (k.past) store_read_end(k.past);
+    return e;
+}
 static err *function(struct req *r) { return uc_ask(r, ask_function); }
 static err *in_group(struct req *r) { return uc_ask(r, ask_in_group); }
 static err *path(struct req *r) { return uc_ask(r, ask_path); }
@@ -58,6 +68,10 @@ static const struct route_row rows[] = {
      .name = "commit",
      .file = STORE_META,
      .steps = {{LANE_READ, uc_commit_place}, {LANE_SYNC, uc_commit_log}, {LANE_WRITE, uc_commit_row}}},
+    {.service = "ask",
+     .name = "commit_managed",
+     .file = STORE_META,
+     .steps = {{LANE_READ, uc_managed_place}, {LANE_SYNC, uc_managed_stage}, {LANE_WRITE, uc_managed_ratify}, {LANE_SYNC, uc_managed_publish}}},
     {.service = "ask", .name = "checkpoint", .file = STORE_META, .steps = {{LANE_READ, uc_commit_place}, {LANE_SYNC, uc_checkpoint}}},
 };
 

@@ -28,28 +28,26 @@ err *uc_commit_place(struct req *r) {
     return NULL;
 }
 
-static err *check_path(str path) {
+err *uc_check_path(str path) {
     str rest = path, part;
     bool bad = !path.n || path.p[0] == '/' || str_find(path, STR("://")) >= 0;
     while (!bad && str_split(&rest, '/', &part)) bad = str_eqz(part, "..");
     return bad ? err_new(ERR_INVALID_PARAMETER_VALUE, "A commit names a file outside of its table.") : NULL;
 }
 
-/* Files named in a log lie in the table's folder: a path that leaves it is refused. */
-static err *check_paths(const struct delta_action *actions, size_t n) {
+err *uc_check_paths(const struct delta_action *actions, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (actions[i].kind == DELTA_ADD || actions[i].kind == DELTA_CDC) TRY(check_path(actions[i].file.path));
+        if (actions[i].kind == DELTA_ADD || actions[i].kind == DELTA_CDC) TRY(uc_check_path(actions[i].file.path));
     return NULL;
 }
 
-/* Files that the engine wrote and did not sync: the committer does it, together with the log's. */
-static err *read_sync(struct req *r, struct delta_commit_ask *x) {
-    jval *list = arg(r, "sync"), *v;
+err *uc_read_sync(struct req *r, jval *list, struct delta_commit_ask *x) {
+    jval *v;
     size_t i, n;
     str *sync = arena_array_of(r->a, str, yyjson_arr_size(list) + 1);
     yyjson_arr_foreach(list, i, n, v) {
         sync[i] = json_str(v);
-        TRY(check_path(sync[i]));
+        TRY(uc_check_path(sync[i]));
         if (memchr(sync[i].p, 0, sync[i].n)) return err_new(ERR_INVALID_PARAMETER_VALUE, "A name has a zero in it.");
     }
     x->sync = sync;
@@ -72,7 +70,7 @@ static err *read_ask(struct req *r, struct delta_commit_ask *x) {
                                    .high_water = arg_i64(r, "high_water", -1),
                                    .now_ms = clock_now() / 1000};
     TRY(delta_actions_read(r->a, arg_str(r, "actions"), STR("commit"), &actions, &x->n));
-    TRY(check_paths(actions, x->n));
+    TRY(uc_check_paths(actions, x->n));
     x->actions = actions;
     str *read = arena_array_of(r->a, str, yyjson_arr_size(files) + 1);
     yyjson_arr_foreach(files, i, n, v) read[i] = json_str(v);
@@ -80,10 +78,10 @@ static err *read_ask(struct req *r, struct delta_commit_ask *x) {
     x->n_files_read = yyjson_arr_size(files);
     x->files_listed = arg_bool(r, "files_listed", false);
     TRY(delta_tests_of_json(r->a, arg(r, "tests"), &x->tests, &x->n_tests));
-    return read_sync(r, x);
+    return uc_read_sync(r, arg(r, "sync"), x);
 }
 
-static struct delta_fs fs_of(struct req *r, const struct ask_commit_place *p) {
+struct delta_fs uc_place_fs(struct req *r, const struct ask_commit_place *p) {
     return p->store ? delta_fs_storage(r->a, p->store, p->key) : delta_fs_dir(r->a, p->control);
 }
 
@@ -91,9 +89,12 @@ err *uc_commit_log(struct req *r) {
     struct commit *m = r->state;
     struct delta_commit_ask ask;
     struct delta_commit_answer answer = {.version = arg_i64(r, "read_version", -1)};
+    if (m->place.catalog_managed)
+        return delta_error("DELTA_PROTOCOL_CHANGED", "ProtocolChangedException: the table has become catalog-managed since the statement "
+                                                     "began. Run it again.");
     if (!arg_bool(r, "register", false)) {
         TRY(read_ask(r, &ask));
-        struct delta_fs fs = fs_of(r, &m->place);
+        struct delta_fs fs = uc_place_fs(r, &m->place);
         if (ask.read_version < 0) TRY(delta_fs_mkdir(&fs, STR("_delta_log")));
         delta_committer *committer = delta_committer_get(&fs);
         err *e = delta_commit(committer, r->a, &ask, &answer);
@@ -102,14 +103,14 @@ err *uc_commit_log(struct req *r) {
     }
     json_put_int(req_doc(r), req_out(r), "version", answer.version);
     /* Most commits change no row: no write then. */
-    if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties")) req_finish(r);
+    if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties") && !arg_bool(r, "catalog_managed", false)) req_finish(r);
     return NULL;
 }
 
 /* The ask `checkpoint`: an engine's file becomes the table's checkpoint. */
 err *uc_checkpoint(struct req *r) {
     struct commit *m = r->state;
-    struct delta_fs fs = fs_of(r, &m->place);
+    struct delta_fs fs = uc_place_fs(r, &m->place);
     (void)req_out(r);
     return delta_checkpoint_publish(&fs, r->a, r->args);
 }

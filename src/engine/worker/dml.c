@@ -10,8 +10,11 @@
 #include "delta/partition.h"
 #include "delta/stats.h"
 #include "engine/worker/dml_int.h"
+#include "engine/worker/txn.h"
 #include "sys/clock.h"
 #include "sys/files.h"
+
+#define MAX_MANAGED_TRIES 1000
 
 /* ---- small things ---- */
 
@@ -175,6 +178,7 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     buf_json_str(&q, x->env.catalog);
     buf_z(&q, ",\"schema\":");
     buf_json_str(&q, x->env.schema);
+    txn_put_as_of(x->d->txn, &q);
     buf_fmt(&q, ",\"names\":[{\"for\":\"%s\",\"parts\":", right);
     put_parts(name, &q);
     buf_z(&q, "}]}");
@@ -182,6 +186,7 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     err *e = x->d->ask(x->d->arg, x->a, STR("resolve"), buf_view(&q), &answer);
     buf_free(&q);
     if (e) return e;
+    txn_take_seq(x->d->txn, answer);
     jval *rel = yyjson_arr_get(json_get(answer, "relations"), 0);
     if (!yyjson_is_obj(rel))
         return sql_error("TABLE_OR_VIEW_NOT_FOUND", name, x->d->text, "relationName", dml_z(x, dotted(x, name)), NULL);
@@ -191,6 +196,7 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     jval *t = json_get(rel, "table");
     int64_t known = -1;
     (void)json_i64(json_get(t, "version"), &known);
+    TRY(scan_note_log(x->d->scan, json_get_str(t, "location"), json_get(t, "log")));
     TRY(scan_table_open(x->d->scan, json_get_str(t, "location"), json_get_str(t, "url"), at, known, ret));
     (*ret)->id = json_get_str(rel, "id");
     *ret_answer = rel;
@@ -244,6 +250,8 @@ err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right)
     if (remote_is(x->path)) TRY(files_mkdirs(dml_z(x, x->path), 0700)); /* files are written here first */
     x->metadata = &x->t->snap->metadata, x->protocol = &x->t->snap->protocol;
     x->cols = x->t->cols, x->n = x->t->n;
+    if (x->d->txn && strcmp(right, "describe") != 0 && !x->t->managed)
+        return sql_error("TRANSACTION_NOT_SUPPORTED.WRITE_NON_CATALOG_OWNED_TABLE", name, x->d->text, "tableName", dml_z(x, x->full_name), NULL);
     return delta_check_write(x->protocol, x->full_name);
 }
 
@@ -447,38 +455,98 @@ err *dml_keep(struct dml_x *x, const char *path) {
     return remote_is(x->path) ? remote_upload(&one, 1) : NULL;
 }
 
-err *dml_commit(struct dml_x *x) {
-    TRY(check_append_only(x));
-    if (remote_is(x->path)) TRY(upload(x));
-    buf q = {0};
-    buf_z(&q, "{\"id\":");
-    buf_json_str(&q, x->id);
-    buf_z(&q, ",\"path\":");
-    dml_put_path(x, &q);
-    buf_fmt(&q, ",\"read_version\":%lld", (long long)(x->t ? x->t->snap->version : -1));
-    put_actions(x, &q);
-    put_info(x, &q);
-    buf_fmt(&q, ",\"blind_append\":%s,\"read_all\":%s,\"serializable\":%s,\"ict\":%s,\"previous_ict\":%lld,\"row_ids\":%s,\"high_water\":%lld",
+/* "read_version":…: what the committer must know of this version (engine/README.md, op commit). */
+static void put_version(struct dml_x *x, buf *q) {
+    buf_fmt(q, "\"read_version\":%lld", (long long)(x->t ? x->t->snap->version : -1));
+    put_actions(x, q);
+    put_info(x, q);
+    buf_fmt(q, ",\"blind_append\":%s,\"read_all\":%s,\"serializable\":%s,\"ict\":%s,\"previous_ict\":%lld,\"row_ids\":%s,\"high_water\":%lld",
             x->blind_append ? "true" : "false", x->read_all ? "true" : "false",
             str_ieq(delta_map_get(&x->metadata->config, STR("delta.isolationLevel")), STR("Serializable")) ? "true" : "false",
             flag_of(x->metadata, "delta.enableInCommitTimestamps") ? "true" : "false",
             (long long)(x->t ? x->t->snap->timestamp_ms : -1),
             delta_has_feature(x->protocol, "rowTracking") ? "true" : "false", (long long)high_water(x));
-    put_reads(x, &q);
-    put_strs(&q, "files_read", x->files_read.p, x->files_read.n);
-    put_strs(&q, "sync", x->to_sync.p, x->to_sync.n);
-    if (x->create.n) buf_z(&q, ",\"create\":"), buf_str(&q, x->create);
-    if (x->metadata_changed) dml_put_columns(x, &q);
-    buf_fmt(&q, ",\"now_ms\":%lld}", (long long)(clock_now() / 1000));
+    put_reads(x, q);
+    put_strs(q, "files_read", x->files_read.p, x->files_read.n);
+    put_strs(q, "sync", x->to_sync.p, x->to_sync.n);
+    buf_fmt(q, ",\"now_ms\":%lld", (long long)(clock_now() / 1000));
+}
+
+/* "id":…,"path":…: of the table that changes; with `create` and `columns` where the catalog's row does. */
+static void put_target(struct dml_x *x, buf *q) {
+    buf_z(q, "\"id\":");
+    buf_json_str(q, x->id);
+    buf_z(q, ",\"path\":");
+    dml_put_path(x, q);
+    if (x->create.n) buf_z(q, ",\"create\":"), buf_str(q, x->create);
+    if (x->metadata_changed) dml_put_columns(x, q);
+}
+
+/* A catalog-managed table: the catalog's row says what its versions are. */
+static err *commit_managed(struct dml_x *x) {
+    buf q = {0};
+    jval *table;
+    buf_z(&q, "{\"tables\":[{");
+    put_target(x, &q);
+    buf_z(&q, ",\"versions\":[{");
+    put_version(x, &q);
+    buf_z(&q, "}]}]}");
+    TRY(dml_ask_managed(x->d, dml_take(x, &q), &table));
+    table = yyjson_arr_get(table, 0);
+    (void)json_i64(json_get(table, "version"), &x->version);
+    (void)json_i64(json_get(table, "published"), &x->published);
+    return scan_note_log(x->d->scan, x->path, json_get(table, "log"));
+}
+
+err *dml_ask_managed(struct dml *d, str question, jval **ret_tables) {
+    for (int tries = 0; tries < MAX_MANAGED_TRIES; tries++) {
+        jval *answer;
+        TRY(d->ask(d->arg, d->a, STR("commit_managed"), question, &answer));
+        *ret_tables = json_get(answer, "tables");
+        if (!yyjson_is_true(json_get(answer, "again"))) return NULL;
+    }
+    return err_new(ERR_TEMPORARILY_UNAVAILABLE, "other writers committed %d times before this commit", MAX_MANAGED_TRIES);
+}
+
+static err *commit_log(struct dml_x *x) {
+    buf q = {0};
+    buf_c(&q, '{');
+    put_target(x, &q);
+    buf_c(&q, ',');
+    put_version(x, &q);
+    if (delta_has_feature(x->protocol, "catalogManaged")) buf_z(&q, ",\"catalog_managed\":true");
+    buf_c(&q, '}');
     jval *answer;
-    err *e = x->d->ask(x->d->arg, x->a, STR("commit"), buf_view(&q), &answer);
-    buf_free(&q);
-    if (e) return e;
+    TRY(x->d->ask(x->d->arg, x->a, STR("commit"), dml_take(x, &q), &answer));
     if (!json_i64(json_get(answer, "version"), &x->version)) x->version = 0;
+    return NULL;
+}
+
+/* Of a version that a transaction keeps back: put_version() as a text. */
+str dml_version_text(struct dml_x *x) {
+    buf q = {0};
+    buf_c(&q, '{');
+    put_version(x, &q);
+    buf_c(&q, '}');
+    return dml_take(x, &q);
+}
+
+bool dml_may_stand(const err *e) {
+    str m = e ? str_of(err_msg(e)) : STR("");
+    return str_starts(m, STR("[OPERATION_CANCELED")) || str_starts(m, STR("[STATEMENT_TIMEOUT"));
+}
+
+err *dml_commit(struct dml_x *x) {
+    TRY(check_append_only(x));
+    if (remote_is(x->path)) TRY(upload(x));
+    if (x->d->txn) return txn_keep(x->d->txn, x);
+    err *e = x->t && x->t->managed ? commit_managed(x) : commit_log(x);
+    if (e && !dml_may_stand(e)) return e;
     /* Committed: what was written stays. */
     for (size_t i = 0; i < x->written.n; i++) free(x->written.p[i]);
     x->written.n = 0;
-    return dml_checkpoint(x);
+    if (e) return e;
+    return x->t && x->t->managed && x->published < x->version ? NULL : dml_checkpoint(x);
 }
 
 /* ---- results ---- */

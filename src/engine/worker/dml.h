@@ -24,6 +24,7 @@ struct dml {
     err *(*ask)(void *arg, arena *a, str op, str json, jval **ret);
     /* A session setting ("spark.sql.sources.partitionOverwriteMode", …); false: not set. */
     bool (*setting)(void *arg, str name, str *ret);
+    struct txn *txn;              /* the transaction that the statement is part of, or NULL */
 };
 
 struct dml_result {
@@ -38,6 +39,10 @@ struct dml_result {
 
 /* Is this statement (or AST_COMMAND) one of ours? */
 bool dml_takes(const struct ast *statement);
+/* Op commit_managed, until no other writer came between; *ret_tables: what the answer has of each table. */
+err *dml_ask_managed(struct dml *d, str question, jval **ret_tables) BH_CHECK;
+/* Of an error of a commit: was the statement told to end before control said how it went? Then its files must stay. */
+bool dml_may_stand(const err *e);
 err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret) BH_CHECK;
 
 #endif

@@ -106,7 +106,7 @@ static err *read_gone(struct dml_x *x, str table, const struct touched *t, struc
 
 static err *grow_vector(struct dml_x *x, str table, const struct touched *t, buf *file, struct delta_dv *ret) {
     struct roaring64_bitmap_s *bits = delta_bitmap_new(), *old = NULL;
-    struct delta_fs fs = scan_fs(x->a, x->path);
+    struct delta_fs fs = scan_fs(x->d->scan, x->path);
     err *e = read_gone(x, table, t, bits);
     if (!e && t->f->dv.storage) e = delta_dv_load(&fs, &t->f->dv, -1, &old);
     if (!e && old) delta_bitmap_or(bits, old);

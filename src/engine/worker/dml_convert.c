@@ -26,7 +26,7 @@ struct convert {
 };
 
 static bool has_log(struct dml_x *x) {
-    struct delta_fs fs = scan_fs(x->a, x->path);
+    struct delta_fs fs = scan_fs(x->d->scan, x->path);
     struct delta_entry *e;
     size_t n = 0;
     err *why = delta_fs_list(&fs, x->a, STR("_delta_log"), STR("0"), &e, &n);

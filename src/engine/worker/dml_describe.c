@@ -25,7 +25,7 @@ err *dml_history(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     int64_t most = 0;
     TRY(dml_open_name(x, name, "describe", NULL, &t, &answer));
     if (limit && (!str_to_i64(limit->text, &most) || most < 0)) most = 0;
-    struct delta_fs fs = scan_fs(x->a, t->path);
+    struct delta_fs fs = scan_fs(x->d->scan, t->path);
     struct delta_commit_entry *h;
     size_t n;
     TRY(delta_history(&fs, x->a, 0, t->snap->version, (size_t)most, &h, &n));

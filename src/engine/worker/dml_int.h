@@ -53,6 +53,7 @@ struct dml_x {
     vec_of(char *) written;       /* files to remove unless committed */
     vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
     int64_t version;              /* of the commit, -1 before */
+    int64_t published;            /* catalog-managed: the log has its versions up to here under their own names */
     int64_t rows_written, bytes_written, files_written, cdc_files;
     int64_t started_us;
     bool temps;                   /* the connection has temporary tables now */
@@ -72,10 +73,13 @@ void dml_metric(struct dml_x *x, const char *key, int64_t n);
 struct delta_action *dml_action(struct dml_x *x, enum delta_action_kind kind);
 /* remove of a live file (data_change as the statement's). */
 void dml_remove(struct dml_x *x, const struct delta_file *f);
+/* Commits, or in a transaction keeps the version back. */
 err *dml_commit(struct dml_x *x) BH_CHECK;
 /* What a compiled query read of the target: where it did so once, others' commits are checked against its conditions. */
 void dml_reads(struct dml_x *x, const struct sql_compiled *c);
 bool dml_vectors_on(struct dml_x *x);
+/* What the committer must know of this version, as JSON (a version of op commit_managed). */
+str dml_version_text(struct dml_x *x);
 /* After a commit whose number asks for it. Failures do not matter: the commit stands. */
 err *dml_checkpoint(struct dml_x *x) BH_CHECK;
 bool dml_create_takes(const struct ast *s);

@@ -185,7 +185,7 @@ static err *open_existing(struct dml_x *x, const struct ast *s, bool exists, boo
 }
 
 static bool has_log(struct dml_x *x) {
-    struct delta_fs fs = scan_fs(x->a, x->path);
+    struct delta_fs fs = scan_fs(x->d->scan, x->path);
     struct delta_entry *e;
     size_t n = 0;
     err *why = delta_fs_list(&fs, x->a, STR("_delta_log"), STR("0"), &e, &n);
@@ -231,6 +231,7 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     x->create = text ? str_of(arena_strdup(x->a, text)) : STR("{}");
     free(text);
     bool exists = yyjson_is_true(json_get(answer, "exists"));
+    TRY(scan_note_log(x->d->scan, x->path, json_get(answer, "log")));
     if (exists && !replace && !ast_has(s, AST_F_IF_NOT_EXISTS)) return exists_already(x, name);
     /* CREATE TABLE t LOCATION of a table that is there registers it as it is. */
     if (!exists && location && has_log(x)) exists = true;
@@ -256,6 +257,8 @@ static err *take_schema(struct dml_x *x, const struct ast *from_name, const stru
         delta_map_set(x->a, &m->config, source->config.p[i].key, source->config.p[i].value, source->config.p[i].null);
     m->description = source->description;
     *p = (*ret)->snap->protocol;
+    (void)delta_drop_feature(x->a, p, "catalogManaged"); /* the new table's properties may ask for it */
+    delta_map_del(&m->config, STR("io.unitycatalog.tableId"));
     *cols = arena_array_of(x->a, struct sql_field, (*ret)->n + 1);
     memcpy(*cols, (*ret)->cols, (*ret)->n * sizeof(**cols));
     *n = (*ret)->n;
@@ -509,6 +512,9 @@ err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     TRY(dml_set_schema(x, plan.cols, plan.n));
     TRY(dml_set_features(x));
     p = (struct delta_protocol *)(uintptr_t)x->protocol;
+    if (delta_has_feature(p, "catalogManaged") && (!x->create.n || ast_get(s, SLOT_LOCATION)))
+        return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", ast_get(s, SLOT_NAME), x->d->text, "tableName", dml_z(x, x->full_name), "operation",
+                         "catalogManaged commits outside the catalog's own storage", NULL);
     TRY(dml_cluster(x, ast_get(s, SLOT_CLUSTER), p));
     return finish(x, s, &plan, ret);
 }

@@ -212,10 +212,12 @@ static err *target(struct scan_ctx *c, struct sql_env *e, const struct ast *arg,
 static err *table_changes(struct scan_ctx *c, struct sql_env *e, const struct ast *call, struct scan_table **ret) {
     struct scan_table *t = NULL;
     int64_t from, to;
+    if (c->txn) /* what it would tell of own changes has no versions yet */
+        return sql_error("TRANSACTION_NOT_SUPPORTED.CDF_READ", call, STR_NONE, "tableName", "the table", NULL);
     if (call->n < 2) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", call, STR_NONE, "functionName", "`table_changes`", "expectedNum", "[2, 3]", "actualNum",
                                       arena_printf(c->a, "%u", call->n), "docroot", "", NULL);
     TRY(target(c, e, call->child[0], &t));
-    struct delta_fs fs = scan_fs(c->a, t->path);
+    struct delta_fs fs = scan_fs(c, t->path);
     TRY(bound(c, e, call->child[1], &fs, true, &from));
     to = t->snap->version;
     if (call->n > 2) TRY(bound(c, e, call->child[2], &fs, false, &to));

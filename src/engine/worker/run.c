@@ -11,6 +11,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "engine/worker/dml.h"
+#include "engine/worker/txn.h"
 #include "sql/error.h"
 #include "sys/clock.h"
 
@@ -93,7 +94,9 @@ static void tell_progress(struct run *r) {
 static void put_session(struct run *r, buf *j) {
     struct session *s = r->st->s;
     pthread_mutex_lock(&s->lock);
-    buf_z(j, ",\"session\":{\"catalog\":");
+    buf_z(j, ",\"session\":{");
+    txn_put_state(s, j);
+    buf_z(j, ",\"catalog\":");
     buf_json_str(j, str_of(s->catalog));
     buf_z(j, ",\"schema\":");
     buf_json_str(j, str_of(s->schema));
@@ -195,6 +198,7 @@ static void send_failed(struct run *r, err *e) {
     buf j = {0};
     buf_fmt(&j, "{\"timed_out\":%s,\"statement_type\":\"%s\",", end == STATEMENT_TIMED_OUT ? "true" : "false", r->type);
     put_error(r->a, told ? told : e, &j);
+    if (r->session_changed) put_session(r, &j);
     buf_c(&j, '}');
     if (err_code_of(told ? told : e) == ERR_INTERNAL_ERROR) log_error("a statement failed by our fault", lf_err(told ? told : e));
     statement_send(r->st, end == STATEMENT_CANCELED ? "canceled" : "failed", buf_view(&j));
@@ -431,7 +435,7 @@ static err *run_dml(struct run *r, const struct ast *s) {
     TRY(run_connection(r));
     r->keep_connections = false;
     struct dml d = {.env = &r->env, .scan = &r->scan, .con = r->con, .a = r->a, .text = r->text, .user = str_of(r->st->s->user),
-                    .statement_id = json_get_str(r->st->order, "id"), .arg = r, .ask = dml_ask, .setting = dml_setting};
+                    .statement_id = json_get_str(r->st->order, "id"), .arg = r, .ask = dml_ask, .setting = dml_setting, .txn = r->txn};
     struct dml_result out = {.modified_rows = -1};
     r->compiled_us = clock_mono();
     err *e = dml_run(&d, s, &out);
@@ -457,7 +461,7 @@ static err *run_dml(struct run *r, const struct ast *s) {
     return out.rows.n ? run_compiled(r, &out.rows) : NULL;
 }
 
-static const char *type_of(const struct ast *s) {
+const char *run_type_of(const struct ast *s) {
     static const struct {
         enum ast_kind kind;
         const char *type;
@@ -480,7 +484,9 @@ static const char *type_of(const struct ast *s) {
 
 err *run_statement(struct run *r, struct ast *s) {
     bool taken = false;
-    if (!r->immediate) r->type = type_of(s);
+    if (!r->immediate) r->type = run_type_of(s);
+    TRY(txn_statement(r, s, &taken));
+    if (taken) return NULL;
     if (s->kind == AST_S_QUERY) {
         struct sql_compiled c;
         TRY(sql_compile(&r->env, s, &c));
@@ -508,9 +514,11 @@ void statement_run(struct statement *st) {
     st->started = clock_mono();
     r.sent_at = 0;
     err *e = statement_check(st);
+    if (!e) e = txn_enter(&r);
     if (!e) run_env(&r);
     if (!e) e = run_text(&r);
     if (!e) e = statement_check(st);
+    txn_leave(&r, e != NULL);
     if (e)
         send_failed(&r, e);
     else

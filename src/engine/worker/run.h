@@ -32,6 +32,8 @@ struct run {
     bool keep_connections;    /* they hold nothing of this statement */
     struct run_rows *rows;
     int immediate;            /* depth of EXECUTE IMMEDIATE */
+    bool in_txn;              /* between txn_enter() and txn_leave() of a session with a transaction */
+    struct txn *txn;          /* … and reads and changes tables in it */
 
     /* what the last state tells */
     struct result res;
@@ -52,6 +54,8 @@ struct run {
 /* Parses and carries out r->text. */
 err *run_text(struct run *r) BH_CHECK;
 err *run_statement(struct run *r, struct ast *s) BH_CHECK;
+/* "SELECT", "INSERT", …, "OTHER". */
+const char *run_type_of(const struct ast *s);
 
 /* run_query.c */
 void run_env(struct run *r);
@@ -83,6 +87,8 @@ err *run_command(struct run *r, const struct ast *s) BH_CHECK;
 err *run_node_json(struct run *r, const struct ast *n, buf *out) BH_CHECK;
 /* The parts of a NAME or NAME_EXPR. */
 err *run_name(struct run *r, const struct ast *name, str **ret, size_t *ret_n) BH_CHECK;
+
+static inline const char *run_z(const struct run *r, str s) { return arena_strndup(r->a, s.p ? s.p : "", s.n); }
 
 static inline str run_source(const struct run *r, const struct ast *n) {
     uint32_t end = n->end < r->text.n ? n->end : (uint32_t)r->text.n;

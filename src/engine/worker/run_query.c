@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/worker/run.h"
+#include "engine/worker/txn.h"
 #include "sql/error.h"
 #include "sys/clock.h"
 
@@ -104,6 +105,9 @@ static err *open_table(struct run *r, jval *v, const struct ast *from, struct sq
     jval *t = json_get(v, "table");
     str format = json_get_str(t, "format");
     struct scan_table *table = NULL;
+    if (r->txn && format.n && !str_ieq(format, STR("delta")))
+        return sql_error("TRANSACTION_NOT_SUPPORTED.ILLEGAL_DATA_SOURCE_FOR_TRANSACTIONAL_READ", from, r->text, "name",
+                         run_z(r, json_get_str(v, "name")), "format", run_z(r, format), NULL);
     if (format.n && !str_ieq(format, STR("delta"))) { /* files of another format: as if named by their path */
         struct ast *path = ast_new(r->a, AST_FROM_TABLE, 0, 0);
         str parts[2] = {format, json_get_str(t, "url").n ? json_get_str(t, "url") : json_get_str(t, "location")};
@@ -120,7 +124,10 @@ static err *open_table(struct run *r, jval *v, const struct ast *from, struct sq
     struct scan_at at = {-1, INT64_MIN};
     int64_t known = -1;
     if (from) TRY(scan_at_of(&r->scan, &r->env, from, &at));
+    if (r->txn && (at.version >= 0 || at.timestamp_us != INT64_MIN))
+        return sql_error("TRANSACTION_NOT_SUPPORTED.TIME_TRAVEL_QUERY", from, r->text, "tableName", run_z(r, json_get_str(v, "name")), NULL);
     (void)json_i64(json_get(t, "version"), &known);
+    TRY(scan_note_log(&r->scan, json_get_str(t, "location"), json_get(t, "log")));
     TRY(scan_table_open(&r->scan, json_get_str(t, "location"), json_get_str(t, "url"), at, known, &table));
     *ret = scan_relation(table);
     return NULL;
@@ -146,6 +153,8 @@ static err *read_relation(struct run *r, jval *v, const struct ast *from, struct
         rel->view_catalog = json_get_str(w, "catalog");
         rel->view_schema = json_get_str(w, "schema");
     } else if (str_eqz(kind, "rows")) {
+        if (r->txn)
+            return sql_error("TRANSACTION_NOT_SUPPORTED.INFORMATION_SCHEMA_TABLE", from, r->text, "tableName", run_z(r, rel->name), NULL);
         struct run_rows *here = arena_new_of(r->a, struct run_rows);
         rel->kind = REL_TABLE;
         *here = (struct run_rows){rel, json_get(v, "rows"), json_get_str(v, "id"), r->env.catalog, r->env.schema, r->rows};
@@ -175,7 +184,9 @@ static err *ask_names(struct run *r, struct ast *const *names, struct ast *const
     buf_json_str(&j, r->env.catalog);
     buf_z(&j, ",\"schema\":");
     buf_json_str(&j, r->env.schema);
-    buf_z(&j, ",\"late\":true,\"names\":[");
+    buf_z(&j, ",\"late\":true");
+    txn_put_as_of(r->txn, &j);
+    buf_z(&j, ",\"names\":[");
     bool any = false;
     err *e = NULL;
     for (size_t i = 0; !e && i < n; i++) {
@@ -190,6 +201,7 @@ static err *ask_names(struct run *r, struct ast *const *names, struct ast *const
     if (!e && any) e = statement_ask(r->st, r->a, STR("resolve"), buf_view(&j), &o, NULL);
     buf_free(&j);
     if (e || !any) return e;
+    txn_take_seq(r->txn, o);
     jval *list = json_get(o, "relations");
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
@@ -387,6 +399,7 @@ static err *allow_path(void *arg, str url, bool write) {
     struct run *r = arg;
     buf j = {0};
     jval *o = NULL;
+    if (r->txn) return sql_error("TRANSACTION_NOT_SUPPORTED.PATH_BASED_ACCESS", NULL, r->text, "path", run_z(r, url), NULL);
     buf_z(&j, "{\"url\":");
     buf_json_str(&j, url);
     buf_fmt(&j, ",\"for\":\"%s\"}", write ? "write" : "read");

@@ -11,6 +11,8 @@
 #include "base/enc.h"
 #include "base/map.h"
 #include "delta/action.h"
+#include "delta/feature.h"
+#include "delta/managed.h"
 #include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
@@ -323,8 +325,6 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) {
 
 /* ---- tables ---- */
 
-struct delta_fs scan_fs(arena *a, str path) { return remote_is(path) ? delta_fs_storage(a, remote_storage(), path) : delta_fs_dir(a, path); }
-
 err *scan_declare(str path, int64_t size) { return remote_is(path) ? remote_declare(path, size, 0, STR_NONE) : NULL; }
 
 str scan_place(arena *a, str location) { return remote_is_url(location) ? remote_path(a, location) : location; }
@@ -336,6 +336,35 @@ err *scan_file_path(arena *a, str root, str path, str *ret) {
     if (remote_is(*ret) ? !remote_granted(*ret) : remote_is(root))
         return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
     return NULL;
+}
+
+struct scan_log {
+    str path;
+    int64_t latest;
+    struct delta_version *staged;
+    size_t n;
+    struct scan_log *next;
+};
+
+static const struct scan_log *log_of(const struct scan_ctx *c, str path) {
+    for (const struct scan_log *l = c->logs; l; l = l->next)
+        if (str_eq(l->path, path)) return l;
+    return NULL;
+}
+
+err *scan_note_log(struct scan_ctx *c, str path, jval *log) {
+    if (!log) return NULL;
+    struct scan_log *l = arena_new_of(c->a, struct scan_log);
+    *l = (struct scan_log){.path = delta_fs_dir(c->a, scan_place(c->a, path)).root, .next = c->logs};
+    TRY(delta_managed_read(c->a, log, &l->latest, &l->staged, &l->n));
+    c->logs = l; /* the newest word counts */
+    return NULL;
+}
+
+struct delta_fs scan_fs(struct scan_ctx *c, str path) {
+    struct delta_fs fs = remote_is(path) ? delta_fs_storage(c->a, remote_storage(), path) : delta_fs_dir(c->a, path);
+    const struct scan_log *l = log_of(c, fs.root);
+    return l ? delta_managed_fs(c->a, &fs, l->latest, l->staged, l->n) : fs;
 }
 
 static err *checkpoint_rows(void *arg, arena *a, const struct delta_fs *fs, str name, str *ret) {
@@ -434,13 +463,21 @@ err *scan_set_columns(struct scan_table *t) {
 
 err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, int64_t known_version, struct scan_table **ret) {
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
-    struct delta_fs fs = scan_fs(c->a, scan_place(c->a, path));
+    struct delta_fs fs = scan_fs(c, scan_place(c->a, path));
     t->ctx = c;
+    t->managed = fs.managed != NULL;
     t->path = fs.root, t->url = arena_str(c->a, url);
     t->format = STR("delta");
     t->pinned = at.version >= 0 || at.timestamp_us != INT64_MIN;
-    TRY(snapshot_of(c, &fs, at, known_version, &t->snap));
+    if (c->pinned && !t->pinned) t->snap = c->pinned(c->txn, fs.root);
+    if (!t->snap) {
+        TRY(snapshot_of(c, &fs, at, known_version, &t->snap));
+        if (c->pin && !t->pinned) c->pin(c->txn, fs.root, t->managed, t->snap);
+    }
     arena_on_free(c->a, drop_snapshot, t->snap);
+    if (!t->managed && delta_has_feature(&t->snap->protocol, "catalogManaged"))
+        return delta_error("DELTA_PATH_BASED_ACCESS_TO_CATALOG_MANAGED_TABLE_BLOCKED", "The table at %.*s is catalog-managed: only its catalog "
+                                                                                     "knows which versions it has. Use its name.", STR_ARG(url));
     TRY(scan_set_columns(t));
     *ret = t;
     return NULL;

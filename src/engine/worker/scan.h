@@ -48,6 +48,12 @@ struct scan_ctx {
     const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
     size_t n_only;
     struct scan_state *state;     /* scan's own; begin with NULL */
+    struct scan_log *logs;        /* of scan_note_log() */
+    /* In a transaction: the snapshot that it has of a table (held), NULL if it has none yet; and one that it keeps from now
+     * on. Not called where a version is asked for. NULL: no transaction. */
+    struct delta_snapshot *(*pinned)(void *arg, str path);
+    void (*pin)(void *arg, str path, bool managed, struct delta_snapshot *s);
+    void *txn;
 };
 void scan_ctx_end(struct scan_ctx *c);
 
@@ -68,6 +74,7 @@ struct scan_table {
     const struct sql_field *cols; /* logical schema, .metadata kept */
     size_t n;
     bool pinned;                  /* a version was asked for */
+    bool managed;                 /* catalog-managed: commits go through the catalog's row */
     str format;                   /* "delta", "parquet", "csv", … */
     str duckdb_from;              /* other formats: the table function call */
     /* What scan_emit() read of it: how often, and by which conditions and files the last time (n_tests 0: all). */
@@ -77,6 +84,10 @@ struct scan_table {
     const struct delta_file *const *files_read;
     size_t n_files_read;
 };
+
+/* What control said of the log of the table in this folder ("log" of a relation's table): if it is catalog-managed, which
+ * versions there are; NULL: it is not. To be called before the table is opened. */
+err *scan_note_log(struct scan_ctx *c, str path, jval *log) BH_CHECK;
 
 /* Opens a Delta table in a folder that lies under one of the roots. known_version: the latest that
  * control told (-1: look into the log). Errors: DELTA_TABLE_NOT_FOUND, DELTA_UNSUPPORTED_FEATURES_FOR_READ, … */

@@ -170,7 +170,7 @@ static err *group_state(struct emit *e, struct group *g, uint64_t *ret) {
     }
     s.values = values;
     if (g->dv) {
-        struct delta_fs fs = scan_fs(e->a, e->t->path);
+        struct delta_fs fs = scan_fs(e->t->ctx, e->t->path);
         s.dead = arena_array_of(e->a, struct roaring64_bitmap_s *, s.n_files);
         for (size_t i = 0; i < s.n_files; i++) {
             err *x = delta_dv_load(&fs, g->files.p[i].dead, delta_num_records(g->files.p[i].f), &s.dead[i]);

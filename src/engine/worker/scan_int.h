@@ -34,7 +34,8 @@ err *scan_query(duckdb_connection con, arena *a, str sql, struct scan_rows *ret)
 err *scan_exec(duckdb_connection con, str sql) BH_CHECK;
 /* An error of the dialect with a class of tables/sql_errors.json that takes a message only. */
 struct delta_parquet scan_parquet(struct scan_ctx *c);
-struct delta_fs scan_fs(arena *a, str path);
+/* The folder of a table; its log as the catalog has it, where that was noted (scan_note_log). */
+struct delta_fs scan_fs(struct scan_ctx *c, str path);
 /* Where a location that control gave lies here: of s3:// the place of its copies. */
 str scan_place(arena *a, str location);
 /* A file's path in a log → its place here (delta_file_path), which the table may reach. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/worker/txn.h"
 #include "engine/worker/worker.h"
 
 static char *copy(str s) {
@@ -32,7 +33,9 @@ struct session *session_new(struct worker *w, jval *order) {
     s->schema = copy(json_get_str(order, "schema"));
     size_t i, n;
     jval *k, *v;
-    yyjson_obj_foreach(json_get(order, "conf"), i, n, k, v) session_set(s, json_str(k), json_str(v));
+    s->txn = txn_new();
+    yyjson_obj_foreach(json_get(order, "conf"), i, n, k, v)
+        if (!txn_setting(s->txn, json_str(k), json_str(v))) session_set(s, json_str(k), json_str(v));
     return s;
 }
 
@@ -51,6 +54,7 @@ static void free_variable(struct session_variable *v) {
 
 void session_release(struct session *s) {
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1) return;
+    txn_free(s->txn);
     for (size_t i = 0; i < s->conf.n; i++) {
         free(s->conf.p[i].name);
         free(s->conf.p[i].value);

@@ -53,6 +53,7 @@ struct session {
     vec_of(struct setting_value) conf;
     vec_of(struct temp_view) views;
     vec_of(struct session_variable) variables;
+    struct txn *txn; /* its own lock (txn.h) */
 };
 
 /* A connection of DuckDB with the zone that it was last given. */
