@@ -345,6 +345,7 @@ err *ask_access(struct ask *k, str url, bool write) {
     if (!list) list = json_put_arr(k->d, k->out, "access");
     jmut *o = json_add_obj(k->d, list);
     json_put_str(k->d, o, "url", url);
+    json_put_str(k->d, o, "key", at.key);
     json_put_str(k->d, o, "grant", arena_str(k->c->a, buf_view(&token)));
     buf_free(&token);
     return NULL;

@@ -13,31 +13,16 @@ struct stores *stores_new(courier_client *client, const struct settings *set) {
     struct stores *s = calloc(1, sizeof(*s));
     must(s != NULL);
     s->client = client;
-    str url = settings_str(set, SET_STORAGE_ROOT), bucket, key;
+    str url = settings_str(set, SET_STORAGE_ROOT);
     if (!str_starts(url, STR("s3://"))) return s;
-    arena *a = arena_new();
-    jdoc *d = json_doc(a);
-    jmut *o = yyjson_mut_obj(d);
-    stores_split(url, &bucket, &key);
-    json_put_str(d, o, "bucket", bucket);
-    json_put_str(d, o, "access_key_id", settings_str(set, SET_STORAGE_S3_ACCESS_KEY_ID));
-    json_put_str(d, o, "endpoint", settings_str(set, SET_STORAGE_S3_ENDPOINT));
-    json_put_str(d, o, "region", settings_str(set, SET_STORAGE_S3_REGION));
-    json_put_str(d, o, "secret_access_key", settings_str(set, SET_STORAGE_S3_SECRET_ACCESS_KEY));
-    json_put_bool(d, o, "path_style", settings_bool(set, SET_STORAGE_S3_PATH_STYLE));
-    str config = json_text(a, o);
     while (url.n && url.p[url.n - 1] == '/') url.n--;
     s->root_url = str_n(strndup(url.p, url.n), url.n);
-    s->root_config = str_n(strndup(config.p, config.n), config.n);
-    must(s->root_url.p && s->root_config.p);
-    arena_free(a);
+    must(s->root_url.p != NULL);
     return s;
 }
 
 void stores_free(struct stores *s) {
     if (!s) return;
-    if (s->root_config.n) explicit_bzero((char *)(uintptr_t)s->root_config.p, s->root_config.n);
-    free((char *)(uintptr_t)s->root_config.p);
     free((char *)(uintptr_t)s->root_url.p);
     free(s);
 }
@@ -88,7 +73,8 @@ static err *open_config(const struct caller *c, str url, str config, struct stor
     enc_hex(&hex, str_n((char *)sum, 16));
     *ret = (struct store_at){.place = arena_str(c->a, buf_view(&hex))};
     buf_free(&hex);
-    stores_split(url, &ret->bucket, &ret->key);
+    str bucket;
+    stores_split(url, &bucket, &ret->key);
     TRY(courier_client_place(c->stores->client, ret->place, config));
     ret->s = courier_client_store(c->stores->client, ret->place);
     return ret->s ? NULL : err_new(ERR_INTERNAL_ERROR, "a store was lost");
@@ -100,17 +86,18 @@ static err *no_stores(str url) {
 
 err *stores_open_with(const struct caller *c, str url, int64_t credential, struct store_at *ret) {
     str bucket, key, config;
-    if (!c->stores || !url_is_remote(url)) return no_stores(url);
+    if (!c->stores || !credential || !url_is_remote(url)) return no_stores(url);
     stores_split(url, &bucket, &key);
-    if (credential) {
-        TRY(config_of(c, bucket, credential, &config));
-        return open_config(c, url, config, ret);
-    }
-    str root = c->stores->root_url, root_bucket;
-    if (!root.n) return no_stores(url);
-    stores_split(root, &root_bucket, &key);
-    if (!str_eq(bucket, root_bucket)) return no_stores(url);
-    return open_config(c, url, c->stores->root_config, ret);
+    TRY(config_of(c, bucket, credential, &config));
+    return open_config(c, url, config, ret);
+}
+
+/* The courier alone knows the keys of storage.root, and puts its prefix before all that it does there. */
+static err *open_root(const struct caller *c, str url, struct store_at *ret) {
+    str root = c->stores->root_url;
+    if (!root.n || !str_starts(url, root) || (url.n > root.n && url.p[root.n] != '/')) return no_stores(url);
+    *ret = (struct store_at){.place = STR(""), .key = url.n > root.n ? str_from(url, root.n + 1) : STR(""), .s = courier_client_storage(c->stores->client)};
+    return NULL;
 }
 
 err *stores_open(const struct caller *c, str url, struct store_at *ret) {
@@ -118,10 +105,7 @@ err *stores_open(const struct caller *c, str url, struct store_at *ret) {
     bool found = false;
     if (!c->stores || !url_is_remote(url)) return no_stores(url);
     TRY(locations_of_url(c, url, &l, &found));
-    if (found) return stores_open_with(c, url, l.location.credential_id, ret);
-    str root = c->stores->root_url;
-    if (!root.n || !str_starts(url, root) || (url.n > root.n && url.p[root.n] != '/')) return no_stores(url);
-    return stores_open_with(c, url, 0, ret);
+    return found ? stores_open_with(c, url, l.location.credential_id, ret) : open_root(c, url, ret);
 }
 
 void stores_grant(const struct caller *c, const struct store_at *at, bool write, uint64_t statement, buf *out) {

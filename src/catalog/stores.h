@@ -19,7 +19,6 @@
 struct stores {
     courier_client *client;
     str root_url;    /* "s3://bucket/prefix" of storage.root; empty: it is not on S3 */
-    str root_config; /* as courier_client_place() takes it */
 };
 
 /* Copies what it needs; NULL is fine for free. */
@@ -27,9 +26,9 @@ struct stores *stores_new(courier_client *client, const struct settings *s);
 void stores_free(struct stores *s);
 
 struct store_at {
-    str place;
-    str bucket, key; /* of the URL; key without slashes at its ends */
-    storage *s;      /* keys are the bucket's; blocks, so not for the loop's thread */
+    str place;       /* empty: storage.root */
+    str key;         /* of the URL, without slashes at its ends: as the store has it, which is below storage.root's prefix there */
+    storage *s;      /* blocks, so not for the loop's thread */
 };
 
 static inline bool url_is_remote(str url) { return str_starts(url, STR("s3://")); }
@@ -39,7 +38,7 @@ void stores_split(str url, str *ret_bucket, str *ret_key);
 /* Canonical s3:// URL → its store, known to the courier when this returns. NOT_FOUND where it lies in no place that we can
  * reach, INVALID_STATE where its credential has no keys. */
 err *stores_open(const struct caller *c, str url, struct store_at *ret) BH_CHECK;
-/* The same with a credential that need not have a location yet (id 0: storage.root's own keys). */
+/* The same with a credential that need not have a location yet. */
 err *stores_open_with(const struct caller *c, str url, int64_t credential, struct store_at *ret) BH_CHECK;
 /* Appends a statement's grant for what lies at and below the URL. */
 void stores_grant(const struct caller *c, const struct store_at *at, bool write, uint64_t statement, buf *out);

@@ -253,6 +253,9 @@ struct delta_fs delta_fs_dir(arena *a, str root) {
 
 /* ---- an object store ---- */
 
+#define PUT_AGAIN 6
+#define PUT_PAUSE_US 50000
+
 static str key_of(const struct delta_fs *fs, arena *a, str name) {
     str root = fs->root;
     while (root.n && root.p[0] == '/') root = str_from(root, 1);
@@ -302,7 +305,28 @@ static err *store_put(const struct delta_fs *fs, str name, str bytes, bool if_ab
     arena *a = arena_new();
     struct storage_bytes from;
     struct storage_put_options o = {.if_absent = if_absent};
-    err *e = storage_put(fs->store, key_of(fs, a, name), storage_from_bytes(&from, bytes), &o, NULL);
+    str key = key_of(fs, a, name);
+    err *e = storage_put(fs->store, key, storage_from_bytes(&from, bytes), &o, NULL);
+    /* Whoever carried it may have died after the store had it: what lies there tells. Commits have an id of their own, so
+     * equal bytes are ours. */
+    for (int i = 0; if_absent && i < PUT_AGAIN && (err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE || err_code_of(e) == ERR_ALREADY_EXISTS); i++) {
+        str there = STR_NONE;
+        err *unread = store_read(fs, a, name, &there);
+        err_code code = err_code_of(unread);
+        err_free(unread);
+        if (code == ERR_OK && str_eq(there, bytes)) {
+            err_free(e);
+            e = NULL;
+        } else if (code == ERR_OK) {
+            e = err_code_of(e) == ERR_ALREADY_EXISTS ? e : err_recode(e, ERR_ALREADY_EXISTS);
+            break;
+        } else {
+            usleep(PUT_PAUSE_US << i);
+            if (code == ERR_TEMPORARILY_UNAVAILABLE) continue;
+            err_free(e);
+            e = storage_put(fs->store, key, storage_from_bytes(&from, bytes), &o, NULL);
+        }
+    }
     arena_free(a);
     return e;
 }

@@ -83,6 +83,77 @@ def test_a_table_on_s3(sql, schema, s3, u):
     assert {k for k in keys if "_delta_log/" in k} == {f"ext/{u}/first/_delta_log/{v:020}.json" for v in (0, 1)}
 
 
+@pytest.fixture(scope="module")
+def bob(p):
+    """(name, Sql) of an identity that may use the warehouse and holds nothing else."""
+    name, client = p.another("s3")
+    wh = p.connect["DATABRICKS_WAREHOUSE_ID"]
+    r = p.request("PATCH", f"/api/2.0/permissions/warehouses/{wh}",
+                  {"access_control_list": [{"service_principal_name": name, "permission_level": "CAN_USE"}]})
+    assert r.status_code == 200, r.text
+    return name, Sql(p, client.config.authenticate()["Authorization"].split()[1])
+
+
+def test_keys_are_never_shown(p, sql, s3):
+    texts = [p.request("GET", f"{UC}/storage-credentials/loc").text, p.request("GET", f"{UC}/storage-credentials").text,
+             p.request("GET", f"{UC}/external-locations/loc").text, json.dumps(sql.run("DESCRIBE STORAGE CREDENTIAL loc")),
+             json.dumps(sql.run("SHOW STORAGE CREDENTIALS")), p.log()]
+    shown = json.loads(texts[0])["s3_keys"]
+    assert shown == {"access_key_id": s3.key, "endpoint": s3.url, "path_style": True}
+    assert not [t for t in texts if s3.secret in t]
+    for f in p.data.rglob("*"):
+        if f.is_file() and f.suffix in (".db", ".db-wal", ".log", ".toml"):
+            assert s3.secret.encode() not in f.read_bytes(), f
+
+
+def test_locations_are_tried(p, s3, u):
+    def post(what, **body):
+        return p.request("POST", f"{UC}/{what}", body)
+    wrong = {**keys_of(s3), "secret_access_key": "wrong" * 8}
+    assert post("storage-credentials", name=f"w{u}", s3_keys=wrong).status_code == 200
+    r = post("external-locations", name=f"w{u}", url=f"s3://bucket/w{u}", credential_name=f"w{u}")
+    assert r.status_code == 400 and "cannot be read with its storage credential" in r.text and "wrongwrong" not in r.text
+    assert post("external-locations", name=f"w{u}", url=f"s3://bucket/w{u}", credential_name=f"w{u}", skip_validation=True).status_code == 200
+    # Keys are changed in place, and the next statement has the new ones.
+    assert p.request("PATCH", f"{UC}/storage-credentials/w{u}", {"s3_keys": keys_of(s3)}).status_code == 200
+    assert p.request("PATCH", f"{UC}/external-locations/w{u}", {"url": f"s3://bucket/w{u}/x"}).status_code == 200
+    for url in ("s3://bucket/ext/inner", "s3://bucket", "s3://b", "s3://bucket/a/../b", "s3://bucket//x", "s3:/bucket/x"):
+        r = post("external-locations", name=f"x{u}", url=url, credential_name="loc")
+        assert r.status_code == 400, (url, r.text)
+    r = post("external-locations", name=f"x{u}", url=f"s3://bucket/y{u}", credential_name="local")
+    assert r.status_code == 400 and "needs a storage credential" in r.text
+    # Egress rules hold for credentials' endpoints as for any other: this machine is not to be reached but where it is allowed.
+    inside = {**keys_of(s3), "endpoint": f"http://127.0.0.1:{p.http_port}"}
+    assert post("storage-credentials", name=f"i{u}", s3_keys=inside).status_code == 200
+    assert post("external-locations", name=f"i{u}", url=f"s3://bucket/i{u}", credential_name=f"i{u}").status_code == 400
+
+
+def test_grants_at_every_path(sql, bob, schema, s3, u):
+    name, theirs = bob
+    t, at = f"{schema}.held", f"ext/{u}/held"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING) LOCATION 's3://bucket/{at}'")
+    sql(f"INSERT INTO {t} VALUES (1, 'secret')")
+    s3.s3.put_object(Bucket="bucket", Key=f"ext/{u}/free/a.csv", Body=b"1,secret\n")
+    for text in (f"SELECT * FROM {t}", f"SELECT * FROM delta.`s3://bucket/{at}`", f"SELECT * FROM csv.`s3://bucket/ext/{u}/free`",
+                 f"SELECT * FROM read_files('s3://bucket/ext/{u}/free')", f"INSERT INTO {t} VALUES (2, 'x')", f"DELETE FROM {t}",
+                 f"SELECT * FROM table_changes('{t}', 0)", f"DESCRIBE HISTORY {t}", f"OPTIMIZE {t}", f"VACUUM {t}",
+                 f"COPY INTO {t} FROM 's3://bucket/ext/{u}/free' FILEFORMAT = CSV", f"SELECT * FROM {t} VERSION AS OF 0"):
+        got = theirs.run(text)
+        assert got["status"]["state"] == "FAILED" and "secret" not in json.dumps(got), (text, got)
+    sql(f"GRANT USE SCHEMA ON SCHEMA {schema} TO `{name}`")
+    sql(f"GRANT SELECT ON TABLE {t} TO `{name}`")
+    assert theirs(f"SELECT * FROM {t}") == [["1", "secret"]]
+    theirs.fails(f"INSERT INTO {t} VALUES (2, 'x')", "MODIFY")
+    theirs.fails(f"SELECT * FROM csv.`s3://bucket/ext/{u}/free`", "READ_FILES")
+    sql(f"GRANT READ FILES ON EXTERNAL LOCATION loc TO `{name}`")
+    assert theirs(f"SELECT * FROM csv.`s3://bucket/ext/{u}/free`") == [["1", "secret"]]
+    sql(f"REVOKE SELECT ON TABLE {t} FROM `{name}`")
+    sql(f"REVOKE READ FILES ON EXTERNAL LOCATION loc FROM `{name}`")
+    # What this engine keeps of the objects is no way around.
+    theirs.fails(f"SELECT * FROM {t}", "SELECT")
+    theirs.fails(f"SELECT * FROM csv.`s3://bucket/ext/{u}/free`", "READ_FILES")
+
+
 def test_every_kind_of_change(sql, schema, s3, u):
     t, at = f"{schema}.changes", f"ext/{u}/changes/"
     sql(f"CREATE TABLE {t} (id BIGINT, v STRING, p INT) PARTITIONED BY (p) LOCATION 's3://bucket/{at}' "
@@ -192,3 +263,47 @@ def test_nothing_outside_the_location(p, sql, schema, s3, u):
         sql.fails(f"SELECT * FROM delta.`s3://bucket/{at}`", "DELTA_LOG_FILE_MALFORMED")
         s3.s3.delete_object(Bucket="bucket", Key=f"{at}/_delta_log/{0:020}.json")
         at += "x"
+
+
+def test_managed_locations(sql, s3, u):
+    cat = f"m_{u}"
+    sql(f"CREATE CATALOG {cat} MANAGED LOCATION 's3://bucket/ext/{u}/cat'")
+    sql(f"CREATE SCHEMA {cat}.a")
+    sql(f"CREATE SCHEMA {cat}.b MANAGED LOCATION 's3://bucket/ext/{u}/own'")
+    for schema, at in (("a", "cat"), ("b", "own")):
+        sql(f"CREATE TABLE {cat}.{schema}.t AS SELECT id FROM range(100)")
+        assert sql(f"SELECT sum(id) FROM {cat}.{schema}.t") == [["4950"]]
+        assert any(k.endswith(".parquet") for k in s3.objects(f"ext/{u}/{at}/tables/"))
+        sql(f"INSERT INTO {cat}.{schema}.t VALUES (1000)")
+        assert sql(f"SELECT count(*) FROM {cat}.{schema}.t") == [["101"]]
+    sql(f"CREATE OR REPLACE TABLE {cat}.a.t AS SELECT 'x' AS v")
+    assert sql(f"SELECT * FROM {cat}.a.t") == [["x"]]
+    assert sql(f"SELECT count(*) FROM {cat}.a.t VERSION AS OF 0") == [["100"]]
+    sql(f"CREATE TABLE {cat}.a.copy DEEP CLONE {cat}.b.t")
+    assert sql(f"SELECT count(*) FROM {cat}.a.copy") == [["101"]]
+    sql(f"DROP CATALOG {cat} CASCADE")
+
+
+def test_the_platforms_own_root_on_s3(s3, tmp_path, u):
+    """Managed tables lie where storage.root is."""
+    with s3.platform(tmp_path / "data", f"root-{u}") as platform:
+        sql = Sql(platform)
+        sql("CREATE TABLE main.default.t (id BIGINT, v STRING)")
+        sql("INSERT INTO main.default.t SELECT id, 'v' || id FROM range(1000)")
+        sql("DELETE FROM main.default.t WHERE id % 2 = 0")
+        assert sql("SELECT count(*), sum(id) FROM main.default.t") == [["500", "250000"]]
+        assert sql("DESCRIBE DETAIL main.default.t")
+        t = platform.request("GET", f"{UC}/tables/main.default.t").json()
+        assert t["storage_location"].startswith(f"s3://bucket/root-{u}/tables/")
+        assert any(k.endswith(".parquet") for k in s3.objects(f"root-{u}/tables/"))
+        assert not [f for f in (platform.data / "tables").rglob("*.parquet")]
+        # Nobody opens the platform's own files as a location.
+        platform.request("POST", f"{UC}/storage-credentials", {"name": "c", "s3_keys": keys_of(s3)})
+        r = platform.request("POST", f"{UC}/external-locations", {"name": "l", "url": f"s3://bucket/root-{u}/blobs", "credential_name": "c"})
+        assert r.status_code == 400 and "overlaps with the platform's own storage" in r.text
+        platform.kill9("courier")
+        assert sql("SELECT count(*) FROM main.default.t") == [["500"]]
+        platform.kill9("engine")
+        assert Sql(platform).run("SELECT 1") and sql("SELECT count(*) FROM main.default.t") == [["500"]]
+        platform.restart()
+        assert Sql(platform)("SELECT count(*) FROM main.default.t") == [["500"]]

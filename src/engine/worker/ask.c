@@ -44,7 +44,7 @@ static err *error_of(arena *a, jval *e) {
 static void take_grants(struct statement *st, jval *answer) {
     jval *v;
     size_t i, n;
-    yyjson_arr_foreach(json_get(answer, "access"), i, n, v) remote_grant(st->number, json_get_str(v, "url"), json_get_str(v, "grant"));
+    yyjson_arr_foreach(json_get(answer, "access"), i, n, v) remote_grant(st->number, json_get_str(v, "url"), json_get_str(v, "key"), json_get_str(v, "grant"));
 }
 
 static err *ask_control(struct statement *st, arena *a, str op, str json, str *ret_text, int *ret_fd) {

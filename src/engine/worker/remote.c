@@ -29,6 +29,8 @@
 #define AHEAD_LEAST (1 << 20)
 #define AHEAD_MOST (16 << 20)
 #define TAIL (512 << 10)         /* where a footer is expected */
+#define AGAIN 6                  /* a courier that restarts is there again within a second */
+#define AGAIN_PAUSE_US 50000
 #define MAX_OBJECTS 1000000u
 #define FORGET_US (600 * 1000000ll)
 
@@ -358,6 +360,11 @@ static bool bring(struct remote_object *o, size_t first, size_t last, int64_t of
             o->loading++;
             pthread_mutex_unlock(&o->lock);
             err *e = fetch(o, (int64_t)i * BLOCK, stop > o->size ? o->size : stop, etag, seen);
+            for (int k = 0; err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE && k < AGAIN; k++) {
+                usleep(AGAIN_PAUSE_US << k);
+                err_free(e);
+                e = fetch(o, (int64_t)i * BLOCK, stop > o->size ? o->size : stop, etag, seen);
+            }
             pthread_mutex_lock(&o->lock);
             o->loading--;
             set_time(o, o->fd);

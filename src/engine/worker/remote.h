@@ -30,8 +30,8 @@ err *remote_open(loop *l, const char *dir, int64_t max_bytes) BH_CHECK;
 /* Loop thread: a channel to the courier, taken over; replaces the one before. */
 err *remote_join(int fd) BH_CHECK;
 
-/* A grant of control for what lies at and below a canonical URL; ends with the statement. */
-void remote_grant(uint64_t statement, str url, str grant);
+/* A grant of control for what lies at and below a canonical URL, which the store calls `key`; ends with the statement. */
+void remote_grant(uint64_t statement, str url, str key, str grant);
 void remote_end(uint64_t statement);
 
 /* Is it s3:// (or s3a://)? */

@@ -15,11 +15,13 @@
 #include "ipc/courier_client.h"
 
 #define AT_ONCE 8            /* transfers of one statement */
+#define AGAIN 6
+#define AGAIN_PAUSE_US 50000
 #define MAX_LISTED 1000000u
 
 struct grant {
     uint64_t statement;
-    char *prefix;            /* path here */
+    char *prefix, *key;      /* path here, and what the store calls it */
     storage *s;
     int users;
     bool over;
@@ -70,23 +72,17 @@ str remote_path(arena *a, str url) {
 
 str remote_url(arena *a, str path) { return str_of(arena_printf(a, "s3:/%.*s", STR_ARG(str_from(path, remote.dir_n)))); }
 
-/* "/dir/bucket/a/b" → a/b, and the bucket's part of the path. */
-static str key_of(str path) {
-    str rest = str_from(path, remote.dir_n + 1);
-    ptrdiff_t slash = str_chr(rest, '/', 0);
-    return slash < 0 ? STR("") : str_from(rest, (size_t)slash + 1);
-}
-
 /* ---- grants ---- */
 
-void remote_grant(uint64_t statement, str url, str grant) {
+void remote_grant(uint64_t statement, str url, str key, str grant) {
     if (!remote.client || !remote_is_url(url)) return;
     arena *a = arena_new();
     str path = remote_path(a, url);
     struct grant *g = calloc(1, sizeof(*g));
     must(g != NULL);
-    *g = (struct grant){statement, strndup(path.p, path.n), courier_client_granted(remote.client, grant), 0, false};
-    must(g->prefix != NULL);
+    *g = (struct grant){statement, strndup(path.p, path.n), strndup(key.p ? key.p : "", key.n), courier_client_granted(remote.client, grant), 0,
+                        false};
+    must(g->prefix != NULL && g->key != NULL);
     arena_free(a);
     pthread_mutex_lock(&remote.lock);
     vec_push(&remote.grants, g);
@@ -96,6 +92,7 @@ void remote_grant(uint64_t statement, str url, str grant) {
 static void grant_free(struct grant *g) {
     storage_free(g->s);
     free(g->prefix);
+    free(g->key);
     free(g);
 }
 
@@ -150,17 +147,24 @@ bool remote_granted(str path) {
 /* One call with the grant that fits; with another one if the courier refuses that (its statement has just ended, or it is
  * for reading alone). */
 struct call {
-    err *(*run)(struct call *c, storage *s);
+    err *(*run)(struct call *c, const struct grant *g);
     str path;
     const void *in;
     void *out;
     arena *a;
+    bool again;  /* may be done twice */
 };
 
 static err *carry_out(struct call *c) {
     struct grant *g = grant_of(c->path, NULL);
     if (!g) return err_new(ERR_PERMISSION_DENIED, "the statement was granted nothing at s3:/%.*s", STR_ARG(str_from(c->path, remote.dir_n)));
-    err *e = c->run(c, g->s);
+    err *e = c->run(c, g);
+    /* A courier that restarts is there again within a second. */
+    for (int i = 0; c->again && err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE && i < AGAIN; i++) {
+        usleep(AGAIN_PAUSE_US << i);
+        err_free(e);
+        e = c->run(c, g);
+    }
     for (int tries = 0; err_code_of(e) == ERR_PERMISSION_DENIED && tries < 16; tries++) {
         struct grant *other = grant_of(c->path, g);
         if (!other || other == g) {
@@ -170,7 +174,7 @@ static err *carry_out(struct call *c) {
         err_free(e);
         let_go(g);
         g = other;
-        e = c->run(c, g->s);
+        e = c->run(c, g);
     }
     let_go(g);
     return e;
@@ -178,6 +182,15 @@ static err *carry_out(struct call *c) {
 
 /* Keys of `front` are paths without their first slash: the same text, one byte before, is the path. */
 static str path_of(arena *a, str key) { return str_of(arena_printf(a, "/%.*s", STR_ARG(key))); }
+
+/* A path under the grant's, as the store calls it. */
+static str store_key(arena *a, const struct grant *g, str path) {
+    str rest = str_from(path, strlen(g->prefix));
+    if (g->key[0]) return str_of(arena_printf(a, "%s%.*s", g->key, STR_ARG(rest)));
+    return rest.n ? str_from(rest, 1) : rest;
+}
+
+static str key_of(struct call *c, const struct grant *g) { return store_key(c->a, g, c->path); }
 
 static err *outside(str key) { return err_new(ERR_INVALID_PARAMETER_VALUE, "%.*s is no place of an object", STR_ARG(key)); }
 
@@ -187,53 +200,55 @@ struct get_in {
     struct storage_sink *to;
 };
 
-static err *run_get(struct call *c, storage *s) {
+static err *run_get(struct call *c, const struct grant *g) {
     const struct get_in *in = c->in;
-    return storage_get(s, key_of(c->path), in->offset, in->length, in->if_match, in->to, c->out);
+    return storage_get(g->s, key_of(c, g), in->offset, in->length, in->if_match, in->to, c->out);
 }
 
 static err *front_get(storage *s, str key, int64_t offset, int64_t length, str if_match, struct storage_sink *to, struct storage_info *ret) {
     (void)s;
     arena *a = arena_new();
     struct get_in in = {offset, length, if_match, to};
-    struct call c = {run_get, path_of(a, key), &in, ret, a};
+    struct call c = {run_get, path_of(a, key), &in, ret, a, false}; /* part of it may be in the sink */
     err *e = remote_is(c.path) ? carry_out(&c) : outside(key);
     arena_free(a);
     return e;
 }
 
-static err *run_head(struct call *c, storage *s) { return storage_head(s, key_of(c->path), c->out); }
+static err *run_head(struct call *c, const struct grant *g) { return storage_head(g->s, key_of(c, g), c->out); }
 
 static err *front_head(storage *s, str key, struct storage_info *ret) {
     (void)s;
     arena *a = arena_new();
-    struct call c = {run_head, path_of(a, key), NULL, ret, a};
+    struct call c = {run_head, path_of(a, key), NULL, ret, a, true};
     err *e = remote_is(c.path) ? carry_out(&c) : outside(key);
     arena_free(a);
     return e;
 }
 
-static err *run_list(struct call *c, storage *s) {
+static err *run_list(struct call *c, const struct grant *g) {
     struct storage_list_ask ask = *(const struct storage_list_ask *)c->in;
     struct storage_list *ret = c->out;
-    size_t cut = c->path.n - key_of(c->path).n; /* what stands before keys */
-    ask.prefix = key_of(c->path);
-    if (ask.start_after.n >= cut - 1) ask.start_after = str_from(ask.start_after, cut - 1);
-    TRY(storage_list(s, c->a, &ask, ret));
-    for (size_t i = 0; i < ret->n; i++)
-        ret->entries[i].key = str_of(arena_printf(c->a, "%.*s%.*s", (int)cut - 1, c->path.p + 1, STR_ARG(ret->entries[i].key)));
+    size_t before = strlen(g->key); /* what the store has where we have the grant's path */
+    ask.prefix = key_of(c, g);
+    if (ask.start_after.n) ask.start_after = store_key(c->a, g, path_of(c->a, ask.start_after));
+    TRY(storage_list(g->s, c->a, &ask, ret));
+    for (size_t i = 0; i < ret->n; i++) {
+        str rest = str_from(ret->entries[i].key, before && ret->entries[i].key.n > before ? before + 1 : 0);
+        ret->entries[i].key = str_of(arena_printf(c->a, "%s/%.*s", g->prefix + 1, STR_ARG(rest)));
+    }
     return NULL;
 }
 
 static err *front_list(storage *s, arena *a, const struct storage_list_ask *ask, struct storage_list *ret) {
     (void)s;
-    struct call c = {run_list, path_of(a, ask->prefix), ask, ret, a};
+    struct call c = {run_list, path_of(a, ask->prefix), ask, ret, a, true};
     return remote_is(c.path) ? carry_out(&c) : outside(ask->prefix);
 }
 
-static err *run_del(struct call *c, storage *s) {
-    str key = key_of(c->path);
-    return storage_del(s, &key, 1);
+static err *run_del(struct call *c, const struct grant *g) {
+    str key = key_of(c, g);
+    return storage_del(g->s, &key, 1);
 }
 
 static err *front_del(storage *s, const str *keys, size_t n) {
@@ -241,7 +256,7 @@ static err *front_del(storage *s, const str *keys, size_t n) {
     arena *a = arena_new();
     err *e = NULL;
     for (size_t i = 0; i < n && !e; i++) {
-        struct call c = {run_del, path_of(a, keys[i]), NULL, NULL, a};
+        struct call c = {run_del, path_of(a, keys[i]), NULL, NULL, a, true};
         e = remote_is(c.path) ? carry_out(&c) : outside(keys[i]);
     }
     arena_free(a);
@@ -253,9 +268,9 @@ struct put_in {
     const struct storage_put_options *o;
 };
 
-static err *run_put(struct call *c, storage *s) {
+static err *run_put(struct call *c, const struct grant *g) {
     const struct put_in *in = c->in;
-    return storage_put(s, key_of(c->path), in->from, in->o, c->out);
+    return storage_put(g->s, key_of(c, g), in->from, in->o, c->out);
 }
 
 /* Only with the right grant at once: a source is read once. */
@@ -263,7 +278,7 @@ static err *front_put(storage *s, str key, struct storage_source *from, const st
     (void)s;
     arena *a = arena_new();
     struct put_in in = {from, o};
-    struct call c = {run_put, path_of(a, key), &in, ret, a};
+    struct call c = {run_put, path_of(a, key), &in, ret, a, false};
     err *e = remote_is(c.path) ? carry_out(&c) : outside(key);
     arena_free(a);
     return e;
@@ -372,6 +387,12 @@ static err *upload_one(str path) {
     err *e = fd < 0 || fstat(fd, &st) ? err_errno("%s", z) : NULL;
     static const struct storage_put_options plain = {0};
     if (!e) e = storage_put(&front, str_from(path, 1), storage_from_fd(&source, fd, st.st_size), &plain, &info);
+    for (int i = 0; err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE && i < AGAIN; i++) {
+        usleep(AGAIN_PAUSE_US << i);
+        err_free(e);
+        e = lseek(fd, 0, SEEK_SET) < 0 ? err_errno("%s", z)
+                                       : storage_put(&front, str_from(path, 1), storage_from_fd(&source, fd, st.st_size), &plain, &info);
+    }
     if (fd >= 0) close(fd);
     if (!e) e = remote_table_put(path, st.st_size, info.mtime, str_of(info.etag), true);
     arena_free(a);
