@@ -3,6 +3,7 @@
 
 import json
 import threading
+import time
 import uuid
 
 import pytest
@@ -307,3 +308,30 @@ def test_the_platforms_own_root_on_s3(s3, tmp_path, u):
         assert Sql(platform).run("SELECT 1") and sql("SELECT count(*) FROM main.default.t") == [["500"]]
         platform.restart()
         assert Sql(platform)("SELECT count(*) FROM main.default.t") == [["500"]]
+
+
+def test_writers_of_several_processes(s3, tmp_path):
+    import s3_writers
+    assert s3_writers.run(tmp_path, s3, 12) > 10
+
+
+def test_an_engine_killed_while_it_uploads(p, sql, schema, s3, u):
+    t, at = f"{schema}.killed", f"ext/{u}/killed/"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING) LOCATION 's3://bucket/{at}'")
+    sql(f"INSERT INTO {t} VALUES (1, 'kept')")
+    before, outcome = s3.objects(at), []
+    big = f"INSERT INTO {t} SELECT id, sha2(CAST(id AS STRING), 256) || sha2(CAST(-id AS STRING), 256) FROM range(400000)"
+    worker = threading.Thread(target=lambda: outcome.append(sql.run(big)))
+    worker.start()
+    deadline = time.monotonic() + 60
+    while not s3.unfinished() and time.monotonic() < deadline and worker.is_alive():
+        time.sleep(0.005)
+    assert s3.unfinished(), "the upload was not seen"
+    p.kill9("engine")
+    worker.join()
+    assert outcome[0]["status"]["state"] == "FAILED" and "ENGINE_LOST" in outcome[0]["status"]["error"]["message"]
+    assert sql(f"SELECT * FROM {t}") == [["1", "kept"]]
+    while s3.unfinished() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not s3.unfinished() and s3.objects(at) == before, "nothing of it is there"
+    assert sql(f"INSERT INTO {t} VALUES (2, 'again')") == [["1", "1"]]
