@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "delta/checksum.h"
 #include "delta/commit_int.h"
 #include "delta/log.h"
 #include "sys/clock.h"
@@ -50,6 +51,8 @@ struct delta_committer {
     int64_t latest_mtime;     /* of its file when we last saw or wrote it, -1: not known */
     int64_t last_time;        /* given to a commit by us: in-commit timestamps rise */
     struct kept kept[KEPT];
+    struct delta_checksum sum;
+    int64_t sum_next_try;     /* of a version without known sums: when .crc files are looked for again */
     uint64_t used;
 };
 
@@ -60,6 +63,7 @@ static uint64_t clock_of_all;
 
 static void committer_free(delta_committer *c) {
     for (size_t i = 0; i < KEPT; i++) free(c->kept[i].text);
+    delta_checksum_free(&c->sum);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
     arena_free(c->a);
@@ -147,6 +151,8 @@ static void forget(delta_committer *c) {
         c->kept[i].text = NULL;
     }
     c->latest = -2, c->latest_mtime = -1;
+    delta_checksum_free(&c->sum);
+    c->sum_next_try = 0;
 }
 
 static bool version_time(delta_committer *c, arena *a, int64_t version, int64_t *ret_mtime) {
@@ -368,6 +374,50 @@ static void run_group(delta_committer *c, struct waiter *group) {
     err_free(sync);
 }
 
+/* ---- checksums ---- */
+
+static bool apply_version(delta_committer *c, arena *a, int64_t version) {
+    str text;
+    struct delta_action *acts;
+    size_t n;
+    err *e = text_of(c, a, version, &text);
+    if (!e) e = delta_actions_read(a, text, STR("commit"), &acts, &n);
+    if (e) delta_checksum_free(&c->sum);
+    else delta_checksum_apply(a, &c->sum, acts, n);
+    err_free(e);
+    return c->sum.known;
+}
+
+/* From the newest .crc within reach. */
+static void find_sum(delta_committer *c, arena *a) {
+    str text;
+    for (int64_t v = c->latest; v >= 0 && v > c->latest - KEPT; v--) {
+        err *e = delta_fs_read(&c->fs, a, delta_checksum_name(a, v), &text);
+        bool found = !e && delta_checksum_read(a, text, v, &c->sum);
+        err_free(e);
+        if (found) return;
+    }
+    if (c->latest < KEPT) delta_checksum_start(&c->sum);
+    c->sum_next_try = c->latest + KEPT / 4;
+}
+
+/* The newest version's .crc: nobody waits for it, it is not synced, and what goes wrong leaves it out. */
+static void write_sum(delta_committer *c) {
+    if (c->fs.store || c->latest < 0) return;
+    arena *a = arena_new();
+    if (!c->sum.known && c->latest >= c->sum_next_try) find_sum(c, a);
+    while (c->sum.known && c->sum.version < c->latest && apply_version(c, a, c->sum.version + 1)) continue;
+    str text = c->sum.known && c->sum.version == c->latest ? delta_checksum_text(a, &c->sum) : STR("");
+    struct delta_staged s = {0};
+    if (text.n) {
+        err *e = delta_fs_stage(&c->fs, a, STR("_delta_log/crc"), text, &s);
+        if (!e) e = delta_fs_publish(&c->fs, &s, delta_checksum_name(a, c->latest));
+        if (e) delta_fs_discard(&c->fs, &s);
+        err_free(e);
+    }
+    arena_free(a);
+}
+
 err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *ask, struct delta_commit_answer *ret) {
     struct waiter me = {.a = a, .ask = ask, .ret = ret};
     err *e = prepare_early(c, &me);
@@ -391,6 +441,10 @@ err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *a
             next = w->next;
             w->done = true;
         }
+        pthread_cond_broadcast(&c->wake);
+        pthread_mutex_unlock(&c->lock);
+        write_sum(c);
+        pthread_mutex_lock(&c->lock);
         c->busy = false;
         pthread_cond_broadcast(&c->wake);
     }

@@ -20,6 +20,7 @@
 #include "base/enc.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "delta/checksum.h"
 #include "delta/feature.h"
 #include "delta/log.h"
 #include "delta/snapshot_int.h"
@@ -448,6 +449,7 @@ static err *replay_to(const struct delta_fs *fs, const struct delta_parquet *pq,
             e = take_commits(&r, fs, log, c ? c->version + 1 : 0, version);
             if (!e) e = replay_end(&r, version);
             if (!e) e = set_time(&r, fs, log, version);
+            if (!e) e = delta_checksum_check(fs, &to->s);
             replay_free(&r);
             if (!e) {
                 err_free(why);

@@ -211,3 +211,49 @@ def test_rows_apart_in_one_file_do_not_conflict_with_deletion_vectors(sql, schem
         x.join()
     assert not wrong
     assert sql(f"SELECT id, v FROM {t} WHERE p = 2 AND id < 5 ORDER BY id") == [[str(k), "5.0" if k < 4 else "0.0"] for k in range(5)]
+
+
+def replayed(path, version):
+    """Files and bytes of a version, protocol and metadata, by the commits alone."""
+    files, last = {}, {}
+    for v in range(version + 1):
+        for line in (path / f"_delta_log/{v:020d}.json").read_text().splitlines():
+            (kind, a), = json.loads(line).items()
+            if kind == "remove":
+                files.pop((a["path"], json.dumps(a.get("deletionVector", {}).get("pathOrInlineDv"))), None)
+            elif kind == "add":
+                files[a["path"], json.dumps(a.get("deletionVector", {}).get("pathOrInlineDv"))] = a["size"]
+            elif kind in ("protocol", "metaData"):
+                last[kind] = a
+    return len(files), sum(files.values()), last
+
+
+def test_checksums(platform, sql, schema):
+    t = f"{schema}.summed"
+    sql(f"CREATE TABLE {t} (id INT, p INT) PARTITIONED BY (p) TBLPROPERTIES ('delta.enableDeletionVectors'='true', 'delta.enableRowTracking'='true', "
+        "'delta.enableInCommitTimestamps'='true')")
+    for k in range(3):
+        sql(f"INSERT INTO {t} VALUES ({k}, 1), ({k}, 2)")
+    sql(f"DELETE FROM {t} WHERE id = 1 AND p = 1")
+    sql(f"UPDATE {t} SET id = 9 WHERE id = 2")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('some' = 'thing')")
+    sql(f"OPTIMIZE {t}")
+    sql(f"INSERT OVERWRITE {t} VALUES (7, 7)")
+    path = folder(platform, sql, t)
+    sums = sorted(path.glob("_delta_log/*.crc"))
+    assert len(sums) == 9
+    for f in sums:
+        got = json.loads(f.read_text())
+        files, size, last = replayed(path, int(f.stem))
+        assert (got["numFiles"], got["tableSizeBytes"]) == (files, size), f.name
+        assert got["protocol"] == last["protocol"] and got["metadata"] == last["metaData"]
+        assert [d["domain"] for d in got["domainMetadata"]] == (["delta.rowTracking"] if int(f.stem) else [])
+        assert got["inCommitTimestampOpt"] > 0 and got["setTransactions"] == []
+    # A version whose files are not those of its checksum is not read.
+    assert len(sql(f"SELECT * FROM {t} VERSION AS OF 3")) == 6
+    wrong = json.loads(sums[3].read_text())
+    sums[3].write_text(json.dumps({**wrong, "numFiles": wrong["numFiles"] + 1}))
+    got = sql.run(f"SELECT * FROM {t} VERSION AS OF 3")["status"]
+    assert got["state"] == "FAILED" and "[DELTA_TXN_LOG_FAILED_INTEGRITY]" in got["error"]["message"], got
+    sums[3].write_text("{\"numFiles\":")
+    assert len(sql(f"SELECT * FROM {t} VERSION AS OF 3")) == 6

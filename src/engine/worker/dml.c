@@ -554,11 +554,13 @@ err *dml_commit(struct dml_x *x) {
 err *dml_counts(struct dml_x *x, const char *const *names, const int64_t *values, size_t n, struct dml_result *ret) {
     struct sql_column *cols = arena_array_of(x->a, struct sql_column, n);
     str *cells = arena_array_of(x->a, str, n + 1);
+    buf text = {0};
     for (size_t i = 0; i < n; i++) {
+        buf_fmt(&text, "%sCAST(%lld AS BIGINT) AS c%zu", i ? ", " : "SELECT ", (long long)values[i], i);
         cols[i] = (struct sql_column){str_of(names[i]), sql_type_of(TY_BIGINT), true, STR_NONE};
         cells[i] = str_of(arena_printf(x->a, "%lld", (long long)values[i]));
     }
-    ret->rows = (struct sql_compiled){.cols = cols, .n = n};
+    ret->rows = (struct sql_compiled){.duckdb = dml_take(x, &text), .cols = cols, .n = n};
     ret->cells = cells;
     ret->modified_rows = n ? values[0] : -1;
     return NULL;

@@ -29,7 +29,7 @@ struct dml {
 
 struct dml_result {
     struct sql_compiled rows;     /* rows.duckdb, rows.cols: what the client sees … */
-    const str *cells;             /* … or, not NULL, its one row is here */
+    const str *cells;             /* … its one row, where it is known without a query; else NULL */
     bool again;                   /* it failed because others changed the same rows or files meanwhile: it may be carried out anew */
     bool clean;                   /* the connection may serve others: nothing was left in it */
     int64_t modified_rows;        /* -1: does not apply */
