@@ -103,7 +103,7 @@
  *               slot VIEWS (LIST of LATERAL_VIEW), slot WHERE, slot GROUP (GROUP), slot HAVING, slot QUALIFY,
  *               slot WINDOWS (LIST of NAMED_WINDOW), slot HINTS (LIST of CALL), slot PIVOT as from item; slot TRANSFORM
  *   NAMED_WINDOW text; slot OVER (WINDOW)
- *   GROUP       children: expressions, or GROUPING (text "rollup" "cube" "sets"; children LIST each); AST_F_ALL for GROUP BY
+ *   GROUP       children: expressions, or GROUPING (text "rollup" "cube" "sets"; children LIST each; slot ITEMS: keys before GROUPING SETS); AST_F_ALL for GROUP BY
  *               ALL; `GROUP BY a WITH ROLLUP|CUBE` becomes one GROUPING
  *   SETOP       text "union" "except" "intersect" (minus → except); AST_F_ALL; AST_F_BY_NAME; children left, right
  *   VALUES      children: ROW or expression, one per row; slot ALIAS, NAMES where it is a query's body and has them
@@ -119,7 +119,7 @@
  *               slot SAMPLE; slot OPTIONS (LIST of PROPERTY); AST_F_STREAM. `t@v1` and `t@2024…` come as VERSION/TIMESTAMP.
  *               AST_F_PATH: a direct path, format.`path`: NAME has the two parts
  *               AST_F_ROWIDS (never parsed; rewrites set it): also yields the hidden columns _bh_file, _bh_row
- *   FROM_QUERY  slot QUERY; slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL
+ *   FROM_QUERY  slot QUERY; slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL; op 'p' (never parsed): what a pipe operator reads
  *   FROM_CALL   slot CALL (table-valued function); slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL; WITH ORDINALITY: AST_F_JSON
  *   FROM_VALUES slot QUERY (VALUES); slot ALIAS, NAMES
  *   JOIN        text "inner" "left" "right" "full" "cross" "semi" "anti"; AST_F_NATURAL; AST_F_LATERAL; children left, right;

@@ -40,6 +40,12 @@ str tmpl_text(struct binder *b, str s) {
     return sql_keep(b->a, o);
 }
 
+str search_path(struct binder *b) {
+    ptrdiff_t mark = str_chr(b->env->catalog, SQL_MARK, 0);
+    str catalog = mark < 0 ? b->env->catalog : str_cut(b->env->catalog, (size_t)mark);
+    return sql_fmt(b->a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(catalog), STR_ARG(b->env->schema));
+}
+
 err *unsupported(struct binder *b, const struct ast *at, const char *what) {
     return sql_error("UNSUPPORTED_FEATURE.SQL", at, b->text, "what", what, NULL);
 }
@@ -163,6 +169,11 @@ struct bx *bx_col(struct binder *b, struct rel *rel, size_t col, str name) {
 bool bx_is_const(const struct bx *x) { return x->kind == BX_LIT; }
 bool bx_is_null(const struct bx *x) { return x->kind == BX_LIT && !x->text.p; }
 
+/* a + b is b + a. */
+static bool commutes(str t) {
+    return str_eqz(t, "({0} + {1})") || str_eqz(t, "({0} * {1})") || str_eqz(t, "({0} = {1})") || str_eqz(t, "({0} AND {1})") || str_eqz(t, "({0} OR {1})");
+}
+
 bool bx_eq(const struct bx *x, const struct bx *y) {
     if (x == y) return true;
     if (!x || !y || x->kind != y->kind || x->n != y->n || x->nondet || y->nondet) return false;
@@ -180,6 +191,7 @@ bool bx_eq(const struct bx *x, const struct bx *y) {
     if (!str_eq(x->text, y->text) || x->distinct != y->distinct || x->n_order || y->n_order) return false;
     if ((x->filter || y->filter) && !(x->filter && y->filter && bx_eq(x->filter, y->filter)))
         return false;
+    if (x->n == 2 && commutes(x->text) && bx_eq(x->child[0], y->child[1]) && bx_eq(x->child[1], y->child[0])) return true;
     for (size_t i = 0; i < x->n; i++)
         if (!bx_eq(x->child[i], y->child[i])) return false;
     return true;

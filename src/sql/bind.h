@@ -96,6 +96,7 @@ struct rcol {
     const struct sql_type *type;
     bool nullable, used;
     str comment;
+    const str *qual;              /* of a select's output: the three qualifiers of the column that it is; NULL: none (pipes see them) */
 };
 
 struct rel {
@@ -166,8 +167,9 @@ struct scope {
     struct bx **alias_x;
     str *alias;
     size_t n_alias;
-    bool alias_first;
     bool lateral_alias;           /* captions say so */
+    struct bq *above;             /* HAVING, ORDER BY of this block: what it yields and groups by */
+    bool having;
     struct bx *sub;               /* the subquery node whose scope this is: collects outers */
 };
 
@@ -218,7 +220,7 @@ struct bq {
     size_t n_aggs, cap_aggs;
     uint64_t *sets;               /* grouping sets: bit i: key i is in */
     size_t n_sets;
-    bool has_sets;
+    bool has_sets, group_all;
     struct bx *having, *qualify;
     struct bx **items;
     size_t n_items;               /* ≥ n: those from n on are hidden, for ORDER BY */
@@ -230,6 +232,7 @@ struct bq {
     struct bq *left, *right;
     struct bx ***rows;            /* BQ_VALUES */
     size_t n_rows;
+    bool above;                   /* HAVING or ORDER BY is being rewritten */
     bool gen;                     /* one item is a generator's list, emitted by unnest */
     bool barrier;                 /* hides rows from whoever asks: conditions that may fail stay outside (bind_guard.c) */
 };
@@ -309,10 +312,15 @@ str tmpl_text(struct binder *b, str s);
 str type_name(struct binder *b, const struct sql_type *t);      /* "BIGINT" in quotes, for messages */
 str ident_name(struct binder *b, const struct ast *name);       /* `a`.`b` */
 err *unsupported(struct binder *b, const struct ast *at, const char *what);
+str search_path(struct binder *b); /* where names without a schema are looked for, for messages */
 
 /* bind_expr.c */
 err *bind_expr(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx **ret) BH_CHECK;
+/* Why a name means nothing here, with the names that come near. */
+err *unresolved_column(struct cx *c, const struct ast *name) BH_CHECK;
+/* The same above an aggregation: only what the block yields is near. */
+err *unresolved_above(struct binder *b, const struct bq *q, const struct ast *name) BH_CHECK;
 err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_field(struct cx *c, struct bx *x, str name, const struct ast *at, struct bx **ret) BH_CHECK;
 err *bind_name(struct cx *c, const struct ast *name, const struct ast **ret) BH_CHECK;
@@ -415,6 +423,7 @@ struct items {
 };
 void items_add(struct binder *b, struct items *it, struct bx *x, str name, bool aliased);
 err *bind_star(struct cx *c, const struct ast *star, struct items *it) BH_CHECK;
+const struct ast *star_arguments(struct cx *c, const struct ast *n);
 err *bind_items(struct cx *c, const struct ast *list, struct items *it) BH_CHECK;
 
 /* emit_cast.c: template of a cast */

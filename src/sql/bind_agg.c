@@ -70,6 +70,8 @@ static err *grouping_sets(struct cx *c, const struct ast *g, struct bq *q, struc
     if (depth > 20) return unsupported(b, g, "grouping sets nested this deep");
     if (str_eqz(g->text, "sets")) {
         struct sets all = {.bits = arena_array_of(b->a, uint64_t, 4096)};
+        uint64_t named; /* keys of no set are NULL everywhere */
+        if (ast_get(g, SLOT_ITEMS)) TRY(keys_bits(c, ast_get(g, SLOT_ITEMS), q, items, n_items, &named));
         for (uint32_t i = 0; i < g->n; i++) {
             struct sets one = {.n = 0};
             const struct ast *s = g->child[i];
@@ -139,7 +141,8 @@ err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx *
     (void)aliased;
     q->aggregated = true;
     size_t k;
-    if (ast_has(group, AST_F_ALL)) TRY(group_all(c, group, q, items, n_items));
+    q->group_all = ast_has(group, AST_F_ALL);
+    if (q->group_all) TRY(group_all(c, group, q, items, n_items));
     uint64_t plain = 0;
     for (uint32_t i = 0; i < group->n && !ast_has(group, AST_F_ALL); i++) {
         const struct ast *g = group->child[i];
@@ -190,6 +193,7 @@ static err *grouping_of(struct binder *b, struct bq *q, struct bx *x) {
         for (size_t i = 0; i < q->n_keys; i++) x->child[i] = q->keys[i];
         x->n = q->n_keys;
         x->cap = STR("grouping_id()");
+        if (!x->n) x->text = STR("any_value(CAST(0 AS {type}))");
         return NULL;
     }
     for (size_t i = 0; i < x->n; i++) {
@@ -225,7 +229,10 @@ static err *take_agg(struct binder *b, struct bq *q, struct bx **x) {
     return NULL;
 }
 
-static err *no_key(struct binder *b, struct bx *x) {
+static err *no_key(struct binder *b, const struct bq *q, struct bx *x) {
+    if (q->group_all && !q->above) return sql_error("UNRESOLVED_ALL_IN_GROUP_BY", x->ast, b->text, NULL);
+    if (!q->n_keys && !q->above) return sql_error("MISSING_GROUP_BY", x->ast, b->text, NULL);
+    if (q->above && x->ast && x->ast->kind == AST_NAME) return unresolved_above(b, q, x->ast);
     return sql_error("MISSING_AGGREGATION", x->ast, b->text, "expression", arena_printf(b->a, "\"%.*s\"", STR_ARG(x->cap)), "expressionAnyValue",
                      arena_printf(b->a, "\"any_value(%.*s)\"", STR_ARG(x->cap)), NULL);
 }
@@ -237,7 +244,7 @@ static err *rewrite_outers(struct binder *b, struct bq *q, struct bx *sub) {
         if (o->kind != BX_COL || o->rel->level != q->level || o->rel == q->aggrel) continue;
         size_t k = 0;
         while (k < q->n_keys && !bx_eq(q->keys[k], o)) k++;
-        if (k == q->n_keys) return no_key(b, o);
+        if (k == q->n_keys) return no_key(b, q, o);
         *o = *agg_col(b, q, k, o);
         q->staged = !q->has_sets;
     }
@@ -256,11 +263,17 @@ err *agg_rewrite(struct binder *b, struct bq *q, struct bx **px) {
     if (x->kind == BX_LIT || (x->kind == BX_COL && x->rel == q->aggrel)) return NULL;
     for (size_t i = 0; i < q->n_keys; i++)
         if (bx_eq(q->keys[i], x)) {
-            *px = agg_col(b, q, i, x);
+            bool in_a_set = !q->has_sets;
+            for (size_t k = 0; k < q->n_sets && !in_a_set; k++) in_a_set = q->sets[k] >> i & 1;
+            str cap = caption_of(b, x);
+            *px = in_a_set ? agg_col(b, q, i, x) : bx_null(b, x->type);
+            if (!in_a_set) (*px)->cap = cap;
             return NULL;
         }
     if (x->kind == BX_AGG) return take_agg(b, q, px);
-    if (x->kind == BX_COL) return x->rel->level == q->level ? no_key(b, x) : NULL;
+    /* DuckDB groups no lambda that captures a key. */
+    if (x->n && str_find(x->text, STR("lambda ")) >= 0) q->staged = !q->has_sets;
+    if (x->kind == BX_COL) return x->rel->level == q->level ? no_key(b, q, x) : NULL;
     for (size_t i = 0; i < x->n; i++) TRY(agg_rewrite(b, q, &x->child[i]));
     if (x->filter) TRY(agg_rewrite(b, q, &x->filter));
     for (size_t i = 0; i < x->n_order; i++) TRY(agg_rewrite(b, q, &x->order[i].x));

@@ -278,6 +278,7 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
         x->type = sql_array(b->a, t->n == 1 ? t->fields[0].type : t, true);
     }
     if (fn->kind == FN_TABLE) x->gen = t;
+    bx_flags(x);
     *ret = x;
     return NULL;
 }
@@ -355,7 +356,7 @@ err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx 
         if (n == 0) TRY(bind_special(c, str_of(name), call, &done, ret));
         if (done) return NULL;
         return sql_error("UNRESOLVED_ROUTINE", at, c->b->text, "routineName", arena_printf(c->b->a, "`%s`", name), "searchPath",
-                         "[`system`.`builtin`, `system`.`session`]", NULL);
+                         search_path(c->b).p, NULL);
     }
     struct bx **copy = arena_array_of(c->b->a, struct bx *, n + 1);
     for (size_t i = 0; i < n; i++) copy[i] = args[i];
@@ -490,7 +491,7 @@ static bool ordered_set(str name) {
 
 static err *unknown_routine(struct binder *b, const struct ast *name) {
     return sql_error("UNRESOLVED_ROUTINE", name, b->text, "routineName", ident_name(b, name).p, "searchPath",
-                     "[`system`.`builtin`, `system`.`session`]", NULL);
+                     search_path(b).p, NULL);
 }
 
 static err *call_rows(struct cx *c, const struct ast *n, str low, const struct sql_func *rows, size_t n_rows, struct bx **ret) {
@@ -536,6 +537,8 @@ err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
         if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
     bool builtin = name->n == 1 || (name->n <= 3 && str_ieq(name->child[name->n - 2]->text, STR("builtin")));
     if (builtin) {
+        const struct ast *plain = star_arguments(c, n);
+        if (plain != n && strcmp(low, "count") != 0 && strcmp(low, "struct") != 0) return bind_call(c, plain, ret);
         TRY(bind_special(c, str_of(low), n, &done, ret));
         if (done) return finish(c, n, str_of(low), false, ret);
         const struct sql_func *rows = sql_func_find(str_of(low), &n_rows);

@@ -19,18 +19,22 @@ static bool col_matches(const struct scol *c, struct ast *const *p, size_t k) {
     return true;
 }
 
+static int by_text(const void *x, const void *y) { return str_cmp(*(const str *)x, *(const str *)y); }
+
 static err *ambiguous(struct binder *b, const struct ast *name, const struct scope *s, size_t k) {
     buf *o = sql_buf(b->a);
-    buf_c(o, '[');
-    bool first = true;
+    str *list = arena_array_of(b->a, str, s->n + 1);
+    size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
         if (!col_matches(&s->cols[i], name->child, k)) continue;
-        if (!first) buf_z(o, ", ");
-        first = false;
+        buf *one = sql_buf(b->a);
         for (size_t q = 3; q-- > 0;)
-            if (s->cols[i].qual[q].n) buf_fmt(o, "`%.*s`.", STR_ARG(s->cols[i].qual[q]));
-        buf_fmt(o, "`%.*s`", STR_ARG(s->cols[i].name));
+            if (s->cols[i].qual[q].n) buf_fmt(one, "`%.*s`.", STR_ARG(s->cols[i].qual[q]));
+        buf_fmt(one, "`%.*s`", STR_ARG(s->cols[i].name));
+        list[n++] = buf_view(one);
     }
+    qsort(list, n, sizeof *list, by_text);
+    for (size_t i = 0; i < n; i++) buf_fmt(o, "%s%.*s", i ? ", " : "[", STR_ARG(list[i]));
     buf_z(o, "]");
     buf_c(o, 0);
     return sql_error("AMBIGUOUS_REFERENCE", name, b->text, "name", ident_name(b, name).p, "referenceNames",
@@ -102,6 +106,7 @@ static err *find_alias(struct cx *c, struct scope *s, const struct ast *name, st
     *ret = NULL;
     for (size_t i = 0; i < s->n_alias; i++) {
         if (!str_ieq(s->alias[i], part_name(name, 0))) continue;
+        if (*ret && !s->lateral_alias) break; /* GROUP BY takes the first */
         if (*ret && !bx_eq(*ret, s->alias_x[i]))
             return sql_error("AMBIGUOUS_LATERAL_COLUMN_ALIAS", name, c->b->text, "name",
                              ident_name(c->b, name).p, "n", "2", NULL);
@@ -115,37 +120,92 @@ static err *find_alias(struct cx *c, struct scope *s, const struct ast *name, st
     return NULL;
 }
 
+static bool is_key(const struct bq *q, const struct bx *x) {
+    for (size_t i = 0; i < q->n_keys; i++)
+        if (bx_eq(q->keys[i], x)) return true;
+    return false;
+}
+
+/* How many items of the list above are called this; of several that are the same the first counts. */
+static size_t named_items(const struct scope *s, str name, struct bx **ret) {
+    size_t n = 0;
+    *ret = NULL;
+    for (size_t i = 0; i < s->n_alias; i++) {
+        if (!str_ieq(s->alias[i], name)) continue;
+        if (*ret && bx_eq(*ret, s->alias_x[i])) continue;
+        if (!*ret) *ret = s->alias_x[i];
+        n++;
+    }
+    return n;
+}
+
+static err *ambiguous_items(struct cx *c, const struct scope *s, const struct ast *name) {
+    struct binder *b = c->b;
+    const struct bq *q = s->above;
+    if (s->having || !q->aggregated) {
+        buf *o = sql_buf(b->a);
+        for (size_t i = 0, k = 0; i < s->n_alias; i++)
+            if (str_ieq(s->alias[i], part_name(name, 0))) buf_fmt(o, "%s`%.*s`", k++ ? ", " : "[", STR_ARG(s->alias[i]));
+        buf_z(o, "]");
+        buf_c(o, 0);
+        return sql_error("AMBIGUOUS_REFERENCE", name, b->text, "name", ident_name(b, name).p, "referenceNames", o->p, NULL);
+    }
+    return unresolved_above(b, q, name);
+}
+
+/* A name in HAVING or ORDER BY. HAVING takes what is grouped by before the list's names; ORDER BY takes the list's names
+ * first, and a column of FROM where those do not have what is asked of them. */
+static err *in_scope_above(struct cx *c, struct scope *s, const struct ast *name, struct bx **ret, size_t *used) {
+    const struct scol *sc;
+    struct bx *col = NULL, *item;
+    size_t col_used = 0;
+    err *e = find_col(c->b, s, name, &sc, &col_used);
+    if (!e && sc) col = col_node(c->b, sc, part_name(name, col_used - 1), name);
+    size_t n = named_items(s, part_name(name, 0), &item);
+    *used = col_used;
+    *ret = col;
+    bool key = col && (s->above->aggregated ? is_key(s->above, col) : !s->having);
+    if ((s->having && key) || n == 0) return e;
+    err_free(e);
+    if (n > 1) return key ? NULL : ambiguous_items(c, s, name);
+    if (col && name->n > 1 && col_used < name->n) {
+        struct bx *x = item;
+        err *bad = NULL;
+        for (size_t i = 1; i < name->n && !bad; i++) bad = bind_field(c, x, part_name(name, i), name, &x);
+        if (bad) {
+            err_free(bad);
+            return NULL;
+        }
+    } else if (col && name->n > 1) {
+        return NULL; /* t.a is the column a of t, whatever the list calls t */
+    }
+    *ret = item;
+    *used = 1;
+    return NULL;
+}
+
 static err *in_scope(struct cx *c, struct scope *s, const struct ast *name, struct bx **ret, size_t *used) {
     const struct scol *sc;
     *ret = NULL;
-    if (s->alias_first && !c->in_agg) {
-        TRY(find_alias(c, s, name, ret));
-        if (*ret) {
-            *used = 1;
-            return NULL;
-        }
-    }
+    if (s->above && !c->in_agg) return in_scope_above(c, s, name, ret, used);
     TRY(find_col(c->b, s, name, &sc, used));
     if (sc) {
         *ret = col_node(c->b, sc, part_name(name, *used - 1), name);
         return NULL;
     }
-    if (!s->alias_first || c->in_agg) {
-        TRY(find_alias(c, s, name, ret));
-        *used = 1;
-    }
+    TRY(find_alias(c, s, name, ret));
+    *used = 1;
     return NULL;
 }
 
-static int distance(str x, str y) {
-    int row[65];
-    size_t n = y.n > 64 ? 64 : y.n, m = x.n > 64 ? 64 : x.n;
-    for (size_t j = 0; j <= n; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= m; i++) {
-        int diag = row[0];
-        row[0] = (int)i;
+static size_t distance(str x, str y) {
+    size_t row[257], n = y.n > 256 ? 256 : y.n;
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; i <= x.n; i++) {
+        size_t diag = row[0];
+        row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            int up = row[j], best = diag + ((x.p[i - 1] | 32) != (y.p[j - 1] | 32));
+            size_t up = row[j], best = diag + (x.p[i - 1] != y.p[j - 1]);
             if (up + 1 < best) best = up + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             diag = up;
@@ -156,43 +216,70 @@ static int distance(str x, str y) {
 }
 
 struct near {
-    int d;
-    size_t i;
+    size_t d;
+    str text;
 };
 static int nearer(const void *x, const void *y) {
     const struct near *a = x, *b = y;
     if (a->d != b->d) return a->d < b->d ? -1 : 1;
-    return a->i < b->i ? -1 : a->i > b->i;
+    return str_cmp(a->text, b->text);
 }
 
-static err *unresolved(struct cx *c, const struct ast *name) {
+static bool same_qualifiers(const struct scope *s, size_t from) {
+    const struct scol *first = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct scol *c = &s->cols[i];
+        if (c->metadata || c->hidden) continue;
+        if (!first) first = c;
+        for (size_t q = from; q < 3; q++)
+            if (!str_ieq(c->qual[q], first->qual[q])) return false;
+    }
+    return true;
+}
+
+/* The names in sight, nearest first, with as many qualifiers as tell them apart. */
+static str proposal(struct binder *b, const struct scope *s, const struct ast *name) {
+    size_t quals = name->n == 1 && same_qualifiers(s, 0) ? 0 : name->n <= 2 && same_qualifiers(s, 1) ? 1 : 3, n = 0;
+    struct near *order = arena_array_of(b->a, struct near, s->n + 1);
+    buf *o = sql_buf(b->a), *said = sql_buf(b->a);
+    for (uint32_t i = 0; i < name->n; i++) buf_fmt(said, "%s%.*s", i ? "." : "", STR_ARG(name->child[i]->text));
+    for (size_t i = 0; i < s->n && i < 500; i++) {
+        const struct scol *sc = &s->cols[i];
+        if (sc->metadata || sc->hidden) continue;
+        buf *one = sql_buf(b->a);
+        for (size_t q = quals; q-- > 0;)
+            if (sc->qual[q].n) buf_fmt(one, "`%.*s`.", STR_ARG(sc->qual[q]));
+        buf_fmt(one, "`%.*s`", STR_ARG(sc->name));
+        order[n].text = buf_view(one);
+        order[n].d = distance(buf_view(one), buf_view(said));
+        n++;
+    }
+    if (n) qsort(order, n, sizeof *order, nearer);
+    for (size_t i = 0; i < n && i < 5; i++) buf_fmt(o, "%s%.*s", i ? ", " : "", STR_ARG(order[i].text));
+    buf_c(o, 0);
+    return n ? str_of(o->p) : STR("");
+}
+
+err *unresolved_above(struct binder *b, const struct bq *q, const struct ast *name) {
+    struct scope s = {.level = 0};
+    for (size_t i = 0; i < q->n; i++) {
+        struct scol c = {.name = q->cols[i].name};
+        if (q->cols[i].qual) memcpy(c.qual, q->cols[i].qual, sizeof(c.qual));
+        scope_add(b, &s, c);
+    }
+    return sql_error("UNRESOLVED_COLUMN.WITH_SUGGESTION", name, b->text, "objectName", ident_name(b, name).p, "proposal", proposal(b, &s, name).p, NULL);
+}
+
+err *unresolved_column(struct cx *c, const struct ast *name) {
     struct binder *b = c->b;
     struct scope *s = c->s;
     while (s && s->n == 0 && s->outer) s = s->outer;
-    buf *o = sql_buf(b->a);
-    size_t n = 0;
-    if (s && s->n) {
-        struct near *order = arena_array_of(b->a, struct near, s->n);
-        for (size_t i = 0; i < s->n; i++)
-            if (!s->cols[i].metadata) {
-                order[n].i = i;
-                order[n++].d = distance(part_name(name, name->n - 1), s->cols[i].name);
-            }
-        qsort(order, n, sizeof *order, nearer);
-        for (size_t i = 0; i < n && i < 5; i++) {
-            const struct scol *sc = &s->cols[order[i].i];
-            if (i) buf_z(o, ", ");
-            for (size_t q = 3; q-- > 0;)
-                if (sc->qual[q].n && name->n > 1) buf_fmt(o, "`%.*s`.", STR_ARG(sc->qual[q]));
-            buf_fmt(o, "`%.*s`", STR_ARG(sc->name));
-        }
-    }
-    buf_c(o, 0);
-    if (n == 0)
+    str near = s && s->n ? proposal(b, s, name) : STR("");
+    if (!near.n)
         return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, b->text, "objectName",
                          ident_name(b, name).p, NULL);
     return sql_error("UNRESOLVED_COLUMN.WITH_SUGGESTION", name, b->text, "objectName", ident_name(b, name).p,
-                     "proposal", o->p, NULL);
+                     "proposal", near.p, NULL);
 }
 
 static err *take_fields(struct cx *c, const struct ast *name, size_t used, struct bx **x) {
@@ -223,6 +310,21 @@ static err *bare_function(struct cx *c, const struct ast *name, struct bx **ret)
     return NULL;
 }
 
+/* A column of an enclosing query: outer(catalog.schema.table.column). */
+static str outer_caption(struct binder *b, const struct scope *s, const struct bx *x) {
+    buf *o = sql_buf(b->a);
+    buf_z(o, "outer(");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct scol *c = &s->cols[i];
+        if (c->rel != x->rel || c->col != x->col || c->x) continue;
+        for (size_t q = 3; q-- > 0;)
+            if (c->qual[q].n) buf_fmt(o, "%.*s.", STR_ARG(c->qual[q]));
+        break;
+    }
+    buf_fmt(o, "%.*s)", STR_ARG(x->cap));
+    return sql_keep(b->a, o);
+}
+
 err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) {
     const struct ast *name;
     struct bx *x = NULL;
@@ -237,12 +339,13 @@ err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) {
         if (!x) continue;
         for (struct scope *up = c->s; up != s; up = up->outer)
             if (up->sub && x->kind == BX_COL) outer_add(c->b, up->sub, x);
+        if (s->level != c->s->level && x->kind == BX_COL) x->cap = outer_caption(c->b, s, x);
         *ret = x;
         return take_fields(c, name, used, ret);
     }
     TRY(variable(c, name, &x));
     if (!x) TRY(bare_function(c, name, &x));
-    if (!x) return unresolved(c, name);
+    if (!x) return unresolved_column(c, name);
     *ret = x;
     return NULL;
 }

@@ -234,7 +234,7 @@ static err *bind_view(struct binder *b, const struct sql_relation *v, const stru
 }
 
 static err *not_found(struct binder *b, const struct ast *name) {
-    return sql_error("TABLE_OR_VIEW_NOT_FOUND", name, b->text, "relationName", ident_name(b, name).p, NULL);
+    return sql_error("TABLE_OR_VIEW_NOT_FOUND", name, b->text, "relationName", ident_name(b, name).p, "searchPath", search_path(b).p, NULL);
 }
 
 static err *bind_cte_ref(struct binder *b, const struct ast *n, struct cte *c, struct scope *s, str alias, struct bfrom **ret) {
@@ -309,6 +309,14 @@ static err *bind_sub(struct binder *b, const struct ast *n, struct scope *s, str
     r->lateral = lat;
     TRY(rename_cols(b, n, r));
     TRY(sample_of(b, n, r));
+    if (n->op == 'p' && !alias) {
+        for (size_t i = 0; i < r->n; i++) {
+            struct scol c = {.name = r->cols[i].name, .rel = r, .col = i};
+            if (r->cols[i].qual) memcpy(c.qual, r->cols[i].qual, sizeof(c.qual));
+            scope_add(b, s, c);
+        }
+        return NULL;
+    }
     scope_add_rel(b, s, r, alias ? alias->text : STR_NONE, STR_NONE, STR_NONE);
     return NULL;
 }

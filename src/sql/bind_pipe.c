@@ -23,6 +23,7 @@ static struct ast *query_of(struct binder *b, struct ast *body) {
 static struct ast *from_query(struct binder *b, struct ast *q, struct ast *alias) {
     struct ast *f = node(b, AST_FROM_QUERY, q);
     ast_set(b->a, f, SLOT_QUERY, query_of(b, q));
+    f->op = 'p';
     if (alias) ast_set(b->a, f, SLOT_ALIAS, alias);
     return f;
 }
@@ -32,8 +33,16 @@ static struct ast *select_from(struct binder *b, const struct ast *op, struct as
     struct ast *s = node(b, AST_SELECT, op);
     if (!items) items = list_of(b, op, node(b, AST_STAR, op));
     ast_set(b->a, s, SLOT_ITEMS, items);
-    ast_set(b->a, s, SLOT_FROM, list_of(b, op, from));
+    ast_set(b->a, s, SLOT_FROM, from->kind == AST_LIST ? from : list_of(b, op, from));
     return s;
+}
+
+/* The FROM list of SELECT * FROM …, when that is all: the first operator reads it directly, hidden columns and all. */
+static struct ast *bare_from(const struct ast *q) {
+    while (q->kind == AST_QUERY && q->n_slots == 1) q = ast_get(q, SLOT_BODY);
+    const struct ast *items = q->kind == AST_SELECT ? ast_get(q, SLOT_ITEMS) : NULL;
+    if (!items || items->n != 1 || items->child[0]->kind != AST_STAR || items->child[0]->n_slots || q->n_slots != 2 || q->flags) return NULL;
+    return ast_get(q, SLOT_FROM);
 }
 
 static struct ast *children(struct binder *b, const struct ast *op) {
@@ -88,31 +97,56 @@ static err *set_operator(struct binder *b, const struct ast *op, struct ast *so_
     return NULL;
 }
 
+/* |> SET a = …, b = …: one after the other, each sees those before it. */
+static struct ast *assign(struct binder *b, const struct ast *op, struct ast *from) {
+    const struct ast *sets = children(b, op);
+    struct ast *s = NULL;
+    for (uint32_t i = 0; i < sets->n; i++) {
+        struct ast *a = sets->child[i];
+        if (a->kind == AST_ASSIGN) {
+            struct ast *al = node(b, AST_ALIAS, a);
+            const struct ast *name = a->child[0]->kind == AST_COLUMN ? a->child[0]->child[0] : a->child[0];
+            al->text = name->kind == AST_NAME ? name->child[name->n - 1]->text : name->text;
+            ast_add(b->a, al, a->child[1]);
+            a = al;
+        }
+        s = select_from(b, op, from, list_of(b, op, star_but(b, op, NULL, list_of(b, op, a))));
+        if (i + 1 < sets->n) from = from_query(b, s, NULL);
+    }
+    return s;
+}
+
+/* PIVOT and UNPIVOT were parsed over an empty FROM. */
+static struct ast *turned(struct binder *b, const struct ast *op, struct ast *from) {
+    const struct ast *src = ast_get(op, SLOT_FROM);
+    struct ast *p = node(b, (enum ast_kind)src->kind, op);
+    p->flags = src->flags;
+    p->slot = src->slot;
+    p->n_slots = src->n_slots;
+    ast_add(b->a, p, from);
+    return p;
+}
+
 static err *apply(struct binder *b, const struct ast *op, struct ast *so_far, struct ast *alias, struct ast **ret) {
-    struct ast *from = from_query(b, so_far, alias), *s, *q, *x;
+    struct ast *list = alias ? NULL : bare_from(so_far), *from = list ? list : from_query(b, so_far, alias), *s, *q, *x;
     str t = op->text;
+    if (list && (str_eqz(t, "join") || str_eqz(t, "pivot") || str_eqz(t, "unpivot") || str_eqz(t, "tablesample"))) {
+        if (list->n == 1 && !str_eqz(t, "tablesample"))
+            from = list->child[0];
+        else
+            from = from_query(b, so_far, alias);
+    }
     if (str_eqz(t, "select")) {
         s = select_from(b, op, from, children(b, op));
         if (ast_has(op, AST_F_DISTINCT)) s->flags |= AST_F_DISTINCT;
+        if ((x = ast_get(op, SLOT_GROUP))) ast_set(b->a, s, SLOT_GROUP, x);
         if ((x = ast_get(op, SLOT_WINDOWS))) ast_set(b->a, s, SLOT_WINDOWS, x);
     } else if (str_eqz(t, "extend")) {
         struct ast *items = list_of(b, op, node(b, AST_STAR, op)), *more = children(b, op);
         for (uint32_t i = 0; i < more->n; i++) ast_add(b->a, items, more->child[i]);
         s = select_from(b, op, from, items);
     } else if (str_eqz(t, "set")) {
-        struct ast *rep = node(b, AST_LIST, op), *sets = children(b, op);
-        for (uint32_t i = 0; i < sets->n; i++) {
-            struct ast *a = sets->child[i];
-            if (a->kind == AST_ASSIGN) {
-                struct ast *al = node(b, AST_ALIAS, a);
-                const struct ast *name = a->child[0]->kind == AST_COLUMN ? a->child[0]->child[0] : a->child[0];
-                al->text = name->kind == AST_NAME ? name->child[name->n - 1]->text : name->text;
-                ast_add(b->a, al, a->child[1]);
-                a = al;
-            }
-            ast_add(b->a, rep, a);
-        }
-        s = select_from(b, op, from, list_of(b, op, star_but(b, op, NULL, rep)));
+        s = assign(b, op, from);
     } else if (str_eqz(t, "drop")) {
         s = select_from(b, op, from, list_of(b, op, star_but(b, op, names_of(b, children(b, op)), NULL)));
     } else if (str_eqz(t, "where")) {
@@ -136,19 +170,15 @@ static err *apply(struct binder *b, const struct ast *op, struct ast *so_far, st
         *ret = q;
         return NULL;
     } else if (str_eqz(t, "pivot") || str_eqz(t, "unpivot") || str_eqz(t, "tablesample")) {
-        x = op->n ? op->child[0] : NULL;
         if (str_eqz(t, "tablesample")) {
             ast_set(b->a, from, SLOT_SAMPLE, ast_get(op, SLOT_SAMPLE));
             s = select_from(b, op, from, NULL);
         } else {
-            struct ast *p = node(b, str_eqz(t, "pivot") ? AST_PIVOT : AST_UNPIVOT, op);
-            const struct ast *src = x && (x->kind == AST_PIVOT || x->kind == AST_UNPIVOT) ? x : op;
-            p->flags = src->flags;
-            p->slot = src->slot;
-            p->n_slots = src->n_slots;
-            ast_add(b->a, p, from);
-            s = select_from(b, op, p, NULL);
+            s = select_from(b, op, turned(b, op, from), NULL);
         }
+    } else if (str_eqz(t, "lateral")) {
+        s = select_from(b, op, from, NULL);
+        ast_set(b->a, s, SLOT_VIEWS, ast_get(op, SLOT_VIEWS));
     } else {
         return set_operator(b, op, so_far, ret);
     }
@@ -158,6 +188,11 @@ static err *apply(struct binder *b, const struct ast *op, struct ast *so_far, st
 
 err *bind_pipe(struct binder *b, const struct ast *n, struct scope *outer, struct bq **ret) {
     struct ast *q = n->child[0], *alias = NULL;
+    if (q->kind == AST_TABLE) {
+        struct ast *t = node(b, AST_FROM_TABLE, q);
+        ast_set(b->a, t, SLOT_NAME, ast_get(q, SLOT_NAME));
+        q = select_from(b, q, t, NULL);
+    }
     if (q->kind != AST_QUERY && q->kind != AST_SELECT && q->kind != AST_SETOP && q->kind != AST_VALUES && q->kind != AST_TABLE && q->kind != AST_PIPE) {
         struct ast *s = node(b, AST_SELECT, q);
         ast_set(b->a, s, SLOT_ITEMS, list_of(b, q, node(b, AST_STAR, q)));
@@ -172,7 +207,7 @@ err *bind_pipe(struct binder *b, const struct ast *n, struct scope *outer, struc
             continue;
         }
         TRY(apply(b, op, q, alias, &q));
-        if (!str_eqz(op->text, "where") && !str_eqz(op->text, "order") && !str_eqz(op->text, "limit") && !str_eqz(op->text, "extend")) alias = NULL;
+        alias = NULL;
     }
     return bind_query(b, query_of(b, q), outer, ret);
 }

@@ -209,7 +209,7 @@ err *bind_case(struct cx *c, const struct ast *n, struct bx **ret) {
 err *bind_predicate(struct cx *c, const struct ast *n, struct bx **ret) {
     switch (n->kind) {
     case AST_BETWEEN: return between(c, n, ret);
-    case AST_IN: return in_list(c, n, ret);
+    case AST_IN: return in_list(c, star_arguments(c, n), ret);
     case AST_LIKE: return like(c, n, ret);
     default: return is(c, n, ret);
     }

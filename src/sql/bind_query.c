@@ -324,7 +324,17 @@ static err *bind_body(struct binder *b, const struct ast *q, struct scope *outer
         TRY(bind_setop(b, body, l, r, ret));
         break;
     }
-    case AST_VALUES: TRY(bind_values(b, body, outer, ret)); break;
+    case AST_VALUES: {
+        const struct ast *names = ast_get(body, SLOT_NAMES), *alias = ast_get(body, SLOT_ALIAS);
+        TRY(bind_values(b, body, outer, ret));
+        str *qual = alias ? arena_array_of(b->a, str, 3) : NULL;
+        if (qual) qual[0] = alias->text;
+        for (size_t i = 0; i < (*ret)->n; i++) {
+            if (names && i < names->n) (*ret)->cols[i].name = names->child[i]->text;
+            (*ret)->cols[i].qual = qual;
+        }
+        break;
+    }
     case AST_PIPE: TRY(bind_pipe(b, body, outer, ret)); break;
     case AST_TABLE: {
         struct ast *f = ast_new(b->a, AST_FROM_TABLE, body->pos, body->end);

@@ -136,6 +136,26 @@ struct block {
     struct items it;
 };
 
+static void list_special(struct binder *b, const struct bx *x, buf *o, int depth) {
+    if (depth > 200) return;
+    if (x->kind == BX_AGG || x->kind == BX_WIN || x->kind == BX_GEN) {
+        if (o->n) buf_z(o, ", ");
+        caption(b, x, o);
+        return;
+    }
+    for (size_t i = 0; i < x->n; i++) list_special(b, x->child[i], o, depth + 1);
+}
+
+/* WHERE, and HAVING without groups, look at single rows. */
+static err *plain_condition(struct binder *b, const struct ast *at, const struct bx *x) {
+    if (!x->has_agg && !x->has_win && !x->has_gen) return NULL;
+    buf *o = sql_buf(b->a);
+    list_special(b, x, o, 0);
+    buf_c(o, 0);
+    return sql_error("INVALID_WHERE_CONDITION", at, b->text, "condition", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))),
+                     "expressionList", o->p, NULL);
+}
+
 static err *from_where(struct block *k) {
     struct binder *b = k->b;
     const struct ast *from = ast_get(k->n, SLOT_FROM), *views = ast_get(k->n, SLOT_VIEWS), *where = ast_get(k->n, SLOT_WHERE);
@@ -143,9 +163,10 @@ static err *from_where(struct block *k) {
     if (views) TRY(bind_lateral_views(b, views, &k->s, &k->q->from));
     if (!where) return NULL;
     struct cx c = k->c;
-    c.no_agg = c.no_win = true;
+    c.no_win = true;
     c.clause = "WHERE";
     TRY(bind_boolean(&c, where, "WHERE", &k->q->where));
+    TRY(plain_condition(b, where, k->q->where));
     prune(b, k->q->where, NULL, 0);
     return NULL;
 }
@@ -165,16 +186,18 @@ static err *offer_window(struct block *k) {
     return NULL;
 }
 
-/* The aliases as GROUP BY, HAVING and ORDER BY see them. `every`: also names that are no aliases. */
-static void offer_aliases(struct block *k, bool every, bool first) {
+/* The list's names as GROUP BY, QUALIFY (aliases alone) and as HAVING, ORDER BY (`above`: all of them) see them. */
+static void offer_aliases(struct block *k, bool above, bool having) {
     struct scope *s = &k->s;
     s->alias_x = arena_array_of(k->b->a, struct bx *, k->it.n + 1);
     s->alias = arena_array_of(k->b->a, str, k->it.n + 1);
     s->n_alias = 0;
     s->lateral_alias = false;
-    s->alias_first = first;
+    s->above = above ? k->q : NULL;
+    s->having = having;
+    str by_alias;
+    if (!above && k->b->env->setting && k->b->env->setting(k->b->env, STR("spark.sql.groupByAliases"), &by_alias) && str_ieq(by_alias, STR("false"))) return;
     for (size_t i = 0; i < k->it.n; i++) {
-        if (!every && !k->it.aliased[i]) continue;
         s->alias_x[s->n_alias] = k->it.x[i];
         s->alias[s->n_alias++] = k->it.name[i];
     }
@@ -191,13 +214,21 @@ static err *select_list(struct block *k) {
     return NULL;
 }
 
+/* What a column of FROM may be called by, as a pipe operator after this block may call it too. */
+static const str *qualifiers(const struct scope *s, const struct bx *x) {
+    for (size_t i = 0; x->kind == BX_COL && i < s->n; i++)
+        if (s->cols[i].rel == x->rel && s->cols[i].col == x->col && s->cols[i].qual[0].n) return s->cols[i].qual;
+    return NULL;
+}
+
 static void set_items(struct block *k) {
     struct bq *q = k->q;
     q->items = k->it.x;
     q->n_items = k->it.n;
     bq_set_output(k->b, q, k->it.n);
     for (size_t i = 0; i < k->it.n; i++)
-        q->cols[i] = (struct rcol){.name = k->it.name[i], .type = k->it.x[i]->type, .nullable = k->it.x[i]->nullable, .comment = k->it.comment[i]};
+        q->cols[i] = (struct rcol){.name = k->it.name[i], .type = k->it.x[i]->type, .nullable = k->it.x[i]->nullable, .comment = k->it.comment[i],
+                                   .qual = k->it.aliased[i] ? NULL : qualifiers(&k->s, k->it.x[i])};
 }
 
 static err *group_having(struct block *k) {
@@ -209,11 +240,16 @@ static err *group_having(struct block *k) {
     }
     if (having) {
         struct cx c = k->c;
-        offer_aliases(k, false, true);
+        for (size_t i = 0; i < k->it.n; i++) q->aggregated |= k->it.x[i]->has_agg;
+        offer_aliases(k, true, true);
         c.no_win = true;
         c.clause = "HAVING";
         TRY(bind_boolean(&c, having, "HAVING", &q->having));
-        q->aggregated = true;
+        if (!q->aggregated) { /* a condition on rows */
+            TRY(plain_condition(k->b, having, q->having));
+            q->where = q->where ? bx_tmpl2(k->b, sql_type_of(TY_BOOLEAN), "({0} AND {1})", "({0} AND {1})", q->where, q->having) : q->having;
+            q->having = NULL;
+        }
     }
     if (qualify) {
         offer_aliases(k, false, false);
@@ -236,9 +272,13 @@ static err *check_wheres(struct block *k) {
         TRY(agg_rewrite(k->b, q, &q->items[i]));
         q->cols[i].nullable = q->items[i]->nullable;
     }
+    q->above = true;
     if (q->having) TRY(agg_rewrite(k->b, q, &q->having));
+    q->above = false;
     if (q->qualify) TRY(agg_rewrite(k->b, q, &q->qualify));
+    q->above = true;
     for (size_t i = 0; i < q->n_order; i++) TRY(agg_rewrite(k->b, q, &q->order[i].x));
+    q->above = false;
     return NULL;
 }
 
@@ -332,7 +372,8 @@ err *bind_select(struct binder *b, const struct ast *n, const struct ast *query,
     const struct ast *order = query ? order_of(query) : NULL;
     if (order && !gen) {
         struct cx c = k.c;
-        offer_aliases(&k, true, true);
+        for (size_t i = 0; i < k.it.n; i++) k.q->aggregated |= k.it.x[i]->has_agg;
+        offer_aliases(&k, true, false);
         c.clause = "ORDER BY";
         TRY(bind_order(&c, order, k.q));
     }

@@ -27,24 +27,86 @@ void items_add(struct binder *b, struct items *it, struct bx *x, str name, bool 
     it->n++;
 }
 
-static bool name_matches(const struct ast *name, const struct scol *sc, const struct ast *qual, bool *whole) {
-    (void)qual;
-    size_t n = name->n;
-    if (!str_ieq(name->child[n - 1]->text, sc->name)) return false;
-    for (size_t i = 0; i + 1 < n; i++)
-        if (i >= 3 || !str_ieq(sc->qual[i], name->child[n - 2 - i]->text)) return false;
-    *whole = true;
-    return true;
+/* How many parts of an EXCEPT name say this column; 0: another one. What follows are fields of it. */
+static size_t name_covers(const struct ast *name, const struct scol *sc) {
+    for (size_t k = name->n > 4 ? 4 : name->n; k > 0; k--) {
+        if (!str_ieq(name->child[k - 1]->text, sc->name)) continue;
+        bool ok = true;
+        for (size_t i = 0; i + 1 < k && ok; i++) ok = str_ieq(sc->qual[i], name->child[k - 2 - i]->text);
+        if (ok) return k;
+    }
+    return 0;
 }
 
-static bool excepted(const struct ast *list, const struct scol *sc, bool *seen) {
-    bool whole;
-    for (uint32_t i = 0; list && i < list->n; i++)
-        if (name_matches(list->child[i], sc, NULL, &whole)) {
-            seen[i] = true;
-            return true;
+static const char *dotted(struct binder *b, const struct ast *list) {
+    buf *o = sql_buf(b->a);
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (i) buf_z(o, ", ");
+        for (uint32_t k = 0; k < list->child[i]->n; k++) buf_fmt(o, "%s%.*s", k ? "." : "", STR_ARG(list->child[i]->child[k]->text));
+    }
+    buf_c(o, 0);
+    return o->p;
+}
+
+/* One name of EXCEPT as it meets a column: which part of the name is the next field. */
+struct cut {
+    const struct ast *name;
+    size_t at;
+};
+
+/* x without what the names take out of it; *ret NULL: nothing is left of it. */
+static err *cut_fields(struct cx *c, const struct ast *list, struct bx *x, const struct cut *cuts, size_t n, int depth, struct bx **ret) {
+    struct binder *b = c->b;
+    *ret = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (cuts[i].at == cuts[i].name->n) {
+            if (n > 1) return sql_error("EXCEPT_OVERLAPPING_COLUMNS", list, b->text, "columns", dotted(b, list), NULL);
+            return NULL;
         }
-    return false;
+    const struct sql_type *t = x->type;
+    if (t->kind != TY_STRUCT || depth > 50) {
+        struct bx *field;
+        return bind_field(c, x, cuts[0].name->child[cuts[0].at]->text, cuts[0].name, &field);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct bx *field;
+        TRY(bind_field(c, x, cuts[i].name->child[cuts[i].at]->text, cuts[i].name, &field));
+    }
+    struct cut *inner = arena_array_of(b->a, struct cut, n + 1);
+    struct sql_field *to = arena_array_of(b->a, struct sql_field, t->n + 1);
+    struct bx **kept = arena_array_of(b->a, struct bx *, t->n + 1);
+    size_t k = 0;
+    buf *o = sql_buf(b->a);
+    for (size_t f = 0; f < t->n; f++) {
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++)
+            if (str_ieq(cuts[i].name->child[cuts[i].at]->text, t->fields[f].name)) inner[m++] = (struct cut){cuts[i].name, cuts[i].at + 1};
+        struct bx *field;
+        TRY(bind_field(c, x, t->fields[f].name, list, &field));
+        if (m) TRY(cut_fields(c, list, field, inner, m, depth + 1, &field));
+        if (!field) continue;
+        buf_fmt(o, "%s'f%zu': {%zu}", k ? ", " : "", k, k);
+        to[k] = t->fields[f];
+        to[k].type = field->type;
+        kept[k++] = field;
+    }
+    str text = k ? sql_fmt(b->a, "{{%.*s}}", STR_ARG(buf_view(o))) : STR("{{'f0': NULL}}");
+    *ret = bx_tmpl(b, sql_struct(b->a, to, k), text, tmpl_text(b, caption_of(b, x)), kept, k);
+    return NULL;
+}
+
+/* What EXCEPT leaves of a column; *ret NULL: nothing. */
+static err *excepted(struct cx *c, const struct ast *list, const struct scol *sc, struct bx *x, bool *seen, struct bx **ret) {
+    struct cut *cuts = arena_array_of(c->b->a, struct cut, (list ? list->n : 0) + 1);
+    size_t n = 0;
+    *ret = x;
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        size_t k = name_covers(list->child[i], sc);
+        if (!k) continue;
+        seen[i] = true;
+        cuts[n++] = (struct cut){list->child[i], k};
+    }
+    return n ? cut_fields(c, list, x, cuts, n, 0, ret) : NULL;
 }
 
 static const struct ast *replaced(const struct ast *list, str name) {
@@ -83,15 +145,52 @@ static err *struct_star(struct cx *c, const struct ast *star, const struct ast *
     if (x->type->kind != TY_STRUCT) return NULL;
     *done = true;
     const struct ast *except = ast_get(star, SLOT_EXCEPT);
+    bool *seen = arena_array_of(c->b->a, bool, (except ? except->n : 0) + 1);
     for (size_t i = 0; i < x->type->n; i++) {
-        bool skip = false;
-        for (uint32_t k = 0; except && k < except->n; k++) skip |= str_ieq(except->child[k]->child[except->child[k]->n - 1]->text, x->type->fields[i].name);
-        if (skip) continue;
         struct bx *f;
         TRY(bind_field(c, x, x->type->fields[i].name, star, &f));
-        items_add(c->b, it, f, x->type->fields[i].name, false);
+        TRY(excepted(c, except, &(struct scol){.name = x->type->fields[i].name}, f, seen, &f));
+        if (f) items_add(c->b, it, f, x->type->fields[i].name, false);
     }
+    for (uint32_t i = 0; except && i < except->n; i++)
+        if (!seen[i]) return unresolved_column(c, except->child[i]);
     return NULL;
+}
+
+/* The columns of stars among a call's arguments, written out; the call itself where it has none. */
+const struct ast *star_arguments(struct cx *c, const struct ast *n) {
+    bool any = false;
+    for (uint32_t i = 0; i < n->n; i++) any |= n->child[i]->kind == AST_STAR;
+    if (!any) return n;
+    struct binder *b = c->b;
+    struct ast *out = arena_new_of(b->a, struct ast);
+    *out = *n;
+    out->child = NULL;
+    out->n = 0;
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct ast *star = n->child[i], *qual = ast_get(star, SLOT_QUALIFIER), *except = ast_get(star, SLOT_EXCEPT);
+        if (star->kind != AST_STAR) {
+            ast_add(b->a, out, n->child[i]);
+            continue;
+        }
+        for (size_t k = 0; k < c->s->n; k++) {
+            const struct scol *sc = &c->s->cols[k];
+            bool take = star_takes(sc, qual);
+            for (uint32_t j = 0; except && take && j < except->n; j++) take = name_covers(except->child[j], sc) != except->child[j]->n;
+            if (!take) continue;
+            str parts[4];
+            size_t m = 0;
+            for (size_t q = 3; q-- > 0;)
+                if (sc->qual[q].n && !sc->x) parts[m++] = sc->qual[q];
+            parts[m++] = sc->name;
+            struct ast *col = ast_new(b->a, AST_COLUMN, star->pos, star->end), *name = ast_name(b->a, parts, m);
+            name->pos = star->pos;
+            name->end = star->end;
+            ast_add(b->a, col, name);
+            ast_add(b->a, out, col);
+        }
+    }
+    return out;
 }
 
 err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
@@ -99,14 +198,16 @@ err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
     const struct ast *qual = ast_get(star, SLOT_QUALIFIER), *except = ast_get(star, SLOT_EXCEPT), *replace = ast_get(star, SLOT_REPLACE);
     struct scope *s = c->s;
     bool *seen = arena_array_of(b->a, bool, (except ? except->n : 0) + 1);
-    size_t before = it->n, taken = 0;
+    size_t taken = 0, found = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct scol *sc = &s->cols[i];
         if (!star_takes(sc, qual)) continue;
         taken++;
-        if (excepted(except, sc, seen)) continue;
         const struct ast *r = replaced(replace, sc->name);
-        struct bx *x = star_column(b, sc);
+        struct bx *x;
+        TRY(excepted(c, except, sc, star_column(b, sc), seen, &x));
+        if (!x) continue;
+        if (r) found++;
         if (r) TRY(bind_expr(c, r, &x));
         items_add(b, it, x, sc->name, r != NULL);
     }
@@ -116,10 +217,17 @@ err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
         if (done) return NULL;
         return sql_error("CANNOT_RESOLVE_STAR_EXPAND", star, b->text, "targetString", ident_name(b, qual).p, "columns", "", NULL);
     }
-    (void)before;
     for (uint32_t i = 0; except && i < except->n; i++)
-        if (!seen[i])
-            return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", except->child[i], b->text, "objectName", ident_name(b, except->child[i]).p, NULL);
+        if (!seen[i]) return unresolved_column(c, except->child[i]);
+    for (uint32_t i = 0; replace && found < replace->n && i < replace->n; i++) {
+        bool there = false;
+        for (size_t k = 0; k < s->n; k++) there |= star_takes(&s->cols[k], qual) && str_ieq(s->cols[k].name, replace->child[i]->text);
+        if (there) continue;
+        struct ast *name = ast_name(b->a, &replace->child[i]->text, 1);
+        name->pos = replace->child[i]->pos;
+        name->end = replace->child[i]->end;
+        return unresolved_column(c, name);
+    }
     if (taken == 0)
         return sql_error("INVALID_USAGE_OF_STAR_OR_REGEX", star, b->text, "elem", "'*'", "prettyName", "query without FROM", NULL);
     return NULL;
@@ -173,7 +281,8 @@ static err *bind_item(struct cx *c, const struct ast *n, struct items *it) {
     bool named = alias && n->text.n;
     str name = named ? n->text : item_name(b, n, x);
     items_add(b, it, x, name, named);
-    if (named && c->s->lateral_alias && x->kind != BX_GEN) lateral(c, x, name);
+    bool field = n->kind == AST_COLUMN && x->kind == BX_TMPL; /* a.b is called b */
+    if ((named || field) && c->s->lateral_alias && x->kind != BX_GEN) lateral(c, x, name);
     return NULL;
 }
 

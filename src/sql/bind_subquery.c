@@ -9,6 +9,18 @@ static err *inner_query(struct cx *c, const struct ast *q, struct bx *sub) {
     return bind_query(c->b, q, kept, &sub->query);
 }
 
+/* name(columns of enclosing queries that it asks for) */
+static str with_outers(struct binder *b, const char *head, const struct bx *x, const char *tail) {
+    buf *o = sql_buf(b->a);
+    buf_z(o, head);
+    for (size_t i = 0; i < x->n_outers; i++) {
+        if (i) buf_z(o, ", ");
+        buf_tmpl(o, x->outers[i]->rel->cols[x->outers[i]->col].name);
+    }
+    buf_z(o, tail);
+    return sql_keep(b->a, o);
+}
+
 static err *scalar(struct cx *c, const struct ast *n, struct bx *x) {
     struct binder *b = c->b;
     TRY(inner_query(c, ast_get(n, SLOT_QUERY), x));
@@ -17,7 +29,7 @@ static err *scalar(struct cx *c, const struct ast *n, struct bx *x) {
                          arena_printf(b->a, "%zu", x->query->n), NULL);
     x->type = x->query->cols[0].type;
     x->text = STR("({q})");
-    x->cap = STR("scalarsubquery()");
+    x->cap = with_outers(b, "scalarsubquery(", x, ")");
     x->nullable = true;
     return NULL;
 }
@@ -25,7 +37,7 @@ static err *scalar(struct cx *c, const struct ast *n, struct bx *x) {
 static err *exists(struct cx *c, const struct ast *n, struct bx *x) {
     TRY(inner_query(c, ast_get(n, SLOT_QUERY), x));
     x->text = STR("EXISTS ({q})");
-    x->cap = STR("exists()");
+    x->cap = with_outers(c->b, "exists(", x, ")");
     x->nullable = false;
     return NULL;
 }
@@ -65,7 +77,7 @@ static err *in(struct cx *c, const struct ast *n, struct bx *x) {
         x->query = w;
     }
     x->text = k > 1 ? STR("(row({*}) IN ({q}))") : STR("({0} IN ({q}))");
-    x->cap = STR("({0} IN (listquery()))");
+    x->cap = with_outers(b, "({0} IN (listquery(", x, ")))");
     x->nullable = true;
     return NULL;
 }

@@ -246,8 +246,12 @@ static void group_by_suffix(struct parser *p, struct ast *n) {
         n->n = 0;
         add(p, n, g);
     } else if (at_words(p, W_GROUPING, W_SETS)) {
+        struct ast *keys = node(p, AST_LIST);
+        for (uint32_t i = 0; i < n->n; i++) add(p, keys, n->child[i]);
         n->n = 0;
-        add(p, n, parse_grouping(p));
+        struct ast *g = parse_grouping(p);
+        set(p, g, SLOT_ITEMS, keys);
+        add(p, n, g);
     }
 }
 

@@ -251,7 +251,8 @@ static err *pull(struct run *r, duckdb_result *q) {
             const char *why = duckdb_result_error(q);
             return why && *why ? sql_error_of_duckdb(why) : NULL;
         }
-        err *e = duckdb_data_chunk_get_size(chunk) ? result_add(&r->res, chunk) : NULL;
+        /* Rows without columns are nothing that could be sent. */
+        err *e = r->n_cols && duckdb_data_chunk_get_size(chunk) ? result_add(&r->res, chunk) : NULL;
         duckdb_destroy_data_chunk(&chunk);
         TRY(e);
         if (r->res.truncated) return NULL;

@@ -212,7 +212,7 @@ static void ask(struct world *w, arena *a, str text, struct answer *ans) {
         duckdb_destroy_result(&r);
         return;
     }
-    if (duckdb_column_count(&r) != ans->q.n) ans->error = err_new(ERR_INTERNAL_ERROR, "DuckDB gives another number of columns");
+    if (ans->q.n && duckdb_column_count(&r) != ans->q.n) ans->error = err_new(ERR_INTERNAL_ERROR, "DuckDB gives another number of columns");
     else fetch(ans, a, &r);
     duckdb_destroy_result(&r);
 }
