@@ -99,7 +99,7 @@
  *               slot ORDER, SORTBY, CLUSTERBY, DISTRIBUTEBY (LIST of SORT), slot LIMIT (expr; LIMIT ALL is absent), OFFSET,
  *               slot WINDOWS (LIST of ALIAS-like NAMED_WINDOW) when written after the body
  *   CTE         text name; slot NAMES (LIST of IDENT); slot QUERY; slot MAXDEPTH
- *   SELECT      AST_F_DISTINCT; slot ITEMS (LIST of expr, ALIAS, STAR), slot FROM (LIST of from items joined by comma),
+ *   SELECT      text: which operator of a pipe it stands for (bind_pipe.c), else none; AST_F_DISTINCT; slot ITEMS (LIST of expr, ALIAS, STAR), slot FROM (LIST of from items joined by comma),
  *               slot VIEWS (LIST of LATERAL_VIEW), slot WHERE, slot GROUP (GROUP), slot HAVING, slot QUALIFY,
  *               slot WINDOWS (LIST of NAMED_WINDOW), slot HINTS (LIST of CALL), slot PIVOT as from item; slot TRANSFORM
  *   NAMED_WINDOW text; slot OVER (WINDOW)

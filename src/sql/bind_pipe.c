@@ -139,14 +139,17 @@ static err *apply(struct binder *b, const struct ast *op, struct ast *so_far, st
     if (str_eqz(t, "select")) {
         s = select_from(b, op, from, children(b, op));
         if (ast_has(op, AST_F_DISTINCT)) s->flags |= AST_F_DISTINCT;
+        s->text = STR("SELECT");
         if ((x = ast_get(op, SLOT_GROUP))) ast_set(b->a, s, SLOT_GROUP, x);
         if ((x = ast_get(op, SLOT_WINDOWS))) ast_set(b->a, s, SLOT_WINDOWS, x);
     } else if (str_eqz(t, "extend")) {
         struct ast *items = list_of(b, op, node(b, AST_STAR, op)), *more = children(b, op);
         for (uint32_t i = 0; i < more->n; i++) ast_add(b->a, items, more->child[i]);
         s = select_from(b, op, from, items);
+        s->text = STR("EXTEND");
     } else if (str_eqz(t, "set")) {
         s = assign(b, op, from);
+        s->text = STR("SET");
     } else if (str_eqz(t, "drop")) {
         s = select_from(b, op, from, list_of(b, op, star_but(b, op, names_of(b, children(b, op)), NULL)));
     } else if (str_eqz(t, "where")) {

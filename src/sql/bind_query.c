@@ -189,7 +189,7 @@ static int64_t level_limit(struct binder *b, const struct ast *at) {
     const struct ast *n = ast_get(at, SLOT_MAXDEPTH);
     str text = n ? n->text : STR_NONE;
     int64_t v;
-    if (!text.n && !b->env->setting(b->env, STR("spark.sql.cteRecursionLevelLimit"), &text)) return 100;
+    if (!text.n && !(b->env->setting && b->env->setting(b->env, STR("spark.sql.cteRecursionLevelLimit"), &text))) return 100;
     return str_to_i64(text, &v) ? v : 100;
 }
 

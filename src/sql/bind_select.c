@@ -260,6 +260,10 @@ static err *group_having(struct block *k) {
 
 static err *check_wheres(struct block *k) {
     struct bq *q = k->q;
+    for (size_t i = 0; k->n->text.n && !q->aggregated && i < q->n_items; i++) /* an operator of a pipe: see bind_pipe.c */
+        if (q->items[i]->has_agg)
+            return sql_error("PIPE_OPERATOR_CONTAINS_AGGREGATE_FUNCTION", q->items[i]->ast, k->b->text, "clause", arena_printf(k->b->a, "%.*s", STR_ARG(k->n->text)),
+                             "expr", arena_printf(k->b->a, "%.*s", STR_ARG(caption_of(k->b, q->items[i]))), NULL);
     for (size_t i = 0; i < q->n_items; i++) q->aggregated |= q->items[i]->has_agg;
     for (size_t i = 0; i < q->n_order; i++) q->aggregated |= q->order[i].x->has_agg;
     if (q->qualify) q->aggregated |= q->qualify->has_agg;
