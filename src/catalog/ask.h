@@ -63,6 +63,9 @@ struct ask_commit_place {
     bool catalog_managed; /* it has a row in uc_log: only commit_managed changes it */
 };
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) BH_CHECK;
+/* {sources:[{id, url}]}: tables whose files a shallow clone names. Where they lie, as people know it; the error if the principal
+ * may not read one, or a managed clone were of an external table (or the reverse). */
+err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str **ret, size_t *ret_n) BH_CHECK;
 /* … and after it: the row is made (create) or gets its new columns and properties. Needs a write. */
 err *ask_commit_done(struct ask *k) BH_CHECK;
 

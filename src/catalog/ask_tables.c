@@ -5,6 +5,7 @@
  * can name the table, and a folder without a row is swept like any half-done write.
  */
 #include "catalog/ask.h"
+#include "catalog/cmd.h"
 #include "catalog/locations.h"
 #include "catalog/managed.h"
 #include "catalog/name.h"
@@ -152,7 +153,9 @@ static err *check_masked(struct ask *k, const struct ent_uc_table *row) {
     return NULL;
 }
 
-/* What `create` says is asked again: it came from the engine. */
+static err *take_keys(struct ask *k, str table, struct ent_uc_table *row) BH_CHECK;
+
+/* What `create` says is asked again: it came from the engine. Keys are looked at before anything is written. */
 static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *ret) {
     struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
     struct securable schema, t;
@@ -229,6 +232,38 @@ static err *find_place(struct ask *k, struct ask_commit_place *ret) {
     return control_place(k, &t.table, ret);
 }
 
+/* A clone is of the kind of its source: what a managed table's log names lies with managed tables, what another's does not. */
+static err *check_source(struct ask *k, const struct ask_commit_place *place, bool managed) {
+    (void)k;
+    if (place->managed == managed) return NULL;
+    return ask_error("DELTA_SHALLOW_CLONE_UNSUPPORTED_TARGET", "0AKDC", "A shallow clone of a managed table is managed, one of an external table external.");
+}
+
+err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str **ret, size_t *ret_n) {
+    jval *list = json_get(k->in, "sources"), *v;
+    size_t i, n;
+    *ret = arena_array_of(k->c->a, str, yyjson_arr_size(list) + 1);
+    *ret_n = 0;
+    yyjson_arr_foreach(list, i, n, v) {
+        struct securable t;
+        struct location_place at;
+        str engine, url = json_get_str(v, "url");
+        if (json_get_str(v, "id").n) {
+            TRY(open_by_id(k, json_get_str(v, "id"), &t));
+            TRY(ask_need(k->c, &t, PRIV_SELECT));
+            TRY(check_source(k, place, table_is_managed(&t.table)));
+            TRY(ask_table_place(k->c, &t.table, &engine, &url));
+        } else {
+            TRY(check_source(k, place, false));
+            TRY(ask_sql(locations_url(k->c->a, url, &url)));
+            TRY(ask_sql(locations_need(k->c, url, PRIV_READ_FILES, &t)));
+            TRY(ask_sql(locations_place(k->c, url, &at)));
+        }
+        (*ret)[(*ret_n)++] = url;
+    }
+    return NULL;
+}
+
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
     struct managed_log log;
     *ret = (struct ask_commit_place){0};
@@ -255,12 +290,24 @@ static err *take_state(struct ask *k, struct ent_uc_table *row) {
         row->columns = json_text(k->c->a, list);
     }
     if (yyjson_is_obj(properties)) {
+        struct kv old;
         TRY(kv_from_object(k->c->a, properties, "properties", &pairs));
+        TRY(kv_read(k->c->a, row->properties, &old));
+        for (i = 0; i < old.n; i++)
+            if (str_starts(old.p[i].key, STR(TABLE_STATISTICS))) kv_set(k->c->a, &pairs, old.p[i].key, old.p[i].value);
         TRY(kv_text(k->c->a, &pairs, "properties", &row->properties));
     }
     if (yyjson_is_str(json_get(k->in, "comment"))) row->comment = ask_text(k, "comment");
-    if (yyjson_is_arr(json_get(k->in, "constraints")))
-        row->constraints = json_text(k->c->a, yyjson_val_mut_copy(k->d, json_get(k->in, "constraints")));
+    return NULL;
+}
+
+/* Keys that CREATE TABLE declares; a table that is replaced loses those that it had. */
+static err *take_keys(struct ask *k, str table, struct ent_uc_table *row) {
+    jval *keys = json_get(k->in, "keys"), *v;
+    size_t i, n;
+    jmut *list = yyjson_mut_arr(k->d);
+    yyjson_arr_foreach(keys, i, n, v) TRY(cmd_put_key(k, table, v, list));
+    if (keys) row->constraints = json_text(k->c->a, list);
     return NULL;
 }
 
@@ -284,10 +331,12 @@ static err *make_row(struct ask *k, jval *create) {
     if (found) {
         if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return exists_already(k, &t);
         TRY(take_state(k, &t.table));
+        TRY(take_keys(k, t.table.name, &t.table));
         TRY(tables_save(k->c, &t));
         return take_log(k, t.id, managed);
     }
     TRY(take_state(k, &row));
+    TRY(take_keys(k, n.part[2], &row));
     str format = json_get_str(create, "format");
     struct tables_spec spec = {.name = n.part[2],
                                .type = managed ? STR("MANAGED") : STR("EXTERNAL"),

@@ -23,4 +23,8 @@ bool cmd_is_self(const struct caller *c, int64_t principal);
 /* "`a` INT …" of SHOW CREATE TABLE; a column's type as written in DDL. */
 str cmd_type_text(jval *column);
 
+/* A key's slots {name, op:"p"/"f", names, ref, refnames, children} appended to `list` in the form that a table's row keeps. The
+ * parent of a foreign key must be one that the caller may read. */
+err *cmd_put_key(struct ask *k, str table, jval *v, jmut *list) BH_CHECK;
+
 #endif

@@ -343,15 +343,30 @@ static err *alter_properties(struct ask *k) {
     return save(k, &t);
 }
 
+/* {name, properties}: what ANALYZE counted, of the columns that it names; numbers of other columns stay. */
+static err *set_statistics(struct ask *k) {
+    struct securable t;
+    struct kv all, add;
+    TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MODIFY | PRIV_MANAGE, &t));
+    TRY(kv_read(k->c->a, t.table.properties, &all));
+    TRY(ask_pairs(k, "properties", &add));
+    for (size_t i = 0; i < add.n; i++) {
+        if (!str_starts(add.p[i].key, STR(TABLE_STATISTICS))) return err_new(ERR_INVALID_PARAMETER_VALUE, "This is no statistic of a table.");
+        kv_set(k->c->a, &all, add.p[i].key, add.p[i].value);
+    }
+    TRY(kv_text(k->c->a, &all, "properties", &t.table.properties));
+    return save(k, &t);
+}
+
 /* ---- keys ---- */
 
 /* {name, op:"p"/"f", names, ref, refnames} as the row keeps it. */
-static err *put_key(struct ask *k, const struct securable *t, jval *v, jmut *list) {
+err *cmd_put_key(struct ask *k, str table, jval *v, jmut *list) {
     str op = json_get_str(v, "op"), name = json_get_str(v, "name");
     bool primary = str_eqz(op, "p");
     if (!primary && !str_eqz(op, "f"))
         return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Constraints of this kind are not kept on a table.");
-    if (!name.n) name = str_of(arena_printf(k->c->a, "%.*s_%s", STR_ARG(t->table.name), primary ? "pk" : "fk"));
+    if (!name.n) name = str_of(arena_printf(k->c->a, "%.*s_%s", STR_ARG(table), primary ? "pk" : "fk"));
     jmut *o = json_add_obj(k->d, list);
     json_put_str(k->d, o, "name", name);
     json_put_z(k->d, o, "type", primary ? "PRIMARY KEY" : "FOREIGN KEY");
@@ -390,7 +405,7 @@ static err *add_constraint(struct ask *k) {
         yyjson_arr_foreach(list, x, y, w)
             if (json_get_str(v, "name").n && str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
                 return ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "A constraint '%.*s' already exists; drop it first.", STR_ARG(json_get_str(v, "name")));
-        TRY(put_key(k, &t, v, made));
+        TRY(cmd_put_key(k, t.table.name, v, made));
     }
     t.table.constraints = json_text(k->c->a, made);
     return save(k, &t);
@@ -455,5 +470,6 @@ const struct ask_command ask_alter_commands[] = {
     {"alter_view_set_properties", alter_properties, true},
     {"alter_view_unset_properties", alter_properties, true},
     {"comment_on", comment_on, true},
+    {"set_table_statistics", set_statistics, true},
     {NULL, NULL, false},
 };

@@ -103,6 +103,22 @@ static err *partition_rows(struct ask *k, jval *columns) {
     return NULL;
 }
 
+static str stat_of(const struct kv *m, const char *key) {
+    for (size_t i = 0; i < m->n; i++)
+        if (str_starts(m->p[i].key, STR(TABLE_STATISTICS)) && str_eqz(str_from(m->p[i].key, strlen(TABLE_STATISTICS)), key)) return m->p[i].value;
+    return STR_NONE;
+}
+
+/* Properties as people set them: without what ANALYZE counted. */
+static err *shown_properties(struct ask *k, const struct ent_uc_table *t, struct kv *ret) {
+    struct kv all;
+    TRY(kv_read(k->c->a, t->properties, &all));
+    *ret = (struct kv){0};
+    for (size_t i = 0; i < all.n; i++)
+        if (!str_starts(all.p[i].key, STR(TABLE_STATISTICS))) kv_set(k->c->a, ret, all.p[i].key, all.p[i].value);
+    return NULL;
+}
+
 static void detail(struct ask *k, const char *name, str value) { row3(k, str_of(name), value.p ? value : STR(""), STR("")); }
 
 static err *table_detail(struct ask *k, const struct securable *s) {
@@ -132,6 +148,10 @@ static err *table_detail(struct ask *k, const struct securable *s) {
     detail(k, "Owner", owner);
     if (!table_is_view(t)) detail(k, "Is_managed_location", table_is_managed(t) ? STR("true") : STR("false"));
     TRY(kv_read(k->c->a, t->properties, &properties));
+    str bytes = stat_of(&properties, "totalSize"), rows = stat_of(&properties, "numRows");
+    if (bytes.n)
+        detail(k, "Statistics", str_of(arena_printf(k->c->a, rows.n ? "%.*s bytes, %.*s rows" : "%.*s bytes%.*s", STR_ARG(bytes), STR_ARG(rows))));
+    TRY(shown_properties(k, t, &properties));
     if (properties.n) {
         buf b = {0};
         buf_c(&b, '[');
@@ -332,7 +352,20 @@ static err *describe_virtual(struct ask *k, const struct ask_name *n) {
     return NULL;
 }
 
-static err *describe_column(struct ask *k, jval *columns, str name) {
+static err *column_statistics(struct ask *k, const struct ent_uc_table *t, str column) {
+    static const char *const rows[][2] = {{"min", "min"}, {"max", "max"}, {"num_nulls", "nullCount"}, {"distinct_count", "distinctCount"},
+                                          {"avg_col_len", "avgLen"}, {"max_col_len", "maxLen"}, {"histogram", NULL}};
+    struct kv all;
+    TRY(kv_read(k->c->a, t->properties, &all));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        str v = STR_NONE;
+        if (rows[i][1]) v = stat_of(&all, arena_printf(k->c->a, "colStats.%.*s.%s", STR_ARG(column), rows[i][1]));
+        row2(k, rows[i][0], v.p ? v : STR("NULL"));
+    }
+    return NULL;
+}
+
+static err *describe_column(struct ask *k, const struct ent_uc_table *t, jval *columns, str name) {
     jval *v;
     size_t i, n;
     ask_columns(k, "info_name, info_value");
@@ -341,7 +374,7 @@ static err *describe_column(struct ask *k, jval *columns, str name) {
         row2(k, "col_name", json_get_str(v, "name"));
         row2(k, "data_type", cmd_type_text(v));
         row2(k, "comment", json_get_str(v, "comment").n ? json_get_str(v, "comment") : STR("NULL"));
-        return NULL;
+        return ask_flag(k, "extended") ? column_statistics(k, t, json_get_str(v, "name")) : NULL;
     }
     return ask_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703",
                      "%.*s cannot be resolved: the table has no such column.", STR_ARG(ask_quote(k->c->a, name)));
@@ -358,7 +391,7 @@ static err *describe_table(struct ask *k) {
     TRY(ask_open(k, SEC_TABLE, &n, 0, &s));
     if (ask_flag(k, "json")) return describe_json(k, &s);
     TRY(tables_columns(k->c, &s.table, &columns));
-    if (yyjson_arr_size(json_get(k->in, "column"))) return describe_column(k, columns, ask_word(k, "column"));
+    if (yyjson_arr_size(json_get(k->in, "column"))) return describe_column(k, &s.table, columns, ask_word(k, "column"));
     ask_columns(k, "col_name, data_type, comment");
     yyjson_arr_foreach(columns, i, count, v) row3(k, json_get_str(v, "name"), cmd_type_text(v), json_get_str(v, "comment"));
     TRY(partition_rows(k, columns));
@@ -391,7 +424,7 @@ static err *show_tblproperties(struct ask *k) {
     struct kv all;
     str only = ask_word(k, "key");
     TRY(ask_open_slot(k, "name", SEC_TABLE, 0, &s));
-    TRY(kv_read(k->c->a, s.table.properties, &all));
+    TRY(shown_properties(k, &s.table, &all));
     ask_columns(k, "key, value");
     bool any = false;
     for (size_t i = 0; i < all.n; i++) {
@@ -466,7 +499,7 @@ static err *put_create(struct ask *k, const struct securable *s, buf *b) {
         put_string(b, t->comment);
         buf_c(b, '\n');
     }
-    TRY(kv_read(k->c->a, t->properties, &properties));
+    TRY(shown_properties(k, t, &properties));
     for (i = 0; i < properties.n; i++) {
         buf_z(b, i ? ",\n  " : "TBLPROPERTIES (\n  ");
         put_string(b, properties.p[i].key);

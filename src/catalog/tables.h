@@ -17,6 +17,9 @@
 #include "catalog/kv.h"
 #include "catalog/securable.h"
 
+/* Properties that begin so are what ANALYZE counted: shown as statistics, and by nobody as properties. */
+#define TABLE_STATISTICS "spark.sql.statistics."
+
 #define TABLES_KEEP_US (7 * 24 * 3600 * 1000000ll)
 #define TABLES_MAX_COLUMNS 10000
 

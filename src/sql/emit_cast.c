@@ -241,7 +241,7 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         return NULL;
     }
     if (to->kind == TY_VARIANT) {
-        buf_z(out, "bh_parse_json(");
+        buf_z(out, "bh_variant_made(");
         TRY(sql_json_write_tmpl(b->env, b->a, x, from, out));
         buf_c(out, ')');
         return NULL;

@@ -36,13 +36,39 @@ struct writer {
     struct sql_call *c;
     str stamp, day;
     bool sort, keep_nulls;
+    bool typed;      /* for variants: values that JSON has no type for are texts behind U+0001 (fn_variant.c) */
     buf *out;
 };
 
 static err *write_value(struct writer *w, const char *x, const struct sql_type *t, int depth);
 
+/* A value with its type: "\u0001" and a letter before it. False: JSON's own form will do. */
+static bool write_typed(const char *x, const struct sql_type *t, buf *o) {
+    static const struct {
+        enum sql_type_kind kind;
+        const char *before, *after; /* of the value's text */
+    } rows[] = {{TY_DATE, "d' || CAST(datediff('day', DATE '1970-01-01', ", ") AS VARCHAR)"}, {TY_TIMESTAMP, "t' || CAST(epoch_us(", ") AS VARCHAR)"},
+                {TY_TIMESTAMP_NTZ, "n' || CAST(epoch_us(", ") AS VARCHAR)"}, {TY_DOUBLE, "f' || CAST(", " AS VARCHAR)"},
+                {TY_FLOAT, "g' || CAST(", " AS VARCHAR)"}, {TY_DECIMAL, "c' || CAST(", " AS VARCHAR)"}, {TY_BINARY, "b' || hex(", ")"}};
+    if (sql_is_text(t)) {
+        buf_fmt(o, "CAST(to_json(CASE WHEN starts_with(%s, chr(1)) THEN chr(1) || %s ELSE %s END) AS VARCHAR)", x, x, x);
+        return true;
+    }
+    if (t->kind == TY_VARIANT) {
+        buf_fmt(o, "bh_variant_json(%s, {tz})", x);
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (t->kind != rows[i].kind) continue;
+        buf_fmt(o, "('\"\\u0001%s%s%s || '\"')", rows[i].before, x, rows[i].after);
+        return true;
+    }
+    return false;
+}
+
 static void write_scalar(struct writer *w, const char *x, const struct sql_type *t) {
     buf *o = w->out;
+    if (w->typed && write_typed(x, t, o)) return;
     switch (t->kind) {
     case TY_STRING:
     case TY_CHAR:
@@ -316,7 +342,7 @@ err *sql_json_read_tmpl(struct sql_env *env, arena *a, const char *json, const s
 
 err *sql_json_write_tmpl(struct sql_env *env, arena *a, const char *x, const struct sql_type *t, buf *out) {
     struct sql_call c = {.env = env, .a = a, .type = t};
-    struct writer w = {.c = &c, .out = out, .stamp = STR("yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), .keep_nulls = true};
+    struct writer w = {.c = &c, .out = out, .stamp = STR("yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), .keep_nulls = true, .typed = true};
     return write_value(&w, x, t, 0);
 }
 

@@ -230,7 +230,7 @@ bool dml_is_masked(const struct dml_x *x, str column) {
 
 str dml_true_name(const struct dml_x *x, str column) { return dml_is_masked(x, column) ? sql_raw_name(x->a, column) : column; }
 
-err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) {
+err *dml_open_readable(struct dml_x *x, const struct ast *name, const char *right) {
     TRY(plain_name(x, &name));
     x->target_name = name;
     TRY(dml_open_name(x, name, right, NULL, &x->t, &x->resolved));
@@ -252,6 +252,11 @@ err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right)
     x->cols = x->t->cols, x->n = x->t->n;
     if (x->d->txn && strcmp(right, "describe") != 0 && !x->t->managed)
         return sql_error("TRANSACTION_NOT_SUPPORTED.WRITE_NON_CATALOG_OWNED_TABLE", name, x->d->text, "tableName", dml_z(x, x->full_name), NULL);
+    return NULL;
+}
+
+err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) {
+    TRY(dml_open_readable(x, name, right));
     return delta_check_write(x->protocol, x->full_name);
 }
 
@@ -350,7 +355,8 @@ static void put_reads(struct dml_x *x, buf *q) {
 static bool flag_of(const struct delta_metadata *m, const char *key) { return str_ieq(delta_map_get(&m->config, str_of(key)), STR("true")); }
 
 static int64_t high_water(struct dml_x *x) {
-    const struct delta_domain *d = x->t ? delta_domain_of(x->t->snap, STR("delta.rowTracking")) : NULL;
+    const struct scan_table *t = x->clone_of ? x->clone_of : x->t;
+    const struct delta_domain *d = t ? delta_domain_of(t->snap, STR("delta.rowTracking")) : NULL;
     jval *v;
     int64_t mark = -1;
     if (!d) return -1;
@@ -407,6 +413,7 @@ void dml_put_columns(struct dml_x *x, buf *q) {
     }
     buf_c(q, '}');
     if (x->metadata->description.p) buf_z(q, ",\"comment\":"), buf_json_str(q, x->metadata->description);
+    if (!x->metadata->description.p && x->no_comment) buf_z(q, ",\"comment\":\"\"");
 }
 
 static err *check_append_only(struct dml_x *x) {
@@ -479,6 +486,14 @@ static void put_target(struct dml_x *x, buf *q) {
     buf_z(q, ",\"path\":");
     dml_put_path(x, q);
     if (x->create.n) buf_z(q, ",\"create\":"), buf_str(q, x->create);
+    if (x->create.n && x->keys.n) buf_z(q, ",\"keys\":"), buf_str(q, x->keys);
+    if (x->clone_of) {
+        buf_z(q, ",\"sources\":[{\"id\":");
+        buf_json_str(q, x->clone_of->id);
+        buf_z(q, ",\"url\":");
+        buf_json_str(q, x->clone_of->url);
+        buf_z(q, "}]");
+    }
     if (x->metadata_changed) dml_put_columns(x, q);
 }
 
@@ -635,7 +650,8 @@ static const struct {
     {"vacuum", AST_COMMAND, false, dml_vacuum}, {"restore", AST_COMMAND, false, dml_restore},
     {"truncate_table", AST_COMMAND, true, dml_truncate}, {"describe_history", AST_COMMAND, false, dml_history},
     {"describe_detail", AST_COMMAND, false, dml_detail}, {"copy_into", AST_COMMAND, true, dml_copy_into},
-    {"convert_to_delta", AST_COMMAND, false, dml_convert},
+    {"convert_to_delta", AST_COMMAND, false, dml_convert}, {"analyze_table", AST_COMMAND, false, dml_analyze},
+    {"show_partitions", AST_COMMAND, false, dml_partitions},
 };
 
 static const size_t n_runners = sizeof(runners) / sizeof(runners[0]);

@@ -28,6 +28,7 @@ struct dml {
 };
 
 struct dml_result {
+    bool elsewhere;               /* nothing was done: the statement is the catalog's (COMMENT ON of a view) */
     struct sql_compiled rows;     /* rows.duckdb, rows.cols: what the client sees … */
     const str *cells;             /* … its one row, where it is known without a query; else NULL */
     bool again;                   /* it failed because others changed the same rows or files meanwhile: it may be carried out anew */

@@ -30,24 +30,6 @@ static err *no_column(struct edit *e) {
     return dml_error("DELTA_COLUMN_NOT_FOUND_IN_SCHEMA", "columnName", dml_z(e->x, dml_take(e->x, &b)), "tableSchema", "", NULL);
 }
 
-static str put_change(struct edit *e, str metadata, str inner) {
-    jval *v = NULL;
-    err *bad = metadata.n ? json_parse(e->x->a, metadata, false, &v) : NULL;
-    err_free(bad);
-    jdoc *d = json_doc(e->x->a);
-    jmut *o = v && !bad ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d), *list = yyjson_mut_obj_get(o, "delta.typeChanges");
-    if (!list) list = json_put_arr(d, o, "delta.typeChanges");
-    jmut *one = json_add_obj(d, list);
-    buf from = {0}, to = {0};
-    sql_type_write_json(e->from, &from);
-    sql_type_write_json(e->to, &to);
-    str f = dml_take(e->x, &from), t = dml_take(e->x, &to);
-    json_put_str(d, one, "toType", str_n(t.p + 1, t.n - 2));
-    json_put_str(d, one, "fromType", str_n(f.p + 1, f.n - 2));
-    if (inner.n) json_put_str(d, one, "fieldPath", inner);
-    return json_text(e->x->a, o);
-}
-
 static err *edit_type(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret);
 
 static err *edit_part(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret) {
@@ -84,7 +66,7 @@ static err *edit_type(struct edit *e, const struct sql_type *t, uint32_t at, con
     } else {
         const struct sql_type *inner = f.p[i].type;
         TRY(edit_type(e, inner, at + 1, &f.p[i].type));
-        if (e->from && inner->kind != TY_STRUCT && e->inner.n) f.p[i].metadata = put_change(e, f.p[i].metadata, e->inner), e->from = NULL;
+        if (e->from && inner->kind != TY_STRUCT && e->inner.n) f.p[i].metadata = dml_put_change(e->x, f.p[i].metadata, e->inner, e->from, e->to), e->from = NULL;
     }
     *r = *t;
     r->fields = f.p, r->n = f.n;
@@ -223,24 +205,13 @@ static err *rename_column(struct dml_x *x, const struct ast *s) {
 
 /* ---- one column ---- */
 
-static bool integral(enum sql_type_kind k) { return k >= TY_TINYINT && k <= TY_BIGINT; }
-
-static bool widens(const struct sql_type *f, const struct sql_type *t) {
-    if (integral(f->kind) && integral(t->kind)) return t->kind > f->kind;
-    if (integral(f->kind) && f->kind != TY_BIGINT && t->kind == TY_DOUBLE) return true;
-    if (f->kind == TY_FLOAT && t->kind == TY_DOUBLE) return true;
-    if (f->kind == TY_DATE && t->kind == TY_TIMESTAMP_NTZ) return true;
-    if (integral(f->kind) && t->kind == TY_DECIMAL) return t->precision - t->scale >= (f->kind == TY_BIGINT ? 20 : 10);
-    return f->kind == TY_DECIMAL && t->kind == TY_DECIMAL && t->scale >= f->scale && t->precision - t->scale >= f->precision - f->scale;
-}
-
 static err *widen(struct edit *e, const struct sql_type **t) {
     const struct sql_type *to;
     TRY(sql_type_of_ast(e->x->a, ast_get(e->what, SLOT_TYPE), &to));
     if (sql_type_eq(*t, to)) return NULL;
     bool text = sql_is_text(*t) && sql_is_text(to) && (to->kind == TY_STRING || ((*t)->kind != TY_STRING && to->length >= (*t)->length && to->kind == TY_VARCHAR));
     bool on = str_ieq(delta_map_get(&e->x->metadata->config, STR("delta.enableTypeWidening")), STR("true"));
-    if (!text && (!on || !widens(*t, to))) {
+    if (!text && (!on || !dml_widens(*t, to))) {
         buf from = {0}, target = {0}, path = {0};
         sql_type_write_sql(*t, &from);
         sql_type_write_sql(to, &target);
@@ -255,7 +226,7 @@ static err *widen(struct edit *e, const struct sql_type **t) {
 
 static err *widen_field(struct edit *e, struct fields *f, size_t i) {
     TRY(widen(e, &f->p[i].type));
-    if (e->from) f->p[i].metadata = put_change(e, f->p[i].metadata, STR("")), e->from = NULL;
+    if (e->from) f->p[i].metadata = dml_put_change(e->x, f->p[i].metadata, STR(""), e->from, e->to), e->from = NULL;
     return NULL;
 }
 
@@ -360,6 +331,23 @@ static bool of_catalog(const struct ast *s) {
 
 /* ---- properties, checks, clustering, features ---- */
 
+static bool tracked(const struct delta_metadata *m) {
+    return str_ieq(delta_map_get(&m->config, STR("delta.enableRowTracking")), STR("true"));
+}
+
+/* Row ids that begin now: every file is named once more, and the committer gives it a base. */
+static void backfill(struct dml_x *x) {
+    if (!tracked(x->metadata) || tracked(&x->t->snap->metadata)) return;
+    x->data_change = false;
+    x->read_all = true;
+    for (size_t i = 0; i < x->t->snap->n_files; i++) {
+        if (x->t->snap->files[i]->base_row_id >= 0) continue;
+        struct delta_action *a = dml_action(x, DELTA_ADD);
+        a->file = *x->t->snap->files[i];
+        a->file.data_change = false;
+    }
+}
+
 static err *set_properties(struct dml_x *x, const struct ast *s) {
     struct delta_metadata *m = dml_change_metadata(x);
     str before = delta_mapping_mode(m);
@@ -368,7 +356,9 @@ static err *set_properties(struct dml_x *x, const struct ast *s) {
     if (!str_eq(before, after) && !(str_eqz(before, "none") && str_eqz(after, "name")))
         return dml_error("DELTA_UNSUPPORTED_COLUMN_MAPPING_MODE_CHANGE", "oldMode", dml_z(x, before), "newMode", dml_z(x, after), NULL);
     if (!str_eq(before, after)) TRY(dml_set_schema(x, x->cols, x->n));
-    return dml_set_features(x);
+    TRY(dml_set_features(x));
+    backfill(x);
+    return NULL;
 }
 
 static err *unset_properties(struct dml_x *x, const struct ast *s) {
@@ -449,6 +439,50 @@ static err *drop_feature(struct dml_x *x, const struct ast *s) {
     return NULL;
 }
 
+/* ---- COMMENT ON ---- */
+
+static err *comment_field(struct edit *e, struct fields *f, size_t i) {
+    const struct ast *text = ast_get(e->what, SLOT_COMMENT);
+    f->p[i].comment = text ? text->text : STR_NONE;
+    f->p[i].metadata = dml_set_meta(e->x, f->p[i].metadata, "comment", f->p[i].comment);
+    return NULL;
+}
+
+static bool comments_table(const struct ast *s) {
+    const struct ast *key = ast_get(s, SLOT_KEY);
+    return str_eqz(s->text, "comment_on") && key && (str_ieq(key->text, STR("table")) || str_ieq(key->text, STR("column")));
+}
+
+static bool other_kind(const err *e, arena *a) {
+    str cls = sql_error_class(e, a);
+    return str_starts(cls, STR("EXPECT_TABLE_NOT_VIEW")) || str_starts(cls, STR("DELTA_TABLE_NOT_FOUND")) || str_starts(cls, STR("DELTA_PATH_DOES"));
+}
+
+/* Of a table or its column: into the log, and with the commit to the catalog. A view's is the catalog's alone. */
+static err *comment_on(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    const struct ast *name = ast_get(s, SLOT_NAME), *text = ast_get(s, SLOT_COMMENT);
+    bool column = str_ieq(ast_get(s, SLOT_KEY)->text, STR("column"));
+    struct ast *table = ast_new(x->a, AST_NAME, name->pos, name->end), *path = ast_new(x->a, AST_NAME, name->pos, name->end);
+    if (!ast_is(name, AST_NAME) || (column && name->n < 2)) return ret->elsewhere = true, NULL;
+    for (uint32_t i = 0; i + (column ? 1 : 0) < name->n; i++) ast_add(x->a, table, name->child[i]);
+    if (column) ast_add(x->a, path, name->child[name->n - 1]);
+    dml_begin_commit(x, column ? "CHANGE COLUMN" : "SET TBLPROPERTIES");
+    err *e = dml_open_target(x, table, "modify");
+    if (e && other_kind(e, x->a)) {
+        err_free(e);
+        return ret->elsewhere = true, NULL;
+    }
+    if (e) return e;
+    if (column) {
+        struct edit edit = {.x = x, .path = path, .what = s, .on_field = comment_field};
+        TRY(edit_schema(&edit));
+    } else {
+        dml_change_metadata(x)->description = text ? text->text : STR_NONE;
+        x->no_comment = !text;
+    }
+    return dml_commit(x);
+}
+
 static const struct {
     const char *name, *operation;
     err *(*run)(struct dml_x *x, const struct ast *s);
@@ -466,6 +500,7 @@ static const struct {
 };
 
 bool dml_alter_takes(const struct ast *s) {
+    if (comments_table(s)) return true;
     if (str_eqz(s->text, "alter_table_alter_column")) return !of_catalog(s);
     if (str_eqz(s->text, "alter_table_add_constraint")) {
         const struct ast *list = ast_get(s, SLOT_CONSTRAINTS), *c = list && list->kind == AST_LIST ? (list->n ? list->child[0] : NULL) : list;
@@ -477,7 +512,7 @@ bool dml_alter_takes(const struct ast *s) {
 }
 
 err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
-    (void)ret;
+    if (comments_table(s)) return comment_on(x, s, ret);
     for (size_t i = 0; i < ARRAY_LEN(alters); i++) {
         if (!str_eqz(s->text, alters[i].name)) continue;
         dml_begin_commit(x, alters[i].operation);

@@ -54,7 +54,7 @@ static err *find_touched(struct dml_x *x, str table, struct touched **ret, size_
     err *e = NULL;
     for (size_t i = 0; !e && i < x->t->snap->n_files; i++) {
         str path;
-        e = scan_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
+        e = scan_file_path(x->t, x->t->snap->files[i]->path, &path);
         if (!e) map_put(by_path, path, (void *)(uintptr_t)x->t->snap->files[i]);
     }
     *ret = arena_array_of(x->a, struct touched, rows.rows + 1);
@@ -108,7 +108,9 @@ static err *grow_vector(struct dml_x *x, str table, const struct touched *t, buf
     struct roaring64_bitmap_s *bits = delta_bitmap_new(), *old = NULL;
     struct delta_fs fs = scan_fs(x->d->scan, x->path);
     err *e = read_gone(x, table, t, bits);
-    if (!e && t->f->dv.storage) e = delta_dv_load(&fs, &t->f->dv, -1, &old);
+    struct delta_dv placed;
+    if (!e && t->f->dv.storage) e = scan_dv_place(x->t, &t->f->dv, &placed);
+    if (!e && t->f->dv.storage) e = delta_dv_load(&fs, &placed, -1, &old);
     if (!e && old) delta_bitmap_or(bits, old);
     if (!e) delta_dv_file_add(file, bits, ret);
     delta_bitmap_free(bits), delta_bitmap_free(old);
@@ -171,16 +173,12 @@ static err *survivors(struct dml_x *x, str table, const struct touched *all, siz
         if (live_rows(all[i].f) < 0 || all[i].rows < live_rows(all[i].f)) files[k++] = all[i].f;
     bool ids = row_ids_kept(x);
     struct scan_files_ask ask = {.files = files, .n = k, .row_ids = true, .tracking = ids};
+    /* Read as what the table will be: columns and fields that this statement adds are NULL, widened types converted. */
     struct scan_table old = *x->t;
+    old.cols = x->cols, old.n = x->n;
     buf_z(out, "SELECT ");
     for (size_t i = 0; i < x->n; i++) {
         if (i) buf_z(out, ", ");
-        /* A column that this statement adds is not in the files yet. */
-        if (dml_column(old.cols, old.n, x->cols[i].name) < 0) {
-            buf_z(out, "CAST(NULL AS ");
-            sql_type_write_duckdb(x->cols[i].type, out);
-            buf_z(out, ") AS ");
-        }
         scan_quote_ident(x->cols[i].name, out);
     }
     if (ids) buf_z(out, ", \"_bh_row_id\", \"_bh_row_version\"");
@@ -395,6 +393,7 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     const struct ast *where = ast_get(s, SLOT_WHERE), *sets = ast_get(s, SLOT_ITEMS);
     dml_begin_commit(x, "UPDATE");
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
+    x->by_name = true;
     str alias = alias_of(x, s);
     TRY(dml_check_assigned(x, sets, alias));
     struct ast *items = ast_new(x->a, AST_LIST, 0, 0);
@@ -457,7 +456,7 @@ static err *delete_all(struct dml_x *x, int64_t *count) {
         if (live < 0) {
             str path;
             const struct footer *foot;
-            TRY(scan_file_path(x->a, x->path, f->path, &path));
+            TRY(scan_file_path(x->t, f->path, &path));
             TRY(scan_declare(path, f->size));
             TRY(scan_footer(x->d->scan, path, &foot));
             live = foot->rows - (f->dv.storage ? f->dv.cardinality : 0);

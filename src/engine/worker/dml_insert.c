@@ -153,6 +153,22 @@ static struct ast *source_query(struct dml_x *x, const struct ast *s) {
     return outer;
 }
 
+/* Without names the first columns go by place, under the table's names; what comes behind them is new. */
+static err *evolve(struct dml_x *x, const struct ast *s, struct sql_compiled *c, size_t n) {
+    bool by_name = ast_has(s, AST_F_BY_NAME) || ast_has(s, AST_F_EVOLVE);
+    if (!by_name && ast_get(s, SLOT_NAMES)) return NULL;
+    struct sql_column *cols = arena_array_of(x->a, struct sql_column, c->n + 1);
+    memcpy(cols, c->cols, c->n * sizeof(*cols));
+    if (!by_name && c->n < n) return NULL;
+    for (size_t i = 0; !by_name && i < n && i < x->n; i++) cols[i].name = x->cols[i].name;
+    TRY(dml_evolve(x, cols, c->n));
+    if (by_name || c->n > n) {
+        c->cols = cols;
+        ((struct ast *)(uintptr_t)s)->flags |= AST_F_BY_NAME;
+    }
+    return NULL;
+}
+
 static err *compile_source(struct dml_x *x, const struct ast *s, struct sql_compiled *c, int **ret_of) {
     bool *fixed = arena_array_of(x->a, bool, x->n + 1);
     int *columns = arena_array_of(x->a, int, x->n + 1);
@@ -162,11 +178,9 @@ static err *compile_source(struct dml_x *x, const struct ast *s, struct sql_comp
     struct ast *q = source_query(x, s);
     TRY(fill_defaults(x, q, columns, n));
     TRY(sql_compile(x->d->env, q, c));
-    if (ast_has(s, AST_F_EVOLVE) || str_eqz(delta_map_get(&x->metadata->config, STR("delta.autoMerge")), "true"))
-        if (ast_has(s, AST_F_BY_NAME) || c->n > n || ast_has(s, AST_F_EVOLVE)) {
-            TRY(dml_evolve(x, c->cols, c->n));
-            ((struct ast *)(uintptr_t)s)->flags |= AST_F_BY_NAME;
-        }
+    x->evolving = dml_evolves(x, s);
+    if (x->evolving) TRY(evolve(x, s, c, n));
+    x->by_name = ast_has(s, AST_F_BY_NAME);
     int *of = arena_array_of(x->a, int, x->n + 1);
     TRY(map_columns(x, s, c, columns, n, of));
     TRY(add_fixed(x, s, c, of));

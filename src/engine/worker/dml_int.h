@@ -33,6 +33,8 @@ struct dml_x {
     str id, full_name, path, url; /* control's id (empty: a path), name for messages */
     const struct ast *source_name; /* COPY INTO: the folder's name in the query … */
     struct sql_relation *source;   /* … and its files */
+    str clone_name;               /* the source of CLONE, for messages and history */
+    struct scan_table *clone_of;  /* of a shallow clone: whose files it names */
     jval *resolved;               /* control's answer for the target, or NULL */
     str *masks;                   /* rel->masks: of the target as read, or NULL */
 
@@ -42,13 +44,16 @@ struct dml_x {
     const struct delta_protocol *protocol;
     const struct sql_field *cols; /* … its columns */
     size_t n;
-    bool metadata_changed, protocol_changed;
+    bool metadata_changed, protocol_changed, no_comment; /* no_comment: the catalog is told that there is none */
     str operation;
     str parameters;               /* JSON object of commitInfo */
     buf metrics;                  /* "\"numFiles\":\"1\"," … */
     bool blind_append, read_all, data_change;
+    bool by_name, evolving;       /* fields of structs are found by name; those that a source lacks are NULL */
+    int n_names;                  /* names of lambda variables so far */
     vec_of(str) files_read;
     const struct scan_table *read_by; /* its conditions are all that was read of the target (dml_reads), or NULL */
+    str keys;                     /* JSON of the keys that CREATE TABLE declares, or empty */
     str create;                   /* JSON of stage_table's answer for a new table, or empty */
     vec_of(char *) written;       /* files to remove unless committed */
     vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
@@ -61,6 +66,8 @@ struct dml_x {
 
 /* ---- dml.c ---- */
 err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right) BH_CHECK;
+/* The same without asking whether the table's writer features are known. */
+err *dml_open_readable(struct dml_x *x, const struct ast *name, const char *right) BH_CHECK;
 err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, const struct ast *from, struct scan_table **ret, jval **ret_answer) BH_CHECK;
 /* Has a relation (control's answer) a row filter or masks? */
 bool dml_is_guarded(jval *relation);
@@ -180,6 +187,12 @@ struct delta_metadata *dml_change_metadata(struct dml_x *x);
 str dml_set_meta(struct dml_x *x, str metadata, const char *key, str value);
 /* Features that properties and types ask for; marks the protocol changed if it is. */
 err *dml_set_features(struct dml_x *x) BH_CHECK;
+/* Does the statement (WITH SCHEMA EVOLUTION), the session or the table let sources widen the schema? */
+bool dml_evolves(struct dml_x *x, const struct ast *s);
+/* Does a type change keep every value, as type widening allows? */
+bool dml_widens(const struct sql_type *from, const struct sql_type *to);
+/* A field's metadata with one more change of its type in delta.typeChanges; inner: the path below the field, or empty. */
+str dml_put_change(struct dml_x *x, str metadata, str inner, const struct sql_type *from, const struct sql_type *to);
 /* Adds what a source has more (schema evolution). */
 err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) BH_CHECK;
 
@@ -196,8 +209,18 @@ err *dml_detail(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH
 /* ---- dml_copy.c ---- */
 err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
+/* ---- dml_analyze.c ---- */
+err *dml_analyze(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_partitions(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
 /* ---- dml_convert.c ---- */
 err *dml_convert(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
+/* ---- dml_clone.c ---- */
+/* CLONE: the source's files as the table's, named where they lie (shallow) or copied; the statement's parameters and result. */
+err *dml_clone_files(struct dml_x *x, const struct ast *s, struct scan_table *source, struct dml_result *ret) BH_CHECK;
+/* What a table made after another takes over of its domains: clustering; `ids`: the mark of its row ids. */
+err *dml_copy_domains(struct dml_x *x, struct scan_table *source, bool ids) BH_CHECK;
 
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;

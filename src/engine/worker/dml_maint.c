@@ -232,7 +232,7 @@ static err *chosen(struct dml_x *x, const struct ast *where, const struct delta_
     err *e = NULL;
     for (size_t i = 0; !e && i < x->t->snap->n_files; i++) {
         str path;
-        e = scan_file_path(x->a, x->path, x->t->snap->files[i]->path, &path);
+        e = scan_file_path(x->t, x->t->snap->files[i]->path, &path);
         if (!e && map_get(names, path)) (*ret)[(*ret_n)++] = x->t->snap->files[i];
     }
     map_free(names);
@@ -351,7 +351,7 @@ static err *sweep_objects(struct sweep *w, int64_t *ret_deleted) {
 
 static err *keep_file(struct sweep *w, const struct delta_file *f) {
     str path;
-    TRY(scan_file_path(w->x->a, w->x->path, f->path, &path));
+    TRY(scan_file_path(w->x->t, f->path, &path));
     map_put(w->keep, path, w);
     if (f->dv.storage != 'u') return NULL;
     TRY(delta_dv_path(w->x->a, &f->dv, &path));
@@ -471,7 +471,7 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         str path;
         size += f->size;
         if (map_get(now, file_key(x, f))) continue;
-        e = scan_file_path(x->a, x->path, f->path, &path);
+        e = scan_file_path(x->t, f->path, &path);
         bool there = e || (remote_is(path) ? remote_exists(x, path) : files_exists(dml_z(x, path)));
         if (!e && !there)
             e = delta_error("DELTA_FILE_NOT_FOUND", "The table cannot be restored to version %lld: the file %.*s was deleted.", (long long)old->snap->version, STR_ARG(path));

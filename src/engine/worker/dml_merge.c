@@ -83,7 +83,7 @@ static err *update_value(struct merge *m, const struct ast *act, size_t col, str
     if (ast_has(act, AST_F_ALL)) {
         bool there = source_column(m, f->name) >= 0;
         /* Without evolution every column must be in the source. */
-        if (!there && !ast_has(m->s, AST_F_EVOLVE) && !dml_is_generated(f)) return no_column(m, act, f->name);
+        if (!there && !dml_evolves(m->x, m->s) && !dml_is_generated(f)) return no_column(m, act, f->name);
         *ret = there ? qualified(m, m->source, f->name) : keep;
         return NULL;
     }
@@ -100,7 +100,7 @@ static err *insert_value(struct merge *m, const struct ast *act, size_t col, str
     if (ast_has(act, AST_F_ALL)) {
         if (source_column(m, f->name) >= 0)
             *ret = qualified(m, m->source, f->name);
-        else if (!ast_has(m->s, AST_F_EVOLVE) && !dml_is_generated(f) && str_find(f->metadata, STR("CURRENT_DEFAULT")) < 0)
+        else if (!dml_evolves(m->x, m->s) && !dml_is_generated(f) && str_find(f->metadata, STR("CURRENT_DEFAULT")) < 0)
             return no_column(m, act, f->name);
     } else if (names) {
         if (names->n != values->n)
@@ -249,7 +249,7 @@ static err *source_names(struct merge *m) {
 }
 
 static err *evolve(struct merge *m) {
-    if (!ast_has(m->s, AST_F_EVOLVE)) return NULL;
+    if (!dml_evolves(m->x, m->s)) return NULL;
     /* Only columns that a star or an assignment brings. */
     struct sql_column *cols = arena_array_of(m->x->a, struct sql_column, m->src.n + 1);
     size_t n = 0;
@@ -373,6 +373,7 @@ err *dml_merge(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     struct merge m = {.x = x, .s = s};
     dml_begin_commit(x, "MERGE");
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "change"));
+    x->by_name = true, x->evolving = dml_evolves(x, s);
     TRY(source_names(&m));
     name_sides(&m);
     TRY(evolve(&m));

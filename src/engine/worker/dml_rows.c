@@ -37,6 +37,57 @@ static void identity(struct dml_x *x, const struct sql_field *f, buf *out) {
     buf_fmt(out, "CAST(%lld + (row_number() OVER () - 1) * %lld AS BIGINT)", (long long)first, (long long)step);
 }
 
+/* Fields of structs go to those of the same name, wherever they stand; with an evolving schema those that the source lacks are
+ * NULL. Returns the type that *ref then has: `from` where nothing is to be done, or nothing can be. */
+static const struct sql_type *by_name(struct dml_x *x, str *ref, const struct sql_type *from, const struct sql_type *to) {
+    arena *a = x->a;
+    if (from->kind != to->kind) return from;
+    if (from->kind == TY_ARRAY) {
+        str item = str_of(arena_printf(a, "n%d", x->n_names++)), inner = item;
+        const struct sql_type *elem = by_name(x, &inner, from->elem, to->elem);
+        if (elem == from->elem) return from;
+        *ref = str_of(arena_printf(a, "list_transform(%.*s, lambda %.*s: %.*s)", STR_ARG(*ref), STR_ARG(item), STR_ARG(inner)));
+        struct sql_type *t = arena_new_of(a, struct sql_type);
+        *t = *from, t->elem = elem;
+        return t;
+    }
+    if (from->kind != TY_STRUCT) return from;
+    bool same = from->n == to->n;
+    struct sql_field *f = arena_array_of(a, struct sql_field, to->n + 1);
+    buf b = {0};
+    buf_fmt(&b, "CASE WHEN %.*s IS NULL THEN NULL ELSE struct_pack(", STR_ARG(*ref));
+    for (size_t i = 0; i < to->n; i++) {
+        ptrdiff_t k = dml_column(from->fields, from->n, to->fields[i].name);
+        f[i] = to->fields[i];
+        buf_fmt(&b, "%sf%zu := ", i ? ", " : "", i);
+        if (k < 0 && !x->evolving) {
+            buf_free(&b);
+            return from;
+        }
+        same &= k == (ptrdiff_t)i;
+        if (k < 0) {
+            buf_z(&b, "CAST(NULL AS ");
+            sql_type_write_duckdb(to->fields[i].type, &b);
+            buf_c(&b, ')');
+            continue;
+        }
+        str part = str_of(arena_printf(a, "struct_extract(%.*s, 'f%zd')", STR_ARG(*ref), k));
+        f[i].type = by_name(x, &part, from->fields[k].type, to->fields[i].type);
+        same &= f[i].type == from->fields[k].type;
+        buf_str(&b, part);
+    }
+    /* A field that the table does not have: left as it is, for the error that tells of it. */
+    for (size_t k = 0; k < from->n && !same; k++)
+        if (dml_column(to->fields, to->n, from->fields[k].name) < 0) same = true;
+    buf_z(&b, ") END");
+    str made = dml_take(x, &b);
+    if (same) return from;
+    *ref = made;
+    struct sql_type *t = arena_new_of(a, struct sql_type);
+    *t = *from, t->fields = f, t->n = to->n;
+    return t;
+}
+
 static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, buf *out) {
     const struct sql_field *f = &x->cols[i];
     int k = s->of[i];
@@ -49,7 +100,9 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
             identity(x, f, out);
             buf_z(out, " ELSE ");
         }
-        TRY(sql_store_cast(&x->env, x->full_name, f->name, ref, s->cols[k].type, f->type, out));
+        const struct sql_type *from = s->cols[k].type;
+        if (x->by_name) from = by_name(x, &ref, from, f->type);
+        TRY(sql_store_cast(&x->env, x->full_name, f->name, ref, from, f->type, out));
         if (fresh) buf_z(out, " END");
         return NULL;
     }

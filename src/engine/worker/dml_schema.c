@@ -212,23 +212,76 @@ err *dml_set_features(struct dml_x *x) {
 
 /* ---- evolution ---- */
 
-/* What both have, with what the source has more at the end; types are the table's where they differ. */
-static const struct sql_type *merge_types(struct dml_x *x, const struct sql_type *table, const struct sql_type *source, bool *changed) {
-    if (table->kind == TY_VOID && source->kind != TY_VOID) return *changed = true, source;
-    if (table->kind != source->kind) return table;
-    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+bool dml_evolves(struct dml_x *x, const struct ast *s) {
+    str on;
+    if (ast_has(s, AST_F_EVOLVE) || str_eqz(delta_map_get(&x->metadata->config, STR("delta.autoMerge")), "true")) return true;
+    return x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.schema.autoMerge.enabled"), &on) && str_ieq(on, STR("true"));
+}
+
+static bool integral(enum sql_type_kind k) { return k >= TY_TINYINT && k <= TY_BIGINT; }
+
+bool dml_widens(const struct sql_type *f, const struct sql_type *t) {
+    if (integral(f->kind) && integral(t->kind)) return t->kind > f->kind;
+    if (integral(f->kind) && f->kind != TY_BIGINT && t->kind == TY_DOUBLE) return true;
+    if (f->kind == TY_FLOAT && t->kind == TY_DOUBLE) return true;
+    if (f->kind == TY_DATE && t->kind == TY_TIMESTAMP_NTZ) return true;
+    if (integral(f->kind) && t->kind == TY_DECIMAL) return t->precision - t->scale >= (f->kind == TY_BIGINT ? 20 : 10);
+    return f->kind == TY_DECIMAL && t->kind == TY_DECIMAL && t->scale >= f->scale && t->precision - t->scale >= f->precision - f->scale;
+}
+
+/* Of the changes that keep every value those that a source alone may bring about: not from one family of numbers to another. */
+static bool widens_by_itself(struct dml_x *x, const struct sql_type *f, const struct sql_type *t) {
+    if (!str_ieq(delta_map_get(&x->metadata->config, STR("delta.enableTypeWidening")), STR("true"))) return false;
+    if (sql_type_eq(f, t) || (integral(f->kind) && !integral(t->kind))) return false;
+    return dml_widens(f, t);
+}
+
+str dml_put_change(struct dml_x *x, str metadata, str inner, const struct sql_type *from, const struct sql_type *to) {
+    jval *v = NULL;
+    err *bad = metadata.n ? json_parse(x->a, metadata, false, &v) : NULL;
+    err_free(bad);
+    jdoc *d = json_doc(x->a);
+    jmut *o = v && !bad ? yyjson_val_mut_copy(d, v) : yyjson_mut_obj(d), *list = yyjson_mut_obj_get(o, "delta.typeChanges");
+    if (!list) list = json_put_arr(d, o, "delta.typeChanges");
+    jmut *one = json_add_obj(d, list);
+    buf f = {0}, t = {0};
+    sql_type_write_json(from, &f);
+    sql_type_write_json(to, &t);
+    str old = dml_take(x, &f), fresh = dml_take(x, &t);
+    json_put_str(d, one, "toType", str_n(fresh.p + 1, fresh.n - 2));
+    json_put_str(d, one, "fromType", str_n(old.p + 1, old.n - 2));
+    if (inner.n) json_put_str(d, one, "fieldPath", inner);
+    return json_text(x->a, o);
+}
+
+struct merging {
+    struct dml_x *x;
+    bool changed;
+    str *metadata;          /* of the nearest field: takes the changes of types */
+    str path;               /* below that field: "element", "value.element" */
+};
+
+static const struct sql_type *merge_types(struct merging *m, const struct sql_type *table, const struct sql_type *source);
+
+static const struct sql_type *merge_part(struct merging *m, const char *word, const struct sql_type *table, const struct sql_type *source) {
+    str before = m->path;
+    m->path = before.n ? str_of(arena_printf(m->x->a, "%.*s.%s", STR_ARG(before), word)) : str_of(word);
+    const struct sql_type *t = merge_types(m, table, source);
+    m->path = before;
+    return t;
+}
+
+static const struct sql_type *merge_struct(struct merging *m, const struct sql_type *table, const struct sql_type *source) {
+    struct sql_type *r = arena_new_of(m->x->a, struct sql_type);
     *r = *table;
-    if (table->kind == TY_ARRAY || table->kind == TY_MAP) {
-        r->elem = merge_types(x, table->elem, source->elem, changed);
-        return r;
-    }
-    if (table->kind != TY_STRUCT) return table;
-    struct sql_field *f = arena_array_of(x->a, struct sql_field, table->n + source->n + 1);
+    struct sql_field *f = arena_array_of(m->x->a, struct sql_field, table->n + source->n + 1);
     size_t n = 0;
     for (size_t i = 0; i < table->n; i++) {
         f[n] = table->fields[i];
         ptrdiff_t k = dml_column(source->fields, source->n, table->fields[i].name);
-        if (k >= 0) f[n].type = merge_types(x, table->fields[i].type, source->fields[k].type, changed);
+        struct merging inner = {.x = m->x, .metadata = &f[n].metadata};
+        if (k >= 0) f[n].type = merge_types(&inner, table->fields[i].type, source->fields[k].type);
+        m->changed |= inner.changed;
         n++;
     }
     for (size_t i = 0; i < source->n; i++) {
@@ -236,9 +289,26 @@ static const struct sql_type *merge_types(struct dml_x *x, const struct sql_type
         f[n] = source->fields[i];
         f[n].nullable = true, f[n].metadata = STR_NONE;
         n++;
-        *changed = true;
+        m->changed = true;
     }
     r->fields = f, r->n = n;
+    return r;
+}
+
+/* What both have, with what the source has more at the end; types are the table's where they differ, or wider. */
+static const struct sql_type *merge_types(struct merging *m, const struct sql_type *table, const struct sql_type *source) {
+    if (table->kind == TY_VOID && source->kind != TY_VOID) return m->changed = true, source;
+    if (widens_by_itself(m->x, table, source)) {
+        *m->metadata = dml_put_change(m->x, *m->metadata, m->path, table, source);
+        return m->changed = true, source;
+    }
+    if (table->kind != source->kind) return table;
+    if (table->kind == TY_STRUCT) return merge_struct(m, table, source);
+    if (table->kind != TY_ARRAY && table->kind != TY_MAP) return table;
+    struct sql_type *r = arena_new_of(m->x->a, struct sql_type);
+    *r = *table;
+    if (table->kind == TY_MAP) r->key = merge_part(m, "key", table->key, source->key);
+    r->elem = merge_part(m, table->kind == TY_MAP ? "value" : "element", table->elem, source->elem);
     return r;
 }
 
@@ -246,9 +316,9 @@ err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) {
     struct sql_field *fields = arena_array_of(x->a, struct sql_field, n + 1);
     for (size_t i = 0; i < n; i++) fields[i] = (struct sql_field){.name = cols[i].name, .type = cols[i].type, .nullable = true};
     struct sql_type table = {.kind = TY_STRUCT, .fields = x->cols, .n = x->n}, source = {.kind = TY_STRUCT, .fields = fields, .n = n};
-    bool changed = false;
-    const struct sql_type *all = merge_types(x, &table, &source, &changed);
-    if (!changed) return NULL;
+    struct merging m = {.x = x};
+    const struct sql_type *all = merge_struct(&m, &table, &source);
+    if (!m.changed) return NULL;
     TRY(dml_set_schema(x, all->fields, all->n));
     return dml_set_features(x);
 }

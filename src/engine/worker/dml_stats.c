@@ -290,7 +290,7 @@ err *dml_stats_read(struct dml_x *x, struct scan_table *t, const struct delta_fi
         buf q = {0};
         for (size_t i = 0; !e && i < k; i++) {
             str path;
-            e = scan_file_path(x->a, t->path, files[from + i]->path, &path);
+            e = scan_file_path(t, files[from + i]->path, &path);
             if (!e) map_put(place, path, &ret[from + i]);
             ret[from + i] = (struct dml_out_file){.size = files[from + i]->size};
         }

@@ -238,7 +238,19 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     return open_existing(x, s, exists, ret_done);
 }
 
-/* ---- LIKE and CLONE ---- */
+/* ---- LIKE and CLONE: the schema (the files: dml_clone.c) ---- */
+
+/* Files have what a filter or a mask would hide. */
+static err *check_policies(struct dml_x *x, jval *answer, const char *mode) {
+    jval *v;
+    size_t i, n;
+    if (json_get_str(answer, "row_filter").n) return dml_error("ROW_LEVEL_SECURITY_TABLE_CLONE_SOURCE_NOT_SUPPORTED", "mode", mode, NULL);
+    yyjson_arr_foreach(json_get(answer, "columns"), i, n, v)
+        if (json_get(v, "mask") && !yyjson_is_null(json_get(v, "mask")))
+            return dml_error("COLUMN_MASKS_TABLE_CLONE_SOURCE_NOT_SUPPORTED", "mode", mode, NULL);
+    (void)x;
+    return NULL;
+}
 
 static err *take_schema(struct dml_x *x, const struct ast *from_name, const struct ast *s, struct scan_table **ret, struct delta_metadata *m,
                         struct delta_protocol *p, struct sql_field **cols, size_t *n) {
@@ -247,6 +259,10 @@ static err *take_schema(struct dml_x *x, const struct ast *from_name, const stru
     ast_set(x->a, from, SLOT_TIMESTAMP, ast_get(s, SLOT_TIMESTAMP));
     jval *answer;
     TRY(dml_open_name(x, from_name, "select", from, ret, &answer));
+    x->clone_name = answer ? str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(json_get_str(answer, "catalog")), STR_ARG(json_get_str(answer, "schema")),
+                                                 STR_ARG(json_get_str(answer, "name"))))
+                           : str_of(arena_printf(x->a, "delta.`%.*s`", STR_ARG((*ret)->url)));
+    if (ast_get(s, SLOT_CLONE)) TRY(check_policies(x, answer, s->op == 's' ? "SHALLOW" : "DEEP"));
     /* Files hold the rows that a filter hides and the values behind masks. */
     if (ast_get(s, SLOT_CLONE) && dml_is_guarded(answer))
         return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", from_name, x->d->text, "tableName", dml_z(x, from_name->child[from_name->n - 1]->text), "operation",
@@ -263,65 +279,6 @@ static err *take_schema(struct dml_x *x, const struct ast *from_name, const stru
     memcpy(*cols, (*ret)->cols, (*ret)->n * sizeof(**cols));
     *n = (*ret)->n;
     return NULL;
-}
-
-static err *clone_files(struct dml_x *x, const struct ast *s, struct scan_table *source, struct dml_result *ret) {
-    int64_t bytes = 0, copied = 0;
-    for (size_t i = 0; i < source->snap->n_files; i++) {
-        const struct delta_file *f = source->snap->files[i];
-        str path;
-        TRY(scan_file_path(x->a, source->path, f->path, &path));
-        struct delta_action *a = dml_action(x, DELTA_ADD);
-        a->file = *f;
-        a->file.data_change = true;
-        bytes += f->size;
-        if (s->op == 's' && (remote_is(path) || remote_is(x->path)))
-            return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", dml_z(x, source->url), "operation",
-                             "SHALLOW CLONE in an object store", NULL);
-        TRY(scan_declare(path, f->size));
-        if (s->op == 's') {
-            /* Absolute paths: the files stay where they are. */
-            a->file.path = str_of(arena_printf(x->a, "file://%.*s", STR_ARG(delta_encode_path(x->a, path))));
-            if (f->dv.storage == 'u') {
-                str dv;
-                TRY(delta_dv_path(x->a, &f->dv, &dv));
-                a->file.dv.storage = 'p';
-                a->file.dv.path = str_of(arena_printf(x->a, "file://%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)));
-            }
-            continue;
-        }
-        a->file.base_row_id = a->file.default_commit_version = -1;
-        buf b = {0};
-        TRY(files_read(dml_z(x, path), SIZE_MAX / 2, &b));
-        char id[37];
-        rand_uuid(id);
-        str rel = str_of(arena_printf(x->a, "part-%05zu-%s.c000.parquet", i, id));
-        const char *copy = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(rel));
-        TRY(files_create(copy, buf_view(&b), 0644));
-        TRY(dml_keep(x, copy));
-        buf_free(&b);
-        a->file.path = rel;
-        if (f->dv.storage == 'u') {
-            str dv;
-            TRY(delta_dv_path(x->a, &f->dv, &dv));
-            str from = str_of(arena_printf(x->a, "%.*s/%.*s", STR_ARG(source->path), STR_ARG(dv)));
-            TRY(scan_declare(from, -1));
-            TRY(files_read(dml_z(x, from), SIZE_MAX / 2, &b));
-            const char *to = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(dv));
-            if (!files_exists(to)) {
-                const char *slash = strrchr(to, '/');
-                TRY(files_mkdirs(arena_strndup(x->a, to, (size_t)(slash - to)), 0755));
-                TRY(files_create(to, buf_view(&b), 0644));
-                TRY(dml_keep(x, to));
-            }
-            buf_free(&b);
-        }
-        copied++;
-    }
-    static const char *const names[] = {"source_table_size", "source_num_of_files", "num_removed_files", "num_copied_files", "removed_files_size",
-                                        "copied_files_size"};
-    int64_t counts[] = {bytes, (int64_t)source->snap->n_files, (int64_t)(x->t ? x->t->snap->n_files : 0), copied, 0, s->op == 's' ? 0 : bytes};
-    return dml_counts(x, names, counts, 6, ret);
 }
 
 /* ---- the statement ---- */
@@ -367,16 +324,70 @@ static void parameters(struct dml_x *x, const struct ast *s) {
     x->parameters = dml_take(x, &b);
 }
 
-static err *add_checks(struct dml_x *x, const struct ast *constraints, struct delta_map *config) {
-    for (uint32_t i = 0; constraints && i < constraints->n; i++) {
-        const struct ast *c = constraints->child[i];
-        if (c->op != 'c') continue;
-        char id[9];
-        rand_hex(id, 4);
-        str name = c->text.n ? c->text : str_of(arena_printf(x->a, "chk_%s", id));
-        delta_map_set(x->a, config, str_of(arena_printf(x->a, "delta.constraints.%.*s", STR_ARG(name))), source_text(x, ast_get(c, SLOT_EXPR)), false);
+static err *one_check(struct dml_x *x, const struct ast *c, struct delta_map *config) {
+    char id[9];
+    rand_hex(id, 4);
+    str name = c->text.n ? c->text : str_of(arena_printf(x->a, "chk_%s", id));
+    str key = str_of(arena_printf(x->a, "delta.constraints.%.*s", STR_ARG(name)));
+    if (delta_map_has(config, key))
+        return dml_error("DELTA_CONSTRAINT_ALREADY_EXISTS", "constraintName", dml_z(x, name), "oldConstraint", dml_z(x, delta_map_get(config, key)), NULL);
+    delta_map_set(x->a, config, key, source_text(x, ast_get(c, SLOT_EXPR)), false);
+    return NULL;
+}
+
+static void put_words(const struct ast *list, bool names, buf *out) {
+    buf_c(out, '[');
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *w = list->child[i];
+        if (i) buf_c(out, ',');
+        buf_json_str(out, names && w->n ? w->child[w->n - 1]->text : w->text);
+    }
+    buf_c(out, ']');
+}
+
+/* A primary or foreign key in the slots that control reads; of a column: it is the key's only one. */
+static void put_key(const struct ast *c, const struct ast *column, buf *out) {
+    const struct ast *names = ast_get(c, SLOT_NAMES), *ref = ast_get(c, SLOT_REF), *ref_names = ast_get(c, SLOT_REFNAMES);
+    buf_z(out, out->n > 1 ? ",{\"name\":" : "{\"name\":");
+    buf_json_str(out, c->text);
+    buf_fmt(out, ",\"op\":\"%c\",\"names\":", (char)c->op);
+    if (names) {
+        put_words(names, true, out);
+    } else {
+        buf_c(out, '[');
+        if (column) buf_json_str(out, column->text);
+        buf_c(out, ']');
+    }
+    if (ref) buf_z(out, ",\"ref\":"), put_words(ref, false, out);
+    if (ref_names) buf_z(out, ",\"refnames\":"), put_words(ref_names, true, out);
+    buf_z(out, ",\"children\":[");
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (i) buf_c(out, ',');
+        buf_json_str(out, c->child[i]->text);
+    }
+    buf_z(out, "]}");
+}
+
+static err *take_constraints(struct dml_x *x, const struct ast *list, const struct ast *column, struct delta_map *config, buf *keys) {
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *c = list->child[i];
+        if (c->op == 'c') TRY(one_check(x, c, config));
+        if (c->op == 'p' || c->op == 'f') put_key(c, column, keys);
     }
     return NULL;
+}
+
+/* Checks go into the log, keys to the catalog. */
+static err *constraints(struct dml_x *x, const struct ast *s, struct delta_map *config) {
+    const struct ast *columns = ast_get(s, SLOT_COLUMNS);
+    buf keys = {0};
+    buf_c(&keys, '[');
+    err *e = take_constraints(x, ast_get(s, SLOT_CONSTRAINTS), NULL, config, &keys);
+    for (uint32_t i = 0; !e && columns && i < columns->n; i++)
+        e = take_constraints(x, ast_get(columns->child[i], SLOT_CONSTRAINTS), columns->child[i], config, &keys);
+    buf_c(&keys, ']');
+    x->keys = dml_take(x, &keys);
+    return e;
 }
 
 /* Columns of a CTAS: the query's, under the statement's names where it has them. */
@@ -438,7 +449,7 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
     if (!like && !clone) TRY(partitions_of(x, ast_get(s, SLOT_PARTITION), m, &plan->cols, &plan->n));
     TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
-    return add_checks(x, ast_get(s, SLOT_CONSTRAINTS), &m->config);
+    return constraints(x, s, &m->config);
 }
 
 /* A table that exists at a LOCATION and a statement that says nothing of it: registered as it is. */
@@ -476,8 +487,9 @@ static err *finish(struct dml_x *x, const struct ast *s, struct plan *plan, stru
     TRY(files_mkdirs(dml_z(x, x->path), 0755));
     for (size_t i = 0; x->t && i < x->t->snap->n_files; i++) dml_remove(x, x->t->snap->files[i]);
     if (plan->query) TRY(write_query(x, plan));
-    if (ast_get(s, SLOT_CLONE)) TRY(clone_files(x, s, plan->source, ret));
     parameters(x, s);
+    if (plan->source) TRY(dml_copy_domains(x, plan->source, ast_get(s, SLOT_CLONE) != NULL && s->op == 's'));
+    if (ast_get(s, SLOT_CLONE)) TRY(dml_clone_files(x, s, plan->source, ret));
     x->protocol_changed = true;
     if (x->t) x->protocol_changed = x->protocol != &x->t->snap->protocol;
     x->read_all = x->t != NULL;

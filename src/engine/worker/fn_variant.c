@@ -3,8 +3,10 @@
  * Variants: made of JSON text, taken apart by path. show_variant.c describes the bytes and writes them as JSON; here they
  * are built and walked. Every offset is checked: a malformed variant ends in MALFORMED_VARIANT.
  */
+#include <math.h>
 #include <stdlib.h>
 
+#include "base/enc.h"
 #include "base/json.h"
 #include "engine/worker/fn_int.h"
 #include "engine/worker/show.h"
@@ -21,6 +23,7 @@ struct builder {
     size_t n_names, cap_names;
     buf value;
     int depth;
+    bool typed;              /* texts behind U+0001 are values of types that JSON lacks */
 };
 
 static void builder_free(struct builder *b) {
@@ -70,14 +73,8 @@ static void put_int(buf *o, int64_t v) {
     put_le(o, (uint64_t)v, n);
 }
 
-/* Digits with a point and no exponent are a decimal when they fit; everything else that is no integer is a double. */
-static void put_number(buf *o, str raw) {
-    int64_t i;
-    double d;
-    if (str_to_i64(raw, &i)) {
-        put_int(o, i);
-        return;
-    }
+/* Digits with a point and no exponent, as a decimal. False: not such, or more than 38 of them. */
+static bool put_decimal(buf *o, str raw) {
     u128 unscaled = 0;
     size_t digits = 0, scale = 0, at = raw.n && raw.p[0] == '-';
     bool point = false, plain = true;
@@ -92,19 +89,81 @@ static void put_number(buf *o, str raw) {
             plain = false;
         }
     }
-    if (plain && digits <= 38 && scale <= 38) {
-        i128 v = at ? -(i128)unscaled : (i128)unscaled;
-        size_t n = digits <= 9 && scale <= 9 ? 4 : digits <= 18 && scale <= 18 ? 8 : 16;
-        buf_u8(o, (uint8_t)((n == 4 ? 8 : n == 8 ? 9 : 10) << 2));
-        buf_u8(o, (uint8_t)scale);
-        for (size_t k = 0; k < n; k++) buf_u8(o, (uint8_t)((u128)v >> (8 * k)));
+    if (!plain || digits > 38 || scale > 38) return false;
+    i128 v = at ? -(i128)unscaled : (i128)unscaled;
+    size_t n = digits <= 9 && scale <= 9 ? 4 : digits <= 18 && scale <= 18 ? 8 : 16;
+    buf_u8(o, (uint8_t)((n == 4 ? 8 : n == 8 ? 9 : 10) << 2));
+    buf_u8(o, (uint8_t)scale);
+    for (size_t k = 0; k < n; k++) buf_u8(o, (uint8_t)((u128)v >> (8 * k)));
+    return true;
+}
+
+/* Integers, then decimals where they fit; everything else is a double. */
+static void put_number(buf *o, str raw) {
+    int64_t i;
+    double d;
+    if (str_to_i64(raw, &i)) {
+        put_int(o, i);
         return;
     }
+    if (put_decimal(o, raw)) return;
     if (!str_to_f64(raw, &d)) d = 0;
     uint64_t bits;
     memcpy(&bits, &d, 8);
     buf_u8(o, 7 << 2);
     put_le(o, bits, 8);
+}
+
+/* What sql/func_rules_json.c writes for casts to VARIANT: a letter and the value's text. */
+static bool put_typed(buf *o, str s) {
+    int64_t i = 0;
+    double d = 0;
+    uint64_t bits = 0;
+    str t = str_from(s, 1);
+    switch (s.p[0]) {
+    case 'd':
+        if (!str_to_i64(t, &i)) return false;
+        buf_u8(o, 11 << 2);
+        put_le(o, (uint64_t)i, 4);
+        return true;
+    case 't':
+    case 'n':
+        if (!str_to_i64(t, &i)) return false;
+        buf_u8(o, (s.p[0] == 't' ? 12 : 13) << 2);
+        put_le(o, (uint64_t)i, 8);
+        return true;
+    case 'f':
+    case 'g':
+        if (str_ieq(t, STR("nan")))
+            d = (double)NAN;
+        else if (str_ieq(t, STR("inf")) || str_ieq(t, STR("-inf")))
+            d = t.p[0] == '-' ? -(double)INFINITY : (double)INFINITY;
+        else if (!str_to_f64(t, &d))
+            return false;
+        if (s.p[0] == 'g') {
+            float f = (float)d;
+            uint32_t half;
+            memcpy(&half, &f, 4);
+            buf_u8(o, 14 << 2);
+            put_le(o, half, 4);
+            return true;
+        }
+        memcpy(&bits, &d, 8);
+        buf_u8(o, 7 << 2);
+        put_le(o, bits, 8);
+        return true;
+    case 'c': return put_decimal(o, t);
+    case 'b': {
+        buf raw = {0};
+        bool ok = enc_unhex(&raw, t);
+        buf_u8(o, 15 << 2);
+        put_le(o, raw.n, 4);
+        buf_str(o, buf_view(&raw));
+        buf_free(&raw);
+        return ok;
+    }
+    default: put_string(o, s); return s.p[0] == 1;
+    }
 }
 
 struct field {
@@ -163,7 +222,14 @@ static bool build(struct builder *b, yyjson_val *v, buf *o) {
     switch (yyjson_get_type(v)) {
     case YYJSON_TYPE_NULL: buf_u8(o, 0); break;
     case YYJSON_TYPE_BOOL: buf_u8(o, yyjson_get_bool(v) ? 1 << 2 : 2 << 2); break;
-    case YYJSON_TYPE_STR: put_string(o, str_n(yyjson_get_str(v), yyjson_get_len(v))); break;
+    case YYJSON_TYPE_STR: {
+        str s = str_n(yyjson_get_str(v), yyjson_get_len(v));
+        if (b->typed && s.n > 1 && s.p[0] == 1)
+            ok = put_typed(o, str_from(s, 1));
+        else
+            put_string(o, s);
+        break;
+    }
     case YYJSON_TYPE_RAW: put_number(o, str_n(yyjson_get_raw(v), yyjson_get_len(v))); break;
     default: ok = build_container(b, v, o); break;
     }
@@ -171,8 +237,8 @@ static bool build(struct builder *b, yyjson_val *v, buf *o) {
     return ok;
 }
 
-bool variant_of_json(str text, buf *out) {
-    struct builder b = {.value = {.max = VARIANT_MAX}};
+static bool made_of(str text, bool typed, buf *out) {
+    struct builder b = {.value = {.max = VARIANT_MAX}, .typed = typed};
     yyjson_doc *d = yyjson_read(text.p ? text.p : "", text.n, YYJSON_READ_NUMBER_AS_RAW);
     bool ok = d && build(&b, yyjson_doc_get_root(d), &b.value) && !b.value.overflow;
     if (ok) {
@@ -192,6 +258,8 @@ bool variant_of_json(str text, buf *out) {
     builder_free(&b);
     return ok;
 }
+
+bool variant_of_json(str text, buf *out) { return made_of(text, false, out); }
 
 /* ---- walking ---- */
 
@@ -356,11 +424,11 @@ static bool text_of(const struct view *w, const struct zone *z, buf *o) {
 
 static void parse_json(struct fn_call *c) {
     buf *o = fn_text(c);
-    if (variant_of_json(fn_str(c, 0), o)) {
+    if (made_of(fn_str(c, 0), c->def->tag == 2, o)) {
         fn_ret_buf(c, o);
         return;
     }
-    if (c->def->tag) return;
+    if (c->def->tag == 1) return;
     str s = fn_str(c, 0);
     fn_fail_with(c, "MALFORMED_RECORD_IN_PARSING.WITHOUT_SUGGESTION", (struct fn_param[]){{"badRecord", s}, {"failFastMode", STR("FAILFAST")}}, 2);
 }
@@ -462,6 +530,7 @@ static void variant_key(struct fn_call *c) {
 static const struct fn_def defs[] = {
     {"bh_parse_json", "s:b", parse_json, 0, 0},
     {"bh_try_parse_json", "s:b", parse_json, 0, 1},
+    {"bh_variant_made", "s:b", parse_json, 0, 2},
     {"bh_variant_path", "bs:b", variant_path, 0, 0},
     {"bh_variant_get", "bsss:s", variant_get, 0, 0},
     {"bh_try_variant_get", "bsss:s", variant_get, 0, 1},

@@ -454,6 +454,7 @@ static err *run_dml(struct run *r, const struct ast *s) {
         e = dml_run(&d, list[0], &out);
     }
     if (e) return e;
+    if (out.elsewhere) return run_command(r, s);
     r->modified_rows = out.modified_rows;
     r->is_dml = out.is_dml;
     r->dml_metrics = out.metrics;

@@ -323,13 +323,45 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) {
     return bad_path(c->a, url);
 }
 
-/* ---- tables ---- */
+/* ---- files that a log names ---- */
 
-err *scan_declare(str path, int64_t size) { return remote_is(path) ? remote_declare(path, size, 0, STR_NONE) : NULL; }
+static str up(str path) {
+    while (path.n && path.p[path.n - 1] != '/') path.n--;
+    return path.n ? str_cut(path, path.n - 1) : path;
+}
 
-str scan_place(arena *a, str location) { return remote_is_url(location) ? remote_path(a, location) : location; }
+static str without_file(str url) { return str_starts(url, STR("file://")) ? str_from(url, 7) : url; }
 
-err *scan_file_path(arena *a, str root, str path, str *ret) {
+/* `plain` below `url` (as people know it) is the same below `path` (here). */
+static bool moved(arena *a, str plain, str url, str path, str *ret) {
+    url = without_file(url);
+    if (!url.n || !below(plain, url)) return false;
+    *ret = str_of(arena_printf(a, "%.*s%.*s", STR_ARG(path), STR_ARG(str_from(plain, url.n))));
+    return true;
+}
+
+/* An absolute name: the table's own folder, a file of another managed table where this is one (control let nobody but who may
+ * read it write that name), or a place that the user may read himself. */
+static err *absolute_path(struct scan_table *t, str plain, str *ret) {
+    struct scan_ctx *c = t->ctx;
+    str path;
+    if (moved(c->a, plain, t->url, t->path, ret)) return has_link(c->a, t->path, *ret) ? bad_path(c->a, plain) : NULL;
+    if (below(plain, t->path)) return NULL;
+    if (below(t->path, c->roots[0].path) && !c->roots[0].url.n && str_eq(up(t->path), c->roots[0].path) &&
+        moved(c->a, plain, up(t->url), c->roots[0].path, ret))
+        return has_link(c->a, c->roots[0].path, *ret) ? bad_path(c->a, plain) : NULL;
+    str url = plain.p[0] == '/' ? str_of(arena_printf(c->a, "file://%.*s", STR_ARG(plain))) : plain;
+    TRY(scan_path(c, url, &path));
+    str folder = up(url);
+    if (c->allow && !str_eq(folder, c->allowed)) {
+        TRY(c->allow(c->arg, folder, false));
+        c->allowed = folder;
+    }
+    *ret = path;
+    return NULL;
+}
+
+static err *named_path(arena *a, str root, str path, str *ret) {
     TRY(delta_file_path(a, root, path, ret));
     if (remote_is_url(*ret)) *ret = remote_path(a, *ret);
     /* A log lies in its writer's hands: one in a store does not reach files here, and copies of others' objects nobody. */
@@ -337,6 +369,29 @@ err *scan_file_path(arena *a, str root, str path, str *ret) {
         return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
     return NULL;
 }
+
+err *scan_file_path(struct scan_table *t, str path, str *ret) {
+    TRY(named_path(t->ctx->a, t->path, path, ret));
+    if (remote_is(*ret)) return NULL;
+    bool absolute = path.p[0] == '/' || str_starts(path, STR("file:")) || str_find(str_cut(path, 16), STR("://")) > 0;
+    if (!absolute || !t->ctx->n_roots || !str_eqz(t->format, "delta")) return NULL;
+    return absolute_path(t, *ret, ret);
+}
+
+err *scan_dv_place(struct scan_table *t, const struct delta_dv *dv, struct delta_dv *ret) {
+    str path;
+    *ret = *dv;
+    if (dv->storage != 'p') return NULL;
+    TRY(scan_file_path(t, dv->path, &path));
+    ret->path = path;
+    return NULL;
+}
+
+/* ---- tables ---- */
+
+err *scan_declare(str path, int64_t size) { return remote_is(path) ? remote_declare(path, size, 0, STR_NONE) : NULL; }
+
+str scan_place(arena *a, str location) { return remote_is_url(location) ? remote_path(a, location) : location; }
 
 struct scan_log {
     str path;

@@ -44,6 +44,7 @@ struct scan_ctx {
     err *(*allow)(void *arg, str url, bool write);
     void *arg;
     str placed_url, placed_path;  /* what allow() said last: where the URL lies here (/Volumes/…), or empty */
+    str allowed;                  /* a folder that allow() let be read */
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
     const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
     size_t n_only;

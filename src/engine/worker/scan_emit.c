@@ -28,12 +28,15 @@ struct one {
     const struct footer *foot;
 };
 
-enum variants { VAR_NONE, VAR_NO_NULLS, VAR_COPY };
+/* How variants are read: by DuckDB alone, where no NULL is among them; from a copy without annotations, which tells NULL from a variant
+ * that is null; from both, where parts of them are columns of their own (shredded), which DuckDB alone puts together. */
+enum variants { VAR_NONE, VAR_NO_NULLS, VAR_COPY, VAR_SHREDDED };
 
 struct group {
     const struct footer *foot;
     bool dv;
     enum variants variants;
+    str *originals;          /* paths of the files that are read from copies */
     vec_of(struct one) files;
 };
 
@@ -131,23 +134,32 @@ static bool has_variant(const struct footer_node *n) {
     return false;
 }
 
+static bool shredded(const struct footer_node *n) {
+    for (size_t i = 0; i < n->n; i++)
+        if ((n->logical == LOG_VARIANT && str_eqz(n->child[i].name, "typed_value")) || shredded(&n->child[i])) return true;
+    return false;
+}
+
 /* How the used variants of a file are read: see footer_copy_plain(). */
 static enum variants variants_of(struct emit *e, const struct one *x) {
     enum variants how = VAR_NONE;
+    bool copy = false, parts = false;
     if (!has_variant(&x->foot->root)) return how;
     for (size_t i = 0; i < e->t->n; i++) {
         if (e->ask->used && !e->ask->used[i]) continue;
         const struct footer_node *n = scan_find_node(&e->conv, &x->foot->root, &e->t->cols[i]);
         if (!n || !has_variant(n)) continue;
-        if (n->logical != LOG_VARIANT || !e->t->ctx->spill.n || delta_null_count(x->f, n->name) != 0) return VAR_COPY;
+        copy |= n->logical != LOG_VARIANT || !e->t->ctx->spill.n || delta_null_count(x->f, n->name) != 0;
+        parts |= shredded(n);
         how = VAR_NO_NULLS;
     }
-    return how;
+    return !copy ? how : parts && e->t->ctx->spill.n ? VAR_SHREDDED : VAR_COPY;
 }
 
 static err *copy_variants(struct emit *e, struct group *g, struct scan_group_state *s) {
-    if (g->variants != VAR_COPY || !e->t->ctx->spill.n) return NULL;
+    if (g->variants < VAR_COPY || !e->t->ctx->spill.n) return NULL;
     s->temporary = arena_array_of(e->a, const char *, s->n_files);
+    g->originals = arena_array_of(e->a, str, s->n_files);
     for (size_t i = 0; i < s->n_files; i++) {
         char id[37];
         rand_uuid(id);
@@ -155,6 +167,7 @@ static err *copy_variants(struct emit *e, struct group *g, struct scan_group_sta
         err *why = footer_copy_plain(g->files.p[i].path.p, s->temporary[i]);
         for (size_t j = 0; why && j <= i; j++) unlink(s->temporary[j]);
         if (why) return why;
+        g->originals[i] = g->files.p[i].path;
         g->files.p[i].path = str_of(s->temporary[i]);
     }
     return NULL;
@@ -166,14 +179,16 @@ static err *group_state(struct emit *e, struct group *g, uint64_t *ret) {
     str *values = arena_array_of(e->a, str, s.n_files * s.n_values + 1);
     for (size_t i = 0; i < s.n_files; i++) {
         for (size_t k = 0; k < e->n_parts; k++) values[i * s.n_values + k] = part_text(e, g->files.p[i].f, k, type_of_part(e, k));
-        if (e->ask->file_metadata || e->ask->tracking || g->variants == VAR_COPY) fill_facts(e, &g->files.p[i], values + i * s.n_values + e->n_parts);
+        if (e->ask->file_metadata || e->ask->tracking || g->variants >= VAR_COPY) fill_facts(e, &g->files.p[i], values + i * s.n_values + e->n_parts);
     }
     s.values = values;
     if (g->dv) {
         struct delta_fs fs = scan_fs(e->t->ctx, e->t->path);
         s.dead = arena_array_of(e->a, struct roaring64_bitmap_s *, s.n_files);
         for (size_t i = 0; i < s.n_files; i++) {
-            err *x = delta_dv_load(&fs, g->files.p[i].dead, delta_num_records(g->files.p[i].f), &s.dead[i]);
+            struct delta_dv dv;
+            err *x = scan_dv_place(e->t, g->files.p[i].dead, &dv);
+            if (!x) x = delta_dv_load(&fs, &dv, delta_num_records(g->files.p[i].f), &s.dead[i]);
             if (!x) continue;
             for (size_t j = 0; j < i; j++) delta_bitmap_free(s.dead[j]);
             return x;
@@ -228,6 +243,41 @@ static void tracking(struct emit *e, uint64_t state, const struct footer *foot) 
     buf_fmt(e->out, "CAST(%.*s AS BIGINT)%s AS \"_bh_row_version\"", STR_ARG(fact(e, state, FACT_COMMIT_VERSION)), has_cv ? ")" : "");
 }
 
+static size_t place_of(const struct group *g, const struct footer_node *n) { return (size_t)(n - g->foot->root.child); }
+
+/* A column with shredded variants: its value is the original's, its being NULL the copy's. NULL inside structs, arrays and maps is not
+ * told from a variant that is null there. */
+static void together(struct emit *e, const struct group *g, str ref, const struct footer_node *n, const struct sql_type *type, buf *out) {
+    struct scan_conv conv = e->conv;
+    str whole = str_of(arena_printf(e->a, "_bh_v%zu", place_of(g, n)));
+    conv.plain_variants = false;
+    if (n->logical != LOG_VARIANT) {
+        scan_convert(&conv, whole, n, type, out);
+    } else {
+        buf_fmt(out, "CASE WHEN %.*s IS NULL THEN NULL ELSE COALESCE(", STR_ARG(ref));
+        scan_convert(&conv, whole, n, type, out);
+        buf_z(out, ", bh_variant_join('\\x01\\x00\\x00'::BLOB, '\\x00'::BLOB)) END");
+    }
+    e->conv.vars = conv.vars;
+}
+
+/* The originals beside the copies, row by row. */
+static void join_originals(struct emit *e, const struct group *g) {
+    buf_z(e->out, " JOIN (SELECT file_index AS _bh_i, file_row_number AS _bh_n");
+    for (size_t i = 0; i < g->foot->root.n; i++) {
+        if (!shredded(&g->foot->root.child[i])) continue;
+        buf_z(e->out, ", ");
+        scan_quote_ident(g->foot->root.child[i].name, e->out);
+        buf_fmt(e->out, " AS _bh_v%zu", i);
+    }
+    buf_z(e->out, " FROM read_parquet([");
+    for (size_t i = 0; i < g->files.n; i++) {
+        if (i) buf_z(e->out, ", ");
+        scan_quote_text(g->originals[i], e->out);
+    }
+    buf_z(e->out, "], hive_partitioning = false)) o ON file_index = _bh_i AND file_row_number = _bh_n");
+}
+
 static void column(struct emit *e, const struct group *g, const struct sql_field *f, uint64_t state) {
     ptrdiff_t k = part_of(e, f);
     buf value = {0};
@@ -251,7 +301,10 @@ static void column(struct emit *e, const struct group *g, const struct sql_field
         const struct footer_node *n = scan_find_node(&e->conv, &g->foot->root, f);
         buf ref = {0};
         if (n) scan_quote_ident(n->name, &ref);
-        scan_convert(&e->conv, buf_view(&ref), n, f->type, &value);
+        if (g->variants == VAR_SHREDDED && n && shredded(n))
+            together(e, g, buf_view(&ref), n, f->type, &value);
+        else
+            scan_convert(&e->conv, buf_view(&ref), n, f->type, &value);
         buf_free(&ref);
     }
     buf name = {0};
@@ -263,8 +316,8 @@ static void column(struct emit *e, const struct group *g, const struct sql_field
 
 static err *group_select(struct emit *e, struct group *g) {
     const struct scan_files_ask *ask = e->ask;
-    bool need = g->dv || ask->file_metadata || ask->tracking || g->variants == VAR_COPY;
-    e->conv.plain_variants = g->variants == VAR_COPY && e->t->ctx->spill.n;
+    bool need = g->dv || ask->file_metadata || ask->tracking || g->variants >= VAR_COPY;
+    e->conv.plain_variants = g->variants >= VAR_COPY && e->t->ctx->spill.n;
     e->conv.no_null_variants = g->variants == VAR_NO_NULLS;
     for (size_t i = 0; i < e->t->n && !need; i++) {
         ptrdiff_t k = !ask->used || ask->used[i] ? part_of(e, &e->t->cols[i]) : -1;
@@ -295,6 +348,7 @@ static err *group_select(struct emit *e, struct group *g) {
     buf_z(e->out, "], hive_partitioning = false");
     if (rows > 0) buf_fmt(e->out, ", explicit_cardinality = %lld", (long long)rows);
     buf_c(e->out, ')');
+    if (g->variants == VAR_SHREDDED && g->originals) join_originals(e, g);
     if (g->dv) buf_fmt(e->out, " WHERE bh_live(%llu, file_index, file_row_number)", (unsigned long long)state);
     return NULL;
 }
@@ -325,7 +379,7 @@ typedef vec_of(struct group) group_list;
 static err *prepare_remote(struct emit *e) {
     str *paths = arena_array_of(e->a, str, e->ask->n + 1);
     for (size_t i = 0; i < e->ask->n; i++) {
-        TRY(scan_file_path(e->a, e->t->path, e->ask->files[i]->path, &paths[i]));
+        TRY(scan_file_path(e->t, e->ask->files[i]->path, &paths[i]));
         TRY(scan_declare(paths[i], e->ask->files[i]->size));
     }
     size_t n = 0;
@@ -340,7 +394,7 @@ static err *sort_files(struct emit *e, group_list *groups) {
     for (size_t i = 0; i < e->ask->n; i++) {
         struct one x = {.f = e->ask->files[i]};
         x.dead = e->ask->dead ? &e->ask->dead[i] : &x.f->dv;
-        TRY(scan_file_path(e->a, e->t->path, x.f->path, &x.path));
+        TRY(scan_file_path(e->t, x.f->path, &x.path));
         x.path = arena_str(e->a, x.path);
         TRY(scan_footer(e->t->ctx, x.path, &x.foot));
         bool dv = x.dead->storage && !e->ask->no_dv;

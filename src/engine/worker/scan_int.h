@@ -38,8 +38,6 @@ struct delta_parquet scan_parquet(struct scan_ctx *c);
 struct delta_fs scan_fs(struct scan_ctx *c, str path);
 /* Where a location that control gave lies here: of s3:// the place of its copies. */
 str scan_place(arena *a, str location);
-/* A file's path in a log → its place here (delta_file_path), which the table may reach. */
-err *scan_file_path(arena *a, str root, str path, str *ret) BH_CHECK;
 /* … and what is in an object store is declared, so that it can be read. */
 err *scan_declare(str path, int64_t size) BH_CHECK;
 
@@ -47,6 +45,12 @@ err *scan_declare(str path, int64_t size) BH_CHECK;
  * FAILED_READ_FILE.FILE_NOT_EXIST, … */
 err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) BH_CHECK;
 bool scan_footer_known(struct scan_ctx *c, str path);
+
+/* Where a file lies that the table's log names, relative or absolute. An absolute name that leads out of what the user may read
+ * is refused: PATH_NOT_FOUND, or what control says. */
+err *scan_file_path(struct scan_table *t, str path, str *ret) BH_CHECK;
+/* The same for a vector with an absolute path: a copy that has the place. */
+err *scan_dv_place(struct scan_table *t, const struct delta_dv *dv, struct delta_dv *ret) BH_CHECK;
 
 /* A field's name in files and statistics under column mapping; its id (-1: none). */
 str scan_physical(arena *a, const struct sql_field *f);

@@ -157,14 +157,15 @@ static void put_answer(const struct sql_compiled *c, const struct scan_rows *row
     buf_z(answer, "]}");
 }
 
-static err *show(struct world *w, const struct sql_compiled *c) {
-    struct scan_rows rows;
+/* cells: its one row, or NULL. */
+static err *show(struct world *w, const struct sql_compiled *c, const str *cells) {
+    struct scan_rows rows = {.rows = 1, .cols = c->n, .cell = (str *)(uintptr_t)cells};
     buf q = {0};
     if (!c->n) return NULL;
     buf_z(&q, "SELECT ");
     for (size_t i = 0; i < c->n; i++) buf_fmt(&q, "%sCAST(c%zu AS VARCHAR)", i ? ", " : "", i);
     buf_fmt(&q, " FROM (%.*s) x", STR_ARG(c->duckdb));
-    err *e = scan_query(w->con, w->a, buf_view(&q), &rows);
+    err *e = cells ? NULL : scan_query(w->con, w->a, buf_view(&q), &rows);
     buf_free(&q);
     if (e || quiet) return e;
     if (answer) {
@@ -184,13 +185,13 @@ static err *one(struct world *w, struct ast *s, str text) {
         struct sql_compiled c;
         TRY(sql_compile(&w->env, s, &c));
         if (getenv("DELTASQL_TEXT")) printf("-- %.*s\n", STR_ARG(c.duckdb));
-        return show(w, &c);
+        return show(w, &c, NULL);
     }
     if (!dml_takes(s)) return err_new(ERR_NOT_IMPLEMENTED, "%s %.*s is not done here", ast_kind_name(s->kind), STR_ARG(s->text));
     struct dml d = {.env = &w->env, .scan = &w->scan, .con = w->con, .a = w->a, .text = text, .ask = ask, .setting = dml_setting};
     struct dml_result r;
     TRY(dml_run(&d, s, &r));
-    return show(w, &r.rows);
+    return show(w, &r.rows, r.cells);
 }
 
 static err *run_text(str text) {
