@@ -34,6 +34,7 @@ struct parser {
     struct parse_fail fail;
     bool in_script; /* END, ELSE … end a statement's list */
     bool in_dml;    /* DEFAULT is a value */
+    bool before_query; /* REPLACE ON: a query in brackets behind a name is no call's arguments */
     bool in_copy;   /* FROM may have a 'path' */
     bool marks;     /* names may carry the resolver's mark (SQL_MARK) */
 };

@@ -63,9 +63,11 @@ static void parse_replace(struct parser *p, struct ast *n) {
     advance(p);
     if (accept_word(p, W_WHERE))
         set(p, n, SLOT_WHERE, parse_expr(p));
-    else if (accept_word(p, W_ON))
+    else if (accept_word(p, W_ON)) {
+        p->before_query = true;
         set(p, n, SLOT_ON, parse_expr(p));
-    else {
+        p->before_query = false;
+    } else {
         expect_word(p, W_USING);
         struct ast *list = node(p, AST_LIST);
         expect(p, '(');
@@ -76,12 +78,18 @@ static void parse_replace(struct parser *p, struct ast *n) {
     }
 }
 
+/* "(SELECT …) AS s": at_query() knows only what goes on as a query. */
+static bool behind_bracket(const struct parser *p) {
+    enum sql_word w = word_at(p, 1);
+    return w == W_SELECT || w == W_WITH || w == W_VALUES;
+}
+
 static void parse_insert_columns(struct parser *p, struct ast *n) {
     if (at_word(p, W_BY) && word_at(p, 1) == W_NAME) {
         advance(p);
         advance(p);
         n->flags |= AST_F_BY_NAME;
-    } else if (at_kind(p, '(') && !at_query(p)) {
+    } else if (at_kind(p, '(') && !at_query(p) && !behind_bracket(p)) {
         struct ast *list = node(p, AST_LIST);
         advance(p);
         do add(p, list, parse_name(p));

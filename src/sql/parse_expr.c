@@ -488,7 +488,7 @@ static struct ast *parse_named(struct parser *p) {
         }
         done(p, name);
     }
-    if (at_kind(p, '(')) return parse_call(p, name);
+    if (at_kind(p, '(') && !(p->before_query && (word_at(p, 1) == W_SELECT || word_at(p, 1) == W_WITH || word_at(p, 1) == W_VALUES))) return parse_call(p, name);
     struct ast *n = ast_new(p->a, AST_COLUMN, pos, pos);
     if (at_kind(p, '.') && kind_at(p, 1) == '*') {
         n->kind = AST_STAR;

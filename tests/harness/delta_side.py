@@ -67,7 +67,7 @@ class Ours(Pipe):
     def __init__(self, root):
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
-        super().__init__([os.environ.get("DELTASQL") or str(BUILD / "tests/harness/deltasql"), str(self.root), "serve"])
+        super().__init__([str(BUILD / "tests/harness/deltasql"), str(self.root), "serve"])
 
     def run(self, sql, path, conf=None):
         path = Path(path)

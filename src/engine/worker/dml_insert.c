@@ -239,6 +239,17 @@ static err *remove_given(struct dml_x *x, const struct ast *parts) {
     return NULL;
 }
 
+/* EXISTS (SELECT 1 FROM (the source) AS s WHERE the condition of REPLACE ON). */
+static const struct ast *matches_source(struct dml_x *x, const struct ast *s) {
+    struct ast *items = ast_new(x->a, AST_LIST, 0, 0), *from = ast_new(x->a, AST_FROM_QUERY, 0, 0), *alias = ast_get(ast_get(s, SLOT_FROM), SLOT_ALIAS);
+    ast_add(x->a, items, ast_text(x->a, AST_LIT_NUMBER, STR("1")));
+    ast_set(x->a, from, SLOT_QUERY, source_query(x, s));
+    if (alias) ast_set(x->a, from, SLOT_ALIAS, alias);
+    struct ast *exists = ast_new(x->a, AST_EXISTS, 0, 0);
+    ast_set(x->a, exists, SLOT_QUERY, dml_query(x->a, dml_select(x->a, items, from, ast_get(s, SLOT_ON))));
+    return exists;
+}
+
 /* REPLACE WHERE cond, REPLACE USING (cols), REPLACE ON cond: rows of the table that go, as a temporary table for dml_take_rows(). The new
  * rows are in the temporary table `fresh` under the table's column names. */
 static err *take_replaced(struct dml_x *x, const struct ast *s, str fresh) {
@@ -251,6 +262,7 @@ static err *take_replaced(struct dml_x *x, const struct ast *s, str fresh) {
         ast_add(x->a, c, using_->child[i]);
         ast_add(x->a, items, c);
     }
+    if (ast_get(s, SLOT_ON)) where = matches_source(x, s);
     struct sql_compiled c;
     TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
                                                         (struct ast *)(uintptr_t)where)), &c));

@@ -425,6 +425,7 @@ static err *vacuum_in(struct dml_x *x, const struct ast *s, struct sweep *w, str
 }
 
 err *dml_vacuum(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    if (ast_get(s, SLOT_FORMAT)) return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", "VACUUM", "operation", "USING INVENTORY", NULL);
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
     struct sweep w = {.x = x, .keep = map_new()};
     err *e = vacuum_in(x, s, &w, ret);

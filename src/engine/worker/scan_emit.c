@@ -79,7 +79,8 @@ static void part_cast(str text, const struct sql_type *t, buf *out) {
     case TY_VARCHAR: buf_str(out, text); return;
     case TY_BINARY: buf_fmt(out, "encode(%.*s)", STR_ARG(text)); return;
     default:
-        buf_fmt(out, "CAST(%.*s AS ", STR_ARG(text));
+        /* A text that is none of the type is NULL, as for Spark. */
+        buf_fmt(out, "TRY_CAST(%.*s AS ", STR_ARG(text));
         if (t->kind == TY_VOID)
             buf_z(out, "INTEGER");
         else

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements around Delta tables through a warehouse: clones, keys and checks of CREATE TABLE, statistics, partitions, comments, conversions."""
+
+import json
+import sys
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+from boathouse import Platform  # noqa: E402
+
+S = "/api/2.0/sql/statements"
+
+
+class Sql:
+    def __init__(self, platform, token=None):
+        self.platform, self.wh, self.token = platform, platform.connect["DATABRICKS_WAREHOUSE_ID"], token
+
+    def run(self, text):
+        more = {"token": self.token} if self.token else {}
+        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, **more)
+        assert r.status_code == 200, r.text
+        return r.json()
+
+    def __call__(self, text):
+        got = self.run(text)
+        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
+        return got.get("result", {}).get("data_array", [])
+
+    def fails(self, text, part):
+        got = self.run(text)
+        assert got["status"]["state"] == "FAILED", (text, got)
+        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory):
+    top = tmp_path_factory.mktemp("features")
+    (top / "root").mkdir()
+    with Platform(top / "data", settings={"storage.local_roots": str(top / "root")}) as p:
+        made = p.request("POST", "/api/2.1/unity-catalog/external-locations", {"name": "shared", "url": f"file://{top}/root", "credential_name": "local"})
+        assert made.status_code == 200, made.text
+        s = Sql(p)
+        s.root = top / "root"
+        yield s
+
+
+@pytest.fixture(scope="module")
+def schema(sql):
+    name = f"main.f_{uuid.uuid4().hex[:8]}"
+    sql(f"CREATE SCHEMA {name}")
+    return name
+
+
+def test_shallow_clones_read_the_source_and_change_alone(sql, schema):
+    a, b = f"{schema}.base", f"{schema}.shallow"
+    sql(f"CREATE TABLE {a} (id BIGINT, p INT) PARTITIONED BY (p) TBLPROPERTIES ('delta.enableDeletionVectors'='true')")
+    sql(f"INSERT INTO {a} VALUES (1, 1), (2, 1), (3, 2)")
+    sql(f"DELETE FROM {a} WHERE id = 2")
+    assert [r[3] for r in sql(f"CREATE TABLE {b} SHALLOW CLONE {a}")] == ["0"]
+    sql(f"INSERT INTO {b} VALUES (4, 2)")
+    sql(f"DELETE FROM {b} WHERE id = 3")
+    assert sql(f"SELECT id FROM {b} ORDER BY id") == [["1"], ["4"]]
+    assert sql(f"SELECT id FROM {a} ORDER BY id") == [["1"], ["3"]]
+    sql(f"RESTORE {b} TO VERSION AS OF 0")
+    assert sql(f"SELECT id FROM {b} ORDER BY id") == [["1"], ["3"]]
+    sql(f"CREATE OR REPLACE TABLE {b} SHALLOW CLONE {a} VERSION AS OF 1")
+    assert sql(f"SELECT id FROM {b} ORDER BY id") == [["1"], ["2"], ["3"]]
+    top = sql(f"DESCRIBE HISTORY {b} LIMIT 1")[0]
+    assert top[4] == "CLONE" and json.loads(top[5]) == {"source": a, "sourceVersion": "1", "isShallow": "true"}
+    sql.fails(f"CREATE TABLE {schema}.nested SHALLOW CLONE {b}", "CANNOT_SHALLOW_CLONE_NESTED")
+    sql(f"CREATE TABLE {schema}.deep DEEP CLONE {b}")
+    sql(f"DROP TABLE {b}")
+    assert sql(f"SELECT count(*) FROM {schema}.deep") == [["3"]]
+
+
+def test_clones_do_not_get_round_filters_and_masks(sql, schema):
+    sql(f"CREATE TABLE {schema}.guarded (id BIGINT, s STRING)")
+    sql(f"INSERT INTO {schema}.guarded VALUES (1, 'secret')")
+    sql(f"CREATE FUNCTION {schema}.none(id BIGINT) RETURNS BOOLEAN RETURN id > 5")
+    sql(f"ALTER TABLE {schema}.guarded SET ROW FILTER {schema}.none ON (id)")
+    for kind in ("SHALLOW", "DEEP"):
+        sql.fails(f"CREATE TABLE {schema}.copy {kind} CLONE {schema}.guarded", "ROW_LEVEL_SECURITY_TABLE_CLONE_SOURCE_NOT_SUPPORTED")
+    sql(f"ALTER TABLE {schema}.guarded DROP ROW FILTER")
+    sql(f"CREATE FUNCTION {schema}.stars(s STRING) RETURNS STRING RETURN '***'")
+    sql(f"ALTER TABLE {schema}.guarded ALTER COLUMN s SET MASK {schema}.stars")
+    sql.fails(f"CREATE TABLE {schema}.copy SHALLOW CLONE {schema}.guarded", "COLUMN_MASKS_TABLE_CLONE_SOURCE_NOT_SUPPORTED")
+
+
+def test_keys_and_checks_of_create_table(sql, schema):
+    sql(f"CREATE TABLE {schema}.parent (id BIGINT, CONSTRAINT pk PRIMARY KEY (id))")
+    sql(f"CREATE TABLE {schema}.child (id BIGINT NOT NULL PRIMARY KEY, up BIGINT CONSTRAINT up_fk REFERENCES {schema}.parent, n INT, "
+        "CONSTRAINT positive CHECK (n > 0))")
+    rows = {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {schema}.child")}
+    assert rows["up_fk"].startswith("FOREIGN KEY (`up`) REFERENCES") and rows["child_pk"] == "PRIMARY KEY (`id`)"
+    sql.fails(f"INSERT INTO {schema}.child VALUES (1, 1, 0)", "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES")
+    sql.fails(f"INSERT INTO {schema}.child VALUES (NULL, 1, 1)", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED")
+    sql.fails(f"CREATE TABLE {schema}.orphan (id BIGINT REFERENCES {schema}.nowhere)", "TABLE_OR_VIEW_NOT_FOUND")
+    text = sql(f"SHOW CREATE TABLE {schema}.child")[0][0]
+    assert "CONSTRAINT `child_pk` PRIMARY KEY (`id`)" in text and "REFERENCES" in text
+    sql(f"CREATE OR REPLACE TABLE {schema}.child (id BIGINT)")
+    assert "child_pk" not in {r[0] for r in sql(f"DESCRIBE EXTENDED {schema}.child")}
+
+
+def test_partitions_are_shown_as_rows(sql, schema):
+    t = f"{schema}.parts"
+    sql(f"CREATE TABLE {t} (v INT, d DATE, s STRING) PARTITIONED BY (d, s)")
+    sql(f"INSERT INTO {t} VALUES (1, DATE'2024-01-01', 'x'), (2, DATE'2024-01-01', NULL), (3, NULL, 'y'), (4, NULL, 'y')")
+    assert sorted(map(str, sql(f"SHOW PARTITIONS {t}"))) == sorted(map(str, [["2024-01-01", "x"], ["2024-01-01", None], [None, "y"]]))
+    assert sql(f"SHOW PARTITIONS {t} PARTITION (d = DATE'2024-01-01', s = 'x')") == [["2024-01-01", "x"]]
+    sql.fails(f"SHOW PARTITIONS {t} PARTITION (v = 1)", "DELTA_SHOW_PARTITION_IN_NON_PARTITIONED_COLUMN")
+    sql(f"CREATE TABLE {schema}.flat (v INT)")
+    sql.fails(f"SHOW PARTITIONS {schema}.flat", "DELTA_SHOW_PARTITION_IN_NON_PARTITIONED_TABLE")
+
+
+def test_analyze_is_seen_in_describe(sql, schema):
+    t = f"{schema}.counted"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING, a ARRAY<INT>)")
+    sql(f"INSERT INTO {t} VALUES (1, 'abc', NULL), (7, NULL, array(1)), (7, 'x', NULL)")
+    sql(f"ANALYZE TABLE {t} COMPUTE STATISTICS NOSCAN")
+    stats = {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {t}")}["Statistics"]
+    assert stats.endswith(" bytes") and int(stats.split()[0]) > 0
+    sql(f"ANALYZE TABLE {t} COMPUTE STATISTICS FOR COLUMNS id, v")
+    assert {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {t}")}["Statistics"].endswith(" bytes, 3 rows")
+    column = {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {t} id")}
+    assert (column["min"], column["max"], column["num_nulls"], column["distinct_count"], column["max_col_len"]) == ("1", "7", "0", "2", "8")
+    column = {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {t} v")}
+    assert (column["min"], column["num_nulls"], column["avg_col_len"], column["max_col_len"]) == ("NULL", "1", "2", "3")
+    sql.fails(f"ANALYZE TABLE {t} COMPUTE STATISTICS FOR COLUMNS a", "UNSUPPORTED_FEATURE.ANALYZE_UNSUPPORTED_COLUMN_TYPE")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('x'='y')")
+    assert sql(f"SHOW TBLPROPERTIES {t}") == [["x", "y"]]
+    assert "Statistics" in {r[0] for r in sql(f"DESCRIBE EXTENDED {t}")}
+    sql(f"ANALYZE TABLE {t} COMPUTE DELTA STATISTICS")
+    assert sql(f"DESCRIBE HISTORY {t} LIMIT 1")[0][4] == "COMPUTE STATS"
+    assert sql(f"SELECT id FROM {t} WHERE id > 5 ORDER BY id") == [["7"], ["7"]]
+
+
+def test_comments_are_in_the_log_too(sql, schema):
+    t = f"{schema}.told"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING)")
+    sql(f"COMMENT ON TABLE {t} IS 'what it is'")
+    sql(f"COMMENT ON COLUMN {t}.v IS 'a value'")
+    assert sql(f"DESCRIBE DETAIL {t}")[0][3] == "what it is"
+    assert [r[2] for r in sql(f"DESCRIBE {t}")] == [None, "a value"]
+    assert [r[4] for r in sql(f"DESCRIBE HISTORY {t}")] == ["CHANGE COLUMN", "SET TBLPROPERTIES", "CREATE TABLE"]
+    sql(f"COMMENT ON TABLE {t} IS NULL")
+    assert sql(f"DESCRIBE DETAIL {t}")[0][3] is None
+    sql(f"CREATE VIEW {schema}.seen AS SELECT 1 AS one")
+    sql(f"COMMENT ON TABLE {schema}.seen IS 'a view'")
+
+
+def test_parquet_folders_become_tables(sql):
+    folder = sql.root / "raw"
+    for p, ids in (("a b", [1, 2]), ("__HIVE_DEFAULT_PARTITION__", [3])):
+        (folder / f"p={p.replace(' ', '%20')}").mkdir(parents=True)
+        pq.write_table(pa.table({"id": pa.array(ids, pa.int32()), "x": [1.5] * len(ids)}), folder / f"p={p.replace(' ', '%20')}/f.parquet")
+    sql.fails(f"CONVERT TO DELTA parquet.`{folder}`", "DELTA_UNEXPECTED_NUM_PARTITION_COLUMNS_FROM_FILE_NAME")
+    sql(f"CONVERT TO DELTA parquet.`{folder}` PARTITIONED BY (p STRING)")
+    t = f"delta.`{folder}`"
+    assert sql(f"SELECT id, x, p FROM {t} ORDER BY id") == [["1", "1.5", "a b"], ["2", "1.5", "a b"], ["3", "1.5", None]]
+    add = [json.loads(x)["add"] for x in (folder / "_delta_log/00000000000000000000.json").read_text().splitlines() if '"add"' in x]
+    assert sorted(json.loads(a["stats"])["maxValues"]["id"] for a in add) == [2, 3]
+    sql(f"CONVERT TO DELTA parquet.`{folder}`")  # once more: nothing is to be done
+    sql(f"UPDATE {t} SET x = 2 WHERE p = 'a b'")
+    assert sql(f"SELECT sum(x) FROM {t}") == [["5.5"]]
+    sql.fails(f"CONVERT TO DELTA parquet.`{sql.root}/nothing`", "DELTA_EMPTY_DIRECTORY")
+    sql.fails("CONVERT TO DELTA parquet.`/etc`", "INSUFFICIENT_PERMISSIONS")
+
+
+def test_rows_are_replaced_by_a_condition_or_columns(sql, schema):
+    t = f"{schema}.replaced"
+    sql(f"CREATE TABLE {t} (id BIGINT, v STRING)")
+    sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    sql(f"INSERT INTO {t} AS t REPLACE ON t.id = s.id (SELECT 2L AS id, 'on' AS v UNION ALL SELECT 9L, 'new') AS s")
+    assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "a"], ["2", "on"], ["3", "c"], ["9", "new"]]
+    sql(f"INSERT INTO {t} REPLACE USING (id) VALUES (3, 'using')")
+    sql(f"INSERT INTO {t} REPLACE WHERE id > 5 VALUES (7, 'where')")
+    assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "a"], ["2", "on"], ["3", "using"], ["7", "where"]]
+    sql.fails(f"INSERT INTO {t} REPLACE WHERE id > 5 VALUES (1, 'x')", "DELTA_REPLACE_WHERE_MISMATCH")
+
+
+def test_lengths_of_texts(sql, schema):
+    t = f"{schema}.texts"
+    sql(f"CREATE TABLE {t} (c CHAR(5), v VARCHAR(3))")
+    sql(f"INSERT INTO {t} VALUES ('ab', 'xyz')")
+    assert sql(f"SELECT concat(c, '|'), v FROM {t}") == [["ab   |", "xyz"]]
+    sql.fails(f"INSERT INTO {t} VALUES ('abcdef', 'x')", "EXCEED_LIMIT_LENGTH")
+    sql(f"ALTER TABLE {t} ALTER COLUMN v TYPE VARCHAR(10)")
+    sql(f"INSERT INTO {t} VALUES ('q', '0123456789')")
+    assert [r[1] for r in sql(f"DESCRIBE {t}")] == ["char(5)", "varchar(10)"]
+
+
+def test_what_is_not_done_is_refused(sql, schema):
+    sql.fails(f"VACUUM {schema}.base USING INVENTORY (SELECT 1)", "UNSUPPORTED_FEATURE")
