@@ -363,6 +363,8 @@ err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) BH_CHECK
 err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx **args, size_t n,
                 struct bx **ret) BH_CHECK;
 /* bind_special.c: calls that no row can say; *done false: not one of them */
+/* schema_of_csv(), schema_of_json(), schema_of_xml(); *done stays false: another name. */
+err *bind_schema_of(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;
 err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;
 /* bind_udf.c */
 err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *n, struct bx **ret) BH_CHECK;

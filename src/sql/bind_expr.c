@@ -526,7 +526,9 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
                          arena_printf(b->a, "\"CAST(%.*s AS %s)\"", STR_ARG(caption_of(b, x)), type_name(b, to).p + 1),
                          "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, NULL);
     str t = type_name(b, to);
-    str cap = sql_fmt(b->a, "%s({0} AS %.*s)", try_it ? "TRY_CAST" : "CAST", (int)t.n - 2, t.p + 1);
+    /* Casts to types of several parts do not show, as with Spark. */
+    bool hidden = to->kind == TY_ARRAY || to->kind == TY_MAP || to->kind == TY_STRUCT;
+    str cap = hidden ? STR("{0}") : sql_fmt(b->a, "%s({0} AS %.*s)", try_it ? "TRY_CAST" : "CAST", (int)t.n - 2, t.p + 1);
     const struct sql_type *shown = to->kind == TY_CHAR || to->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : to;
     struct bx *y = NULL;
     x = bx_exact(b, x);
@@ -536,9 +538,9 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
         if (f->kind == BX_LIT && f != x) {
             y = f;
             buf *o = sql_buf(b->a);
-            buf_fmt(o, "%s(", try_it ? "TRY_CAST" : "CAST");
+            if (!hidden) buf_fmt(o, "%s(", try_it ? "TRY_CAST" : "CAST");
             caption(b, x, o);
-            buf_fmt(o, " AS %.*s)", (int)t.n - 2, t.p + 1);
+            if (!hidden) buf_fmt(o, " AS %.*s)", (int)t.n - 2, t.p + 1);
             y->cap = sql_keep(b->a, o);
         }
     }

@@ -397,6 +397,8 @@ static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret
         *ret = text_constant(b, mark < 0 ? e->catalog : str_cut(e->catalog, (size_t)mark), name);
     } else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
         *ret = text_constant(b, e->schema, STR("current_schema"));
+    else if (str_eqz(name, "current_path"))
+        *ret = text_constant(b, sql_fmt(b->a, "system.builtin,system.session,%.*s.%.*s", STR_ARG(str_chr(e->catalog, SQL_MARK, 0) < 0 ? e->catalog : str_cut(e->catalog, (size_t)str_chr(e->catalog, SQL_MARK, 0))), STR_ARG(e->schema)), name);
     else if (str_eqz(name, "current_timezone"))
         *ret = text_constant(b, e->time_zone.n ? e->time_zone : STR("UTC"), name);
     else
@@ -524,6 +526,8 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     for (size_t i = 0; i < ARRAY_LEN(casts); i++)
         if (str_eqz(name, casts[i].name)) return cast_call(c, n, str_of(casts[i].name), casts[i].kind, ret);
     *done = false;
+    TRY(bind_schema_of(c, name, n, done, ret));
+    if (*done) return NULL;
     if (str_eqz(name, "count")) return count(c, n, done, ret);
     return NULL;
 }

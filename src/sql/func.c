@@ -14,6 +14,7 @@ static const struct sql_rule_list *const sql_rule_lists[] = {
     &sql_rules_json,
     &sql_rules_fn,
     &sql_rules_sketch,
+    &sql_rules_text,
 };
 
 static int by_name(const void *key, const void *row) {

@@ -11,6 +11,7 @@ extern const struct sql_rule_list sql_rules_coll; /* func_rules_coll.c: arrays, 
 extern const struct sql_rule_list sql_rules_json; /* func_rules_json.c */
 extern const struct sql_rule_list sql_rules_fn;   /* func_rules_fn.c: strings, numbers, dates */
 extern const struct sql_rule_list sql_rules_sketch; /* func_rules_sketch.c */
+extern const struct sql_rule_list sql_rules_text; /* func_rules_text.c: CSV and XML */
 
 /* Templates of JSON: a value of type t out of the JSON text `json`; the JSON text of the value x (NULL stays NULL). */
 err *sql_json_read_tmpl(struct sql_env *env, arena *a, const char *json, const struct sql_type *t, buf *out) BH_CHECK;

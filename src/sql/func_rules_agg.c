@@ -121,9 +121,18 @@ static err *kurtosis_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+/* Of several most frequent values the one that comes first in Spark's hash table. */
+static void mode_text(const struct sql_call *c, buf *out) {
+    if (c->args[0].type->kind >= TY_ARRAY || c->args[0].type->kind == TY_INTERVAL) buf_z(out, "mode({0}){w}");
+    else
+        buf_z(out, "list_transform([map_entries(histogram({0}){f})], lambda h{#}: list_sort(list_transform(h{#}, lambda e{#}: "
+                   "{{'n': -CAST(e{#}.value AS BIGINT), 'p': bh_mode_place(e{#}.key, len(h{#})), 'v': e{#}.key}}))[1].v)[1]");
+}
+
 static err *mode_emit(struct sql_call *c, buf *out) {
-    (void)c;
-    buf_z(out, "mode({0}{o}){w}");
+    const struct ast *n = c->ast;
+    if (n && (ast_get(n, SLOT_WITHIN) || ast_get(n, SLOT_ORDER))) buf_z(out, "mode({0}{o}){w}");
+    else mode_text(c, out);
     return NULL;
 }
 
@@ -132,13 +141,14 @@ static err *mode_caption(struct sql_call *c, buf *out) {
     if (yes)
         buf_fmt(out, "mode() WITHIN GROUP (ORDER BY %.*s DESC)", STR_ARG(c->args[0].caption));
     else
-        buf_fmt(out, "mode(%.*s, false)", STR_ARG(c->args[0].caption));
+        buf_fmt(out, "mode(%.*s)", STR_ARG(c->args[0].caption));
     return NULL;
 }
 
 static err *mode_if(struct sql_call *c, buf *out) {
     bool yes = c->args[1].value.p && str_eqz(c->args[1].value, "true");
-    buf_z(out, yes ? "mode({0} ORDER BY {0} ASC){w}" : "mode({0}){w}");
+    if (yes) buf_z(out, "mode({0} ORDER BY {0} ASC){w}");
+    else mode_text(c, out);
     return NULL;
 }
 

@@ -143,6 +143,49 @@ static err *write_struct(struct writer *w, const char *x, const struct sql_type 
     return NULL;
 }
 
+/* A key as Spark's own rows show it: dates and times as their numbers, structs and arrays in square brackets. */
+static err *write_key(struct writer *w, const char *x, const struct sql_type *t, int depth) {
+    char part[96];
+    if (depth > DEEPEST) return too_deep(w->c);
+    switch (t->kind) {
+    case TY_STRING:
+    case TY_CHAR:
+    case TY_VARCHAR: buf_z(w->out, x); return NULL;
+    case TY_DATE: buf_fmt(w->out, "CAST(%s - DATE '1970-01-01' AS VARCHAR)", x); return NULL;
+    case TY_TIMESTAMP:
+    case TY_TIMESTAMP_NTZ: buf_fmt(w->out, "CAST(epoch_us(%s) AS VARCHAR)", x); return NULL;
+    case TY_STRUCT:
+        buf_z(w->out, "('[' || array_to_string([");
+        for (size_t i = 0; i < t->n; i++) {
+            snprintf(part, sizeof part, "%s.f%zu", x, i);
+            buf_z(w->out, i ? ", COALESCE(" : "COALESCE(");
+            TRY(write_key(w, part, t->fields[i].type, depth + 1));
+            buf_z(w->out, ", 'null')");
+        }
+        buf_z(w->out, "], ',') || ']')");
+        return NULL;
+    case TY_ARRAY:
+        snprintf(part, sizeof part, "k{#}_%d", depth);
+        buf_fmt(w->out, "('[' || array_to_string(list_transform(%s, lambda %s: COALESCE(", x, part);
+        TRY(write_key(w, part, t->elem, depth + 1));
+        buf_z(w->out, ", 'null')), ',') || ']')");
+        return NULL;
+    default: break;
+    }
+    struct binder b = {.env = w->c->env, .a = w->c->a};
+    buf *cast = sql_buf(w->c->a);
+    TRY(emit_cast_tmpl(&b, t, sql_type_of(TY_STRING), false, cast));
+    for (size_t i = 0; i < cast->n; i++) {
+        if (cast->n - i >= 3 && memcmp(cast->p + i, "{0}", 3) == 0) {
+            buf_z(w->out, x);
+            i += 2;
+        } else {
+            buf_c(w->out, cast->p[i]);
+        }
+    }
+    return NULL;
+}
+
 static err *write_value(struct writer *w, const char *x, const struct sql_type *t, int depth) {
     char v[64], part[96];
     if (depth > DEEPEST) return too_deep(w->c);
@@ -157,22 +200,7 @@ static err *write_value(struct writer *w, const char *x, const struct sql_type *
     if (t->kind == TY_MAP) {
         buf_fmt(w->out, "('{{' || array_to_string(list_transform(map_entries(%s), lambda %s: CAST(to_json(", x, v);
         snprintf(part, sizeof part, "%s.key", v);
-        if (sql_is_text(t->key)) {
-            buf_z(w->out, part);
-        } else {
-            struct binder b = {.env = w->c->env, .a = w->c->a};
-            buf *text = sql_buf(w->c->a), *cast = sql_buf(w->c->a);
-            TRY(emit_cast_tmpl(&b, t->key, sql_type_of(TY_STRING), false, cast));
-            for (size_t i = 0; i < cast->n; i++) {
-                if (cast->n - i >= 3 && memcmp(cast->p + i, "{0}", 3) == 0) {
-                    buf_z(text, part);
-                    i += 2;
-                } else {
-                    buf_c(text, cast->p[i]);
-                }
-            }
-            buf_str(w->out, buf_view(text));
-        }
+        TRY(write_key(w, part, t->key, depth));
         buf_z(w->out, ") AS VARCHAR) || ':' || COALESCE(");
         snprintf(part, sizeof part, "%s.value", v);
         TRY(write_value(w, part, t->elem, depth + 1));

@@ -38,6 +38,9 @@ extern const struct fn_table fn_table_date;
 extern const struct fn_table fn_table_format;  /* numbers and texts by format */
 extern const struct fn_table fn_table_misc;
 extern const struct fn_table fn_table_sketch;  /* sketches: made empty, asked, combined */
+extern const struct fn_table fn_table_csv;     /* CSV and XML */
+extern const struct fn_table fn_table_xpath;
+extern const struct fn_table fn_table_variant_schema;
 extern const struct fn_table fn_table_topk;    /* frequent items */
 
 #endif

@@ -8,18 +8,15 @@
 
 /* ---- a value as an item ---- */
 
-static void ret_number(struct fn_call *c, char tag, uint64_t v, size_t n) {
-    char b[9];
-    size_t at = 0;
-    if (tag) b[at++] = tag;
-    for (size_t i = 0; i < n; i++) b[at++] = (char)(v >> (8 * i));
-    fn_ret_str(c, str_n(b, at));
+static void put_number(buf *b, char tag, uint64_t v, size_t n) {
+    if (tag) buf_u8(b, (uint8_t)tag);
+    for (size_t i = 0; i < n; i++) buf_u8(b, (uint8_t)(v >> (8 * i)));
 }
 
-static void ret_decimal(struct fn_call *c) {
+static void put_decimal(const struct fn_call *c, buf *out) {
     i128 v = fn_int(c, 0);
     if (c->arg[0].width <= 18) {
-        ret_number(c, 0, (uint64_t)v, 8);
+        put_number(out, 0, (uint64_t)v, 8);
         return;
     }
     /* BigInteger.toByteArray: big-endian two's complement, as short as it can be. */
@@ -27,37 +24,43 @@ static void ret_decimal(struct fn_call *c) {
     for (int i = 0; i < 16; i++) b[i] = (unsigned char)((u128)v >> (120 - 8 * i));
     int from = 0;
     while (from < 15 && ((b[from] == 0 && !(b[from + 1] & 0x80)) || (b[from] == 0xff && (b[from + 1] & 0x80)))) from++;
-    fn_ret_str(c, str_n((const char *)b + from, (size_t)(16 - from)));
+    buf_add(out, b + from, (size_t)(16 - from));
 }
 
-static void item(struct fn_call *c) {
+/* The bytes of argument 0; false: its type cannot be counted. */
+static bool put_item(const struct fn_call *c, buf *b) {
     uint32_t f;
-    uint64_t d;
     switch (c->arg[0].type) {
-    case DUCKDB_TYPE_BOOLEAN: ret_number(c, 0, fn_bool(c, 0), 1); return;
-    case DUCKDB_TYPE_TINYINT: ret_number(c, 2, (uint8_t)fn_i8(c, 0), 1); return;
-    case DUCKDB_TYPE_SMALLINT: ret_number(c, 3, (uint16_t)fn_i16(c, 0), 2); return;
+    case DUCKDB_TYPE_BOOLEAN: put_number(b, 0, fn_bool(c, 0), 1); return true;
+    case DUCKDB_TYPE_TINYINT: put_number(b, 2, (uint8_t)fn_i8(c, 0), 1); return true;
+    case DUCKDB_TYPE_SMALLINT: put_number(b, 3, (uint16_t)fn_i16(c, 0), 2); return true;
     case DUCKDB_TYPE_INTEGER:
-    case DUCKDB_TYPE_DATE: ret_number(c, 9, (uint32_t)fn_i32(c, 0), 4); return;
+    case DUCKDB_TYPE_DATE: put_number(b, 9, (uint32_t)fn_i32(c, 0), 4); return true;
     case DUCKDB_TYPE_BIGINT:
     case DUCKDB_TYPE_TIMESTAMP:
-    case DUCKDB_TYPE_TIMESTAMP_TZ: ret_number(c, 0, (uint64_t)fn_i64(c, 0), 8); return;
+    case DUCKDB_TYPE_TIMESTAMP_TZ: put_number(b, 0, (uint64_t)fn_i64(c, 0), 8); return true;
     case DUCKDB_TYPE_FLOAT: {
         float v = fn_f32(c, 0);
         memcpy(&f, &v, 4);
-        ret_number(c, 6, f, 4);
-        return;
+        put_number(b, 6, f, 4);
+        return true;
     }
     case DUCKDB_TYPE_DOUBLE: {
+        uint64_t d;
         double v = fn_f64(c, 0);
         memcpy(&d, &v, 8);
-        ret_number(c, 0, d, 8);
-        return;
+        put_number(b, 0, d, 8);
+        return true;
     }
-    case DUCKDB_TYPE_DECIMAL: ret_decimal(c); return;
-    case DUCKDB_TYPE_VARCHAR: fn_ret_str(c, fn_str(c, 0)); return;
-    default: fn_null(c); return;
+    case DUCKDB_TYPE_DECIMAL: put_decimal(c, b); return true;
+    case DUCKDB_TYPE_VARCHAR: buf_str(b, fn_str(c, 0)); return true;
+    default: return false;
     }
+}
+
+static void item(struct fn_call *c) {
+    buf *b = fn_text(c);
+    if (put_item(c, b)) fn_ret_buf(c, b);
 }
 
 /* ---- a sketch's rows: each a text of the count, then a mark of what is there, then the item ---- */
@@ -146,6 +149,26 @@ static void row_text(struct fn_call *c) {
     fn_ret_buf(c, b);
 }
 
+/* Where a key lies in Scala's open hash map of n keys: Java's hash code mixed by Murmur3. */
+static void mode_place(struct fn_call *c) {
+    char kind = 0;
+    int32_t code = 0;
+    int64_t n = fn_i64(c, 1), cap = 64;
+    if (c->arg[0].type == DUCKDB_TYPE_VARCHAR || c->arg[0].type == DUCKDB_TYPE_BLOB) code = (int32_t)fn_murmur3_spark(fn_str(c, 0), 42);
+    else {
+        static const struct { duckdb_type type; char kind; } kinds[] = {
+            {DUCKDB_TYPE_BOOLEAN, 'B'}, {DUCKDB_TYPE_TINYINT, 'c'}, {DUCKDB_TYPE_SMALLINT, 'h'}, {DUCKDB_TYPE_INTEGER, 'i'}, {DUCKDB_TYPE_DATE, 'i'}, {DUCKDB_TYPE_BIGINT, 'l'},
+            {DUCKDB_TYPE_TIMESTAMP, 'l'}, {DUCKDB_TYPE_TIMESTAMP_TZ, 'l'}, {DUCKDB_TYPE_FLOAT, 'f'}, {DUCKDB_TYPE_DOUBLE, 'd'}};
+        for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+            if (kinds[i].type == c->arg[0].type) kind = kinds[i].kind;
+        bool decimal = c->arg[0].type == DUCKDB_TYPE_DECIMAL;
+        buf *b = fn_tmp(c);
+        if (put_item(c, b)) code = freq_code(decimal ? (c->arg[0].width <= 18 ? 'm' : 'M') | c->arg[0].scale << 8 : kind, buf_view(b));
+    }
+    while (n > cap * 7 / 10) cap *= 2;
+    fn_ret_i64(c, (int64_t)(fn_murmur3_spark(str_n((const char *)&code, 4), 0) & (uint64_t)(cap - 1)));
+}
+
 static void empty(struct fn_call *c) {
     struct freq f;
     int32_t most = fn_i32(c, 0);
@@ -163,6 +186,7 @@ static const struct fn_def defs[] = {
     {"bh_topk_rows", "bii:[b", rows, 0, 0},
     {"bh_topk_count", "b:l", row_count, 0, 0},
     {"bh_topk_text", "bi:s", row_text, 0, 0},
+    {"bh_mode_place", "Al:l", mode_place, 0, 0},
     {"bh_topk_empty", "i:b", empty, 0, 0},
 };
 const struct fn_table fn_table_topk = {defs, ARRAY_LEN(defs)};

@@ -328,9 +328,10 @@ bool freq_read(int kind, str s, struct freq *ret) {
     if (s.n < 16 || s.p[1] != 1 || s.p[2] != 10 || s.p[3] < LG_FIRST || s.p[3] > 21) return false;
     if (!freq_init(ret, (unsigned)s.p[3])) return false;
     for (size_t i = s.n - 8; i < s.n; i++) ret->nulls = (int64_t)((uint64_t)ret->nulls << 8 | (unsigned char)s.p[i]);
-    if (s.p[5] & 4) return s.p[0] == 1 && ret->nulls >= 0;
+    bool empty = s.p[5] & 4;
+    if (empty && s.p[0] == 1 && ret->nulls >= 0) return true;
     uint64_t n = s.n < 40 ? 0 : le_of(s, 8, 8);
-    bool good = ret->nulls >= 0 && s.p[0] == 4 && n > 0 && n <= (s.n - 40) / 8 && read_items(kind, s, (size_t)n, ret);
+    bool good = !empty && ret->nulls >= 0 && s.p[0] == 4 && n > 0 && n <= (s.n - 40) / 8 && read_items(kind, s, (size_t)n, ret);
     if (!good) {
         freq_free(ret);
         return false;
