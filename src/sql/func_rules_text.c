@@ -509,6 +509,24 @@ static err *not_loaded_emit(struct sql_call *c, buf *out) {
     return sql_error("PROTOBUF_NOT_LOADED_SQL_FUNCTIONS_UNUSABLE", c->ast, STR_NONE, "functionName", name, NULL);
 }
 
+/* Nothing here writes such logs: the table is empty, where it is switched on. */
+static err *worker_logs_emit(struct sql_call *c, buf *out) {
+    str on = STR_NONE;
+    if (!c->env->setting || !c->env->setting(c->env, STR("spark.sql.pyspark.worker.logging.enabled"), &on) || !str_ieq(on, STR("true")))
+        return sql_error("FEATURE_NOT_ENABLED", c->ast, STR_NONE, "featureName", "Python Worker Logging", "configKey", "spark.sql.pyspark.worker.logging.enabled", "configValue", "true", NULL);
+    buf_z(out, "SELECT ");
+    for (size_t i = 0; i < c->type->n; i++) {
+        buf_z(out, i ? ", CAST(NULL AS " : "CAST(NULL AS ");
+        buf type = {0};
+        sql_type_write_duckdb(c->type->fields[i].type, &type);
+        buf_tmpl(out, buf_view(&type));
+        buf_free(&type);
+        buf_fmt(out, ") AS c%zu", i);
+    }
+    buf_z(out, " WHERE false");
+    return NULL;
+}
+
 static err *measure_emit(struct sql_call *c, buf *out) {
     (void)out;
     return sql_error("UNSUPPORTED_FEATURE.SQL", c->ast, STR_NONE, "what", "measure() outside of a metric view", NULL);
@@ -517,6 +535,7 @@ static err *measure_emit(struct sql_call *c, buf *out) {
 static const struct sql_rule rules[] = {
     {"not_loaded", NULL, not_loaded_emit, NULL},
     {"measure", NULL, measure_emit, NULL},
+    {"worker_logs", NULL, worker_logs_emit, NULL},
     {"from_csv", schema_type, from_csv_emit, first_caption},
     {"to_csv", NULL, to_csv_emit, first_caption},
     {"from_xml", schema_type, from_xml_emit, first_caption},

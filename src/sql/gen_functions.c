@@ -1153,6 +1153,9 @@ const struct sql_func sql_functions[] = {
     {"printf", "string, any?...", "string",
      "rule:format_string",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, true, "as Java's Formatter"},
+    {"python_worker_logs", "", "struct<ts:timestamp,level:string,msg:string,context:map<string,string>,exception:struct<class:string,msg:string,stacktrace:array<struct<class:string,method:string,file:string,line:string>>>,logger:string>",
+     "rule:worker_logs",
+     NULL, NULL, NULL, FN_TABLE, FN_NULL_ALWAYS, false, false, "logs of Python workers: none are kept"},
     {"quarter", "date", "int",
      "CAST(quarter({0}) AS INTEGER)",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "quarter of a date"},
@@ -2060,4 +2063,4 @@ const struct sql_func sql_functions[] = {
      "list_transform([{{'a': {0}, 'b': {1}}}], lambda p{#}: list_transform(CASE WHEN p{#}.a IS NOT NULL AND p{#}.b IS NOT NULL THEN range(1, greatest(len(p{#}.a), len(p{#}.b)) + 1) END, lambda i{#}: {2|p{#}.a[i{#}]|p{#}.b[i{#}]}))[1]",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "elements of both by a function"},
 };
-const size_t sql_functions_n = 675;
+const size_t sql_functions_n = 676;

@@ -387,7 +387,7 @@ static size_t escape(str s, size_t at, buf *out) {
 }
 
 str sql_token_string(arena *a, str text, const struct sql_token *t) {
-    size_t front = t->raw ? 2 : 1, back = t->raw == 2 ? 2 : 1;
+    size_t front = t->raw == 1 || t->raw == 2 ? 2 : 1, back = t->raw == 2 ? 2 : 1;
     str s = str_n(text.p + t->pos + front, t->end - t->pos - front - back);
     char quote = text.p[t->end - 1];
     bool plain = t->raw || (!memchr(s.p, '\\', s.n) && !memchr(s.p, quote, s.n));

@@ -78,7 +78,7 @@ enum sql_word {
 
 struct sql_token {
     uint8_t kind;
-    uint8_t raw;   /* of strings: 1 r'…', 2 $$…$$ */
+    uint8_t raw;   /* of strings: 1 r'…', 2 $$…$$, 3 '…' whose backslashes stand for themselves */
     uint16_t word; /* of T_WORD: enum sql_word */
     uint32_t pos, end;
     uint32_t match; /* of ( [ T_HINT: index of the token that closes it, 0 if there is none */

@@ -525,9 +525,13 @@ static struct ast *parse_all(struct parser *p) {
     return list;
 }
 
-err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) {
+err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) { return sql_parse_as(a, text, false, ret, ret_n); }
+
+err *sql_parse_as(arena *a, str text, bool escaped_strings, struct ast ***ret, size_t *ret_n) {
     struct parser p;
     begin(&p, a, text);
+    for (size_t i = 0; escaped_strings && i < p.n; i++)
+        if ((p.tok[i].kind == T_STRING || p.tok[i].kind == T_DSTRING) && !p.tok[i].raw) p.tok[i].raw = 3;
     struct ast *list = parse_all(&p);
     if (failed(&p)) return take_error(&p);
     *ret = list->child;

@@ -24,6 +24,8 @@
 /* Statements between ';'. SQL_ERROR PARSE_SYNTAX_ERROR and its relatives. */
 err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) BH_CHECK;
 /* Exactly one statement, semicolons after it allowed: what Databricks takes from a client; a second one is a syntax error. */
+/* escaped_strings: backslashes in strings stand for themselves (spark.sql.parser.escapedStringLiterals). */
+err *sql_parse_as(arena *a, str text, bool escaped_strings, struct ast ***ret, size_t *ret_n) BH_CHECK;
 err *sql_parse_one(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_expr(arena *a, str text, struct ast **ret) BH_CHECK;
 /* As sql_parse_expr(), of a text that the resolver made (row filters, masks): its names may carry SQL_MARK. */

@@ -504,7 +504,9 @@ err *run_text(struct run *r) {
     struct ast **list;
     size_t n;
     r->env.text = r->text;
-    TRY(sql_parse(r->a, r->text, &list, &n));
+    str escaped = STR_NONE;
+    bool as_written = r->env.setting && r->env.setting(&r->env, STR("spark.sql.parser.escapedStringLiterals"), &escaped) && str_ieq(escaped, STR("true"));
+    TRY(sql_parse_as(r->a, r->text, as_written, &list, &n));
     if (n != 1)
         return sql_error("PARSE_SYNTAX_ERROR", n ? list[1] : NULL, r->text, "error", n ? "';'" : "end of input", "hint", "", NULL);
     return run_statement(r, list[0]);

@@ -46,6 +46,8 @@ struct world {
     arena *tables;              /* relations, kept for the run */
     struct sql_relation *rel[64];
     size_t n_rel;
+    struct { str name, value; } set[16]; /* SET key=value, for the examples behind it */
+    size_t n_set;
 };
 
 /* ---- tables from Parquet files ---- */
@@ -129,8 +131,13 @@ static bool no_variable(struct sql_env *e, const struct ast *name, struct sql_va
     (void)e, (void)name, (void)ret;
     return false;
 }
-static bool no_setting(struct sql_env *e, str name, str *ret) {
-    (void)e, (void)name, (void)ret;
+static bool setting(struct sql_env *e, str name, str *ret) {
+    struct world *w = e->arg;
+    for (size_t i = 0; i < w->n_set; i++)
+        if (str_ieq(w->set[i].name, name)) {
+            *ret = w->set[i].value;
+            return true;
+        }
     return false;
 }
 static err *no_files(struct sql_env *e, const struct ast *call, struct sql_relation **ret) {
@@ -148,7 +155,7 @@ static struct sql_env env_of(struct world *w, arena *a) {
     clock_gettime(CLOCK_REALTIME, &now);
     return (struct sql_env){.arg = w, .a = a, .catalog = STR("spark_catalog"), .schema = STR("default"), .user = STR("user"),
                             .time_zone = STR("UTC"), .ansi = true, .now_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000,
-                            .resolve = resolve, .function = no_function, .variable = no_variable, .setting = no_setting,
+                            .resolve = resolve, .function = no_function, .variable = no_variable, .setting = setting,
                             .scan = scan, .files = no_files, .in_group = no_group};
 }
 
@@ -162,10 +169,28 @@ struct answer {
     bool engine; /* DuckDB made the error, and no class of ours */
 };
 
+/* SET key=value: kept, and answered as the pair. */
+static err *set_one(struct sql_env *env, const struct ast *n, struct sql_compiled *ret) {
+    struct world *w = env->arg;
+    const struct ast *v = ast_get(n, SLOT_VALUE);
+    if (!v || w->n_set == ARRAY_LEN(w->set)) return err_new(ERR_INTERNAL_ERROR, "SET of no value, or of too many");
+    size_t i = 0;
+    while (i < w->n_set && !str_ieq(w->set[i].name, n->text)) i++;
+    w->set[i].name = arena_str(w->tables, n->text);
+    w->set[i].value = arena_str(w->tables, v->text);
+    if (i == w->n_set) w->n_set++;
+    struct ast *query;
+    TRY(sql_parse_query(env->a, str_of(arena_printf(env->a, "SELECT '%.*s' AS key, '%.*s' AS value", STR_ARG(n->text), STR_ARG(v->text))), &query));
+    return sql_compile(env, query, ret);
+}
+
 static err *compile(struct sql_env *env, str text, struct sql_compiled *ret) {
     struct ast **stmts;
     size_t n;
-    TRY(sql_parse(env->a, text, &stmts, &n));
+    str escaped = STR_NONE;
+    setting(env, STR("spark.sql.parser.escapedStringLiterals"), &escaped);
+    TRY(sql_parse_as(env->a, text, str_eqz(escaped, "true"), &stmts, &n));
+    if (n == 1 && stmts[0]->kind == AST_S_SET) return set_one(env, stmts[0], ret);
     if (n != 1) return err_new(ERR_INTERNAL_ERROR, "%zu statements", n);
     if (stmts[0]->kind != AST_S_QUERY && stmts[0]->kind != AST_QUERY)
         return err_new(ERR_INTERNAL_ERROR, "not a query: %s", ast_kind_name(stmts[0]->kind));
