@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/unity_catalog/asks.h"
+#include "api/unity_catalog/sweep.h"
 #include "base/log.h"
 #include "catalog/stores.h"
 #include "engine/link.h"
@@ -36,11 +37,13 @@ err *services_start(struct control *c) {
     TRY(serving_load(c));
     TRY(statements_open(c));
     uc_asks_open(c);
+    uc_sweep_open(c);
     c->stores = stores_new(c->outside, &c->settings);
     return NULL;
 }
 
 void services_stop(struct control *c) {
+    uc_sweep_close(c);
     statements_close(c);
     engine_pool_close(c);
     serving_close(c);

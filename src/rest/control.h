@@ -55,7 +55,7 @@ struct control {
     void (*on_gateway_synced)(struct control *c); /* a gateway has the whole routing table */
     map *parked; /* park number -> struct req */
     uint64_t next_park;
-    void *serving, *courier, *engines, *statements; /* services of their own folders */
+    void *serving, *courier, *engines, *statements, *sweep; /* services of their own folders */
     struct courier_client *outside; /* ipc/courier_client.h; the blobs' */
     struct stores *stores;          /* catalog/stores.h */
     char *base_url; /* https://… or http://…: what discovery and links name; set by main */

@@ -75,6 +75,8 @@ const struct setting_row setting_rows[SETTING_COUNT] = {
     {"storage.s3.path_style", SETTING_BOOL, "true", 0ll, 0ll, false, false, NULL, NULL, "Address buckets in the path."},
     {"storage.s3.region", SETTING_STRING, "us-east-1", 0ll, 0ll, false, false, NULL, NULL, "Region for signing."},
     {"storage.s3.secret_access_key", SETTING_STRING, "", 0ll, 0ll, false, true, NULL, "courier", "Secret access key for storage.root on S3."},
+    {"tables.keep_dropped", SETTING_DURATION, "168h", 1000000ll, 315360000000000ll, true, false, NULL, NULL, "How long a dropped managed table can be brought back, and how old a half-done write must be to be swept."},
+    {"tables.sweep_every", SETTING_DURATION, "6h", 1000000ll, 315360000000000ll, true, false, NULL, NULL, "How often folders of dropped tables and half-done writes are looked for."},
     {"test.record", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "File that gets every request and response as JSON lines (tests; loopback only)."},
     {"tls.certificate", SETTING_STRING, "", 0ll, 0ll, true, false, NULL, NULL, "PEM file of the server's certificate chain; empty: made by our own CA."},
     {"tls.key", SETTING_STRING, "", 0ll, 0ll, true, false, NULL, NULL, "PEM file of the certificate's key."},

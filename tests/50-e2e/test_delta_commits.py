@@ -2,7 +2,10 @@
 """Small INSERTs (files made without DuckDB's COPY), many writers, and what two sessions may do to one table at once."""
 
 import json
+import os
+import shutil
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -257,3 +260,34 @@ def test_checksums(platform, sql, schema):
     assert got["state"] == "FAILED" and "[DELTA_TXN_LOG_FAILED_INTEGRITY]" in got["error"]["message"], got
     sums[3].write_text("{\"numFiles\":")
     assert len(sql(f"SELECT * FROM {t} VERSION AS OF 3")) == 6
+
+
+def test_what_nobody_needs_is_swept(make_platform):
+    p = make_platform("swept", settings={"tables.sweep_every": "1s", "tables.keep_dropped": "4s"})
+    with p:
+        sql = Sql(p)
+        for t in ("gone", "stays"):
+            sql(f"CREATE TABLE main.default.{t} (id INT)")
+            sql(f"INSERT INTO main.default.{t} VALUES (1)")
+        gone, stays = folder(p, sql, "main.default.gone"), folder(p, sql, "main.default.stays")
+        never = stays.parent / str(uuid.uuid4())
+        shutil.copytree(stays, never)
+        old = time.time() - 3600
+        left = [stays / "_bh_tmp-x", stays / "_delta_log/.commit.1.ab.tmp", never]
+        spared = [stays / "_bh_tmp-y", stays / "_delta_log/.commit.2.ab.tmp", stays / "_other", stays.parent / "not-a-uuid"]
+        for f in left[:2] + spared:
+            f.write_text("x")
+        for f in spared[:2]:
+            os.utime(f, (old + 7200, old + 7200))
+        for f in left[:2] + spared[2:]:
+            os.utime(f, (old, old))
+        for f in [*never.rglob("*"), never]:
+            os.utime(f, (old, old))
+        sql("DROP TABLE main.default.gone")
+        assert sql.run("SELECT * FROM main.default.gone")["status"]["state"] == "FAILED"
+        deadline = time.monotonic() + 60
+        while (gone.exists() or any(f.exists() for f in left)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not gone.exists() and not [f for f in left if f.exists()] and not [f for f in spared if not f.exists()]
+        assert sql("SELECT * FROM main.default.stays") == [["1"]]
+        assert sql.run("UNDROP TABLE main.default.gone")["status"]["state"] == "FAILED"
