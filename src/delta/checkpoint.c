@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "delta/checksum.h"
 #include "delta/log.h"
+#include "sys/clock.h"
 
 #define WEEK_MS (7ll * 24 * 3600 * 1000)
 
@@ -36,6 +38,13 @@ int64_t delta_retention_ms(const struct delta_snapshot *s) {
     int64_t ms;
     str text = delta_property(s, "delta.deletedFileRetentionDuration");
     return text.n && delta_interval_ms(text, &ms) ? ms : WEEK_MS;
+}
+
+int64_t delta_log_keep_ms(const struct delta_snapshot *s) {
+    int64_t ms;
+    str text = delta_property(s, "delta.logRetentionDuration");
+    if (str_ieq(delta_property(s, "delta.enableExpiredLogCleanup"), STR("false"))) return -1;
+    return text.n && delta_interval_ms(text, &ms) ? ms : 30 * 24ll * 3600 * 1000;
 }
 
 size_t delta_checkpoint_lines(arena *a, const struct delta_snapshot *s, int64_t now_ms, buf *out) {
@@ -80,15 +89,35 @@ static int64_t number(jval *o, const char *key) {
     return json_i64(json_get(o, key), &v) ? v : -1;
 }
 
+static bool plain_name(str s) { return s.n && s.n < 256 && str_chr(s, '/', 0) < 0 && !memchr(s.p, 0, s.n) && s.p[0] != '.'; }
+
+/* Where the engine's file goes: a classic checkpoint, or the sidecar of a V2 one, whose manifest is put then. */
+static err *place(const struct delta_fs *fs, arena *a, jval *ask, int64_t version, str file) {
+    str sidecar = json_get_str(ask, "sidecar"), manifest = json_get_str(ask, "manifest"), id = json_get_str(ask, "uuid");
+    if (!sidecar.n) return delta_fs_rename(fs, file, str_of(arena_printf(a, "_delta_log/%020lld.checkpoint.parquet", (long long)version)));
+    if (!plain_name(sidecar) || !plain_name(id) || id.n != 36)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "a checkpoint's sidecar has no name of its own");
+    TRY(delta_fs_mkdir(fs, STR("_delta_log/_sidecars")));
+    TRY(delta_fs_rename(fs, file, str_of(arena_printf(a, "_delta_log/_sidecars/%.*s", STR_ARG(sidecar)))));
+    TRY(delta_fs_sync(fs, STR("_delta_log/_sidecars")));
+    return delta_fs_put(fs, str_of(arena_printf(a, "_delta_log/%020lld.checkpoint.%.*s.json", (long long)version, STR_ARG(id))), manifest, true);
+}
+
 err *delta_checkpoint_publish(const struct delta_fs *fs, arena *a, jval *ask) {
     str file = json_get_str(ask, "file");
-    int64_t version = number(ask, "version"), actions = number(ask, "actions"), files = number(ask, "num_files");
-    if (version < 0 || !str_starts(file, STR(DELTA_TEMPORARY)) || str_chr(file, '/', 0) >= 0 || memchr(file.p, 0, file.n))
+    int64_t version = number(ask, "version"), actions = number(ask, "actions"), files = number(ask, "num_files"), keep = number(ask, "log_keep_ms");
+    if (version < 0 || !str_starts(file, STR(DELTA_TEMPORARY)) || !plain_name(file))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "a checkpoint has no version, or no file of its own");
-    str to = str_of(arena_printf(a, "_delta_log/%020lld.checkpoint.parquet", (long long)version));
     struct delta_entry st;
     TRY(delta_fs_stat(fs, file, &st));
-    TRY(delta_fs_rename(fs, file, to));
+    TRY(delta_fs_make_durable(fs, a, &file, 1));
+    TRY(place(fs, a, ask, version, file));
+    TRY(delta_fs_sync(fs, STR("_delta_log")));
+    str crc = json_get_str(ask, "crc");
+    if (crc.n && !fs->store) {
+        err *e = delta_fs_put(fs, delta_checksum_name(a, version), crc, true);
+        err_free(e); /* most have one already */
+    }
     jdoc *d = json_doc(a);
     jmut *o = yyjson_mut_obj(d);
     json_put_int(d, o, "version", version);
@@ -102,6 +131,46 @@ err *delta_checkpoint_publish(const struct delta_fs *fs, arena *a, jval *ask) {
     delta_hint_checksum(v, sum);
     json_put_z(d, o, "checksum", sum);
     /* A hint of a newer one stays. */
-    if (delta_log_hint(fs, a) > version) return NULL;
-    return delta_fs_put(fs, STR("_delta_log/_last_checkpoint"), json_text(a, o), false);
+    if (delta_log_hint(fs, a) <= version) TRY(delta_fs_put(fs, STR("_delta_log/_last_checkpoint"), json_text(a, o), false));
+    return keep >= 0 ? delta_log_clean(fs, a, clock_now() / 1000 - keep) : NULL;
+}
+
+/* ---- what the log needs no more ---- */
+
+#define DAY_MS (24ll * 3600 * 1000)
+
+/* The version that a name in the log belongs to (of a compaction: its last), -1: not one of these. */
+static int64_t version_of(str name) {
+    int64_t v, last;
+    if (name.n < 21 || !str_to_i64(str_cut(name, 20), &v) || v < 0) return -1;
+    str rest = str_from(name, 20);
+    if (str_eqz(rest, ".json") || str_eqz(rest, ".crc") || str_starts(rest, STR(".checkpoint."))) return v;
+    bool compacted = rest.n == 1 + 20 + 15 && rest.p[0] == '.' && str_eqz(str_from(rest, 21), ".compacted.json");
+    return compacted && str_to_i64(str_cut(str_from(rest, 1), 20), &last) ? last : -1;
+}
+
+static int64_t commit_mtime(const struct delta_log *log, int64_t version) {
+    for (size_t i = 0; i < log->n_commits; i++)
+        if (log->commits[i].version == version) return log->commits[i].mtime_ms;
+    return INT64_MAX;
+}
+
+err *delta_log_clean(const struct delta_fs *fs, arena *a, int64_t before_ms) {
+    struct delta_log log;
+    struct delta_entry *entries;
+    size_t n;
+    int64_t first = -1, cut = before_ms - before_ms % DAY_MS;
+    TRY(delta_log_list(fs, a, 0, &log));
+    /* Every version from this checkpoint on can still be built. */
+    for (size_t i = 0; i < log.n_checkpoints; i++)
+        if (commit_mtime(&log, log.checkpoints[i].version) < cut) first = log.checkpoints[i].version;
+    if (first <= 0) return NULL;
+    TRY(delta_fs_list(fs, a, STR("_delta_log"), STR(""), &entries, &n));
+    /* Names are in the order of versions: what a stop in between leaves has no gap. */
+    for (size_t i = 0; i < n; i++) {
+        int64_t v = version_of(entries[i].name);
+        if (v < 0 || v >= first || entries[i].mtime_ms >= cut) continue;
+        TRY(delta_fs_delete(fs, str_of(arena_printf(a, "_delta_log/%.*s", STR_ARG(entries[i].name)))));
+    }
+    return NULL;
 }

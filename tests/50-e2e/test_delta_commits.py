@@ -262,6 +262,53 @@ def test_checksums(platform, sql, schema):
     assert len(sql(f"SELECT * FROM {t} VERSION AS OF 3")) == 6
 
 
+def test_checkpoints_in_the_second_form(platform, sql, schema):
+    t = f"{schema}.second"
+    sql(f"CREATE TABLE {t} (id INT, p INT) PARTITIONED BY (p) TBLPROPERTIES ('delta.checkpointPolicy'='v2', 'delta.checkpointInterval'='3')")
+    for k in range(7):
+        sql(f"INSERT INTO {t} VALUES ({k}, {k % 2})")
+    sql(f"DELETE FROM {t} WHERE id = 5")
+    path = folder(platform, sql, t)
+    log = path / "_delta_log"
+    manifests = sorted(log.glob("*.checkpoint.*.json"))
+    assert [int(f.name[:20]) for f in manifests] == [3, 6] and not list(log.glob("*.checkpoint.parquet"))
+    lines = [json.loads(x) for x in manifests[1].read_text().splitlines()]
+    assert lines[0] == {"checkpointMetadata": {"version": 6}}
+    assert [k for x in lines for k in x] == ["checkpointMetadata", "protocol", "metaData", "sidecar"]
+    sidecar = log / "_sidecars" / lines[-1]["sidecar"]["path"]
+    assert sidecar.stat().st_size == lines[-1]["sidecar"]["sizeInBytes"]
+    assert len([r for r in pq.read_table(sidecar)["add"].to_pylist() if r]) == 6
+    assert json.loads((log / "_last_checkpoint").read_text())["version"] == 6
+    # Without the older commits everything comes from the checkpoint.
+    for v in range(6):
+        (log / f"{v:020d}.json").unlink()
+    platform.kill9("engine")
+    assert sql(f"SELECT id, p FROM {t} ORDER BY id") == [[str(k), str(k % 2)] for k in range(7) if k != 5]
+
+
+def test_the_log_is_cleaned_up_to_a_checkpoint(platform, sql, schema):
+    t = f"{schema}.cleaned"
+    sql(f"CREATE TABLE {t} (id INT) TBLPROPERTIES ('delta.checkpointInterval'='3', 'delta.logRetentionDuration'='interval 1 days')")
+    for k in range(8):
+        sql(f"INSERT INTO {t} VALUES ({k})")
+    path = folder(platform, sql, t)
+    log, old = path / "_delta_log", time.time() - 3 * 86400
+    for f in log.iterdir():
+        if int(f.name[:20] if f.name[:20].isdigit() else 99) <= 7:
+            os.utime(f, (old, old))
+    sql(f"INSERT INTO {t} VALUES (8)")
+    kept = sorted(f.name for f in log.iterdir() if f.name[:20].isdigit())
+    assert [f for f in kept if f.endswith(".json")] == [f"{v:020d}.json" for v in range(6, 10)]
+    assert [f for f in kept if f.endswith(".crc")] == [f"{v:020d}.crc" for v in range(6, 10)]
+    assert [f for f in kept if "checkpoint" in f] == [f"{v:020d}.checkpoint.parquet" for v in (6, 9)]
+    platform.kill9("engine")
+    for v in range(6, 10):
+        assert sql(f"SELECT count(*), sum(id) FROM {t} VERSION AS OF {v}") == [[str(v), str(v * (v - 1) // 2)]]
+    assert sql.run(f"SELECT * FROM {t} VERSION AS OF 5")["status"]["state"] == "FAILED"
+    sql(f"INSERT INTO {t} VALUES (9)")
+    assert sql(f"SELECT count(*) FROM {t}") == [["10"]]
+
+
 def test_what_nobody_needs_is_swept(make_platform):
     p = make_platform("swept", settings={"tables.sweep_every": "1s", "tables.keep_dropped": "4s"})
     with p:

@@ -2,6 +2,7 @@
 /* Upkeep of tables: OPTIMIZE, REORG, VACUUM, RESTORE, TRUNCATE, and checkpoints after commits. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/map.h"
 #include "delta/checkpoint.h"
+#include "delta/checksum.h"
 #include "delta/partition.h"
 #include "delta/stats.h"
 #include "engine/worker/dml_int.h"
@@ -33,17 +35,20 @@ static const char columns[] =
     "remove: 'STRUCT(" FILE_FIELDS ", deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, " VECTOR ", baseRowId BIGINT, "
     "defaultRowCommitVersion BIGINT)'}";
 
-static err *write_checkpoint(struct dml_x *x) {
-    struct scan_at at = {-1, INT64_MIN}; /* the newest: it is at hand, and as good */
-    struct scan_table *t;
-    char id[37];
-    rand_uuid(id);
-    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &t));
-    buf lines = {0}, sql = {0};
-    size_t n = delta_checkpoint_lines(x->a, t->snap, clock_now() / 1000, &lines);
-    const char *json = arena_printf(x->a, "%.*s/%s%s.json", STR_ARG(x->path), DELTA_TEMPORARY, id);
-    str file = str_of(arena_printf(x->a, "%s%s.parquet", DELTA_TEMPORARY, id));
-    const char *parquet = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(file));
+/* Lines of files apart from all others, which a V2 checkpoint has in its manifest. */
+static void split_lines(str lines, buf *files, buf *others) {
+    str line;
+    while (str_split(&lines, '\n', &line)) {
+        if (!line.n) continue;
+        bool file = str_starts(line, STR("{\"add\":")) || str_starts(line, STR("{\"remove\":"));
+        buf_str(file ? files : others, line);
+        buf_c(file ? files : others, '\n');
+    }
+}
+
+/* Rows of JSON as a Parquet file of a checkpoint. */
+static err *lines_to_parquet(struct dml_x *x, str lines, const char *json, const char *parquet, bool v2) {
+    buf sql = {0};
     /* DuckDB's reader allocates for the longest line that it is told of. */
     size_t longest = 1 << 20, from = 0;
     for (size_t i = 0; i < lines.n; i++) {
@@ -51,26 +56,61 @@ static err *write_checkpoint(struct dml_x *x) {
         if (i - from + 1024 > longest) longest = i - from + 1024;
         from = i + 1;
     }
-    err *e = files_create(json, buf_view(&lines), 0644);
-    buf_free(&lines);
-    buf_z(&sql, "COPY (SELECT * FROM read_json(");
+    int fd = open(json, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    err *e = fd < 0 ? err_errno("%s", json) : files_write_fd(fd, json, lines.p, lines.n);
+    if (fd >= 0) close(fd);
+    buf_fmt(&sql, "COPY (SELECT %s FROM read_json(", v2 ? "\"add\", remove" : "*");
     scan_quote_text(str_of(json), &sql);
     buf_fmt(&sql, ", format = 'newline_delimited', maximum_object_size = %zu, columns = %s)) TO ", longest, columns);
     scan_quote_text(str_of(parquet), &sql);
     buf_z(&sql, " (FORMAT parquet, COMPRESSION 'zstd')");
     if (!e) e = scan_exec(x->d->con, dml_take(x, &sql));
     unlink(json);
-    if (!e) e = dml_keep(x, parquet);
-    if (!e) {
-        jval *answer;
-        buf q = {0};
-        buf_z(&q, "{\"id\":");
-        buf_json_str(&q, x->id);
-        buf_z(&q, ",\"path\":");
-        dml_put_path(x, &q);
-        buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu}", (long long)t->snap->version, STR_ARG(file), n, t->snap->n_files);
-        e = x->d->ask(x->d->arg, x->a, STR("checkpoint"), dml_take(x, &q), &answer);
-    }
+    return e ? e : dml_keep(x, parquet);
+}
+
+/* The manifest of a V2 checkpoint whose files are all in one sidecar. */
+static err *put_manifest(struct dml_x *x, const struct delta_snapshot *snap, str others, const char *parquet, const char *id, buf *q) {
+    struct stat st;
+    buf m = {0};
+    if (stat(parquet, &st)) return err_errno("%s", parquet);
+    buf_fmt(&m, "{\"checkpointMetadata\":{\"version\":%lld}}\n", (long long)snap->version);
+    buf_str(&m, others);
+    buf_fmt(&m, "{\"sidecar\":{\"path\":\"%s.parquet\",\"sizeInBytes\":%lld,\"modificationTime\":%lld}}\n", id, (long long)st.st_size,
+            (long long)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+    buf_fmt(q, ",\"sidecar\":\"%s.parquet\",\"uuid\":\"%s\",\"manifest\":", id, id);
+    buf_json_str(q, dml_take(x, &m));
+    return NULL;
+}
+
+static err *write_checkpoint(struct dml_x *x) {
+    struct scan_at at = {-1, INT64_MIN}; /* the newest: it is at hand, and as good */
+    struct scan_table *t;
+    char id[37];
+    rand_uuid(id);
+    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &t));
+    bool v2 = !remote_is(x->path) && delta_has_feature(&t->snap->protocol, "v2Checkpoint") && str_eqz(delta_property(t->snap, "delta.checkpointPolicy"), "v2");
+    buf lines = {0}, files = {0}, others = {0}, q = {0};
+    size_t n = delta_checkpoint_lines(x->a, t->snap, clock_now() / 1000, &lines);
+    if (v2) split_lines(buf_view(&lines), &files, &others);
+    const char *json = arena_printf(x->a, "%.*s/%s%s.json", STR_ARG(x->path), DELTA_TEMPORARY, id);
+    str file = str_of(arena_printf(x->a, "%s%s.parquet", DELTA_TEMPORARY, id));
+    const char *parquet = arena_printf(x->a, "%.*s/%.*s", STR_ARG(x->path), STR_ARG(file));
+    err *e = lines_to_parquet(x, buf_view(v2 ? &files : &lines), json, parquet, v2);
+    buf_z(&q, "{\"id\":");
+    buf_json_str(&q, x->id);
+    buf_z(&q, ",\"path\":");
+    dml_put_path(x, &q);
+    buf_fmt(&q, ",\"version\":%lld,\"file\":\"%.*s\",\"actions\":%zu,\"num_files\":%zu,\"log_keep_ms\":%lld", (long long)t->snap->version, STR_ARG(file), n,
+            t->snap->n_files, (long long)delta_log_keep_ms(t->snap));
+    if (!e && v2) e = put_manifest(x, t->snap, buf_view(&others), parquet, id, &q);
+    buf_z(&q, ",\"crc\":");
+    buf_json_str(&q, delta_checksum_of(x->a, t->snap));
+    buf_c(&q, '}');
+    buf_free(&lines), buf_free(&files), buf_free(&others);
+    jval *answer;
+    if (!e) e = x->d->ask(x->d->arg, x->a, STR("checkpoint"), buf_view(&q), &answer);
+    buf_free(&q);
     str gone = str_of(parquet);
     if (e && !remote_is(x->path)) unlink(parquet);
     if (e && remote_is(x->path)) err_free(remote_delete(&gone, 1));
