@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SCIM_ERROR = {"type": "object", "required": ["schemas", "detail", "status"], "additionalProperties": False,
               "properties": {"schemas": {"const": ["urn:ietf:params:scim:api:messages:2.0:Error"]}, "detail": {"type": "string", "minLength": 1},
                              "status": {"type": "string"}, "scimType": {"type": "string"}}}
+DELTA_ERROR = {"type": "object", "required": ["error"], "additionalProperties": False, "properties": {"error": {
+    "type": "object", "required": ["message", "type", "code"], "additionalProperties": False,
+    "properties": {"message": {"type": "string", "minLength": 1}, "type": {"type": "string", "pattern": "Exception$"}, "code": {"type": "integer"},
+                   "stack": {}}}}}
 OAUTH_ERROR = {"type": "object", "required": ["error", "error_description"],
                "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}}}
 MAX_SHOWN = 40
@@ -44,7 +48,7 @@ class Shapes:
                 answer = op["responses"]["200"].get("content", {}).get("application/json")
                 self.ok[op["operationId"]] = Draft202012Validator(answer["schema"]) if answer else None
         self.error = Draft202012Validator(spec["components"]["responses"]["error"]["content"]["application/json"]["schema"])
-        self.scim, self.oauth = Draft202012Validator(SCIM_ERROR), Draft202012Validator(OAUTH_ERROR)
+        self.scim, self.oauth, self.delta = (Draft202012Validator(s) for s in (SCIM_ERROR, OAUTH_ERROR, DELTA_ERROR))
 
     def validator(self, x):
         """What the answer must be; None: anything."""
@@ -52,6 +56,8 @@ class Shapes:
             return self.ok.get(x["operation"])
         if "scim" in x["type"]:
             return self.scim
+        if x["operation"].startswith("delta.") and "/delta/v1/" in x.get("route", ""):
+            return self.delta
         return self.oauth if x["operation"].startswith("identity.oauth_") and '"error":' in x["response"] else self.error
 
 

@@ -3,6 +3,24 @@
 #include "api/gen_routes.h"
 
 /* A row whose handler is not linked is not served; tests/00-unit/api_rows.c fails on one. */
+#pragma weak api_delta_config
+#pragma weak api_delta_create_staging
+#pragma weak api_delta_make_folder
+#pragma weak api_delta_create_table
+#pragma weak api_delta_load_table
+#pragma weak api_delta_update_open
+#pragma weak api_delta_update_look
+#pragma weak api_delta_update_apply
+#pragma weak api_delta_delete_table
+#pragma weak api_delta_rename_table
+#pragma weak api_delta_report_metrics
+#pragma weak api_delta_table_credentials
+#pragma weak api_delta_staging_credentials
+#pragma weak api_delta_path_credentials
+#pragma weak api_delta_get_commits
+#pragma weak api_delta_preview_open
+#pragma weak api_delta_preview_apply
+#pragma weak api_delta_post_staging
 #pragma weak api_files_put_check
 #pragma weak api_files_put_open
 #pragma weak api_files_put_sync
@@ -343,250 +361,474 @@
 #pragma weak api_unity_catalog_mlflow_emit_lineage
 
 static const struct schema_field fields_0[] = {
-    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_0 = {fields_0, 1};
+    {"catalog", SCHEMA_STRING, true, NULL, NULL},
+    {"protocol-versions", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_0 = {fields_0, 2};
 
 static const struct schema_field fields_1[] = {
-    {"part_number", SCHEMA_INT64, true, NULL, NULL},
-    {"etag", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_1 = {fields_1, 2};
+    {"", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_1 = {fields_1, 1};
 
 static const struct schema_field fields_2[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_1}};
-static const struct schema schema_2 = {fields_2, 1};
+    {"endpoints", SCHEMA_LIST, false, NULL, &schema_1},
+    {"protocol-version", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_2 = {fields_2, 2};
 
 static const struct schema_field fields_3[] = {
-    {"action", SCHEMA_ENUM, true, "initiate-upload|complete-upload", NULL},
-    {"overwrite", SCHEMA_BOOL, false, NULL, NULL},
-    {"upload_type", SCHEMA_STRING, false, NULL, NULL},
-    {"session_token", SCHEMA_STRING, false, NULL, NULL},
-    {"parts", SCHEMA_LIST, false, NULL, &schema_2}};
-static const struct schema schema_3 = {fields_3, 5};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_3 = {fields_3, 3};
 
 static const struct schema_field fields_4[] = {
-    {"session_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_4 = {fields_4, 1};
+    {"prefix", SCHEMA_STRING, false, NULL, NULL},
+    {"operation", SCHEMA_STRING, false, NULL, NULL},
+    {"config", SCHEMA_MAP, false, NULL, &schema_1},
+    {"expiration-time-ms", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_4 = {fields_4, 4};
 
 static const struct schema_field fields_5[] = {
-    {"multipart_upload", SCHEMA_OBJECT, false, NULL, &schema_4}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_4}};
 static const struct schema schema_5 = {fields_5, 1};
 
 static const struct schema_field fields_6[] = {
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_6 = {fields_6, 1};
+    {"min-reader-version", SCHEMA_INT64, false, NULL, NULL},
+    {"min-writer-version", SCHEMA_INT64, false, NULL, NULL},
+    {"reader-features", SCHEMA_LIST, false, NULL, &schema_1},
+    {"writer-features", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_6 = {fields_6, 4};
 
 static const struct schema_field fields_7[] = {
-    {"page_size", SCHEMA_INT64, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL},
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_7 = {fields_7, 3};
+    {"reader-features", SCHEMA_LIST, false, NULL, &schema_1},
+    {"writer-features", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_7 = {fields_7, 2};
 
 static const struct schema_field fields_8[] = {
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"is_directory", SCHEMA_BOOL, false, NULL, NULL},
-    {"file_size", SCHEMA_INT64, false, NULL, NULL},
-    {"last_modified", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_8 = {fields_8, 5};
+    {"", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_8 = {fields_8, 1};
 
 static const struct schema_field fields_9[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_8}};
-static const struct schema schema_9 = {fields_9, 1};
+    {"table-id", SCHEMA_STRING, false, NULL, NULL},
+    {"table-type", SCHEMA_STRING, false, NULL, NULL},
+    {"location", SCHEMA_STRING, false, NULL, NULL},
+    {"storage-credentials", SCHEMA_LIST, false, NULL, &schema_5},
+    {"required-protocol", SCHEMA_OBJECT, false, NULL, &schema_6},
+    {"suggested-protocol", SCHEMA_OBJECT, false, NULL, &schema_7},
+    {"required-properties", SCHEMA_MAP, false, NULL, &schema_1},
+    {"suggested-properties", SCHEMA_MAP, false, NULL, &schema_8}};
+static const struct schema schema_9 = {fields_9, 8};
 
 static const struct schema_field fields_10[] = {
-    {"contents", SCHEMA_LIST, false, NULL, &schema_9},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_10 = {fields_10, 2};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"location", SCHEMA_STRING, true, NULL, NULL},
+    {"table-type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
+    {"comment", SCHEMA_STRING, false, NULL, NULL},
+    {"columns", SCHEMA_OBJECT, true, NULL, NULL},
+    {"partition-columns", SCHEMA_LIST, false, NULL, &schema_1},
+    {"protocol", SCHEMA_OBJECT, true, NULL, &schema_6},
+    {"properties", SCHEMA_MAP, true, NULL, &schema_1},
+    {"last-commit-timestamp-ms", SCHEMA_INT64, false, NULL, NULL},
+    {"uniform", SCHEMA_OBJECT, false, NULL, NULL},
+    {"domain-metadata", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_10 = {fields_10, 13};
 
 static const struct schema_field fields_11[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_11 = {fields_11, 2};
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"type", SCHEMA_ANY, false, NULL, NULL},
+    {"nullable", SCHEMA_BOOL, false, NULL, NULL},
+    {"metadata", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_11 = {fields_11, 4};
 
 static const struct schema_field fields_12[] = {
-    {"", SCHEMA_OBJECT, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_11}};
 static const struct schema schema_12 = {fields_12, 1};
 
 static const struct schema_field fields_13[] = {
-    {"url", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_12}};
+    {"type", SCHEMA_STRING, false, NULL, NULL},
+    {"fields", SCHEMA_LIST, false, NULL, &schema_12}};
 static const struct schema schema_13 = {fields_13, 2};
 
 static const struct schema_field fields_14[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"session_token", SCHEMA_STRING, true, NULL, NULL},
-    {"start_part_number", SCHEMA_INT64, false, NULL, NULL},
-    {"count", SCHEMA_INT64, false, NULL, NULL},
-    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_14 = {fields_14, 5};
+    {"etag", SCHEMA_STRING, false, NULL, NULL},
+    {"table-type", SCHEMA_STRING, false, NULL, NULL},
+    {"table-uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"location", SCHEMA_STRING, false, NULL, NULL},
+    {"created-time", SCHEMA_INT64, false, NULL, NULL},
+    {"updated-time", SCHEMA_INT64, false, NULL, NULL},
+    {"columns", SCHEMA_OBJECT, false, NULL, &schema_13},
+    {"partition-columns", SCHEMA_LIST, false, NULL, &schema_1},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
+    {"last-commit-version", SCHEMA_INT64, false, NULL, NULL},
+    {"last-commit-timestamp-ms", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_14 = {fields_14, 11};
 
 static const struct schema_field fields_15[] = {
-    {"url", SCHEMA_STRING, false, NULL, NULL},
-    {"part_number", SCHEMA_INT64, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_15 = {fields_15, 3};
+    {"version", SCHEMA_INT64, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"file-name", SCHEMA_STRING, false, NULL, NULL},
+    {"file-size", SCHEMA_INT64, false, NULL, NULL},
+    {"file-modification-timestamp", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_15 = {fields_15, 5};
 
 static const struct schema_field fields_16[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_15}};
 static const struct schema schema_16 = {fields_16, 1};
 
 static const struct schema_field fields_17[] = {
-    {"upload_part_urls", SCHEMA_LIST, false, NULL, &schema_16}};
-static const struct schema schema_17 = {fields_17, 1};
+    {"metadata", SCHEMA_OBJECT, false, NULL, &schema_14},
+    {"commits", SCHEMA_LIST, false, NULL, &schema_16},
+    {"latest-table-version", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_17 = {fields_17, 3};
 
 static const struct schema_field fields_18[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"session_token", SCHEMA_STRING, true, NULL, NULL},
-    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"table", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_18 = {fields_18, 3};
 
 static const struct schema_field fields_19[] = {
-    {"abort_upload_url", SCHEMA_OBJECT, false, NULL, &schema_13}};
-static const struct schema schema_19 = {fields_19, 1};
+    {"type", SCHEMA_STRING, true, NULL, NULL},
+    {"uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"etag", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_19 = {fields_19, 3};
 
 static const struct schema_field fields_20[] = {
-    {"path", SCHEMA_STRING, false, NULL, NULL}};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_19}};
 static const struct schema schema_20 = {fields_20, 1};
 
 static const struct schema_field fields_21[] = {
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
-    {"file_size", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_21 = {fields_21, 3};
+    {"", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_21 = {fields_21, 1};
 
 static const struct schema_field fields_22[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_21}};
-static const struct schema schema_22 = {fields_22, 1};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"table", SCHEMA_STRING, false, NULL, NULL},
+    {"requirements", SCHEMA_LIST, true, NULL, &schema_20},
+    {"updates", SCHEMA_LIST, true, NULL, &schema_21}};
+static const struct schema schema_22 = {fields_22, 5};
 
 static const struct schema_field fields_23[] = {
-    {"files", SCHEMA_LIST, false, NULL, &schema_22}};
-static const struct schema schema_23 = {fields_23, 1};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"table", SCHEMA_STRING, false, NULL, NULL},
+    {"new-name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_23 = {fields_23, 4};
 
 static const struct schema_field fields_24[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_24 = {fields_24, 4};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"table", SCHEMA_STRING, false, NULL, NULL},
+    {"table-id", SCHEMA_STRING, true, NULL, NULL},
+    {"report", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_24 = {fields_24, 5};
 
 static const struct schema_field fields_25[] = {
-    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_22}};
-static const struct schema schema_25 = {fields_25, 2};
+    {"catalog", SCHEMA_STRING, false, NULL, NULL},
+    {"schema", SCHEMA_STRING, false, NULL, NULL},
+    {"table", SCHEMA_STRING, false, NULL, NULL},
+    {"operation", SCHEMA_ENUM, true, "READ|READ_WRITE", NULL}};
+static const struct schema schema_25 = {fields_25, 4};
 
 static const struct schema_field fields_26[] = {
-    {"", SCHEMA_STRING, false, NULL, NULL}};
+    {"storage-credentials", SCHEMA_LIST, false, NULL, &schema_5}};
 static const struct schema schema_26 = {fields_26, 1};
 
 static const struct schema_field fields_27[] = {
-    {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"path", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_27 = {fields_27, 2};
+    {"table_id", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_27 = {fields_27, 1};
 
 static const struct schema_field fields_28[] = {
-    {"run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_28 = {fields_28, 4};
+    {"location", SCHEMA_STRING, true, NULL, NULL},
+    {"operation", SCHEMA_ENUM, true, "READ|READ_WRITE", NULL}};
+static const struct schema schema_28 = {fields_28, 2};
 
 static const struct schema_field fields_29[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_28}};
-static const struct schema schema_29 = {fields_29, 1};
+    {"table_id", SCHEMA_STRING, true, NULL, NULL},
+    {"table_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"start_version", SCHEMA_INT64, false, NULL, NULL},
+    {"end_version", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_29 = {fields_29, 4};
 
 static const struct schema_field fields_30[] = {
-    {"credential_infos", SCHEMA_LIST, false, NULL, &schema_29}};
-static const struct schema schema_30 = {fields_30, 1};
+    {"version", SCHEMA_INT64, false, NULL, NULL},
+    {"timestamp", SCHEMA_INT64, false, NULL, NULL},
+    {"file_name", SCHEMA_STRING, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL},
+    {"file_modification_timestamp", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_30 = {fields_30, 5};
 
 static const struct schema_field fields_31[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_31 = {fields_31, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_30}};
+static const struct schema schema_31 = {fields_31, 1};
 
 static const struct schema_field fields_32[] = {
-    {"handle", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_32 = {fields_32, 1};
+    {"commits", SCHEMA_LIST, false, NULL, &schema_31},
+    {"latest_table_version", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_32 = {fields_32, 2};
 
 static const struct schema_field fields_33[] = {
-    {"handle", SCHEMA_INT64, true, NULL, NULL},
-    {"data", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_33 = {fields_33, 2};
+    {"table_id", SCHEMA_STRING, true, NULL, NULL},
+    {"table_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"commit_info", SCHEMA_OBJECT, false, NULL, &schema_30},
+    {"latest_backfilled_version", SCHEMA_INT64, false, NULL, NULL},
+    {"metadata", SCHEMA_OBJECT, false, NULL, NULL},
+    {"uniform", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_33 = {fields_33, 6};
 
 static const struct schema_field fields_34[] = {
-    {"handle", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_34 = {fields_34, 1};
+    {"name", SCHEMA_STRING, true, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_34 = {fields_34, 3};
 
 static const struct schema_field fields_35[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"contents", SCHEMA_STRING, false, NULL, NULL},
-    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_35 = {fields_35, 3};
+    {"id", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
+    {"schema_name", SCHEMA_STRING, false, NULL, NULL},
+    {"staging_location", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_35 = {fields_35, 5};
 
 static const struct schema_field fields_36[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_36 = {fields_36, 2};
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_36 = {fields_36, 1};
 
 static const struct schema_field fields_37[] = {
-    {"path", SCHEMA_STRING, false, NULL, NULL},
-    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
-    {"file_size", SCHEMA_INT64, false, NULL, NULL},
-    {"modification_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_37 = {fields_37, 4};
+    {"part_number", SCHEMA_INT64, true, NULL, NULL},
+    {"etag", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_37 = {fields_37, 2};
 
 static const struct schema_field fields_38[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_37}};
 static const struct schema schema_38 = {fields_38, 1};
 
 static const struct schema_field fields_39[] = {
-    {"files", SCHEMA_LIST, false, NULL, &schema_38}};
-static const struct schema schema_39 = {fields_39, 1};
+    {"action", SCHEMA_ENUM, true, "initiate-upload|complete-upload", NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL},
+    {"upload_type", SCHEMA_STRING, false, NULL, NULL},
+    {"session_token", SCHEMA_STRING, false, NULL, NULL},
+    {"parts", SCHEMA_LIST, false, NULL, &schema_38}};
+static const struct schema schema_39 = {fields_39, 5};
 
 static const struct schema_field fields_40[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"offset", SCHEMA_INT64, false, NULL, NULL},
-    {"length", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_40 = {fields_40, 3};
+    {"session_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_40 = {fields_40, 1};
 
 static const struct schema_field fields_41[] = {
-    {"bytes_read", SCHEMA_INT64, false, NULL, NULL},
-    {"data", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_41 = {fields_41, 2};
+    {"multipart_upload", SCHEMA_OBJECT, false, NULL, &schema_40}};
+static const struct schema schema_41 = {fields_41, 1};
 
 static const struct schema_field fields_42[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL}};
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
 static const struct schema schema_42 = {fields_42, 1};
 
 static const struct schema_field fields_43[] = {
-    {"path", SCHEMA_STRING, true, NULL, NULL},
-    {"recursive", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_43 = {fields_43, 2};
+    {"page_size", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_43 = {fields_43, 3};
 
 static const struct schema_field fields_44[] = {
-    {"source_path", SCHEMA_STRING, true, NULL, NULL},
-    {"destination_path", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_44 = {fields_44, 2};
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"is_directory", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL},
+    {"last_modified", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_44 = {fields_44, 5};
 
 static const struct schema_field fields_45[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_44}};
+static const struct schema schema_45 = {fields_45, 1};
+
+static const struct schema_field fields_46[] = {
+    {"contents", SCHEMA_LIST, false, NULL, &schema_45},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_46 = {fields_46, 2};
+
+static const struct schema_field fields_47[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_47 = {fields_47, 2};
+
+static const struct schema_field fields_48[] = {
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_48 = {fields_48, 2};
+
+static const struct schema_field fields_49[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"session_token", SCHEMA_STRING, true, NULL, NULL},
+    {"start_part_number", SCHEMA_INT64, false, NULL, NULL},
+    {"count", SCHEMA_INT64, false, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_49 = {fields_49, 5};
+
+static const struct schema_field fields_50[] = {
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"part_number", SCHEMA_INT64, false, NULL, NULL},
+    {"headers", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_50 = {fields_50, 3};
+
+static const struct schema_field fields_51[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_50}};
+static const struct schema schema_51 = {fields_51, 1};
+
+static const struct schema_field fields_52[] = {
+    {"upload_part_urls", SCHEMA_LIST, false, NULL, &schema_51}};
+static const struct schema schema_52 = {fields_52, 1};
+
+static const struct schema_field fields_53[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"session_token", SCHEMA_STRING, true, NULL, NULL},
+    {"expire_time", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_53 = {fields_53, 3};
+
+static const struct schema_field fields_54[] = {
+    {"abort_upload_url", SCHEMA_OBJECT, false, NULL, &schema_48}};
+static const struct schema schema_54 = {fields_54, 1};
+
+static const struct schema_field fields_55[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_55 = {fields_55, 1};
+
+static const struct schema_field fields_56[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_56 = {fields_56, 3};
+
+static const struct schema_field fields_57[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_56}};
+static const struct schema schema_57 = {fields_57, 1};
+
+static const struct schema_field fields_58[] = {
+    {"files", SCHEMA_LIST, false, NULL, &schema_57}};
+static const struct schema schema_58 = {fields_58, 1};
+
+static const struct schema_field fields_59[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_59 = {fields_59, 4};
+
+static const struct schema_field fields_60[] = {
+    {"root_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"files", SCHEMA_LIST, false, NULL, &schema_57}};
+static const struct schema schema_60 = {fields_60, 2};
+
+static const struct schema_field fields_61[] = {
+    {"run_id", SCHEMA_STRING, true, NULL, NULL},
+    {"path", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_61 = {fields_61, 2};
+
+static const struct schema_field fields_62[] = {
+    {"run_id", SCHEMA_STRING, false, NULL, NULL},
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
+    {"type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_62 = {fields_62, 4};
+
+static const struct schema_field fields_63[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_62}};
+static const struct schema schema_63 = {fields_63, 1};
+
+static const struct schema_field fields_64[] = {
+    {"credential_infos", SCHEMA_LIST, false, NULL, &schema_63}};
+static const struct schema schema_64 = {fields_64, 1};
+
+static const struct schema_field fields_65[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_65 = {fields_65, 2};
+
+static const struct schema_field fields_66[] = {
+    {"handle", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_66 = {fields_66, 1};
+
+static const struct schema_field fields_67[] = {
+    {"handle", SCHEMA_INT64, true, NULL, NULL},
+    {"data", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_67 = {fields_67, 2};
+
+static const struct schema_field fields_68[] = {
+    {"handle", SCHEMA_INT64, true, NULL, NULL}};
+static const struct schema schema_68 = {fields_68, 1};
+
+static const struct schema_field fields_69[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"contents", SCHEMA_STRING, false, NULL, NULL},
+    {"overwrite", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_69 = {fields_69, 3};
+
+static const struct schema_field fields_70[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"as_of", SCHEMA_ANY, false, NULL, NULL}};
+static const struct schema schema_70 = {fields_70, 2};
+
+static const struct schema_field fields_71[] = {
+    {"path", SCHEMA_STRING, false, NULL, NULL},
+    {"is_dir", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_size", SCHEMA_INT64, false, NULL, NULL},
+    {"modification_time", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_71 = {fields_71, 4};
+
+static const struct schema_field fields_72[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_71}};
+static const struct schema schema_72 = {fields_72, 1};
+
+static const struct schema_field fields_73[] = {
+    {"files", SCHEMA_LIST, false, NULL, &schema_72}};
+static const struct schema schema_73 = {fields_73, 1};
+
+static const struct schema_field fields_74[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"offset", SCHEMA_INT64, false, NULL, NULL},
+    {"length", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_74 = {fields_74, 3};
+
+static const struct schema_field fields_75[] = {
+    {"bytes_read", SCHEMA_INT64, false, NULL, NULL},
+    {"data", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_75 = {fields_75, 2};
+
+static const struct schema_field fields_76[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_76 = {fields_76, 1};
+
+static const struct schema_field fields_77[] = {
+    {"path", SCHEMA_STRING, true, NULL, NULL},
+    {"recursive", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_77 = {fields_77, 2};
+
+static const struct schema_field fields_78[] = {
+    {"source_path", SCHEMA_STRING, true, NULL, NULL},
+    {"destination_path", SCHEMA_STRING, true, NULL, NULL}};
+static const struct schema schema_78 = {fields_78, 2};
+
+static const struct schema_field fields_79[] = {
     {"oidc_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"account_id", SCHEMA_STRING, false, NULL, NULL},
     {"workspace_id", SCHEMA_STRING, false, NULL, NULL},
     {"cloud", SCHEMA_STRING, false, NULL, NULL},
     {"host_type", SCHEMA_STRING, false, NULL, NULL},
-    {"token_federation_default_oidc_audiences", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_45 = {fields_45, 6};
+    {"token_federation_default_oidc_audiences", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_79 = {fields_79, 6};
 
-static const struct schema_field fields_46[] = {
+static const struct schema_field fields_80[] = {
     {"authorization_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"token_endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"issuer", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_46 = {fields_46, 3};
+static const struct schema schema_80 = {fields_80, 3};
 
-static const struct schema_field fields_47[] = {
-    {"keys", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_47 = {fields_47, 1};
+static const struct schema_field fields_81[] = {
+    {"keys", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_81 = {fields_81, 1};
 
-static const struct schema_field fields_48[] = {
+static const struct schema_field fields_82[] = {
     {"response_type", SCHEMA_STRING, false, NULL, NULL},
     {"client_id", SCHEMA_STRING, false, NULL, NULL},
     {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
@@ -594,9 +836,9 @@ static const struct schema_field fields_48[] = {
     {"state", SCHEMA_STRING, false, NULL, NULL},
     {"code_challenge", SCHEMA_STRING, false, NULL, NULL},
     {"code_challenge_method", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_48 = {fields_48, 7};
+static const struct schema schema_82 = {fields_82, 7};
 
-static const struct schema_field fields_49[] = {
+static const struct schema_field fields_83[] = {
     {"response_type", SCHEMA_STRING, false, NULL, NULL},
     {"client_id", SCHEMA_STRING, false, NULL, NULL},
     {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
@@ -605,9 +847,9 @@ static const struct schema_field fields_49[] = {
     {"code_challenge", SCHEMA_STRING, false, NULL, NULL},
     {"code_challenge_method", SCHEMA_STRING, false, NULL, NULL},
     {"token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_49 = {fields_49, 8};
+static const struct schema schema_83 = {fields_83, 8};
 
-static const struct schema_field fields_50[] = {
+static const struct schema_field fields_84[] = {
     {"grant_type", SCHEMA_STRING, false, NULL, NULL},
     {"scope", SCHEMA_STRING, false, NULL, NULL},
     {"client_id", SCHEMA_STRING, false, NULL, NULL},
@@ -618,100 +860,100 @@ static const struct schema_field fields_50[] = {
     {"code_verifier", SCHEMA_STRING, false, NULL, NULL},
     {"redirect_uri", SCHEMA_STRING, false, NULL, NULL},
     {"refresh_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_50 = {fields_50, 10};
+static const struct schema schema_84 = {fields_84, 10};
 
-static const struct schema_field fields_51[] = {
+static const struct schema_field fields_85[] = {
     {"access_token", SCHEMA_STRING, false, NULL, NULL},
     {"token_type", SCHEMA_STRING, false, NULL, NULL},
     {"expires_in", SCHEMA_INT64, false, NULL, NULL},
     {"refresh_token", SCHEMA_STRING, false, NULL, NULL},
     {"scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_51 = {fields_51, 5};
+static const struct schema schema_85 = {fields_85, 5};
 
-static const struct schema_field fields_52[] = {
+static const struct schema_field fields_86[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_52 = {fields_52, 3};
+static const struct schema schema_86 = {fields_86, 3};
 
-static const struct schema_field fields_53[] = {
+static const struct schema_field fields_87[] = {
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_53 = {fields_53, 2};
+static const struct schema schema_87 = {fields_87, 2};
 
-static const struct schema_field fields_54[] = {
+static const struct schema_field fields_88[] = {
     {"token_id", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"expiry_time", SCHEMA_INT64, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_54 = {fields_54, 4};
+static const struct schema schema_88 = {fields_88, 4};
 
-static const struct schema_field fields_55[] = {
+static const struct schema_field fields_89[] = {
     {"token_value", SCHEMA_STRING, false, NULL, NULL},
-    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_54}};
-static const struct schema schema_55 = {fields_55, 2};
+    {"token_info", SCHEMA_OBJECT, false, NULL, &schema_88}};
+static const struct schema schema_89 = {fields_89, 2};
 
-static const struct schema_field fields_56[] = {
-    {"token_infos", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_56 = {fields_56, 1};
+static const struct schema_field fields_90[] = {
+    {"token_infos", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_90 = {fields_90, 1};
 
-static const struct schema_field fields_57[] = {
+static const struct schema_field fields_91[] = {
     {"token_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_57 = {fields_57, 1};
+static const struct schema schema_91 = {fields_91, 1};
 
-static const struct schema_field fields_58[] = {
+static const struct schema_field fields_92[] = {
     {"created_by_id", SCHEMA_INT64, false, NULL, NULL},
     {"created_by_username", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_58 = {fields_58, 2};
+static const struct schema schema_92 = {fields_92, 2};
 
-static const struct schema_field fields_59[] = {
+static const struct schema_field fields_93[] = {
     {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_59 = {fields_59, 1};
+static const struct schema schema_93 = {fields_93, 1};
 
-static const struct schema_field fields_60[] = {
+static const struct schema_field fields_94[] = {
     {"application_id", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"lifetime_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_60 = {fields_60, 3};
+static const struct schema schema_94 = {fields_94, 3};
 
-static const struct schema_field fields_61[] = {
+static const struct schema_field fields_95[] = {
     {"token_value", SCHEMA_STRING, false, NULL, NULL},
     {"token_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_61 = {fields_61, 2};
+static const struct schema schema_95 = {fields_95, 2};
 
-static const struct schema_field fields_62[] = {
+static const struct schema_field fields_96[] = {
     {"lifetime", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_62 = {fields_62, 1};
+static const struct schema schema_96 = {fields_96, 1};
 
-static const struct schema_field fields_63[] = {
+static const struct schema_field fields_97[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"secret", SCHEMA_STRING, false, NULL, NULL},
     {"secret_hash", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_63 = {fields_63, 4};
+static const struct schema schema_97 = {fields_97, 4};
 
-static const struct schema_field fields_64[] = {
-    {"secrets", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_64 = {fields_64, 1};
+static const struct schema_field fields_98[] = {
+    {"secrets", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_98 = {fields_98, 1};
 
-static const struct schema_field fields_65[] = {
+static const struct schema_field fields_99[] = {
     {"workspace_name", SCHEMA_STRING, true, NULL, NULL},
     {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
     {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_65 = {fields_65, 3};
+static const struct schema schema_99 = {fields_99, 3};
 
-static const struct schema_field fields_66[] = {
+static const struct schema_field fields_100[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"workspace_status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_66 = {fields_66, 3};
+static const struct schema schema_100 = {fields_100, 3};
 
-static const struct schema_field fields_67[] = {
+static const struct schema_field fields_101[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_67 = {fields_67, 2};
+static const struct schema schema_101 = {fields_101, 2};
 
-static const struct schema_field fields_68[] = {
+static const struct schema_field fields_102[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"excludedAttributes", SCHEMA_STRING, false, NULL, NULL},
@@ -720,187 +962,187 @@ static const struct schema_field fields_68[] = {
     {"sortBy", SCHEMA_STRING, false, NULL, NULL},
     {"sortOrder", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_68 = {fields_68, 8};
+static const struct schema schema_102 = {fields_102, 8};
 
-static const struct schema_field fields_69[] = {
-    {"Resources", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_103[] = {
+    {"Resources", SCHEMA_LIST, false, NULL, &schema_21},
     {"totalResults", SCHEMA_INT64, false, NULL, NULL},
     {"startIndex", SCHEMA_INT64, false, NULL, NULL},
     {"itemsPerPage", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_69 = {fields_69, 4};
+static const struct schema schema_103 = {fields_103, 4};
 
-static const struct schema_field fields_70[] = {
+static const struct schema_field fields_104[] = {
     {"givenName", SCHEMA_STRING, false, NULL, NULL},
     {"familyName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_70 = {fields_70, 2};
+static const struct schema schema_104 = {fields_104, 2};
 
-static const struct schema_field fields_71[] = {
+static const struct schema_field fields_105[] = {
     {"userName", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL},
-    {"name", SCHEMA_OBJECT, false, NULL, &schema_70},
-    {"emails", SCHEMA_LIST, false, NULL, &schema_12},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_12},
-    {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_71 = {fields_71, 9};
+    {"name", SCHEMA_OBJECT, false, NULL, &schema_104},
+    {"emails", SCHEMA_LIST, false, NULL, &schema_21},
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_21},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_21},
+    {"groups", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_105 = {fields_105, 9};
 
-static const struct schema_field fields_72[] = {
+static const struct schema_field fields_106[] = {
     {"attributes", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_72 = {fields_72, 2};
+static const struct schema schema_106 = {fields_106, 2};
 
-static const struct schema_field fields_73[] = {
+static const struct schema_field fields_107[] = {
     {"op", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_73 = {fields_73, 3};
+static const struct schema schema_107 = {fields_107, 3};
 
-static const struct schema_field fields_74[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_73}};
-static const struct schema schema_74 = {fields_74, 1};
+static const struct schema_field fields_108[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_107}};
+static const struct schema schema_108 = {fields_108, 1};
 
-static const struct schema_field fields_75[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_26},
-    {"Operations", SCHEMA_LIST, true, NULL, &schema_74}};
-static const struct schema schema_75 = {fields_75, 2};
+static const struct schema_field fields_109[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_1},
+    {"Operations", SCHEMA_LIST, true, NULL, &schema_108}};
+static const struct schema schema_109 = {fields_109, 2};
 
-static const struct schema_field fields_76[] = {
+static const struct schema_field fields_110[] = {
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_76 = {fields_76, 1};
+static const struct schema schema_110 = {fields_110, 1};
 
-static const struct schema_field fields_77[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_76}};
-static const struct schema schema_77 = {fields_77, 1};
+static const struct schema_field fields_111[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_110}};
+static const struct schema schema_111 = {fields_111, 1};
 
-static const struct schema_field fields_78[] = {
+static const struct schema_field fields_112[] = {
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
-    {"members", SCHEMA_LIST, false, NULL, &schema_77},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_78 = {fields_78, 5};
+    {"members", SCHEMA_LIST, false, NULL, &schema_111},
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_21},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_112 = {fields_112, 5};
 
-static const struct schema_field fields_79[] = {
+static const struct schema_field fields_113[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_79 = {fields_79, 2};
+static const struct schema schema_113 = {fields_113, 2};
 
-static const struct schema_field fields_80[] = {
+static const struct schema_field fields_114[] = {
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"externalId", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL},
-    {"entitlements", SCHEMA_LIST, false, NULL, &schema_12},
-    {"roles", SCHEMA_LIST, false, NULL, &schema_12},
-    {"groups", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_80 = {fields_80, 7};
+    {"entitlements", SCHEMA_LIST, false, NULL, &schema_21},
+    {"roles", SCHEMA_LIST, false, NULL, &schema_21},
+    {"groups", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_114 = {fields_114, 7};
 
-static const struct schema_field fields_81[] = {
+static const struct schema_field fields_115[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"applicationId", SCHEMA_STRING, false, NULL, NULL},
     {"displayName", SCHEMA_STRING, false, NULL, NULL},
     {"active", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_81 = {fields_81, 4};
+static const struct schema schema_115 = {fields_115, 4};
 
-static const struct schema_field fields_82[] = {
+static const struct schema_field fields_116[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_82 = {fields_82, 2};
+static const struct schema schema_116 = {fields_116, 2};
 
-static const struct schema_field fields_83[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_82}};
-static const struct schema schema_83 = {fields_83, 1};
+static const struct schema_field fields_117[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_116}};
+static const struct schema schema_117 = {fields_117, 1};
 
-static const struct schema_field fields_84[] = {
+static const struct schema_field fields_118[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_84 = {fields_84, 3};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_118 = {fields_118, 3};
 
-static const struct schema_field fields_85[] = {
+static const struct schema_field fields_119[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_85 = {fields_85, 1};
+static const struct schema schema_119 = {fields_119, 1};
 
-static const struct schema_field fields_86[] = {
+static const struct schema_field fields_120[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_86 = {fields_86, 2};
+static const struct schema schema_120 = {fields_120, 2};
 
-static const struct schema_field fields_87[] = {
+static const struct schema_field fields_121[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"artifact_location", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL},
     {"creation_time", SCHEMA_INT64, false, NULL, NULL},
     {"last_update_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_87 = {fields_87, 7};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_121 = {fields_121, 7};
 
-static const struct schema_field fields_88[] = {
-    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_87}};
-static const struct schema schema_88 = {fields_88, 1};
+static const struct schema_field fields_122[] = {
+    {"experiment", SCHEMA_OBJECT, false, NULL, &schema_121}};
+static const struct schema schema_122 = {fields_122, 1};
 
-static const struct schema_field fields_89[] = {
+static const struct schema_field fields_123[] = {
     {"experiment_name", SCHEMA_STRING, true, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_89 = {fields_89, 2};
+static const struct schema schema_123 = {fields_123, 2};
 
-static const struct schema_field fields_90[] = {
+static const struct schema_field fields_124[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_90 = {fields_90, 2};
+static const struct schema schema_124 = {fields_124, 2};
 
-static const struct schema_field fields_91[] = {
+static const struct schema_field fields_125[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_91 = {fields_91, 1};
+static const struct schema schema_125 = {fields_125, 1};
 
-static const struct schema_field fields_92[] = {
+static const struct schema_field fields_126[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_92 = {fields_92, 3};
+static const struct schema schema_126 = {fields_126, 3};
 
-static const struct schema_field fields_93[] = {
+static const struct schema_field fields_127[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_93 = {fields_93, 2};
+static const struct schema schema_127 = {fields_127, 2};
 
-static const struct schema_field fields_94[] = {
+static const struct schema_field fields_128[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_1},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_94 = {fields_94, 6};
+static const struct schema schema_128 = {fields_128, 6};
 
-static const struct schema_field fields_95[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_87}};
-static const struct schema schema_95 = {fields_95, 1};
+static const struct schema_field fields_129[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_121}};
+static const struct schema schema_129 = {fields_129, 1};
 
-static const struct schema_field fields_96[] = {
-    {"experiments", SCHEMA_LIST, false, NULL, &schema_95},
+static const struct schema_field fields_130[] = {
+    {"experiments", SCHEMA_LIST, false, NULL, &schema_129},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_96 = {fields_96, 2};
+static const struct schema schema_130 = {fields_130, 2};
 
-static const struct schema_field fields_97[] = {
+static const struct schema_field fields_131[] = {
     {"view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_97 = {fields_97, 4};
+static const struct schema schema_131 = {fields_131, 4};
 
-static const struct schema_field fields_98[] = {
+static const struct schema_field fields_132[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
     {"start_time", SCHEMA_INT64, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_98 = {fields_98, 5};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_132 = {fields_132, 5};
 
-static const struct schema_field fields_99[] = {
+static const struct schema_field fields_133[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL},
@@ -911,58 +1153,58 @@ static const struct schema_field fields_99[] = {
     {"end_time", SCHEMA_INT64, false, NULL, NULL},
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL},
     {"lifecycle_stage", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_99 = {fields_99, 10};
+static const struct schema schema_133 = {fields_133, 10};
 
-static const struct schema_field fields_100[] = {
+static const struct schema_field fields_134[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL},
     {"timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_100 = {fields_100, 4};
+static const struct schema schema_134 = {fields_134, 4};
 
-static const struct schema_field fields_101[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_100}};
-static const struct schema schema_101 = {fields_101, 1};
+static const struct schema_field fields_135[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_134}};
+static const struct schema schema_135 = {fields_135, 1};
 
-static const struct schema_field fields_102[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_101},
-    {"params", SCHEMA_LIST, false, NULL, &schema_83},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_102 = {fields_102, 3};
+static const struct schema_field fields_136[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_135},
+    {"params", SCHEMA_LIST, false, NULL, &schema_117},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_136 = {fields_136, 3};
 
-static const struct schema_field fields_103[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_99},
-    {"data", SCHEMA_OBJECT, false, NULL, &schema_102},
+static const struct schema_field fields_137[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_133},
+    {"data", SCHEMA_OBJECT, false, NULL, &schema_136},
     {"inputs", SCHEMA_OBJECT, false, NULL, NULL},
     {"outputs", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_103 = {fields_103, 4};
+static const struct schema schema_137 = {fields_137, 4};
 
-static const struct schema_field fields_104[] = {
-    {"run", SCHEMA_OBJECT, false, NULL, &schema_103}};
-static const struct schema schema_104 = {fields_104, 1};
+static const struct schema_field fields_138[] = {
+    {"run", SCHEMA_OBJECT, false, NULL, &schema_137}};
+static const struct schema schema_138 = {fields_138, 1};
 
-static const struct schema_field fields_105[] = {
+static const struct schema_field fields_139[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_105 = {fields_105, 2};
+static const struct schema schema_139 = {fields_139, 2};
 
-static const struct schema_field fields_106[] = {
+static const struct schema_field fields_140[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"end_time", SCHEMA_INT64, false, NULL, NULL},
     {"run_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_106 = {fields_106, 5};
+static const struct schema schema_140 = {fields_140, 5};
 
-static const struct schema_field fields_107[] = {
-    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_99}};
-static const struct schema schema_107 = {fields_107, 1};
+static const struct schema_field fields_141[] = {
+    {"run_info", SCHEMA_OBJECT, false, NULL, &schema_133}};
+static const struct schema schema_141 = {fields_141, 1};
 
-static const struct schema_field fields_108[] = {
+static const struct schema_field fields_142[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_108 = {fields_108, 1};
+static const struct schema schema_142 = {fields_142, 1};
 
-static const struct schema_field fields_109[] = {
+static const struct schema_field fields_143[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
@@ -972,21 +1214,21 @@ static const struct schema_field fields_109[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_109 = {fields_109, 9};
+static const struct schema schema_143 = {fields_143, 9};
 
-static const struct schema_field fields_110[] = {
+static const struct schema_field fields_144[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_110 = {fields_110, 4};
+static const struct schema schema_144 = {fields_144, 4};
 
-static const struct schema_field fields_111[] = {
+static const struct schema_field fields_145[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_111 = {fields_111, 2};
+static const struct schema schema_145 = {fields_145, 2};
 
-static const struct schema_field fields_112[] = {
+static const struct schema_field fields_146[] = {
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_DOUBLE, true, NULL, NULL},
     {"timestamp", SCHEMA_INT64, true, NULL, NULL},
@@ -994,199 +1236,199 @@ static const struct schema_field fields_112[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_112 = {fields_112, 7};
+static const struct schema schema_146 = {fields_146, 7};
 
-static const struct schema_field fields_113[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_112}};
-static const struct schema schema_113 = {fields_113, 1};
+static const struct schema_field fields_147[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_146}};
+static const struct schema schema_147 = {fields_147, 1};
 
-static const struct schema_field fields_114[] = {
+static const struct schema_field fields_148[] = {
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_114 = {fields_114, 2};
+static const struct schema schema_148 = {fields_148, 2};
 
-static const struct schema_field fields_115[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_114}};
-static const struct schema schema_115 = {fields_115, 1};
+static const struct schema_field fields_149[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
+static const struct schema schema_149 = {fields_149, 1};
 
-static const struct schema_field fields_116[] = {
+static const struct schema_field fields_150[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_113},
-    {"params", SCHEMA_LIST, false, NULL, &schema_115},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_115}};
-static const struct schema schema_116 = {fields_116, 4};
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_147},
+    {"params", SCHEMA_LIST, false, NULL, &schema_149},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_149}};
+static const struct schema schema_150 = {fields_150, 4};
 
-static const struct schema_field fields_117[] = {
+static const struct schema_field fields_151[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL},
     {"model_json", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_117 = {fields_117, 2};
+static const struct schema schema_151 = {fields_151, 2};
 
-static const struct schema_field fields_118[] = {
+static const struct schema_field fields_152[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"digest", SCHEMA_STRING, true, NULL, NULL},
     {"source_type", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"schema", SCHEMA_STRING, false, NULL, NULL},
     {"profile", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_118 = {fields_118, 6};
+static const struct schema schema_152 = {fields_152, 6};
 
-static const struct schema_field fields_119[] = {
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_118}};
-static const struct schema schema_119 = {fields_119, 2};
+static const struct schema_field fields_153[] = {
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"dataset", SCHEMA_OBJECT, true, NULL, &schema_152}};
+static const struct schema schema_153 = {fields_153, 2};
 
-static const struct schema_field fields_120[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_119}};
-static const struct schema schema_120 = {fields_120, 1};
+static const struct schema_field fields_154[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_153}};
+static const struct schema schema_154 = {fields_154, 1};
 
-static const struct schema_field fields_121[] = {
+static const struct schema_field fields_155[] = {
     {"model_id", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_121 = {fields_121, 1};
+static const struct schema schema_155 = {fields_155, 1};
 
-static const struct schema_field fields_122[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_121}};
-static const struct schema schema_122 = {fields_122, 1};
+static const struct schema_field fields_156[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_155}};
+static const struct schema schema_156 = {fields_156, 1};
 
-static const struct schema_field fields_123[] = {
+static const struct schema_field fields_157[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_120},
-    {"models", SCHEMA_LIST, false, NULL, &schema_122}};
-static const struct schema schema_123 = {fields_123, 3};
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_154},
+    {"models", SCHEMA_LIST, false, NULL, &schema_156}};
+static const struct schema schema_157 = {fields_157, 3};
 
-static const struct schema_field fields_124[] = {
+static const struct schema_field fields_158[] = {
     {"model_id", SCHEMA_STRING, true, NULL, NULL},
     {"step", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_124 = {fields_124, 2};
+static const struct schema schema_158 = {fields_158, 2};
 
-static const struct schema_field fields_125[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_124}};
-static const struct schema schema_125 = {fields_125, 1};
+static const struct schema_field fields_159[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_158}};
+static const struct schema schema_159 = {fields_159, 1};
 
-static const struct schema_field fields_126[] = {
+static const struct schema_field fields_160[] = {
     {"run_id", SCHEMA_STRING, true, NULL, NULL},
-    {"models", SCHEMA_LIST, false, NULL, &schema_125}};
-static const struct schema schema_126 = {fields_126, 2};
+    {"models", SCHEMA_LIST, false, NULL, &schema_159}};
+static const struct schema schema_160 = {fields_160, 2};
 
-static const struct schema_field fields_127[] = {
+static const struct schema_field fields_161[] = {
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_uuid", SCHEMA_STRING, false, NULL, NULL},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_127 = {fields_127, 5};
+static const struct schema schema_161 = {fields_161, 5};
 
-static const struct schema_field fields_128[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_101},
+static const struct schema_field fields_162[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_135},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_128 = {fields_128, 2};
+static const struct schema schema_162 = {fields_162, 2};
 
-static const struct schema_field fields_129[] = {
-    {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
-    {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
+static const struct schema_field fields_163[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_1},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_1},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_129 = {fields_129, 4};
+static const struct schema schema_163 = {fields_163, 4};
 
-static const struct schema_field fields_130[] = {
+static const struct schema_field fields_164[] = {
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL},
     {"timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"step", SCHEMA_INT64, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_130 = {fields_130, 5};
+static const struct schema schema_164 = {fields_164, 5};
 
-static const struct schema_field fields_131[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_130}};
-static const struct schema schema_131 = {fields_131, 1};
+static const struct schema_field fields_165[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_164}};
+static const struct schema schema_165 = {fields_165, 1};
 
-static const struct schema_field fields_132[] = {
-    {"metrics", SCHEMA_LIST, false, NULL, &schema_131}};
-static const struct schema schema_132 = {fields_132, 1};
+static const struct schema_field fields_166[] = {
+    {"metrics", SCHEMA_LIST, false, NULL, &schema_165}};
+static const struct schema schema_166 = {fields_166, 1};
 
-static const struct schema_field fields_133[] = {
-    {"run_id", SCHEMA_LIST, false, NULL, &schema_26},
-    {"run_ids", SCHEMA_LIST, false, NULL, &schema_26},
+static const struct schema_field fields_167[] = {
+    {"run_id", SCHEMA_LIST, false, NULL, &schema_1},
+    {"run_ids", SCHEMA_LIST, false, NULL, &schema_1},
     {"metric_key", SCHEMA_STRING, true, NULL, NULL},
     {"start_step", SCHEMA_INT64, false, NULL, NULL},
     {"end_step", SCHEMA_INT64, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_133 = {fields_133, 6};
+static const struct schema schema_167 = {fields_167, 6};
 
-static const struct schema_field fields_134[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+static const struct schema_field fields_168[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_1},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"run_view_type", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_1},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_134 = {fields_134, 6};
+static const struct schema schema_168 = {fields_168, 6};
 
-static const struct schema_field fields_135[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_103}};
-static const struct schema schema_135 = {fields_135, 1};
+static const struct schema_field fields_169[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_137}};
+static const struct schema schema_169 = {fields_169, 1};
 
-static const struct schema_field fields_136[] = {
-    {"runs", SCHEMA_LIST, false, NULL, &schema_135},
+static const struct schema_field fields_170[] = {
+    {"runs", SCHEMA_LIST, false, NULL, &schema_169},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_136 = {fields_136, 2};
+static const struct schema schema_170 = {fields_170, 2};
 
-static const struct schema_field fields_137[] = {
+static const struct schema_field fields_171[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"max_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
     {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_137 = {fields_137, 3};
+static const struct schema schema_171 = {fields_171, 3};
 
-static const struct schema_field fields_138[] = {
+static const struct schema_field fields_172[] = {
     {"runs_deleted", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_138 = {fields_138, 1};
+static const struct schema schema_172 = {fields_172, 1};
 
-static const struct schema_field fields_139[] = {
+static const struct schema_field fields_173[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"min_timestamp_millis", SCHEMA_INT64, true, NULL, NULL},
     {"max_runs", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_139 = {fields_139, 3};
+static const struct schema schema_173 = {fields_173, 3};
 
-static const struct schema_field fields_140[] = {
+static const struct schema_field fields_174[] = {
     {"runs_restored", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_140 = {fields_140, 1};
+static const struct schema schema_174 = {fields_174, 1};
 
-static const struct schema_field fields_141[] = {
-    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_26}};
-static const struct schema schema_141 = {fields_141, 1};
+static const struct schema_field fields_175[] = {
+    {"experiment_ids", SCHEMA_LIST, true, NULL, &schema_1}};
+static const struct schema schema_175 = {fields_175, 1};
 
-static const struct schema_field fields_142[] = {
+static const struct schema_field fields_176[] = {
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"digest", SCHEMA_STRING, false, NULL, NULL},
     {"context", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_142 = {fields_142, 4};
+static const struct schema schema_176 = {fields_176, 4};
 
-static const struct schema_field fields_143[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_142}};
-static const struct schema schema_143 = {fields_143, 1};
+static const struct schema_field fields_177[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_176}};
+static const struct schema schema_177 = {fields_177, 1};
 
-static const struct schema_field fields_144[] = {
-    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_143}};
-static const struct schema schema_144 = {fields_144, 1};
+static const struct schema_field fields_178[] = {
+    {"dataset_summaries", SCHEMA_LIST, false, NULL, &schema_177}};
+static const struct schema schema_178 = {fields_178, 1};
 
-static const struct schema_field fields_145[] = {
+static const struct schema_field fields_179[] = {
     {"store_type", SCHEMA_STRING, false, NULL, NULL},
     {"workspaces_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_uploads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"multipart_downloads_enabled", SCHEMA_BOOL, false, NULL, NULL},
     {"trace_archival_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_145 = {fields_145, 5};
+static const struct schema schema_179 = {fields_179, 5};
 
-static const struct schema_field fields_146[] = {
+static const struct schema_field fields_180[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_83},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_146 = {fields_146, 6};
+    {"params", SCHEMA_LIST, false, NULL, &schema_117},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_180 = {fields_180, 6};
 
-static const struct schema_field fields_147[] = {
+static const struct schema_field fields_181[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"experiment_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
@@ -1196,333 +1438,333 @@ static const struct schema_field fields_147[] = {
     {"last_updated_timestamp_ms", SCHEMA_ANY, false, NULL, NULL},
     {"model_type", SCHEMA_STRING, false, NULL, NULL},
     {"source_run_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_147 = {fields_147, 10};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_181 = {fields_181, 10};
 
-static const struct schema_field fields_148[] = {
-    {"info", SCHEMA_OBJECT, false, NULL, &schema_147},
+static const struct schema_field fields_182[] = {
+    {"info", SCHEMA_OBJECT, false, NULL, &schema_181},
     {"data", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_148 = {fields_148, 2};
+static const struct schema schema_182 = {fields_182, 2};
 
-static const struct schema_field fields_149[] = {
-    {"model", SCHEMA_OBJECT, false, NULL, &schema_148}};
-static const struct schema schema_149 = {fields_149, 1};
+static const struct schema_field fields_183[] = {
+    {"model", SCHEMA_OBJECT, false, NULL, &schema_182}};
+static const struct schema schema_183 = {fields_183, 1};
 
-static const struct schema_field fields_150[] = {
+static const struct schema_field fields_184[] = {
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_150 = {fields_150, 2};
+static const struct schema schema_184 = {fields_184, 2};
 
-static const struct schema_field fields_151[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_150}};
-static const struct schema schema_151 = {fields_151, 1};
+static const struct schema_field fields_185[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_184}};
+static const struct schema schema_185 = {fields_185, 1};
 
-static const struct schema_field fields_152[] = {
+static const struct schema_field fields_186[] = {
     {"field_name", SCHEMA_STRING, false, NULL, NULL},
     {"ascending", SCHEMA_BOOL, false, NULL, NULL},
     {"dataset_name", SCHEMA_STRING, false, NULL, NULL},
     {"dataset_digest", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_152 = {fields_152, 4};
+static const struct schema schema_186 = {fields_186, 4};
 
-static const struct schema_field fields_153[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_152}};
-static const struct schema schema_153 = {fields_153, 1};
+static const struct schema_field fields_187[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_186}};
+static const struct schema schema_187 = {fields_187, 1};
 
-static const struct schema_field fields_154[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+static const struct schema_field fields_188[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_1},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
-    {"datasets", SCHEMA_LIST, false, NULL, &schema_151},
+    {"datasets", SCHEMA_LIST, false, NULL, &schema_185},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_153},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_187},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_154 = {fields_154, 6};
+static const struct schema schema_188 = {fields_188, 6};
 
-static const struct schema_field fields_155[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_148}};
-static const struct schema schema_155 = {fields_155, 1};
+static const struct schema_field fields_189[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_182}};
+static const struct schema schema_189 = {fields_189, 1};
 
-static const struct schema_field fields_156[] = {
-    {"models", SCHEMA_LIST, false, NULL, &schema_155},
+static const struct schema_field fields_190[] = {
+    {"models", SCHEMA_LIST, false, NULL, &schema_189},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_156 = {fields_156, 2};
+static const struct schema schema_190 = {fields_190, 2};
 
-static const struct schema_field fields_157[] = {
+static const struct schema_field fields_191[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_157 = {fields_157, 1};
+static const struct schema schema_191 = {fields_191, 1};
 
-static const struct schema_field fields_158[] = {
+static const struct schema_field fields_192[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_158 = {fields_158, 2};
+static const struct schema schema_192 = {fields_192, 2};
 
-static const struct schema_field fields_159[] = {
+static const struct schema_field fields_193[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_159 = {fields_159, 2};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_193 = {fields_193, 2};
 
-static const struct schema_field fields_160[] = {
+static const struct schema_field fields_194[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_160 = {fields_160, 2};
+static const struct schema schema_194 = {fields_194, 2};
 
-static const struct schema_field fields_161[] = {
+static const struct schema_field fields_195[] = {
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
-    {"params", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_161 = {fields_161, 2};
+    {"params", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_195 = {fields_195, 2};
 
-static const struct schema_field fields_162[] = {
+static const struct schema_field fields_196[] = {
     {"trace_info", SCHEMA_OBJECT, true, NULL, NULL}};
-static const struct schema schema_162 = {fields_162, 1};
+static const struct schema schema_196 = {fields_196, 1};
 
-static const struct schema_field fields_163[] = {
-    {"trace", SCHEMA_OBJECT, true, NULL, &schema_162}};
-static const struct schema schema_163 = {fields_163, 1};
+static const struct schema_field fields_197[] = {
+    {"trace", SCHEMA_OBJECT, true, NULL, &schema_196}};
+static const struct schema schema_197 = {fields_197, 1};
 
-static const struct schema_field fields_164[] = {
+static const struct schema_field fields_198[] = {
     {"trace_info", SCHEMA_OBJECT, false, NULL, NULL},
-    {"spans", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_164 = {fields_164, 2};
+    {"spans", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_198 = {fields_198, 2};
 
-static const struct schema_field fields_165[] = {
-    {"trace", SCHEMA_OBJECT, false, NULL, &schema_164}};
-static const struct schema schema_165 = {fields_165, 1};
+static const struct schema_field fields_199[] = {
+    {"trace", SCHEMA_OBJECT, false, NULL, &schema_198}};
+static const struct schema schema_199 = {fields_199, 1};
 
-static const struct schema_field fields_166[] = {
+static const struct schema_field fields_200[] = {
     {"trace_id", SCHEMA_STRING, true, NULL, NULL},
     {"allow_partial", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_166 = {fields_166, 2};
+static const struct schema schema_200 = {fields_200, 2};
 
-static const struct schema_field fields_167[] = {
-    {"trace_ids", SCHEMA_LIST, true, NULL, &schema_26},
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_167 = {fields_167, 2};
+static const struct schema_field fields_201[] = {
+    {"trace_ids", SCHEMA_LIST, true, NULL, &schema_1},
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_201 = {fields_201, 2};
 
-static const struct schema_field fields_168[] = {
-    {"traces", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_168 = {fields_168, 1};
+static const struct schema_field fields_202[] = {
+    {"traces", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_202 = {fields_202, 1};
 
-static const struct schema_field fields_169[] = {
-    {"trace_infos", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_169 = {fields_169, 1};
+static const struct schema_field fields_203[] = {
+    {"trace_infos", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_203 = {fields_203, 1};
 
-static const struct schema_field fields_170[] = {
-    {"locations", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_204[] = {
+    {"locations", SCHEMA_LIST, false, NULL, &schema_21},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_1},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_170 = {fields_170, 5};
+static const struct schema schema_204 = {fields_204, 5};
 
-static const struct schema_field fields_171[] = {
-    {"traces", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_205[] = {
+    {"traces", SCHEMA_LIST, false, NULL, &schema_21},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_171 = {fields_171, 2};
+static const struct schema schema_205 = {fields_205, 2};
 
-static const struct schema_field fields_172[] = {
+static const struct schema_field fields_206[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"max_timestamp_millis", SCHEMA_INT64, false, NULL, NULL},
     {"max_traces", SCHEMA_INT64, false, NULL, NULL},
-    {"request_ids", SCHEMA_LIST, false, NULL, &schema_26},
-    {"trace_ids", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_172 = {fields_172, 5};
+    {"request_ids", SCHEMA_LIST, false, NULL, &schema_1},
+    {"trace_ids", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_206 = {fields_206, 5};
 
-static const struct schema_field fields_173[] = {
+static const struct schema_field fields_207[] = {
     {"traces_deleted", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_173 = {fields_173, 1};
+static const struct schema schema_207 = {fields_207, 1};
 
-static const struct schema_field fields_174[] = {
+static const struct schema_field fields_208[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_174 = {fields_174, 1};
+static const struct schema schema_208 = {fields_208, 1};
 
-static const struct schema_field fields_175[] = {
+static const struct schema_field fields_209[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_175 = {fields_175, 3};
+static const struct schema schema_209 = {fields_209, 3};
 
-static const struct schema_field fields_176[] = {
+static const struct schema_field fields_210[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_176 = {fields_176, 2};
+static const struct schema schema_210 = {fields_210, 2};
 
-static const struct schema_field fields_177[] = {
+static const struct schema_field fields_211[] = {
     {"credential_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_177 = {fields_177, 1};
+static const struct schema schema_211 = {fields_211, 1};
 
-static const struct schema_field fields_178[] = {
+static const struct schema_field fields_212[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"assessment", SCHEMA_OBJECT, true, NULL, NULL}};
-static const struct schema schema_178 = {fields_178, 2};
+static const struct schema schema_212 = {fields_212, 2};
 
-static const struct schema_field fields_179[] = {
+static const struct schema_field fields_213[] = {
     {"assessment", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_179 = {fields_179, 1};
+static const struct schema schema_213 = {fields_213, 1};
 
-static const struct schema_field fields_180[] = {
+static const struct schema_field fields_214[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"assessment_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_180 = {fields_180, 2};
+static const struct schema schema_214 = {fields_214, 2};
 
-static const struct schema_field fields_181[] = {
+static const struct schema_field fields_215[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"assessment_id", SCHEMA_STRING, false, NULL, NULL},
     {"assessment", SCHEMA_OBJECT, true, NULL, NULL},
     {"update_mask", SCHEMA_ANY, true, NULL, NULL}};
-static const struct schema schema_181 = {fields_181, 4};
+static const struct schema schema_215 = {fields_215, 4};
 
-static const struct schema_field fields_182[] = {
+static const struct schema_field fields_216[] = {
     {"experiment_id", SCHEMA_STRING, true, NULL, NULL},
     {"timestamp_ms", SCHEMA_INT64, false, NULL, NULL},
-    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_83},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_182 = {fields_182, 4};
+    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_117},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_216 = {fields_216, 4};
 
-static const struct schema_field fields_183[] = {
+static const struct schema_field fields_217[] = {
     {"trace_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_183 = {fields_183, 1};
+static const struct schema schema_217 = {fields_217, 1};
 
-static const struct schema_field fields_184[] = {
-    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_26},
+static const struct schema_field fields_218[] = {
+    {"experiment_ids", SCHEMA_LIST, false, NULL, &schema_1},
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_1},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_184 = {fields_184, 5};
+static const struct schema schema_218 = {fields_218, 5};
 
-static const struct schema_field fields_185[] = {
+static const struct schema_field fields_219[] = {
     {"trace_id", SCHEMA_STRING, false, NULL, NULL},
     {"timestamp_ms", SCHEMA_INT64, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
-    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_83},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_185 = {fields_185, 5};
+    {"request_metadata", SCHEMA_LIST, false, NULL, &schema_117},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_219 = {fields_219, 5};
 
-static const struct schema_field fields_186[] = {
+static const struct schema_field fields_220[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_186 = {fields_186, 1};
+static const struct schema schema_220 = {fields_220, 1};
 
-static const struct schema_field fields_187[] = {
-    {"processes", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_187 = {fields_187, 1};
+static const struct schema_field fields_221[] = {
+    {"processes", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_221 = {fields_221, 1};
 
-static const struct schema_field fields_188[] = {
-    {"reports", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_188 = {fields_188, 1};
+static const struct schema_field fields_222[] = {
+    {"reports", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_222 = {fields_222, 1};
 
-static const struct schema_field fields_189[] = {
+static const struct schema_field fields_223[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"text", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_189 = {fields_189, 2};
+static const struct schema schema_223 = {fields_223, 2};
 
-static const struct schema_field fields_190[] = {
+static const struct schema_field fields_224[] = {
     {"before_seq", SCHEMA_INT64, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_190 = {fields_190, 2};
+static const struct schema schema_224 = {fields_224, 2};
 
-static const struct schema_field fields_191[] = {
-    {"entries", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_225[] = {
+    {"entries", SCHEMA_LIST, false, NULL, &schema_21},
     {"next_before_seq", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_191 = {fields_191, 2};
+static const struct schema schema_225 = {fields_225, 2};
 
-static const struct schema_field fields_192[] = {
+static const struct schema_field fields_226[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_192 = {fields_192, 1};
+static const struct schema schema_226 = {fields_226, 1};
 
-static const struct schema_field fields_193[] = {
+static const struct schema_field fields_227[] = {
     {"sequence", SCHEMA_INT64, false, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_193 = {fields_193, 2};
+static const struct schema schema_227 = {fields_227, 2};
 
-static const struct schema_field fields_194[] = {
+static const struct schema_field fields_228[] = {
     {"advance_ms", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_194 = {fields_194, 1};
+static const struct schema schema_228 = {fields_228, 1};
 
-static const struct schema_field fields_195[] = {
+static const struct schema_field fields_229[] = {
     {"now_ms", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_195 = {fields_195, 1};
+static const struct schema schema_229 = {fields_229, 1};
 
-static const struct schema_field fields_196[] = {
+static const struct schema_field fields_230[] = {
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"ephemeral", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_196 = {fields_196, 2};
+static const struct schema schema_230 = {fields_230, 2};
 
-static const struct schema_field fields_197[] = {
+static const struct schema_field fields_231[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"workspace_name", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_name", SCHEMA_STRING, false, NULL, NULL},
     {"token_value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_197 = {fields_197, 4};
+static const struct schema schema_231 = {fields_231, 4};
 
-static const struct schema_field fields_198[] = {
+static const struct schema_field fields_232[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_198 = {fields_198, 2};
+static const struct schema schema_232 = {fields_232, 2};
 
-static const struct schema_field fields_199[] = {
+static const struct schema_field fields_233[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"inherited", SCHEMA_BOOL, false, NULL, NULL},
-    {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_199 = {fields_199, 3};
+    {"inherited_from_object", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_233 = {fields_233, 3};
 
-static const struct schema_field fields_200[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_199}};
-static const struct schema schema_200 = {fields_200, 1};
+static const struct schema_field fields_234[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_233}};
+static const struct schema schema_234 = {fields_234, 1};
 
-static const struct schema_field fields_201[] = {
+static const struct schema_field fields_235[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"display_name", SCHEMA_STRING, false, NULL, NULL},
-    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_200}};
-static const struct schema schema_201 = {fields_201, 5};
+    {"all_permissions", SCHEMA_LIST, false, NULL, &schema_234}};
+static const struct schema schema_235 = {fields_235, 5};
 
-static const struct schema_field fields_202[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_201}};
-static const struct schema schema_202 = {fields_202, 1};
+static const struct schema_field fields_236[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_235}};
+static const struct schema schema_236 = {fields_236, 1};
 
-static const struct schema_field fields_203[] = {
+static const struct schema_field fields_237[] = {
     {"object_id", SCHEMA_STRING, false, NULL, NULL},
     {"object_type", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_202}};
-static const struct schema schema_203 = {fields_203, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_236}};
+static const struct schema schema_237 = {fields_237, 3};
 
-static const struct schema_field fields_204[] = {
+static const struct schema_field fields_238[] = {
     {"user_name", SCHEMA_STRING, false, NULL, NULL},
     {"group_name", SCHEMA_STRING, false, NULL, NULL},
     {"service_principal_name", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_204 = {fields_204, 4};
+static const struct schema schema_238 = {fields_238, 4};
 
-static const struct schema_field fields_205[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_204}};
-static const struct schema schema_205 = {fields_205, 1};
+static const struct schema_field fields_239[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_238}};
+static const struct schema schema_239 = {fields_239, 1};
 
-static const struct schema_field fields_206[] = {
+static const struct schema_field fields_240[] = {
     {"type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_205}};
-static const struct schema schema_206 = {fields_206, 3};
+    {"access_control_list", SCHEMA_LIST, false, NULL, &schema_239}};
+static const struct schema schema_240 = {fields_240, 3};
 
-static const struct schema_field fields_207[] = {
+static const struct schema_field fields_241[] = {
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_207 = {fields_207, 2};
+static const struct schema schema_241 = {fields_241, 2};
 
-static const struct schema_field fields_208[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_207}};
-static const struct schema schema_208 = {fields_208, 1};
+static const struct schema_field fields_242[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_241}};
+static const struct schema schema_242 = {fields_242, 1};
 
-static const struct schema_field fields_209[] = {
-    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_208}};
-static const struct schema schema_209 = {fields_209, 1};
+static const struct schema_field fields_243[] = {
+    {"permission_levels", SCHEMA_LIST, false, NULL, &schema_242}};
+static const struct schema schema_243 = {fields_243, 1};
 
-static const struct schema_field fields_210[] = {
+static const struct schema_field fields_244[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_210 = {fields_210, 3};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_244 = {fields_244, 3};
 
-static const struct schema_field fields_211[] = {
+static const struct schema_field fields_245[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1535,40 +1777,40 @@ static const struct schema_field fields_211[] = {
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_26},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_1},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_211 = {fields_211, 15};
+static const struct schema schema_245 = {fields_245, 15};
 
-static const struct schema_field fields_212[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_211}};
-static const struct schema schema_212 = {fields_212, 1};
+static const struct schema_field fields_246[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_245}};
+static const struct schema schema_246 = {fields_246, 1};
 
-static const struct schema_field fields_213[] = {
+static const struct schema_field fields_247[] = {
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_213 = {fields_213, 2};
+static const struct schema schema_247 = {fields_247, 2};
 
-static const struct schema_field fields_214[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_213}};
-static const struct schema schema_214 = {fields_214, 1};
+static const struct schema_field fields_248[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_247}};
+static const struct schema schema_248 = {fields_248, 1};
 
-static const struct schema_field fields_215[] = {
+static const struct schema_field fields_249[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_212},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_214}};
-static const struct schema schema_215 = {fields_215, 8};
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_246},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_248}};
+static const struct schema schema_249 = {fields_249, 8};
 
-static const struct schema_field fields_216[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_215}};
-static const struct schema schema_216 = {fields_216, 1};
+static const struct schema_field fields_250[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_249}};
+static const struct schema schema_250 = {fields_250, 1};
 
-static const struct schema_field fields_217[] = {
+static const struct schema_field fields_251[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -1576,123 +1818,123 @@ static const struct schema_field fields_217[] = {
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_212}};
-static const struct schema schema_217 = {fields_217, 9};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"latest_versions", SCHEMA_LIST, false, NULL, &schema_246}};
+static const struct schema schema_251 = {fields_251, 9};
 
-static const struct schema_field fields_218[] = {
-    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_217}};
-static const struct schema schema_218 = {fields_218, 1};
+static const struct schema_field fields_252[] = {
+    {"registered_model_databricks", SCHEMA_OBJECT, false, NULL, &schema_251}};
+static const struct schema schema_252 = {fields_252, 1};
 
-static const struct schema_field fields_219[] = {
+static const struct schema_field fields_253[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_219 = {fields_219, 2};
+static const struct schema schema_253 = {fields_253, 2};
 
-static const struct schema_field fields_220[] = {
+static const struct schema_field fields_254[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_220 = {fields_220, 2};
+static const struct schema schema_254 = {fields_254, 2};
 
-static const struct schema_field fields_221[] = {
+static const struct schema_field fields_255[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"order_by", SCHEMA_LIST, false, NULL, &schema_26},
+    {"order_by", SCHEMA_LIST, false, NULL, &schema_1},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_221 = {fields_221, 4};
+static const struct schema schema_255 = {fields_255, 4};
 
-static const struct schema_field fields_222[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_215}};
-static const struct schema schema_222 = {fields_222, 1};
+static const struct schema_field fields_256[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_249}};
+static const struct schema schema_256 = {fields_256, 1};
 
-static const struct schema_field fields_223[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_222},
+static const struct schema_field fields_257[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_256},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_223 = {fields_223, 2};
+static const struct schema schema_257 = {fields_257, 2};
 
-static const struct schema_field fields_224[] = {
+static const struct schema_field fields_258[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_224 = {fields_224, 2};
+static const struct schema schema_258 = {fields_258, 2};
 
-static const struct schema_field fields_225[] = {
+static const struct schema_field fields_259[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
-    {"stages", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_225 = {fields_225, 2};
+    {"stages", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_259 = {fields_259, 2};
 
-static const struct schema_field fields_226[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_212}};
-static const struct schema schema_226 = {fields_226, 1};
+static const struct schema_field fields_260[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_246}};
+static const struct schema schema_260 = {fields_260, 1};
 
-static const struct schema_field fields_227[] = {
+static const struct schema_field fields_261[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_227 = {fields_227, 3};
+static const struct schema schema_261 = {fields_261, 3};
 
-static const struct schema_field fields_228[] = {
+static const struct schema_field fields_262[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_228 = {fields_228, 2};
+static const struct schema schema_262 = {fields_262, 2};
 
-static const struct schema_field fields_229[] = {
+static const struct schema_field fields_263[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_229 = {fields_229, 3};
+static const struct schema schema_263 = {fields_263, 3};
 
-static const struct schema_field fields_230[] = {
+static const struct schema_field fields_264[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"alias", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_230 = {fields_230, 2};
+static const struct schema schema_264 = {fields_264, 2};
 
-static const struct schema_field fields_231[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_211}};
-static const struct schema schema_231 = {fields_231, 1};
+static const struct schema_field fields_265[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_245}};
+static const struct schema schema_265 = {fields_265, 1};
 
-static const struct schema_field fields_232[] = {
+static const struct schema_field fields_266[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, true, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_link", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_232 = {fields_232, 8};
+static const struct schema schema_266 = {fields_266, 8};
 
-static const struct schema_field fields_233[] = {
+static const struct schema_field fields_267[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_233 = {fields_233, 2};
+static const struct schema schema_267 = {fields_267, 2};
 
-static const struct schema_field fields_234[] = {
+static const struct schema_field fields_268[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_234 = {fields_234, 3};
+static const struct schema schema_268 = {fields_268, 3};
 
-static const struct schema_field fields_235[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_212},
+static const struct schema_field fields_269[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_246},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_235 = {fields_235, 2};
+static const struct schema schema_269 = {fields_269, 2};
 
-static const struct schema_field fields_236[] = {
+static const struct schema_field fields_270[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_236 = {fields_236, 4};
+static const struct schema schema_270 = {fields_270, 4};
 
-static const struct schema_field fields_237[] = {
+static const struct schema_field fields_271[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"stage", SCHEMA_STRING, true, NULL, NULL},
     {"archive_existing_versions", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_237 = {fields_237, 5};
+static const struct schema schema_271 = {fields_271, 5};
 
-static const struct schema_field fields_238[] = {
+static const struct schema_field fields_272[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"current_stage", SCHEMA_STRING, false, NULL, NULL},
@@ -1706,141 +1948,141 @@ static const struct schema_field fields_238[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"permission_level", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_238 = {fields_238, 14};
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_272 = {fields_272, 14};
 
-static const struct schema_field fields_239[] = {
-    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_238}};
-static const struct schema schema_239 = {fields_239, 1};
+static const struct schema_field fields_273[] = {
+    {"model_version_databricks", SCHEMA_OBJECT, false, NULL, &schema_272}};
+static const struct schema schema_273 = {fields_273, 1};
 
-static const struct schema_field fields_240[] = {
+static const struct schema_field fields_274[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_240 = {fields_240, 4};
+static const struct schema schema_274 = {fields_274, 4};
 
-static const struct schema_field fields_241[] = {
+static const struct schema_field fields_275[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_241 = {fields_241, 3};
+static const struct schema schema_275 = {fields_275, 3};
 
-static const struct schema_field fields_242[] = {
+static const struct schema_field fields_276[] = {
     {"artifact_uri", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_242 = {fields_242, 1};
+static const struct schema schema_276 = {fields_276, 1};
 
-static const struct schema_field fields_243[] = {
+static const struct schema_field fields_277[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_243 = {fields_243, 3};
+static const struct schema schema_277 = {fields_277, 3};
 
-static const struct schema_field fields_244[] = {
+static const struct schema_field fields_278[] = {
     {"root_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"files", SCHEMA_LIST, false, NULL, &schema_22},
+    {"files", SCHEMA_LIST, false, NULL, &schema_57},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_244 = {fields_244, 3};
+static const struct schema schema_278 = {fields_278, 3};
 
-static const struct schema_field fields_245[] = {
+static const struct schema_field fields_279[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"path", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_245 = {fields_245, 3};
+static const struct schema schema_279 = {fields_279, 3};
 
-static const struct schema_field fields_246[] = {
+static const struct schema_field fields_280[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_246 = {fields_246, 2};
+static const struct schema schema_280 = {fields_280, 2};
 
-static const struct schema_field fields_247[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_246}};
-static const struct schema schema_247 = {fields_247, 1};
+static const struct schema_field fields_281[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_280}};
+static const struct schema schema_281 = {fields_281, 1};
 
-static const struct schema_field fields_248[] = {
+static const struct schema_field fields_282[] = {
     {"signed_uri", SCHEMA_STRING, false, NULL, NULL},
-    {"headers", SCHEMA_LIST, false, NULL, &schema_247}};
-static const struct schema schema_248 = {fields_248, 2};
+    {"headers", SCHEMA_LIST, false, NULL, &schema_281}};
+static const struct schema schema_282 = {fields_282, 2};
 
-static const struct schema_field fields_249[] = {
+static const struct schema_field fields_283[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"config", SCHEMA_OBJECT, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_12},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_21},
     {"route_optimized", SCHEMA_BOOL, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"ai_gateway", SCHEMA_OBJECT, false, NULL, NULL},
-    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_12},
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_21},
     {"budget_policy_id", SCHEMA_STRING, false, NULL, NULL},
     {"email_notifications", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_249 = {fields_249, 9};
+static const struct schema schema_283 = {fields_283, 9};
 
-static const struct schema_field fields_250[] = {
+static const struct schema_field fields_284[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"state", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_250 = {fields_250, 3};
+static const struct schema schema_284 = {fields_284, 3};
 
-static const struct schema_field fields_251[] = {
-    {"endpoints", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_251 = {fields_251, 1};
+static const struct schema_field fields_285[] = {
+    {"endpoints", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_285 = {fields_285, 1};
 
-static const struct schema_field fields_252[] = {
-    {"served_entities", SCHEMA_LIST, false, NULL, &schema_12},
-    {"served_models", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_286[] = {
+    {"served_entities", SCHEMA_LIST, false, NULL, &schema_21},
+    {"served_models", SCHEMA_LIST, false, NULL, &schema_21},
     {"traffic_config", SCHEMA_OBJECT, false, NULL, NULL},
     {"auto_capture_config", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_252 = {fields_252, 4};
+static const struct schema schema_286 = {fields_286, 4};
 
-static const struct schema_field fields_253[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_115},
-    {"delete_tags", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_253 = {fields_253, 2};
+static const struct schema_field fields_287[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_149},
+    {"delete_tags", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_287 = {fields_287, 2};
 
-static const struct schema_field fields_254[] = {
-    {"tags", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_254 = {fields_254, 1};
+static const struct schema_field fields_288[] = {
+    {"tags", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_288 = {fields_288, 1};
 
-static const struct schema_field fields_255[] = {
+static const struct schema_field fields_289[] = {
     {"calls", SCHEMA_INT64, true, NULL, NULL},
     {"key", SCHEMA_STRING, false, NULL, NULL},
     {"renewal_period", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_255 = {fields_255, 3};
+static const struct schema schema_289 = {fields_289, 3};
 
-static const struct schema_field fields_256[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_255}};
-static const struct schema schema_256 = {fields_256, 1};
+static const struct schema_field fields_290[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_289}};
+static const struct schema schema_290 = {fields_290, 1};
 
-static const struct schema_field fields_257[] = {
-    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_256}};
-static const struct schema schema_257 = {fields_257, 1};
+static const struct schema_field fields_291[] = {
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_290}};
+static const struct schema schema_291 = {fields_291, 1};
 
-static const struct schema_field fields_258[] = {
-    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_12}};
-static const struct schema schema_258 = {fields_258, 1};
+static const struct schema_field fields_292[] = {
+    {"rate_limits", SCHEMA_LIST, false, NULL, &schema_21}};
+static const struct schema schema_292 = {fields_292, 1};
 
-static const struct schema_field fields_259[] = {
+static const struct schema_field fields_293[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_259 = {fields_259, 2};
+static const struct schema schema_293 = {fields_293, 2};
 
-static const struct schema_field fields_260[] = {
+static const struct schema_field fields_294[] = {
     {"logs", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_260 = {fields_260, 1};
+static const struct schema schema_294 = {fields_294, 1};
 
-static const struct schema_field fields_261[] = {
+static const struct schema_field fields_295[] = {
     {"config_version", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_261 = {fields_261, 1};
+static const struct schema schema_295 = {fields_295, 1};
 
-static const struct schema_field fields_262[] = {
+static const struct schema_field fields_296[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"dbsql_version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_262 = {fields_262, 2};
+static const struct schema schema_296 = {fields_296, 2};
 
-static const struct schema_field fields_263[] = {
-    {"custom_tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_263 = {fields_263, 1};
+static const struct schema_field fields_297[] = {
+    {"custom_tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_297 = {fields_297, 1};
 
-static const struct schema_field fields_264[] = {
+static const struct schema_field fields_298[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
     {"min_num_clusters", SCHEMA_INT64, false, NULL, NULL},
@@ -1852,33 +2094,33 @@ static const struct schema_field fields_264[] = {
     {"enable_photon", SCHEMA_BOOL, false, NULL, NULL},
     {"spot_instance_policy", SCHEMA_ENUM, false, "COST_OPTIMIZED|RELIABILITY_OPTIMIZED|POLICY_UNSPECIFIED", NULL},
     {"statement_timeout", SCHEMA_INT64, false, NULL, NULL},
-    {"channel", SCHEMA_OBJECT, false, NULL, &schema_262},
-    {"tags", SCHEMA_OBJECT, false, NULL, &schema_263},
+    {"channel", SCHEMA_OBJECT, false, NULL, &schema_296},
+    {"tags", SCHEMA_OBJECT, false, NULL, &schema_297},
     {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
     {"customer_version_label", SCHEMA_STRING, false, NULL, NULL},
     {"max_dbu", SCHEMA_INT64, false, NULL, NULL},
     {"reyden_cluster_size_multiplier", SCHEMA_DOUBLE, false, NULL, NULL}};
-static const struct schema schema_264 = {fields_264, 17};
+static const struct schema schema_298 = {fields_298, 17};
 
-static const struct schema_field fields_265[] = {
+static const struct schema_field fields_299[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_265 = {fields_265, 1};
+static const struct schema schema_299 = {fields_299, 1};
 
-static const struct schema_field fields_266[] = {
+static const struct schema_field fields_300[] = {
     {"page_size", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"run_as_user_id", SCHEMA_INT64, false, NULL, NULL},
     {"as_of", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_266 = {fields_266, 4};
+static const struct schema schema_300 = {fields_300, 4};
 
-static const struct schema_field fields_267[] = {
+static const struct schema_field fields_301[] = {
     {"hostname", SCHEMA_STRING, false, NULL, NULL},
     {"path", SCHEMA_STRING, false, NULL, NULL},
     {"port", SCHEMA_INT64, false, NULL, NULL},
     {"protocol", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_267 = {fields_267, 4};
+static const struct schema schema_301 = {fields_301, 4};
 
-static const struct schema_field fields_268[] = {
+static const struct schema_field fields_302[] = {
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
@@ -1894,23 +2136,23 @@ static const struct schema_field fields_268[] = {
     {"num_clusters", SCHEMA_INT64, false, NULL, NULL},
     {"num_active_sessions", SCHEMA_INT64, false, NULL, NULL},
     {"jdbc_url", SCHEMA_STRING, false, NULL, NULL},
-    {"odbc_params", SCHEMA_OBJECT, false, NULL, &schema_267},
+    {"odbc_params", SCHEMA_OBJECT, false, NULL, &schema_301},
     {"health", SCHEMA_OBJECT, false, NULL, NULL},
     {"tags", SCHEMA_OBJECT, false, NULL, NULL},
     {"channel", SCHEMA_OBJECT, false, NULL, NULL},
     {"statement_timeout", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_268 = {fields_268, 20};
+static const struct schema schema_302 = {fields_302, 20};
 
-static const struct schema_field fields_269[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_268}};
-static const struct schema schema_269 = {fields_269, 1};
+static const struct schema_field fields_303[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_302}};
+static const struct schema schema_303 = {fields_303, 1};
 
-static const struct schema_field fields_270[] = {
-    {"warehouses", SCHEMA_LIST, false, NULL, &schema_269},
+static const struct schema_field fields_304[] = {
+    {"warehouses", SCHEMA_LIST, false, NULL, &schema_303},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_270 = {fields_270, 2};
+static const struct schema schema_304 = {fields_304, 2};
 
-static const struct schema_field fields_271[] = {
+static const struct schema_field fields_305[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"cluster_size", SCHEMA_STRING, false, NULL, NULL},
     {"min_num_clusters", SCHEMA_INT64, false, NULL, NULL},
@@ -1922,77 +2164,73 @@ static const struct schema_field fields_271[] = {
     {"enable_photon", SCHEMA_BOOL, false, NULL, NULL},
     {"spot_instance_policy", SCHEMA_ENUM, false, "COST_OPTIMIZED|RELIABILITY_OPTIMIZED|POLICY_UNSPECIFIED", NULL},
     {"statement_timeout", SCHEMA_INT64, false, NULL, NULL},
-    {"channel", SCHEMA_OBJECT, false, NULL, &schema_262},
-    {"tags", SCHEMA_OBJECT, false, NULL, &schema_263},
+    {"channel", SCHEMA_OBJECT, false, NULL, &schema_296},
+    {"tags", SCHEMA_OBJECT, false, NULL, &schema_297},
     {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
     {"customer_version_label", SCHEMA_STRING, false, NULL, NULL},
     {"max_dbu", SCHEMA_INT64, false, NULL, NULL},
     {"reyden_cluster_size_multiplier", SCHEMA_DOUBLE, false, NULL, NULL}};
-static const struct schema schema_271 = {fields_271, 17};
+static const struct schema schema_305 = {fields_305, 17};
 
-static const struct schema_field fields_272[] = {
-    {"configuration_pairs", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_272 = {fields_272, 1};
+static const struct schema_field fields_306[] = {
+    {"configuration_pairs", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_306 = {fields_306, 1};
 
-static const struct schema_field fields_273[] = {
+static const struct schema_field fields_307[] = {
     {"warehouse_type", SCHEMA_STRING, false, NULL, NULL},
     {"enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_273 = {fields_273, 2};
+static const struct schema schema_307 = {fields_307, 2};
 
-static const struct schema_field fields_274[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_273}};
-static const struct schema schema_274 = {fields_274, 1};
+static const struct schema_field fields_308[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_307}};
+static const struct schema schema_308 = {fields_308, 1};
 
-static const struct schema_field fields_275[] = {
+static const struct schema_field fields_309[] = {
     {"channel", SCHEMA_OBJECT, false, NULL, NULL},
-    {"config_param", SCHEMA_OBJECT, false, NULL, &schema_272},
-    {"data_access_config", SCHEMA_LIST, false, NULL, &schema_83},
+    {"config_param", SCHEMA_OBJECT, false, NULL, &schema_306},
+    {"data_access_config", SCHEMA_LIST, false, NULL, &schema_117},
     {"enable_serverless_compute", SCHEMA_BOOL, false, NULL, NULL},
-    {"enabled_warehouse_types", SCHEMA_LIST, false, NULL, &schema_274},
-    {"global_param", SCHEMA_OBJECT, false, NULL, &schema_272},
+    {"enabled_warehouse_types", SCHEMA_LIST, false, NULL, &schema_308},
+    {"global_param", SCHEMA_OBJECT, false, NULL, &schema_306},
     {"google_service_account", SCHEMA_STRING, false, NULL, NULL},
     {"instance_profile_arn", SCHEMA_STRING, false, NULL, NULL},
     {"security_policy", SCHEMA_ENUM, false, "DATA_ACCESS_CONTROL|NONE|PASSTHROUGH", NULL},
-    {"sql_configuration_parameters", SCHEMA_OBJECT, false, NULL, &schema_272}};
-static const struct schema schema_275 = {fields_275, 10};
+    {"sql_configuration_parameters", SCHEMA_OBJECT, false, NULL, &schema_306}};
+static const struct schema schema_309 = {fields_309, 10};
 
-static const struct schema_field fields_276[] = {
-    {"", SCHEMA_ANY, false, NULL, NULL}};
-static const struct schema schema_276 = {fields_276, 1};
-
-static const struct schema_field fields_277[] = {
+static const struct schema_field fields_310[] = {
     {"warehouse_id", SCHEMA_STRING, true, NULL, NULL},
     {"catalog", SCHEMA_STRING, false, NULL, NULL},
     {"schema", SCHEMA_STRING, false, NULL, NULL},
-    {"session_confs", SCHEMA_MAP, false, NULL, &schema_276},
+    {"session_confs", SCHEMA_MAP, false, NULL, &schema_8},
     {"execution_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_277 = {fields_277, 5};
+static const struct schema schema_310 = {fields_310, 5};
 
-static const struct schema_field fields_278[] = {
+static const struct schema_field fields_311[] = {
     {"session_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_278 = {fields_278, 1};
+static const struct schema schema_311 = {fields_311, 1};
 
-static const struct schema_field fields_279[] = {
+static const struct schema_field fields_312[] = {
     {"warehouse_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_279 = {fields_279, 1};
+static const struct schema schema_312 = {fields_312, 1};
 
-static const struct schema_field fields_280[] = {
+static const struct schema_field fields_313[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"value", SCHEMA_ANY, false, NULL, NULL},
     {"type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_280 = {fields_280, 3};
+static const struct schema schema_313 = {fields_313, 3};
 
-static const struct schema_field fields_281[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_280}};
-static const struct schema schema_281 = {fields_281, 1};
+static const struct schema_field fields_314[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_313}};
+static const struct schema schema_314 = {fields_314, 1};
 
-static const struct schema_field fields_282[] = {
+static const struct schema_field fields_315[] = {
     {"statement", SCHEMA_STRING, true, NULL, NULL},
     {"warehouse_id", SCHEMA_STRING, false, NULL, NULL},
     {"session_id", SCHEMA_STRING, false, NULL, NULL},
     {"catalog", SCHEMA_STRING, false, NULL, NULL},
     {"schema", SCHEMA_STRING, false, NULL, NULL},
-    {"parameters", SCHEMA_LIST, false, NULL, &schema_281},
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_314},
     {"disposition", SCHEMA_ENUM, false, "INLINE|EXTERNAL_LINKS|INLINE_OR_EXTERNAL_LINKS", NULL},
     {"format", SCHEMA_ENUM, false, "JSON_ARRAY|ARROW_STREAM|CSV", NULL},
     {"result_compression", SCHEMA_ENUM, false, "NONE|LZ4_FRAME", NULL},
@@ -2000,21 +2238,21 @@ static const struct schema_field fields_282[] = {
     {"on_wait_timeout", SCHEMA_ENUM, false, "CONTINUE|CANCEL", NULL},
     {"row_limit", SCHEMA_INT64, false, NULL, NULL},
     {"byte_limit", SCHEMA_INT64, false, NULL, NULL},
-    {"query_tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_282 = {fields_282, 14};
+    {"query_tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_315 = {fields_315, 14};
 
-static const struct schema_field fields_283[] = {
+static const struct schema_field fields_316[] = {
     {"error_code", SCHEMA_STRING, false, NULL, NULL},
     {"message", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_283 = {fields_283, 2};
+static const struct schema schema_316 = {fields_316, 2};
 
-static const struct schema_field fields_284[] = {
+static const struct schema_field fields_317[] = {
     {"state", SCHEMA_STRING, false, NULL, NULL},
-    {"error", SCHEMA_OBJECT, false, NULL, &schema_283},
+    {"error", SCHEMA_OBJECT, false, NULL, &schema_316},
     {"sql_state", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_284 = {fields_284, 3};
+static const struct schema schema_317 = {fields_317, 3};
 
-static const struct schema_field fields_285[] = {
+static const struct schema_field fields_318[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"position", SCHEMA_INT64, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2022,41 +2260,41 @@ static const struct schema_field fields_285[] = {
     {"type_precision", SCHEMA_INT64, false, NULL, NULL},
     {"type_scale", SCHEMA_INT64, false, NULL, NULL},
     {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_285 = {fields_285, 7};
+static const struct schema schema_318 = {fields_318, 7};
 
-static const struct schema_field fields_286[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_285}};
-static const struct schema schema_286 = {fields_286, 1};
+static const struct schema_field fields_319[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_318}};
+static const struct schema schema_319 = {fields_319, 1};
 
-static const struct schema_field fields_287[] = {
+static const struct schema_field fields_320[] = {
     {"column_count", SCHEMA_INT64, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_286}};
-static const struct schema schema_287 = {fields_287, 2};
+    {"columns", SCHEMA_LIST, false, NULL, &schema_319}};
+static const struct schema schema_320 = {fields_320, 2};
 
-static const struct schema_field fields_288[] = {
+static const struct schema_field fields_321[] = {
     {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
     {"row_offset", SCHEMA_INT64, false, NULL, NULL},
     {"row_count", SCHEMA_INT64, false, NULL, NULL},
     {"byte_count", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_288 = {fields_288, 4};
+static const struct schema schema_321 = {fields_321, 4};
 
-static const struct schema_field fields_289[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_288}};
-static const struct schema schema_289 = {fields_289, 1};
+static const struct schema_field fields_322[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_321}};
+static const struct schema schema_322 = {fields_322, 1};
 
-static const struct schema_field fields_290[] = {
+static const struct schema_field fields_323[] = {
     {"format", SCHEMA_STRING, false, NULL, NULL},
-    {"schema", SCHEMA_OBJECT, false, NULL, &schema_287},
+    {"schema", SCHEMA_OBJECT, false, NULL, &schema_320},
     {"total_chunk_count", SCHEMA_INT64, false, NULL, NULL},
-    {"chunks", SCHEMA_LIST, false, NULL, &schema_289},
+    {"chunks", SCHEMA_LIST, false, NULL, &schema_322},
     {"total_row_count", SCHEMA_INT64, false, NULL, NULL},
     {"total_byte_count", SCHEMA_INT64, false, NULL, NULL},
     {"truncated", SCHEMA_BOOL, false, NULL, NULL},
     {"result_compression", SCHEMA_STRING, false, NULL, NULL},
     {"is_volume_operation", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_290 = {fields_290, 9};
+static const struct schema schema_323 = {fields_323, 9};
 
-static const struct schema_field fields_291[] = {
+static const struct schema_field fields_324[] = {
     {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
     {"row_offset", SCHEMA_INT64, false, NULL, NULL},
     {"row_count", SCHEMA_INT64, false, NULL, NULL},
@@ -2066,74 +2304,74 @@ static const struct schema_field fields_291[] = {
     {"next_chunk_index", SCHEMA_INT64, false, NULL, NULL},
     {"next_chunk_internal_link", SCHEMA_STRING, false, NULL, NULL},
     {"http_headers", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_291 = {fields_291, 9};
+static const struct schema schema_324 = {fields_324, 9};
 
-static const struct schema_field fields_292[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_291}};
-static const struct schema schema_292 = {fields_292, 1};
+static const struct schema_field fields_325[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_324}};
+static const struct schema schema_325 = {fields_325, 1};
 
-static const struct schema_field fields_293[] = {
+static const struct schema_field fields_326[] = {
     {"chunk_index", SCHEMA_INT64, false, NULL, NULL},
     {"row_offset", SCHEMA_INT64, false, NULL, NULL},
     {"row_count", SCHEMA_INT64, false, NULL, NULL},
     {"byte_count", SCHEMA_INT64, false, NULL, NULL},
-    {"data_array", SCHEMA_LIST, false, NULL, &schema_276},
-    {"external_links", SCHEMA_LIST, false, NULL, &schema_292},
+    {"data_array", SCHEMA_LIST, false, NULL, &schema_8},
+    {"external_links", SCHEMA_LIST, false, NULL, &schema_325},
     {"attachment", SCHEMA_STRING, false, NULL, NULL},
     {"next_chunk_index", SCHEMA_INT64, false, NULL, NULL},
     {"next_chunk_internal_link", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_293 = {fields_293, 9};
+static const struct schema schema_326 = {fields_326, 9};
 
-static const struct schema_field fields_294[] = {
+static const struct schema_field fields_327[] = {
     {"statement_id", SCHEMA_STRING, false, NULL, NULL},
-    {"status", SCHEMA_OBJECT, false, NULL, &schema_284},
-    {"manifest", SCHEMA_OBJECT, false, NULL, &schema_290},
-    {"result", SCHEMA_OBJECT, false, NULL, &schema_293}};
-static const struct schema schema_294 = {fields_294, 4};
+    {"status", SCHEMA_OBJECT, false, NULL, &schema_317},
+    {"manifest", SCHEMA_OBJECT, false, NULL, &schema_323},
+    {"result", SCHEMA_OBJECT, false, NULL, &schema_326}};
+static const struct schema schema_327 = {fields_327, 4};
 
-static const struct schema_field fields_295[] = {
+static const struct schema_field fields_328[] = {
     {"filter_by", SCHEMA_OBJECT, false, NULL, NULL},
     {"include_metrics", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_295 = {fields_295, 4};
+static const struct schema schema_328 = {fields_328, 4};
 
-static const struct schema_field fields_296[] = {
-    {"res", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_329[] = {
+    {"res", SCHEMA_LIST, false, NULL, &schema_21},
     {"has_next_page", SCHEMA_BOOL, false, NULL, NULL},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_296 = {fields_296, 3};
+static const struct schema schema_329 = {fields_329, 3};
 
-static const struct schema_field fields_297[] = {
-    {"flags", SCHEMA_LIST, false, NULL, &schema_12},
+static const struct schema_field fields_330[] = {
+    {"flags", SCHEMA_LIST, false, NULL, &schema_21},
     {"ttl_seconds", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_297 = {fields_297, 2};
+static const struct schema schema_330 = {fields_330, 2};
 
-static const struct schema_field fields_298[] = {
-    {"protoLogs", SCHEMA_LIST, false, NULL, &schema_276},
-    {"items", SCHEMA_LIST, false, NULL, &schema_276}};
-static const struct schema schema_298 = {fields_298, 2};
+static const struct schema_field fields_331[] = {
+    {"protoLogs", SCHEMA_LIST, false, NULL, &schema_8},
+    {"items", SCHEMA_LIST, false, NULL, &schema_8}};
+static const struct schema schema_331 = {fields_331, 2};
 
-static const struct schema_field fields_299[] = {
-    {"errors", SCHEMA_LIST, false, NULL, &schema_276},
+static const struct schema_field fields_332[] = {
+    {"errors", SCHEMA_LIST, false, NULL, &schema_8},
     {"numSuccess", SCHEMA_INT64, false, NULL, NULL},
     {"numProtoSuccess", SCHEMA_INT64, false, NULL, NULL},
     {"numRealtimeSuccess", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_299 = {fields_299, 4};
+static const struct schema schema_332 = {fields_332, 4};
 
-static const struct schema_field fields_300[] = {
+static const struct schema_field fields_333[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_300 = {fields_300, 4};
+static const struct schema schema_333 = {fields_333, 4};
 
-static const struct schema_field fields_301[] = {
+static const struct schema_field fields_334[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
@@ -2145,56 +2383,56 @@ static const struct schema_field fields_301[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_301 = {fields_301, 16};
+static const struct schema schema_334 = {fields_334, 16};
 
-static const struct schema_field fields_302[] = {
+static const struct schema_field fields_335[] = {
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_302 = {fields_302, 3};
+static const struct schema schema_335 = {fields_335, 3};
 
-static const struct schema_field fields_303[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_301}};
-static const struct schema schema_303 = {fields_303, 1};
+static const struct schema_field fields_336[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_334}};
+static const struct schema schema_336 = {fields_336, 1};
 
-static const struct schema_field fields_304[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_303},
+static const struct schema_field fields_337[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_336},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_304 = {fields_304, 2};
+static const struct schema schema_337 = {fields_337, 2};
 
-static const struct schema_field fields_305[] = {
+static const struct schema_field fields_338[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_305 = {fields_305, 2};
+static const struct schema schema_338 = {fields_338, 2};
 
-static const struct schema_field fields_306[] = {
+static const struct schema_field fields_339[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_306 = {fields_306, 6};
+static const struct schema schema_339 = {fields_339, 6};
 
-static const struct schema_field fields_307[] = {
+static const struct schema_field fields_340[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_307 = {fields_307, 2};
+static const struct schema schema_340 = {fields_340, 2};
 
-static const struct schema_field fields_308[] = {
+static const struct schema_field fields_341[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_308 = {fields_308, 5};
+static const struct schema schema_341 = {fields_341, 5};
 
-static const struct schema_field fields_309[] = {
+static const struct schema_field fields_342[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"schema_id", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2205,73 +2443,73 @@ static const struct schema_field fields_309[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_309 = {fields_309, 15};
+static const struct schema schema_342 = {fields_342, 15};
 
-static const struct schema_field fields_310[] = {
+static const struct schema_field fields_343[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_310 = {fields_310, 4};
+static const struct schema schema_343 = {fields_343, 4};
 
-static const struct schema_field fields_311[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_309}};
-static const struct schema schema_311 = {fields_311, 1};
+static const struct schema_field fields_344[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_342}};
+static const struct schema schema_344 = {fields_344, 1};
 
-static const struct schema_field fields_312[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_311},
+static const struct schema_field fields_345[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_344},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_312 = {fields_312, 2};
+static const struct schema schema_345 = {fields_345, 2};
 
-static const struct schema_field fields_313[] = {
+static const struct schema_field fields_346[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_313 = {fields_313, 2};
+static const struct schema schema_346 = {fields_346, 2};
 
-static const struct schema_field fields_314[] = {
+static const struct schema_field fields_347[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26}};
-static const struct schema schema_314 = {fields_314, 5};
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1}};
+static const struct schema schema_347 = {fields_347, 5};
 
-static const struct schema_field fields_315[] = {
+static const struct schema_field fields_348[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_315 = {fields_315, 2};
+static const struct schema schema_348 = {fields_348, 2};
 
-static const struct schema_field fields_316[] = {
+static const struct schema_field fields_349[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_316 = {fields_316, 7};
+static const struct schema schema_349 = {fields_349, 7};
 
-static const struct schema_field fields_317[] = {
+static const struct schema_field fields_350[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_317 = {fields_317, 6};
+static const struct schema schema_350 = {fields_350, 6};
 
-static const struct schema_field fields_318[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_317}};
-static const struct schema schema_318 = {fields_318, 1};
+static const struct schema_field fields_351[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_350}};
+static const struct schema schema_351 = {fields_351, 1};
 
-static const struct schema_field fields_319[] = {
+static const struct schema_field fields_352[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_318},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_351},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"created_at", SCHEMA_INT64, false, NULL, NULL},
@@ -2281,57 +2519,57 @@ static const struct schema_field fields_319[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_319 = {fields_319, 16};
+static const struct schema schema_352 = {fields_352, 16};
 
-static const struct schema_field fields_320[] = {
+static const struct schema_field fields_353[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_320 = {fields_320, 5};
+static const struct schema schema_353 = {fields_353, 5};
 
-static const struct schema_field fields_321[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_319}};
-static const struct schema schema_321 = {fields_321, 1};
+static const struct schema_field fields_354[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_352}};
+static const struct schema schema_354 = {fields_354, 1};
 
-static const struct schema_field fields_322[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_321},
+static const struct schema_field fields_355[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_354},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_322 = {fields_322, 2};
+static const struct schema schema_355 = {fields_355, 2};
 
-static const struct schema_field fields_323[] = {
+static const struct schema_field fields_356[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_323 = {fields_323, 3};
+static const struct schema schema_356 = {fields_356, 3};
 
-static const struct schema_field fields_324[] = {
+static const struct schema_field fields_357[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_324 = {fields_324, 5};
+static const struct schema schema_357 = {fields_357, 5};
 
-static const struct schema_field fields_325[] = {
+static const struct schema_field fields_358[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_325 = {fields_325, 3};
+static const struct schema schema_358 = {fields_358, 3};
 
-static const struct schema_field fields_326[] = {
+static const struct schema_field fields_359[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_326 = {fields_326, 2};
+static const struct schema schema_359 = {fields_359, 2};
 
-static const struct schema_field fields_327[] = {
+static const struct schema_field fields_360[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_327 = {fields_327, 3};
+static const struct schema schema_360 = {fields_360, 3};
 
-static const struct schema_field fields_328[] = {
+static const struct schema_field fields_361[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2342,8 +2580,8 @@ static const struct schema_field fields_328[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_318},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_351},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2352,156 +2590,156 @@ static const struct schema_field fields_328[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_328 = {fields_328, 20};
+static const struct schema schema_361 = {fields_361, 20};
 
-static const struct schema_field fields_329[] = {
+static const struct schema_field fields_362[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_329 = {fields_329, 12};
+static const struct schema schema_362 = {fields_362, 12};
 
-static const struct schema_field fields_330[] = {
+static const struct schema_field fields_363[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_330 = {fields_330, 4};
+static const struct schema schema_363 = {fields_363, 4};
 
-static const struct schema_field fields_331[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_328}};
-static const struct schema schema_331 = {fields_331, 1};
+static const struct schema_field fields_364[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_361}};
+static const struct schema schema_364 = {fields_364, 1};
 
-static const struct schema_field fields_332[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_331},
+static const struct schema_field fields_365[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_364},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_332 = {fields_332, 2};
+static const struct schema schema_365 = {fields_365, 2};
 
-static const struct schema_field fields_333[] = {
+static const struct schema_field fields_366[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_333 = {fields_333, 4};
+static const struct schema schema_366 = {fields_366, 4};
 
-static const struct schema_field fields_334[] = {
+static const struct schema_field fields_367[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_334 = {fields_334, 3};
+static const struct schema schema_367 = {fields_367, 3};
 
-static const struct schema_field fields_335[] = {
+static const struct schema_field fields_368[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_335 = {fields_335, 2};
+static const struct schema schema_368 = {fields_368, 2};
 
-static const struct schema_field fields_336[] = {
+static const struct schema_field fields_369[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_336 = {fields_336, 5};
+static const struct schema schema_369 = {fields_369, 5};
 
-static const struct schema_field fields_337[] = {
+static const struct schema_field fields_370[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_337 = {fields_337, 2};
+static const struct schema schema_370 = {fields_370, 2};
 
-static const struct schema_field fields_338[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_338 = {fields_338, 2};
+static const struct schema_field fields_371[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_371 = {fields_371, 2};
 
-static const struct schema_field fields_339[] = {
+static const struct schema_field fields_372[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_338}};
-static const struct schema schema_339 = {fields_339, 3};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_371}};
+static const struct schema schema_372 = {fields_372, 3};
 
-static const struct schema_field fields_340[] = {
+static const struct schema_field fields_373[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_338}};
-static const struct schema schema_340 = {fields_340, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_371}};
+static const struct schema schema_373 = {fields_373, 4};
 
-static const struct schema_field fields_341[] = {
+static const struct schema_field fields_374[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_341 = {fields_341, 5};
+static const struct schema schema_374 = {fields_374, 5};
 
-static const struct schema_field fields_342[] = {
+static const struct schema_field fields_375[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_342 = {fields_342, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_375 = {fields_375, 2};
 
-static const struct schema_field fields_343[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_342}};
-static const struct schema schema_343 = {fields_343, 1};
+static const struct schema_field fields_376[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_375}};
+static const struct schema schema_376 = {fields_376, 1};
 
-static const struct schema_field fields_344[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_343},
+static const struct schema_field fields_377[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_376},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_344 = {fields_344, 2};
+static const struct schema schema_377 = {fields_377, 2};
 
-static const struct schema_field fields_345[] = {
+static const struct schema_field fields_378[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
-    {"add", SCHEMA_LIST, false, NULL, &schema_26},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_345 = {fields_345, 3};
+    {"add", SCHEMA_LIST, false, NULL, &schema_1},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_378 = {fields_378, 3};
 
-static const struct schema_field fields_346[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_345}};
-static const struct schema schema_346 = {fields_346, 1};
+static const struct schema_field fields_379[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_378}};
+static const struct schema schema_379 = {fields_379, 1};
 
-static const struct schema_field fields_347[] = {
+static const struct schema_field fields_380[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_346}};
-static const struct schema schema_347 = {fields_347, 3};
+    {"changes", SCHEMA_LIST, false, NULL, &schema_379}};
+static const struct schema schema_380 = {fields_380, 3};
 
-static const struct schema_field fields_348[] = {
+static const struct schema_field fields_381[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_348 = {fields_348, 3};
+static const struct schema schema_381 = {fields_381, 3};
 
-static const struct schema_field fields_349[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_348}};
-static const struct schema schema_349 = {fields_349, 1};
+static const struct schema_field fields_382[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_381}};
+static const struct schema schema_382 = {fields_382, 1};
 
-static const struct schema_field fields_350[] = {
+static const struct schema_field fields_383[] = {
     {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_349}};
-static const struct schema schema_350 = {fields_350, 2};
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_382}};
+static const struct schema schema_383 = {fields_383, 2};
 
-static const struct schema_field fields_351[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_350}};
-static const struct schema schema_351 = {fields_351, 1};
+static const struct schema_field fields_384[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_383}};
+static const struct schema schema_384 = {fields_384, 1};
 
-static const struct schema_field fields_352[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_351},
+static const struct schema_field fields_385[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_384},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_352 = {fields_352, 2};
+static const struct schema schema_385 = {fields_385, 2};
 
-static const struct schema_field fields_353[] = {
+static const struct schema_field fields_386[] = {
     {"function_name", SCHEMA_STRING, false, NULL, NULL},
-    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_353 = {fields_353, 2};
+    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_386 = {fields_386, 2};
 
-static const struct schema_field fields_354[] = {
+static const struct schema_field fields_387[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2513,62 +2751,62 @@ static const struct schema_field fields_354[] = {
     {"nullable", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"partition_index", SCHEMA_INT64, false, NULL, NULL},
-    {"mask", SCHEMA_OBJECT, false, NULL, &schema_353}};
-static const struct schema schema_354 = {fields_354, 12};
+    {"mask", SCHEMA_OBJECT, false, NULL, &schema_386}};
+static const struct schema schema_387 = {fields_387, 12};
 
-static const struct schema_field fields_355[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_354}};
-static const struct schema schema_355 = {fields_355, 1};
+static const struct schema_field fields_388[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_387}};
+static const struct schema schema_388 = {fields_388, 1};
 
-static const struct schema_field fields_356[] = {
+static const struct schema_field fields_389[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"table_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL|VIEW|MATERIALIZED_VIEW|STREAMING_TABLE|FOREIGN|EXTERNAL_SHALLOW_CLONE|MANAGED_SHALLOW_CLONE", NULL},
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_355},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_388},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_356 = {fields_356, 11};
+static const struct schema schema_389 = {fields_389, 11};
 
-static const struct schema_field fields_357[] = {
+static const struct schema_field fields_390[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"child_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL},
-    {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_357 = {fields_357, 4};
+    {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_390 = {fields_390, 4};
 
-static const struct schema_field fields_358[] = {
+static const struct schema_field fields_391[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"child_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"parent_table", SCHEMA_STRING, false, NULL, NULL},
-    {"parent_columns", SCHEMA_LIST, false, NULL, &schema_26},
+    {"parent_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_358 = {fields_358, 5};
+static const struct schema schema_391 = {fields_391, 5};
 
-static const struct schema_field fields_359[] = {
+static const struct schema_field fields_392[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_359 = {fields_359, 1};
+static const struct schema schema_392 = {fields_392, 1};
 
-static const struct schema_field fields_360[] = {
-    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_357},
-    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_358},
-    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_359}};
-static const struct schema schema_360 = {fields_360, 3};
+static const struct schema_field fields_393[] = {
+    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_390},
+    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_391},
+    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_392}};
+static const struct schema schema_393 = {fields_393, 3};
 
-static const struct schema_field fields_361[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_360}};
-static const struct schema schema_361 = {fields_361, 1};
+static const struct schema_field fields_394[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_393}};
+static const struct schema schema_394 = {fields_394, 1};
 
-static const struct schema_field fields_362[] = {
+static const struct schema_field fields_395[] = {
     {"function_name", SCHEMA_STRING, false, NULL, NULL},
-    {"input_column_names", SCHEMA_LIST, false, NULL, &schema_26}};
-static const struct schema schema_362 = {fields_362, 2};
+    {"input_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_395 = {fields_395, 2};
 
-static const struct schema_field fields_363[] = {
+static const struct schema_field fields_396[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2585,15 +2823,16 @@ static const struct schema_field fields_363[] = {
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"table_id", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_355},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_26},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_388},
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
-    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_361},
-    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_362},
+    {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
+    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_394},
+    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_395},
     {"deleted_at", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_363 = {fields_363, 22};
+static const struct schema schema_396 = {fields_396, 23};
 
-static const struct schema_field fields_364[] = {
+static const struct schema_field fields_397[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"omit_columns", SCHEMA_BOOL, false, NULL, NULL},
@@ -2604,73 +2843,73 @@ static const struct schema_field fields_364[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_364 = {fields_364, 10};
+static const struct schema schema_397 = {fields_397, 10};
 
-static const struct schema_field fields_365[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_363}};
-static const struct schema schema_365 = {fields_365, 1};
+static const struct schema_field fields_398[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_396}};
+static const struct schema schema_398 = {fields_398, 1};
 
-static const struct schema_field fields_366[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_365},
+static const struct schema_field fields_399[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_398},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_366 = {fields_366, 2};
+static const struct schema schema_399 = {fields_399, 2};
 
-static const struct schema_field fields_367[] = {
+static const struct schema_field fields_400[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"read_streaming_table_as_managed", SCHEMA_BOOL, false, NULL, NULL},
     {"read_materialized_view_as_managed", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_367 = {fields_367, 6};
+static const struct schema schema_400 = {fields_400, 6};
 
-static const struct schema_field fields_368[] = {
+static const struct schema_field fields_401[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_368 = {fields_368, 1};
+static const struct schema schema_401 = {fields_401, 1};
 
-static const struct schema_field fields_369[] = {
+static const struct schema_field fields_402[] = {
     {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_369 = {fields_369, 1};
+static const struct schema schema_402 = {fields_402, 1};
 
-static const struct schema_field fields_370[] = {
+static const struct schema_field fields_403[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_370 = {fields_370, 3};
+static const struct schema schema_403 = {fields_403, 3};
 
-static const struct schema_field fields_371[] = {
+static const struct schema_field fields_404[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"table_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_371 = {fields_371, 6};
+static const struct schema schema_404 = {fields_404, 6};
 
-static const struct schema_field fields_372[] = {
+static const struct schema_field fields_405[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"table_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_372 = {fields_372, 2};
+static const struct schema schema_405 = {fields_405, 2};
 
-static const struct schema_field fields_373[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_372}};
-static const struct schema schema_373 = {fields_373, 1};
+static const struct schema_field fields_406[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_405}};
+static const struct schema schema_406 = {fields_406, 1};
 
-static const struct schema_field fields_374[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_373},
+static const struct schema_field fields_407[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_406},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_374 = {fields_374, 2};
+static const struct schema schema_407 = {fields_407, 2};
 
-static const struct schema_field fields_375[] = {
+static const struct schema_field fields_408[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"volume_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_375 = {fields_375, 6};
+static const struct schema schema_408 = {fields_408, 6};
 
-static const struct schema_field fields_376[] = {
+static const struct schema_field fields_409[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2686,33 +2925,33 @@ static const struct schema_field fields_376[] = {
     {"volume_id", SCHEMA_STRING, false, NULL, NULL},
     {"volume_type", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_376 = {fields_376, 15};
+static const struct schema schema_409 = {fields_409, 15};
 
-static const struct schema_field fields_377[] = {
+static const struct schema_field fields_410[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_377 = {fields_377, 5};
+static const struct schema schema_410 = {fields_410, 5};
 
-static const struct schema_field fields_378[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_376}};
-static const struct schema schema_378 = {fields_378, 1};
+static const struct schema_field fields_411[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_409}};
+static const struct schema schema_411 = {fields_411, 1};
 
-static const struct schema_field fields_379[] = {
-    {"volumes", SCHEMA_LIST, false, NULL, &schema_378},
+static const struct schema_field fields_412[] = {
+    {"volumes", SCHEMA_LIST, false, NULL, &schema_411},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_379 = {fields_379, 2};
+static const struct schema schema_412 = {fields_412, 2};
 
-static const struct schema_field fields_380[] = {
+static const struct schema_field fields_413[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_380 = {fields_380, 4};
+static const struct schema schema_413 = {fields_413, 4};
 
-static const struct schema_field fields_381[] = {
+static const struct schema_field fields_414[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2725,22 +2964,22 @@ static const struct schema_field fields_381[] = {
     {"type_precision", SCHEMA_INT64, false, NULL, NULL},
     {"type_scale", SCHEMA_INT64, false, NULL, NULL},
     {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_381 = {fields_381, 12};
+static const struct schema schema_414 = {fields_414, 12};
 
-static const struct schema_field fields_382[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_381}};
-static const struct schema schema_382 = {fields_382, 1};
+static const struct schema_field fields_415[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_414}};
+static const struct schema schema_415 = {fields_415, 1};
 
-static const struct schema_field fields_383[] = {
-    {"parameters", SCHEMA_LIST, false, NULL, &schema_382}};
-static const struct schema schema_383 = {fields_383, 1};
+static const struct schema_field fields_416[] = {
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_415}};
+static const struct schema schema_416 = {fields_416, 1};
 
-static const struct schema_field fields_384[] = {
+static const struct schema_field fields_417[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_383},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_416},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_416},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
@@ -2757,13 +2996,13 @@ static const struct schema_field fields_384[] = {
     {"properties", SCHEMA_STRING, false, NULL, NULL},
     {"routine_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"sql_path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_384 = {fields_384, 21};
+static const struct schema schema_417 = {fields_417, 21};
 
-static const struct schema_field fields_385[] = {
-    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_384}};
-static const struct schema schema_385 = {fields_385, 1};
+static const struct schema_field fields_418[] = {
+    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_417}};
+static const struct schema schema_418 = {fields_418, 1};
 
-static const struct schema_field fields_386[] = {
+static const struct schema_field fields_419[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2779,8 +3018,8 @@ static const struct schema_field fields_386[] = {
     {"function_id", SCHEMA_STRING, false, NULL, NULL},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_383},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_383},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_416},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_416},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
     {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
     {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
@@ -2790,23 +3029,23 @@ static const struct schema_field fields_386[] = {
     {"specific_name", SCHEMA_STRING, false, NULL, NULL},
     {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
     {"external_language", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_386 = {fields_386, 26};
+static const struct schema schema_419 = {fields_419, 26};
 
-static const struct schema_field fields_387[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_386}};
-static const struct schema schema_387 = {fields_387, 1};
+static const struct schema_field fields_420[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_419}};
+static const struct schema schema_420 = {fields_420, 1};
 
-static const struct schema_field fields_388[] = {
-    {"functions", SCHEMA_LIST, false, NULL, &schema_387},
+static const struct schema_field fields_421[] = {
+    {"functions", SCHEMA_LIST, false, NULL, &schema_420},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_388 = {fields_388, 2};
+static const struct schema schema_421 = {fields_421, 2};
 
-static const struct schema_field fields_389[] = {
+static const struct schema_field fields_422[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_389 = {fields_389, 2};
+static const struct schema schema_422 = {fields_422, 2};
 
-static const struct schema_field fields_390[] = {
+static const struct schema_field fields_423[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"credential_name", SCHEMA_STRING, true, NULL, NULL},
@@ -2814,9 +3053,9 @@ static const struct schema_field fields_390[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_390 = {fields_390, 7};
+static const struct schema schema_423 = {fields_423, 7};
 
-static const struct schema_field fields_391[] = {
+static const struct schema_field fields_424[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2833,18 +3072,18 @@ static const struct schema_field fields_391[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_391 = {fields_391, 16};
+static const struct schema schema_424 = {fields_424, 16};
 
-static const struct schema_field fields_392[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_391}};
-static const struct schema schema_392 = {fields_392, 1};
+static const struct schema_field fields_425[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_424}};
+static const struct schema schema_425 = {fields_425, 1};
 
-static const struct schema_field fields_393[] = {
-    {"external_locations", SCHEMA_LIST, false, NULL, &schema_392},
+static const struct schema_field fields_426[] = {
+    {"external_locations", SCHEMA_LIST, false, NULL, &schema_425},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_393 = {fields_393, 2};
+static const struct schema schema_426 = {fields_426, 2};
 
-static const struct schema_field fields_394[] = {
+static const struct schema_field fields_427[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
@@ -2854,44 +3093,44 @@ static const struct schema_field fields_394[] = {
     {"credential_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_394 = {fields_394, 9};
+static const struct schema schema_427 = {fields_427, 9};
 
-static const struct schema_field fields_395[] = {
+static const struct schema_field fields_428[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_395 = {fields_395, 1};
+static const struct schema schema_428 = {fields_428, 1};
 
-static const struct schema_field fields_396[] = {
+static const struct schema_field fields_429[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_396 = {fields_396, 6};
+static const struct schema schema_429 = {fields_429, 6};
 
-static const struct schema_field fields_397[] = {
+static const struct schema_field fields_430[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_395},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_396}};
-static const struct schema schema_397 = {fields_397, 6};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_428},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_429}};
+static const struct schema schema_430 = {fields_430, 6};
 
-static const struct schema_field fields_398[] = {
+static const struct schema_field fields_431[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL},
     {"external_id", SCHEMA_STRING, false, NULL, NULL},
     {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_398 = {fields_398, 3};
+static const struct schema schema_431 = {fields_431, 3};
 
-static const struct schema_field fields_399[] = {
+static const struct schema_field fields_432[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_399 = {fields_399, 4};
+static const struct schema schema_432 = {fields_432, 4};
 
-static const struct schema_field fields_400[] = {
+static const struct schema_field fields_433[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2906,20 +3145,20 @@ static const struct schema_field fields_400[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_398},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_399}};
-static const struct schema schema_400 = {fields_400, 16};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_431},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_432}};
+static const struct schema schema_433 = {fields_433, 16};
 
-static const struct schema_field fields_401[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_400}};
-static const struct schema schema_401 = {fields_401, 1};
+static const struct schema_field fields_434[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_433}};
+static const struct schema schema_434 = {fields_434, 1};
 
-static const struct schema_field fields_402[] = {
-    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_401},
+static const struct schema_field fields_435[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_434},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_402 = {fields_402, 2};
+static const struct schema schema_435 = {fields_435, 2};
 
-static const struct schema_field fields_403[] = {
+static const struct schema_field fields_436[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2927,45 +3166,45 @@ static const struct schema_field fields_403[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_396}};
-static const struct schema schema_403 = {fields_403, 8};
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_429}};
+static const struct schema schema_436 = {fields_436, 8};
 
-static const struct schema_field fields_404[] = {
+static const struct schema_field fields_437[] = {
     {"table_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_404 = {fields_404, 2};
+static const struct schema schema_437 = {fields_437, 2};
 
-static const struct schema_field fields_405[] = {
+static const struct schema_field fields_438[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"access_point", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_405 = {fields_405, 4};
+static const struct schema schema_438 = {fields_438, 4};
 
-static const struct schema_field fields_406[] = {
+static const struct schema_field fields_439[] = {
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
-    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_405}};
-static const struct schema schema_406 = {fields_406, 3};
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_438}};
+static const struct schema schema_439 = {fields_439, 3};
 
-static const struct schema_field fields_407[] = {
+static const struct schema_field fields_440[] = {
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL},
     {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_407 = {fields_407, 3};
+static const struct schema schema_440 = {fields_440, 3};
 
-static const struct schema_field fields_408[] = {
+static const struct schema_field fields_441[] = {
     {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_360}};
-static const struct schema schema_408 = {fields_408, 2};
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_393}};
+static const struct schema schema_441 = {fields_441, 2};
 
-static const struct schema_field fields_409[] = {
+static const struct schema_field fields_442[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
     {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
-static const struct schema schema_409 = {fields_409, 3};
+static const struct schema schema_442 = {fields_442, 3};
 
-static const struct schema_field fields_410[] = {
+static const struct schema_field fields_443[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -2978,60 +3217,60 @@ static const struct schema_field fields_410[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_410 = {fields_410, 12};
+static const struct schema schema_443 = {fields_443, 12};
 
-static const struct schema_field fields_411[] = {
+static const struct schema_field fields_444[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_411 = {fields_411, 3};
+static const struct schema schema_444 = {fields_444, 3};
 
-static const struct schema_field fields_412[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_410}};
-static const struct schema schema_412 = {fields_412, 1};
+static const struct schema_field fields_445[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_443}};
+static const struct schema schema_445 = {fields_445, 1};
 
-static const struct schema_field fields_413[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_412}};
-static const struct schema schema_413 = {fields_413, 1};
+static const struct schema_field fields_446[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_445}};
+static const struct schema schema_446 = {fields_446, 1};
 
-static const struct schema_field fields_414[] = {
+static const struct schema_field fields_447[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_414 = {fields_414, 4};
+static const struct schema schema_447 = {fields_447, 4};
 
-static const struct schema_field fields_415[] = {
+static const struct schema_field fields_448[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"user_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83}};
-static const struct schema schema_415 = {fields_415, 7};
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
+static const struct schema schema_448 = {fields_448, 7};
 
-static const struct schema_field fields_416[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_415}};
-static const struct schema schema_416 = {fields_416, 1};
+static const struct schema_field fields_449[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_448}};
+static const struct schema schema_449 = {fields_449, 1};
 
-static const struct schema_field fields_417[] = {
+static const struct schema_field fields_450[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_417 = {fields_417, 4};
+static const struct schema schema_450 = {fields_450, 4};
 
-static const struct schema_field fields_418[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_415}};
-static const struct schema schema_418 = {fields_418, 1};
+static const struct schema_field fields_451[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_448}};
+static const struct schema schema_451 = {fields_451, 1};
 
-static const struct schema_field fields_419[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_418},
+static const struct schema_field fields_452[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_451},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_419 = {fields_419, 2};
+static const struct schema schema_452 = {fields_452, 2};
 
-static const struct schema_field fields_420[] = {
+static const struct schema_field fields_453[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3044,81 +3283,123 @@ static const struct schema_field fields_420[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"status_message", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_214},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_420 = {fields_420, 15};
+static const struct schema schema_453 = {fields_453, 15};
 
-static const struct schema_field fields_421[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_420}};
-static const struct schema schema_421 = {fields_421, 1};
+static const struct schema_field fields_454[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_453}};
+static const struct schema schema_454 = {fields_454, 1};
 
-static const struct schema_field fields_422[] = {
+static const struct schema_field fields_455[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_422 = {fields_422, 1};
+static const struct schema schema_455 = {fields_455, 1};
 
-static const struct schema_field fields_423[] = {
+static const struct schema_field fields_456[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
-    {"tags", SCHEMA_LIST, false, NULL, &schema_83},
-    {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_12},
+    {"tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_21},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_423 = {fields_423, 9};
+static const struct schema schema_456 = {fields_456, 9};
 
-static const struct schema_field fields_424[] = {
+static const struct schema_field fields_457[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_424 = {fields_424, 3};
+static const struct schema schema_457 = {fields_457, 3};
 
-static const struct schema_field fields_425[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_420}};
-static const struct schema schema_425 = {fields_425, 1};
+static const struct schema_field fields_458[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_453}};
+static const struct schema schema_458 = {fields_458, 1};
 
-static const struct schema_field fields_426[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_425},
+static const struct schema_field fields_459[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_458},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_426 = {fields_426, 2};
+static const struct schema schema_459 = {fields_459, 2};
 
-static const struct schema_field fields_427[] = {
+static const struct schema_field fields_460[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_427 = {fields_427, 3};
+static const struct schema schema_460 = {fields_460, 3};
 
-static const struct schema_field fields_428[] = {
+static const struct schema_field fields_461[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_428 = {fields_428, 1};
+static const struct schema schema_461 = {fields_461, 1};
 
-static const struct schema_field fields_429[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_428}};
-static const struct schema schema_429 = {fields_429, 1};
+static const struct schema_field fields_462[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_461}};
+static const struct schema schema_462 = {fields_462, 1};
 
-static const struct schema_field fields_430[] = {
+static const struct schema_field fields_463[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_430 = {fields_430, 4};
+static const struct schema schema_463 = {fields_463, 4};
 
-static const struct schema_field fields_431[] = {
+static const struct schema_field fields_464[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_431 = {fields_431, 3};
+static const struct schema schema_464 = {fields_464, 3};
 
 const struct route_row route_rows[] = {
-    {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_0, NULL,
+    {"delta", "config", "GET", "/api/2.1/unity-catalog/delta/v1/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_0, &schema_2,
+     {{LANE_READ, api_delta_config}}, NULL,
+     "The operations of this API for a catalog."},
+    {"delta", "create_staging", "POST", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/staging-tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_3, &schema_9,
+     {{LANE_WRITE, api_delta_create_staging}, {LANE_WORK, api_delta_make_folder}}, NULL,
+     "A uuid and a place for a catalog-managed table that the caller is about to make."},
+    {"delta", "create_table", "POST", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_10, &schema_17,
+     {{LANE_WRITE, api_delta_create_table}}, NULL,
+     "Make a table whose first version the caller has written."},
+    {"delta", "load_table", "GET", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_18, &schema_17,
+     {{LANE_READ, api_delta_load_table}}, NULL,
+     "A table's columns and properties, and the versions that are not published yet."},
+    {"delta", "update_table", "POST", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_22, &schema_17,
+     {{LANE_READ, api_delta_update_open}, {LANE_WORK, api_delta_update_look}, {LANE_WRITE, api_delta_update_apply}}, NULL,
+     "Commit a staged version, or change what the catalog keeps of a table; all of it or nothing."},
+    {"delta", "delete_table", "DELETE", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_18, NULL,
+     {{LANE_WRITE, api_delta_delete_table}}, NULL,
+     "Drop a table; it can come back for seven days."},
+    {"delta", "rename_table", "POST", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_23, NULL,
+     {{LANE_WRITE, api_delta_rename_table}}, NULL,
+     "Another name in the same schema."},
+    {"delta", "report_metrics", "POST", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}/metrics", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_24, NULL,
+     {{LANE_READ, api_delta_report_metrics}}, NULL,
+     "Figures of a commit; looked at and dropped."},
+    {"delta", "table_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}/credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_25, &schema_26,
+     {{LANE_READ, api_delta_table_credentials}}, NULL,
+     "How a table's files are reached from outside; takes EXTERNAL_USE_SCHEMA."},
+    {"delta", "staging_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/staging-tables/{table_id}/credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_26,
+     {{LANE_READ, api_delta_staging_credentials}}, NULL,
+     "The same for a place of create_staging."},
+    {"delta", "path_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_28, &schema_26,
+     {{LANE_READ, api_delta_path_credentials}}, NULL,
+     "The same for a path that is to become an external table; takes EXTERNAL_USE_LOCATION."},
+    {"delta", "get_commits", "GET", "/api/2.1/unity-catalog/delta/preview/commits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_29, &schema_32,
+     {{LANE_READ, api_delta_get_commits}}, NULL,
+     "Versions that are not published yet, newest first (the older form of load_table)."},
+    {"delta", "post_commit", "POST", "/api/2.1/unity-catalog/delta/preview/commits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_33, NULL,
+     {{LANE_READ, api_delta_preview_open}, {LANE_WORK, api_delta_update_look}, {LANE_WRITE, api_delta_preview_apply}}, NULL,
+     "Commit a staged version (the older form of update_table)."},
+    {"delta", "post_staging", "POST", "/api/2.1/unity-catalog/staging-tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_34, &schema_35,
+     {{LANE_WRITE, api_delta_post_staging}, {LANE_WORK, api_delta_make_folder}}, NULL,
+     "The older form of create_staging."},
+    {"files", "put", "PUT", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, &schema_36, NULL,
      {{LANE_READ, api_files_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_put}}, "files.upload",
      "Upload a file; directories above it are made."},
-    {"files", "post", "POST", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_3, &schema_5,
+    {"files", "post", "POST", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_39, &schema_41,
      {{LANE_READ, api_files_post_check}, {LANE_WORK, api_files_post_join}, {LANE_WRITE, api_files_post}}, NULL,
      "Begin or complete a multipart upload."},
-    {"files", "get", "GET", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, NULL,
+    {"files", "get", "GET", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, NULL,
      {{LANE_READ, api_files_get_find}, {LANE_LOOP, api_files_get_open}}, "files.download",
      "Download a file; Range and If-… headers count."},
     {"files", "delete", "DELETE", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
@@ -3127,22 +3408,22 @@ const struct route_row route_rows[] = {
     {"files", "mkdir", "PUT", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_files_mkdir}}, "files.create_directory",
      "Make a directory and those above it."},
-    {"files", "list", "GET", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_7, &schema_10,
+    {"files", "list", "GET", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_43, &schema_46,
      {{LANE_READ, api_files_list}}, "files.list_directory_contents",
      "Contents of a directory, by name; default and maximum page 1000."},
     {"files", "rmdir", "DELETE", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_files_rmdir}}, "files.delete_directory",
      "Delete an empty directory."},
-    {"files", "download_url", "POST", "/api/2.0/fs/create-download-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_11, &schema_13,
+    {"files", "download_url", "POST", "/api/2.0/fs/create-download-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, &schema_48,
      {{LANE_READ, api_files_download_url}}, NULL,
      "A signed URL to read a file."},
-    {"files", "upload_url", "POST", "/api/2.0/fs/create-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_11, &schema_13,
+    {"files", "upload_url", "POST", "/api/2.0/fs/create-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, &schema_48,
      {{LANE_READ, api_files_upload_url}}, NULL,
      "A signed URL to write a file."},
-    {"files", "part_urls", "POST", "/api/2.0/fs/create-upload-part-urls", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_14, &schema_17,
+    {"files", "part_urls", "POST", "/api/2.0/fs/create-upload-part-urls", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_49, &schema_52,
      {{LANE_READ, api_files_part_urls}}, NULL,
      "Signed URLs for the parts of a multipart upload (at most 100)."},
-    {"files", "abort_url", "POST", "/api/2.0/fs/create-abort-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_18, &schema_19,
+    {"files", "abort_url", "POST", "/api/2.0/fs/create-abort-upload-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_54,
      {{LANE_READ, api_files_abort_url}}, NULL,
      "A signed URL that aborts a multipart upload."},
     {"files", "signed_get", "GET", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
@@ -3172,121 +3453,121 @@ const struct route_row route_rows[] = {
     {"files", "artifact_delete", "DELETE", "/ajax-api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_files_artifact_delete}}, NULL,
      "Delete an artifact or a folder of them (plain MLflow)."},
-    {"files", "artifact_list", "GET", "/api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_20, &schema_23,
+    {"files", "artifact_list", "GET", "/api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_55, &schema_58,
      {{LANE_READ, api_files_artifact_list}}, NULL,
      "Artifacts of a folder, by name (plain MLflow)."},
-    {"files", "artifact_list", "GET", "/ajax-api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_20, &schema_23,
+    {"files", "artifact_list", "GET", "/ajax-api/2.0/mlflow-artifacts/artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_55, &schema_58,
      {{LANE_READ, api_files_artifact_list}}, NULL,
      "Artifacts of a folder, by name (plain MLflow)."},
-    {"files", "run_artifacts", "GET", "/api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_24, &schema_25,
+    {"files", "run_artifacts", "GET", "/api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_60,
      {{LANE_READ, api_files_run_artifacts}}, "experiments.list_artifacts",
      "Artifacts of a run, by name."},
-    {"files", "run_artifacts", "GET", "/ajax-api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_24, &schema_25,
+    {"files", "run_artifacts", "GET", "/ajax-api/2.0/mlflow/artifacts/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_59, &schema_60,
      {{LANE_READ, api_files_run_artifacts}}, "experiments.list_artifacts",
      "Artifacts of a run, by name."},
-    {"files", "run_credentials_read", "POST", "/api/2.0/mlflow/artifacts/credentials-for-read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_30,
+    {"files", "run_credentials_read", "POST", "/api/2.0/mlflow/artifacts/credentials-for-read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_61, &schema_64,
      {{LANE_READ, api_files_run_credentials_read}}, NULL,
      "Signed URLs to read a run's artifacts."},
-    {"files", "run_credentials_write", "POST", "/api/2.0/mlflow/artifacts/credentials-for-write", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_30,
+    {"files", "run_credentials_write", "POST", "/api/2.0/mlflow/artifacts/credentials-for-write", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_61, &schema_64,
      {{LANE_READ, api_files_run_credentials_write}}, NULL,
      "Signed URLs to write a run's artifacts."},
-    {"files", "dbfs_create", "POST", "/api/2.0/dbfs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_31, &schema_32,
+    {"files", "dbfs_create", "POST", "/api/2.0/dbfs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_65, &schema_66,
      {{LANE_WRITE, api_files_dbfs_create}}, "dbfs.create",
      "Begin to write a DBFS file."},
-    {"files", "dbfs_add_block", "POST", "/api/2.0/dbfs/add-block", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_33, NULL,
+    {"files", "dbfs_add_block", "POST", "/api/2.0/dbfs/add-block", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_67, NULL,
      {{LANE_READ, api_files_dbfs_block_check}, {LANE_WORK, api_files_dbfs_block_store}, {LANE_WRITE, api_files_dbfs_add_block}}, "dbfs.add_block",
      "Append a block of at most 1 MiB (base64)."},
-    {"files", "dbfs_close", "POST", "/api/2.0/dbfs/close", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_34, NULL,
+    {"files", "dbfs_close", "POST", "/api/2.0/dbfs/close", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_68, NULL,
      {{LANE_READ, api_files_dbfs_close_check}, {LANE_WORK, api_files_dbfs_close_join}, {LANE_WRITE, api_files_dbfs_close}}, "dbfs.close",
      "Finish a DBFS file: it becomes visible."},
-    {"files", "dbfs_put", "POST", "/api/2.0/dbfs/put", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_35, NULL,
+    {"files", "dbfs_put", "POST", "/api/2.0/dbfs/put", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_69, NULL,
      {{LANE_WORK, api_files_dbfs_put_store}, {LANE_WRITE, api_files_dbfs_put}}, "dbfs.put",
      "Write a DBFS file of at most 1 MiB (base64)."},
-    {"files", "dbfs_get_status", "GET", "/api/2.0/dbfs/get-status", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_36, &schema_37,
+    {"files", "dbfs_get_status", "GET", "/api/2.0/dbfs/get-status", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_70, &schema_71,
      {{LANE_READ, api_files_dbfs_get_status}}, "dbfs.get_status",
      "A DBFS file or directory."},
-    {"files", "dbfs_list", "GET", "/api/2.0/dbfs/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_36, &schema_39,
+    {"files", "dbfs_list", "GET", "/api/2.0/dbfs/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_70, &schema_73,
      {{LANE_READ, api_files_dbfs_list}}, "dbfs.list",
      "Contents of a DBFS directory, by name; of a file, itself. At most 10000."},
-    {"files", "dbfs_read", "GET", "/api/2.0/dbfs/read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_40, &schema_41,
+    {"files", "dbfs_read", "GET", "/api/2.0/dbfs/read", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_74, &schema_75,
      {{LANE_READ, api_files_dbfs_read_find}, {LANE_WORK, api_files_dbfs_read}}, "dbfs.read",
      "At most 1 MiB of a DBFS file (base64)."},
-    {"files", "dbfs_mkdirs", "POST", "/api/2.0/dbfs/mkdirs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, NULL,
+    {"files", "dbfs_mkdirs", "POST", "/api/2.0/dbfs/mkdirs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_76, NULL,
      {{LANE_WRITE, api_files_dbfs_mkdirs}}, "dbfs.mkdirs",
      "Make a DBFS directory and those above it."},
-    {"files", "dbfs_delete", "POST", "/api/2.0/dbfs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_43, NULL,
+    {"files", "dbfs_delete", "POST", "/api/2.0/dbfs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_77, NULL,
      {{LANE_WRITE, api_files_dbfs_delete}}, "dbfs.delete",
      "Delete a DBFS file or directory."},
-    {"files", "dbfs_move", "POST", "/api/2.0/dbfs/move", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_44, NULL,
+    {"files", "dbfs_move", "POST", "/api/2.0/dbfs/move", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_78, NULL,
      {{LANE_WRITE, api_files_dbfs_move}}, "dbfs.move",
      "Move a DBFS file or directory."},
-    {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_45,
+    {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_79,
      {{LANE_LOOP, api_identity_discovery}}, NULL,
      "Host metadata, read by every client first."},
-    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
+    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_80,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/openid-configuration", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
+    {"identity", "oauth_metadata", "GET", "/oidc/.well-known/openid-configuration", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_80,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_metadata", "GET", "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_46,
+    {"identity", "oauth_metadata", "GET", "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_80,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
-    {"identity", "oauth_jwks", "GET", "/oidc/jwks.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_47,
+    {"identity", "oauth_jwks", "GET", "/oidc/jwks.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_81,
      {{LANE_LOOP, api_identity_oauth_jwks}}, NULL,
      "Public keys of our access tokens."},
-    {"identity", "oauth_page", "GET", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, NULL,
+    {"identity", "oauth_page", "GET", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_82, NULL,
      {{LANE_LOOP, api_identity_oauth_page}}, NULL,
      "The page on which a person signs in for a program on his machine: it asks for an access token."},
-    {"identity", "oauth_page", "GET", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_48, NULL,
+    {"identity", "oauth_page", "GET", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_82, NULL,
      {{LANE_LOOP, api_identity_oauth_page}}, NULL,
      "The page on which a person signs in for a program on his machine: it asks for an access token."},
-    {"identity", "oauth_sign_in", "POST", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_49, NULL,
+    {"identity", "oauth_sign_in", "POST", "/oidc/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_83, NULL,
      {{LANE_LOOP, api_identity_oauth_sign_in}}, NULL,
      "The page's answer: checks the token and sends the browser back to the program with a code."},
-    {"identity", "oauth_sign_in", "POST", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_49, NULL,
+    {"identity", "oauth_sign_in", "POST", "/oidc/accounts/{account_id}/v1/authorize", AUTH_NONE, SCOPE_ANY, STORE_META, 65536, false, false, &schema_83, NULL,
      {{LANE_LOOP, api_identity_oauth_sign_in}}, NULL,
      "The page's answer: checks the token and sends the browser back to the program with a code."},
-    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_50, &schema_51,
+    {"identity", "oauth_token", "POST", "/oidc/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_LOOP, api_identity_oauth_token_begin}, {LANE_READ, api_identity_oauth_token}, {LANE_WRITE, api_identity_oauth_token_sign_in}, {LANE_READ, api_identity_oauth_token_sign}}, NULL,
      "OAuth tokens: client credentials of a service principal; a person's authorization code or refresh token."},
-    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_50, &schema_51,
+    {"identity", "oauth_token", "POST", "/oidc/accounts/{account_id}/v1/token", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_84, &schema_85,
      {{LANE_LOOP, api_identity_oauth_token_begin}, {LANE_READ, api_identity_oauth_token}, {LANE_WRITE, api_identity_oauth_token_sign_in}, {LANE_READ, api_identity_oauth_token_sign}}, NULL,
      "OAuth tokens: client credentials of a service principal; a person's authorization code or refresh token."},
-    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_6, &schema_52,
+    {"identity", "me", "GET", "/api/2.0/preview/scim/v2/Me", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, true, &schema_42, &schema_86,
      {{LANE_READ, api_identity_me}}, "current_user.me",
      "The caller."},
-    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_53, &schema_55,
+    {"identity", "token_create", "POST", "/api/2.0/token/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_87, &schema_89,
      {{LANE_WRITE, api_identity_token_create}}, "tokens.create",
      "Create a personal access token; its value is shown once."},
-    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_56,
+    {"identity", "token_list", "GET", "/api/2.0/token/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_90,
      {{LANE_READ, api_identity_token_list}}, "tokens.list",
      "The caller's tokens, newest first."},
-    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_57, NULL,
+    {"identity", "token_delete", "POST", "/api/2.0/token/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
      {{LANE_WRITE, api_identity_token_delete}}, "tokens.delete",
      "Revoke a token: refused everywhere from the moment this returns."},
-    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_58, &schema_56,
+    {"identity", "tm_list", "GET", "/api/2.0/token-management/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, &schema_90,
      {{LANE_READ, api_identity_tm_list}}, "token_management.list",
      "All tokens of the workspace."},
-    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_59,
+    {"identity", "tm_get", "GET", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_93,
      {{LANE_READ, api_identity_tm_get}}, "token_management.get",
      "One token."},
     {"identity", "tm_delete", "DELETE", "/api/2.0/token-management/tokens/{token_id}", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_tm_delete}}, "token_management.delete",
      "Revoke anyone's token."},
-    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_60, &schema_61,
+    {"identity", "tm_obo", "POST", "/api/2.0/token-management/on-behalf-of/tokens", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_95,
      {{LANE_WRITE, api_identity_tm_obo}}, "token_management.create_obo_token",
      "Create a token for a service principal."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_62, &schema_63,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_96, &schema_97,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_62, &schema_63,
+    {"identity", "sp_secret_create", "POST", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_96, &schema_97,
      {{LANE_WRITE, api_identity_sp_secret_create}}, "service_principal_secrets.create",
      "Create an OAuth secret of a service principal; shown once."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_64,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_98,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
-    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_64,
+    {"identity", "sp_secret_list", "GET", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_98,
      {{LANE_READ, api_identity_sp_secret_list}}, "service_principal_secrets.list",
      "OAuth secrets of a service principal, without their values."},
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
@@ -3295,46 +3576,46 @@ const struct route_row route_rows[] = {
     {"identity", "sp_secret_delete", "DELETE", "/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets/{secret_id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_sp_secret_delete}}, "service_principal_secrets.delete",
      "Delete an OAuth secret."},
-    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_65, &schema_66,
+    {"identity", "ws_create", "POST", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_99, &schema_100,
      {{LANE_WRITE, api_identity_ws_create}}, "workspaces.create",
      "Create a workspace; it is RUNNING when this returns."},
-    {"identity", "ws_list", "GET", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, NULL,
+    {"identity", "ws_list", "GET", "/api/2.0/accounts/{account_id}/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_42, NULL,
      {{LANE_READ, api_identity_ws_list}}, "workspaces.list",
      "All workspaces of the account, by id: a bare list."},
-    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_6, &schema_67,
+    {"identity", "ws_get", "GET", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_42, &schema_101,
      {{LANE_READ, api_identity_ws_get}}, "workspaces.get",
      "One workspace."},
     {"identity", "ws_delete", "DELETE", "/api/2.0/accounts/{account_id}/workspaces/{workspace_id}", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_identity_ws_delete}}, "workspaces.delete",
      "Delete a workspace and all that it holds."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_user_list", "GET", "/api/2.0/preview/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_user_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_user_list}}, "users.list",
      "Users, by id; default page 100, at most 10000."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
+    {"identity", "scim_user_create", "POST", "/api/2.0/preview/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_105, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
+    {"identity", "scim_user_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Users", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_105, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_create}}, "users.create",
      "Create a user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_52,
+    {"identity", "scim_user_get", "GET", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_86,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_52,
+    {"identity", "scim_user_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_86,
      {{LANE_READ, api_identity_scim_user_get}}, "users.get",
      "One user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_105, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_71, &schema_52,
+    {"identity", "scim_user_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_105, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_put}}, "users.update",
      "Replace a user."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_52,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
-    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_52,
+    {"identity", "scim_user_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_86,
      {{LANE_WRITE, api_identity_scim_user_patch}}, "users.patch",
      "Change a user (add, replace, remove)."},
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/preview/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -3343,34 +3624,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_user_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Users/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_user_delete}}, "users.delete",
      "Delete a user."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_group_list", "GET", "/api/2.0/preview/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_group_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_group_list}}, "groups.list",
      "Groups, by id; default page 100, at most 10000."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_group_create", "POST", "/api/2.0/preview/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_112, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_group_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/Groups", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_112, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_create}}, "groups.create",
      "Create a group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_79,
+    {"identity", "scim_group_get", "GET", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_113,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_79,
+    {"identity", "scim_group_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_113,
      {{LANE_READ, api_identity_scim_group_get}}, "groups.get",
      "One group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_112, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_78, &schema_79,
+    {"identity", "scim_group_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_112, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_put}}, "groups.update",
      "Replace a group."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_79,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
-    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_79,
+    {"identity", "scim_group_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_113,
      {{LANE_WRITE, api_identity_scim_group_patch}}, "groups.patch",
      "Change a group (add, replace, remove)."},
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/preview/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -3379,34 +3660,34 @@ const struct route_row route_rows[] = {
     {"identity", "scim_group_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/Groups/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_group_delete}}, "groups.delete",
      "Delete a group."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_68, &schema_69,
+    {"identity", "scim_sp_list", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_102, &schema_103,
      {{LANE_READ, api_identity_scim_sp_list}}, "service_principals.list",
      "Service principals, by id; default page 100, at most 10000."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/preview/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_114, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
+    {"identity", "scim_sp_create", "POST", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_114, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_create}}, "service_principals.create",
      "Create a service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_81,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_115,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_72, &schema_81,
+    {"identity", "scim_sp_get", "GET", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_USER, SCOPE_ANY, STORE_META, 0, false, true, &schema_106, &schema_115,
      {{LANE_READ, api_identity_scim_sp_get}}, "service_principals.get",
      "One service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_114, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_80, &schema_81,
+    {"identity", "scim_sp_put", "PUT", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_114, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_put}}, "service_principals.update",
      "Replace a service principal."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_81,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
-    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_75, &schema_81,
+    {"identity", "scim_sp_patch", "PATCH", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, &schema_109, &schema_115,
      {{LANE_WRITE, api_identity_scim_sp_patch}}, "service_principals.patch",
      "Change a service principal (add, replace, remove)."},
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/preview/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
@@ -3415,550 +3696,550 @@ const struct route_row route_rows[] = {
     {"identity", "scim_sp_delete", "DELETE", "/api/2.0/accounts/{account_id}/scim/v2/ServicePrincipals/{id}", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, true, NULL, NULL,
      {{LANE_WRITE, api_identity_scim_sp_delete}}, "service_principals.delete",
      "Delete a service principal."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_118, &schema_119,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_118, &schema_119,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
+    {"mlflow", "experiment_create", "POST", "/api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_118, &schema_119,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_84, &schema_85,
+    {"mlflow", "experiment_create", "POST", "/ajax-api/2.0/preview/mlflow/experiments/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_118, &schema_119,
      {{LANE_WRITE, api_mlflow_experiment_create}}, "experiments.create_experiment",
      "Create an experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_120, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_120, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
+    {"mlflow", "experiment_get", "GET", "/api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_120, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_86, &schema_88,
+    {"mlflow", "experiment_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_120, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get}}, "experiments.get_experiment",
      "One experiment."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_123, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_123, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "experiment_get_by_name", "GET", "/api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_123, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_89, &schema_88,
+    {"mlflow", "experiment_get_by_name", "GET", "/ajax-api/2.0/preview/mlflow/experiments/get-by-name", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_123, &schema_122,
      {{LANE_READ, api_mlflow_experiment_get_by_name}}, "experiments.get_by_name",
      "One experiment, by name."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_update", "POST", "/api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_90, NULL,
+    {"mlflow", "experiment_update", "POST", "/ajax-api/2.0/preview/mlflow/experiments/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_124, NULL,
      {{LANE_WRITE, api_mlflow_experiment_update}}, "experiments.update_experiment",
      "Rename an experiment."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete", "POST", "/api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_delete", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete}}, "experiments.delete_experiment",
      "Delete an experiment; its runs with it. It can be restored."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_restore", "POST", "/api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_91, NULL,
+    {"mlflow", "experiment_restore", "POST", "/ajax-api/2.0/preview/mlflow/experiments/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_125, NULL,
      {{LANE_WRITE, api_mlflow_experiment_restore}}, "experiments.restore_experiment",
      "Restore a deleted experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_92, NULL,
+    {"mlflow", "experiment_set_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/set-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_126, NULL,
      {{LANE_WRITE, api_mlflow_experiment_set_tag}}, "experiments.set_experiment_tag",
      "Set a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_127, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_127, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_127, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_93, NULL,
+    {"mlflow", "experiment_delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/experiments/delete-experiment-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_127, NULL,
      {{LANE_WRITE, api_mlflow_experiment_delete_tag}}, NULL,
      "Remove a tag of an experiment."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search", "POST", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search", "POST", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.search_experiments",
      "Search experiments; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search_get", "GET", "/api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_94, &schema_96,
+    {"mlflow", "experiment_search_get", "GET", "/ajax-api/2.0/preview/mlflow/experiments/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_128, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, NULL,
      "As the POST, with query parameters."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
+    {"mlflow", "experiment_list", "GET", "/api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_97, &schema_96,
+    {"mlflow", "experiment_list", "GET", "/ajax-api/2.0/preview/mlflow/experiments/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_131, &schema_130,
      {{LANE_READ, api_mlflow_experiment_search}}, "experiments.list_experiments",
      "All experiments; newest first; default page 1000, at most 50000."},
-    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
+    {"mlflow", "run_create", "POST", "/api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_138,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_138,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
+    {"mlflow", "run_create", "POST", "/api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_138,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_98, &schema_104,
+    {"mlflow", "run_create", "POST", "/ajax-api/2.0/preview/mlflow/runs/create", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_132, &schema_138,
      {{LANE_READ, api_mlflow_run_create_check}, {LANE_WRITE, api_mlflow_run_create}}, "experiments.create_run",
      "Start a run."},
-    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
+    {"mlflow", "run_get", "GET", "/api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_138,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_138,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
+    {"mlflow", "run_get", "GET", "/api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_138,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_105, &schema_104,
+    {"mlflow", "run_get", "GET", "/ajax-api/2.0/preview/mlflow/runs/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_138,
      {{LANE_READ, api_mlflow_run_get}}, "experiments.get_run",
      "One run with its latest metrics, parameters, tags, inputs and outputs."},
-    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
+    {"mlflow", "run_update", "POST", "/api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_140, &schema_141,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_140, &schema_141,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
+    {"mlflow", "run_update", "POST", "/api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_140, &schema_141,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_106, &schema_107,
+    {"mlflow", "run_update", "POST", "/ajax-api/2.0/preview/mlflow/runs/update", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_140, &schema_141,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_update}}, "experiments.update_run",
      "Change status, end or name of a run."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_delete", "POST", "/api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_delete", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_delete}}, "experiments.delete_run",
      "Delete a run. It can be restored."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_restore", "POST", "/api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_108, NULL,
+    {"mlflow", "run_restore", "POST", "/ajax-api/2.0/preview/mlflow/runs/restore", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_142, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_run_restore}}, "experiments.restore_run",
      "Restore a deleted run."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_143, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_143, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "log_metric", "POST", "/api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_143, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_109, NULL,
+    {"mlflow", "log_metric", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-metric", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_143, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_metric}}, "experiments.log_metric",
      "Log one point of a metric."},
-    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "log_param", "POST", "/api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "log_param", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-parameter", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_param}}, "experiments.log_param",
      "Log a parameter; it cannot be changed afterwards."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "set_tag", "POST", "/api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_110, NULL,
+    {"mlflow", "set_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_144, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_set_tag}}, "experiments.set_tag",
      "Set a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_145, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_145, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
+    {"mlflow", "delete_tag", "POST", "/api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_145, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_111, NULL,
+    {"mlflow", "delete_tag", "POST", "/ajax-api/2.0/preview/mlflow/runs/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_145, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_delete_tag}}, "experiments.delete_tag",
      "Remove a tag of a run."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_150, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_150, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "log_batch", "POST", "/api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_150, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_116, NULL,
+    {"mlflow", "log_batch", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-batch", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_150, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_batch}}, "experiments.log_batch",
      "Log up to 1000 metrics, 100 parameters and 100 tags at once."},
-    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_151, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_151, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "log_model", "POST", "/api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_151, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_117, NULL,
+    {"mlflow", "log_model", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-model", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_151, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_model}}, "experiments.log_model",
      "Record a model of a run (old clients)."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
+    {"mlflow", "log_inputs", "POST", "/api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_123, NULL,
+    {"mlflow", "log_inputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/log-inputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_inputs}}, "experiments.log_inputs",
      "Record data sets and models that a run read."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
+    {"mlflow", "log_outputs", "POST", "/api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_126, NULL,
+    {"mlflow", "log_outputs", "POST", "/ajax-api/2.0/preview/mlflow/runs/outputs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
      {{LANE_READ, api_mlflow_run_for_edit}, {LANE_WRITE, api_mlflow_log_outputs}}, "experiments.log_outputs",
      "Record models that a run wrote."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
+    {"mlflow", "metric_history", "GET", "/api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, &schema_162,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, &schema_162,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
+    {"mlflow", "metric_history", "GET", "/api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, &schema_162,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_127, &schema_128,
+    {"mlflow", "metric_history", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, &schema_162,
      {{LANE_READ, api_mlflow_metric_history}}, "experiments.get_history",
      "All points of a metric of a run, by time, step and value; default and maximum page 25000."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
+    {"mlflow", "metric_history_bulk", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_129, &schema_132,
+    {"mlflow", "metric_history_bulk", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_bulk}}, NULL,
      "Points of a metric of several runs."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
+    {"mlflow", "metric_history_interval", "GET", "/api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_133, &schema_132,
+    {"mlflow", "metric_history_interval", "GET", "/ajax-api/2.0/preview/mlflow/metrics/get-history-bulk-interval", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_166,
      {{LANE_READ, api_mlflow_metric_history_interval}}, NULL,
      "Points of a metric of several runs, thinned out to max_results steps."},
-    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
+    {"mlflow", "run_search", "POST", "/api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_168, &schema_170,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_168, &schema_170,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
+    {"mlflow", "run_search", "POST", "/api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_168, &schema_170,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_134, &schema_136,
+    {"mlflow", "run_search", "POST", "/ajax-api/2.0/preview/mlflow/runs/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_168, &schema_170,
      {{LANE_READ, api_mlflow_run_search}}, "experiments.search_runs",
      "Search runs; newest first unless ordered; default page 1000, at most 50000."},
-    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
+    {"mlflow", "runs_delete_before", "POST", "/api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_171, &schema_172,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_137, &schema_138,
+    {"mlflow", "runs_delete_before", "POST", "/ajax-api/2.0/mlflow/databricks/runs/delete-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_171, &schema_172,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_delete_before}}, "experiments.delete_runs",
      "Delete runs of an experiment that began up to a time."},
-    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_140,
+    {"mlflow", "runs_restore_since", "POST", "/api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_173, &schema_174,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_139, &schema_140,
+    {"mlflow", "runs_restore_since", "POST", "/ajax-api/2.0/mlflow/databricks/runs/restore-runs", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_173, &schema_174,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_runs_restore_since}}, "experiments.restore_runs",
      "Restore runs of an experiment that were deleted since a time."},
-    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_141, &schema_144,
+    {"mlflow", "datasets_search", "POST", "/api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, &schema_178,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_141, &schema_144,
+    {"mlflow", "datasets_search", "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, &schema_178,
      {{LANE_READ, api_mlflow_datasets_search}}, NULL,
      "Distinct data sets of experiments."},
-    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_145,
+    {"mlflow", "server_info", "GET", "/api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_179,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_145,
+    {"mlflow", "server_info", "GET", "/ajax-api/3.0/mlflow/server-info", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_179,
      {{LANE_LOOP, api_mlflow_server_info}}, NULL,
      "What this server can do (MLflow's capability probe)."},
-    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_146, &schema_149,
+    {"mlflow", "model_create", "POST", "/api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_183,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_146, &schema_149,
+    {"mlflow", "model_create", "POST", "/ajax-api/2.0/mlflow/logged-models", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_183,
      {{LANE_READ, api_mlflow_model_create_check}, {LANE_WRITE, api_mlflow_model_create}}, "experiments.create_logged_model",
      "Create a logged model."},
-    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_154, &schema_156,
+    {"mlflow", "model_search", "POST", "/api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_188, &schema_190,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_154, &schema_156,
+    {"mlflow", "model_search", "POST", "/ajax-api/2.0/mlflow/logged-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_188, &schema_190,
      {{LANE_READ, api_mlflow_model_search}}, "experiments.search_logged_models",
      "Search logged models; newest first unless ordered; default page 100, at most 1000."},
-    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_149,
+    {"mlflow", "model_get", "GET", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_191, &schema_183,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, &schema_149,
+    {"mlflow", "model_get", "GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_191, &schema_183,
      {{LANE_READ, api_mlflow_model_get}}, "experiments.get_logged_model",
      "One logged model."},
-    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, &schema_149,
+    {"mlflow", "model_finalize", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_192, &schema_183,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_158, &schema_149,
+    {"mlflow", "model_finalize", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_192, &schema_183,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_finalize}}, "experiments.finalize_logged_model",
      "Say that a logged model is ready, or failed."},
-    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
+    {"mlflow", "model_delete", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_191, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_157, NULL,
+    {"mlflow", "model_delete", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_191, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete}}, "experiments.delete_logged_model",
      "Delete a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, &schema_149,
+    {"mlflow", "model_set_tags", "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_193, &schema_183,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_159, &schema_149,
+    {"mlflow", "model_set_tags", "PATCH", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_193, &schema_183,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_set_tags}}, "experiments.set_logged_model_tags",
      "Set tags of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_194, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_160, NULL,
+    {"mlflow", "model_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_194, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_delete_tag}}, "experiments.delete_logged_model_tag",
      "Remove a tag of a logged model."},
-    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, NULL,
+    {"mlflow", "model_params", "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_195, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_161, NULL,
+    {"mlflow", "model_params", "POST", "/ajax-api/2.0/mlflow/logged-models/{model_id}/params", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_195, NULL,
      {{LANE_READ, api_mlflow_model_for_edit}, {LANE_WRITE, api_mlflow_model_params}}, "experiments.log_logged_model_params",
      "Log parameters of a logged model."},
-    {"mlflow", "trace_start", "POST", "/api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_165,
+    {"mlflow", "trace_start", "POST", "/api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_197, &schema_199,
      {{LANE_READ, api_mlflow_trace_start_check}, {LANE_WRITE, api_mlflow_trace_start}}, NULL,
      "Record a trace (its info; spans come by OTLP or as an artifact)."},
-    {"mlflow", "trace_start", "POST", "/ajax-api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_163, &schema_165,
+    {"mlflow", "trace_start", "POST", "/ajax-api/3.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_197, &schema_199,
      {{LANE_READ, api_mlflow_trace_start_check}, {LANE_WRITE, api_mlflow_trace_start}}, NULL,
      "Record a trace (its info; spans come by OTLP or as an artifact)."},
-    {"mlflow", "trace_get", "GET", "/api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_166, &schema_165,
+    {"mlflow", "trace_get", "GET", "/api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_200, &schema_199,
      {{LANE_READ, api_mlflow_trace_get}}, NULL,
      "One trace with its spans."},
-    {"mlflow", "trace_get", "GET", "/ajax-api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_166, &schema_165,
+    {"mlflow", "trace_get", "GET", "/ajax-api/3.0/mlflow/traces/get", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_200, &schema_199,
      {{LANE_READ, api_mlflow_trace_get}}, NULL,
      "One trace with its spans."},
-    {"mlflow", "trace_batch", "GET", "/api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_168,
+    {"mlflow", "trace_batch", "GET", "/api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_201, &schema_202,
      {{LANE_READ, api_mlflow_trace_batch}}, NULL,
      "Several traces with their spans; those out of reach are left out."},
-    {"mlflow", "trace_batch", "GET", "/ajax-api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_168,
+    {"mlflow", "trace_batch", "GET", "/ajax-api/3.0/mlflow/traces/batchGet", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_201, &schema_202,
      {{LANE_READ, api_mlflow_trace_batch}}, NULL,
      "Several traces with their spans; those out of reach are left out."},
-    {"mlflow", "trace_batch_infos", "POST", "/api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_169,
+    {"mlflow", "trace_batch_infos", "POST", "/api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_201, &schema_203,
      {{LANE_READ, api_mlflow_trace_batch_infos}}, NULL,
      "Several traces without their spans."},
-    {"mlflow", "trace_batch_infos", "POST", "/ajax-api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_167, &schema_169,
+    {"mlflow", "trace_batch_infos", "POST", "/ajax-api/3.0/mlflow/traces/batchGetInfos", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_201, &schema_203,
      {{LANE_READ, api_mlflow_trace_batch_infos}}, NULL,
      "Several traces without their spans."},
-    {"mlflow", "trace_search", "POST", "/api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_170, &schema_171,
+    {"mlflow", "trace_search", "POST", "/api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_204, &schema_205,
      {{LANE_READ, api_mlflow_trace_search}}, NULL,
      "Search traces; newest first unless ordered; default page 100, at most 500."},
-    {"mlflow", "trace_search", "POST", "/ajax-api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_170, &schema_171,
+    {"mlflow", "trace_search", "POST", "/ajax-api/3.0/mlflow/traces/search", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_204, &schema_205,
      {{LANE_READ, api_mlflow_trace_search}}, NULL,
      "Search traces; newest first unless ordered; default page 100, at most 500."},
-    {"mlflow", "trace_delete", "POST", "/api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+    {"mlflow", "trace_delete", "POST", "/api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_206, &schema_207,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
      "Delete traces of an experiment, by id or by time."},
-    {"mlflow", "trace_delete", "POST", "/ajax-api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+    {"mlflow", "trace_delete", "POST", "/ajax-api/3.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_206, &schema_207,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
      "Delete traces of an experiment, by id or by time."},
-    {"mlflow", "trace_delete", "POST", "/api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+    {"mlflow", "trace_delete", "POST", "/api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_206, &schema_207,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
      "Delete traces of an experiment, by id or by time."},
-    {"mlflow", "trace_delete", "POST", "/ajax-api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_172, &schema_173,
+    {"mlflow", "trace_delete", "POST", "/ajax-api/2.0/mlflow/traces/delete-traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_206, &schema_207,
      {{LANE_READ, api_mlflow_experiment_for_edit}, {LANE_WRITE, api_mlflow_trace_delete}}, NULL,
      "Delete traces of an experiment, by id or by time."},
-    {"mlflow", "trace_info", "GET", "/api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_165,
+    {"mlflow", "trace_info", "GET", "/api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_199,
      {{LANE_READ, api_mlflow_trace_info}}, NULL,
      "One trace without its spans."},
-    {"mlflow", "trace_info", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_165,
+    {"mlflow", "trace_info", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_199,
      {{LANE_READ, api_mlflow_trace_info}}, NULL,
      "One trace without its spans."},
-    {"mlflow", "trace_set_tag", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+    {"mlflow", "trace_set_tag", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_209, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
      "Set a tag of a trace."},
-    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_209, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
      "Set a tag of a trace."},
-    {"mlflow", "trace_set_tag", "PATCH", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+    {"mlflow", "trace_set_tag", "PATCH", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_209, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
      "Set a tag of a trace."},
-    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_175, NULL,
+    {"mlflow", "trace_set_tag", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_209, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_set_tag}}, NULL,
      "Set a tag of a trace."},
-    {"mlflow", "trace_delete_tag", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+    {"mlflow", "trace_delete_tag", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_210, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
      "Remove a tag of a trace."},
-    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_210, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
      "Remove a tag of a trace."},
-    {"mlflow", "trace_delete_tag", "DELETE", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+    {"mlflow", "trace_delete_tag", "DELETE", "/api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_210, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
      "Remove a tag of a trace."},
-    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_176, NULL,
+    {"mlflow", "trace_delete_tag", "DELETE", "/ajax-api/2.0/mlflow/traces/{trace_id}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_210, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_delete_tag}}, NULL,
      "Remove a tag of a trace."},
-    {"mlflow", "trace_upload", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_upload", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_upload}}, NULL,
      "A signed URL for the spans of a trace as one file."},
-    {"mlflow", "trace_upload", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_upload", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_upload}}, NULL,
      "A signed URL for the spans of a trace as one file."},
-    {"mlflow", "trace_upload", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_upload", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-upload", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_upload}}, NULL,
      "A signed URL for the spans of a trace as one file."},
-    {"mlflow", "trace_download", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_download", "GET", "/api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_download}}, NULL,
      "A signed URL of that file."},
-    {"mlflow", "trace_download", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_download", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_download}}, NULL,
      "A signed URL of that file."},
-    {"mlflow", "trace_download", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_177,
+    {"mlflow", "trace_download", "GET", "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-download", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_211,
      {{LANE_READ, api_mlflow_trace_download}}, NULL,
      "A signed URL of that file."},
-    {"mlflow", "assessment_create", "POST", "/api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_178, &schema_179,
+    {"mlflow", "assessment_create", "POST", "/api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_212, &schema_213,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_create}}, NULL,
      "Add feedback, an expectation or an issue to a trace."},
-    {"mlflow", "assessment_create", "POST", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_178, &schema_179,
+    {"mlflow", "assessment_create", "POST", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_212, &schema_213,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_create}}, NULL,
      "Add feedback, an expectation or an issue to a trace."},
-    {"mlflow", "assessment_get", "GET", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_179,
+    {"mlflow", "assessment_get", "GET", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_214, &schema_213,
      {{LANE_READ, api_mlflow_assessment_get}}, NULL,
      "One assessment."},
-    {"mlflow", "assessment_get", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, &schema_179,
+    {"mlflow", "assessment_get", "GET", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_214, &schema_213,
      {{LANE_READ, api_mlflow_assessment_get}}, NULL,
      "One assessment."},
-    {"mlflow", "assessment_update", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_181, &schema_179,
+    {"mlflow", "assessment_update", "PATCH", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_215, &schema_213,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_update}}, NULL,
      "Change the fields of an assessment that update_mask names."},
-    {"mlflow", "assessment_update", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_181, &schema_179,
+    {"mlflow", "assessment_update", "PATCH", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_215, &schema_213,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_update}}, NULL,
      "Change the fields of an assessment that update_mask names."},
-    {"mlflow", "assessment_delete", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, NULL,
+    {"mlflow", "assessment_delete", "DELETE", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_214, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_delete}}, NULL,
      "Delete an assessment."},
-    {"mlflow", "assessment_delete", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_180, NULL,
+    {"mlflow", "assessment_delete", "DELETE", "/ajax-api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_214, NULL,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_assessment_delete}}, NULL,
      "Delete an assessment."},
-    {"mlflow", "trace_start_v2", "POST", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_182, &schema_183,
+    {"mlflow", "trace_start_v2", "POST", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_216, &schema_217,
      {{LANE_READ, api_mlflow_trace_start_v2_check}, {LANE_WRITE, api_mlflow_trace_start_v2}}, NULL,
      "Begin a trace (version 2)."},
-    {"mlflow", "trace_start_v2", "POST", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_182, &schema_183,
+    {"mlflow", "trace_start_v2", "POST", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_216, &schema_217,
      {{LANE_READ, api_mlflow_trace_start_v2_check}, {LANE_WRITE, api_mlflow_trace_start_v2}}, NULL,
      "Begin a trace (version 2)."},
-    {"mlflow", "trace_search_v2", "GET", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_184, &schema_171,
+    {"mlflow", "trace_search_v2", "GET", "/api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_218, &schema_205,
      {{LANE_READ, api_mlflow_trace_search_v2}}, NULL,
      "Search traces (version 2); newest first unless ordered; default page 100, at most 500."},
-    {"mlflow", "trace_search_v2", "GET", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_184, &schema_171,
+    {"mlflow", "trace_search_v2", "GET", "/ajax-api/2.0/mlflow/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_218, &schema_205,
      {{LANE_READ, api_mlflow_trace_search_v2}}, NULL,
      "Search traces (version 2); newest first unless ordered; default page 100, at most 500."},
-    {"mlflow", "trace_end_v2", "PATCH", "/api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_185, &schema_183,
+    {"mlflow", "trace_end_v2", "PATCH", "/api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_219, &schema_217,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_end_v2}}, NULL,
      "End a trace (version 2)."},
-    {"mlflow", "trace_end_v2", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_185, &schema_183,
+    {"mlflow", "trace_end_v2", "PATCH", "/ajax-api/2.0/mlflow/traces/{trace_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_219, &schema_217,
      {{LANE_READ, api_mlflow_trace_for_edit}, {LANE_WRITE, api_mlflow_trace_end_v2}}, NULL,
      "End a trace (version 2)."},
-    {"mlflow", "trace_info_v2", "GET", "/api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_183,
+    {"mlflow", "trace_info_v2", "GET", "/api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_217,
      {{LANE_READ, api_mlflow_trace_info_v2}}, NULL,
      "One trace (version 2)."},
-    {"mlflow", "trace_info_v2", "GET", "/ajax-api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_174, &schema_183,
+    {"mlflow", "trace_info_v2", "GET", "/ajax-api/2.0/mlflow/traces/{trace_id}/info", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 0, false, false, &schema_208, &schema_217,
      {{LANE_READ, api_mlflow_trace_info_v2}}, NULL,
      "One trace (version 2)."},
     {"mlflow", "otlp", "POST", "/v1/traces", AUTH_USER, SCOPE_WORKSPACE, STORE_MLFLOW, 67108864, false, false, NULL, NULL,
@@ -3970,325 +4251,325 @@ const struct route_row route_rows[] = {
     {"mlflow", "version", "GET", "/version", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_mlflow_version}}, NULL,
      "The version of MLflow whose API this is, as text."},
-    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_186,
+    {"ops", "readyz", "GET", "/readyz", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_220,
      {{LANE_READ, api_ops_readyz}}, NULL,
      "200 when stores, gateway and disk are well; no detail."},
     {"ops", "openapi", "GET", "/api/openapi.json", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_ops_openapi}}, NULL,
      "OpenAPI 3.1 document of this API."},
-    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_187,
+    {"ops", "status", "GET", "/api/boathouse/status", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_221,
      {{LANE_LOOP, api_ops_status}}, NULL,
      "Processes, restarts, sandbox level."},
-    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_188,
+    {"ops", "crash_list", "GET", "/api/boathouse/crash-reports", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_222,
      {{LANE_WORK, api_ops_crash_list}}, NULL,
      "Crash reports, newest first (at most 100)."},
-    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_189,
+    {"ops", "crash_get", "GET", "/api/boathouse/crash-reports/{name}", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_223,
      {{LANE_WORK, api_ops_crash_get}}, NULL,
      "One crash report."},
-    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_190, &schema_191,
+    {"ops", "journal", "GET", "/api/boathouse/journal", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_224, &schema_225,
      {{LANE_READ, api_ops_journal}}, NULL,
      "The log of changes of the workspace, newest first; default page 100, at most 1000."},
-    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_192, &schema_193,
+    {"ops", "backup", "POST", "/api/boathouse/backup", AUTH_ACCOUNT_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_226, &schema_227,
      {{LANE_WORK, api_ops_backup}}, NULL,
      "Back up the stores while running, into DATA/backups/<name>."},
-    {"ops", "clock", "POST", "/api/boathouse/test/clock", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_194, &schema_195,
+    {"ops", "clock", "POST", "/api/boathouse/test/clock", AUTH_ADMIN, SCOPE_ANY, STORE_META, 0, false, false, &schema_228, &schema_229,
      {{LANE_LOOP, api_ops_clock}}, NULL,
      "Move the driven clock forward (only where it was started with --test-clock)."},
-    {"ops", "workspace_create", "POST", "/api/boathouse/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_196, &schema_197,
+    {"ops", "workspace_create", "POST", "/api/boathouse/workspaces", AUTH_ACCOUNT_ADMIN, SCOPE_ACCOUNT, STORE_META, 0, false, false, &schema_230, &schema_231,
      {{LANE_WRITE, api_ops_workspace_create}}, NULL,
      "Create a workspace and a token of the caller in it; the token is shown once."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_203,
+    {"permissions", "get", "GET", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_237,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "get", "GET", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_203,
+    {"permissions", "get", "GET", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_237,
      {{LANE_READ, api_permissions_get}}, "permissions.get",
      "Who may do what with an object, inherited permissions too."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_237,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "set", "PUT", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"permissions", "set", "PUT", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_237,
      {{LANE_WRITE, api_permissions_set}}, "permissions.set",
      "Replace the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_237,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "update", "PATCH", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_206, &schema_203,
+    {"permissions", "update", "PATCH", "/api/2.0/permissions/sql/{type}/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, &schema_237,
      {{LANE_WRITE, api_permissions_update}}, "permissions.update",
      "Add to or change the direct permissions of an object."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_209,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_243,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"permissions", "levels", "GET", "/api/2.0/permissions/sql/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_198, &schema_209,
+    {"permissions", "levels", "GET", "/api/2.0/permissions/sql/{type}/{id}/permissionLevels", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_243,
      {{LANE_READ, api_permissions_levels}}, "permissions.get_permission_levels",
      "The levels that this type of object has."},
-    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
+    {"registry", "create_model", "POST", "/api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_250,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
+    {"registry", "create_model", "POST", "/ajax-api/2.0/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_250,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_210, &schema_216,
+    {"registry", "create_model", "POST", "/api/2.0/preview/mlflow/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_244, &schema_250,
      {{LANE_WRITE, api_registry_create_model}}, "model_registry.create_model",
      "Create a registered model in the workspace registry."},
-    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "get_model", "GET", "/api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_250,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "get_model", "GET", "/ajax-api/2.0/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_250,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_216,
+    {"registry", "get_model", "GET", "/api/2.0/preview/mlflow/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_250,
      {{LANE_READ, api_registry_get_model}}, NULL,
      "One registered model with its latest versions."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_252,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
+    {"registry", "databricks_get_model", "GET", "/ajax-api/2.0/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_252,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_218,
+    {"registry", "databricks_get_model", "GET", "/api/2.0/preview/mlflow/databricks/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_252,
      {{LANE_READ, api_registry_databricks_get_model}}, "model_registry.get_model",
      "One registered model with its id, which permissions are set by, and the caller's level."},
-    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
+    {"registry", "update_model", "PATCH", "/api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_250,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
+    {"registry", "update_model", "PATCH", "/ajax-api/2.0/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_250,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_219, &schema_216,
+    {"registry", "update_model", "PATCH", "/api/2.0/preview/mlflow/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_250,
      {{LANE_WRITE, api_registry_update_model}}, "model_registry.update_model",
      "Change the description of a registered model."},
-    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
+    {"registry", "rename_model", "POST", "/api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_250,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
+    {"registry", "rename_model", "POST", "/ajax-api/2.0/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_250,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_220, &schema_216,
+    {"registry", "rename_model", "POST", "/api/2.0/preview/mlflow/registered-models/rename", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_254, &schema_250,
      {{LANE_WRITE, api_registry_rename_model}}, "model_registry.rename_model",
      "Rename a registered model; its versions follow."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
+    {"registry", "delete_model", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
+    {"registry", "delete_model", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_registry_delete_model}}, "model_registry.delete_model",
      "Delete a registered model with its versions."},
-    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
+    {"registry", "search_models", "GET", "/api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_257,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
+    {"registry", "search_models", "GET", "/ajax-api/2.0/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_257,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_223,
+    {"registry", "search_models", "GET", "/api/2.0/preview/mlflow/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_257,
      {{LANE_READ, api_registry_search_models}}, "model_registry.search_models",
      "Registered models that match a filter; order: name, else as asked; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
+    {"registry", "list_models", "GET", "/api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_257,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
+    {"registry", "list_models", "GET", "/ajax-api/2.0/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_257,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_223,
+    {"registry", "list_models", "GET", "/api/2.0/preview/mlflow/registered-models/list", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_257,
      {{LANE_READ, api_registry_list_models}}, "model_registry.list_models",
      "All registered models by name; page 100, at most 1000."},
-    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions", "POST", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions", "POST", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions", "POST", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, "model_registry.get_latest_versions",
      "The latest version in each of the stages asked."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions_get", "GET", "/ajax-api/2.0/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_225, &schema_226,
+    {"registry", "latest_versions_get", "GET", "/api/2.0/preview/mlflow/registered-models/get-latest-versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_259, &schema_260,
      {{LANE_READ, api_registry_latest_versions}}, NULL,
      "As the POST, for old clients."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_model_tag", "POST", "/ajax-api/2.0/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"registry", "set_model_tag", "POST", "/api/2.0/preview/mlflow/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_registry_set_model_tag}}, "model_registry.set_model_tag",
      "Set a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"registry", "delete_model_tag", "DELETE", "/api/2.0/preview/mlflow/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_registry_delete_model_tag}}, "model_registry.delete_model_tag",
      "Remove a tag of a registered model."},
-    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
+    {"registry", "set_alias", "POST", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
+    {"registry", "set_alias", "POST", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_registry_set_alias}}, NULL,
      "Let an alias point to a version."},
-    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
+    {"registry", "get_alias", "GET", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
+    {"registry", "get_alias", "GET", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_231,
+    {"registry", "get_alias", "GET", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
      {{LANE_READ, api_registry_get_alias}}, NULL,
      "The version that an alias points to."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
+    {"registry", "delete_alias", "DELETE", "/ajax-api/2.0/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
+    {"registry", "delete_alias", "DELETE", "/api/2.0/preview/mlflow/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_registry_delete_alias}}, NULL,
      "Remove an alias."},
-    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
+    {"registry", "create_version", "POST", "/api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_265,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
+    {"registry", "create_version", "POST", "/ajax-api/2.0/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_265,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_232, &schema_231,
+    {"registry", "create_version", "POST", "/api/2.0/preview/mlflow/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_265,
      {{LANE_WORK, api_registry_resolve_source}, {LANE_WRITE, api_registry_create_version}}, "model_registry.create_model_version",
      "Create a version of a registered model from a source; it is READY at once."},
-    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
+    {"registry", "get_version", "GET", "/api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_265,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
+    {"registry", "get_version", "GET", "/ajax-api/2.0/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_265,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_231,
+    {"registry", "get_version", "GET", "/api/2.0/preview/mlflow/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_265,
      {{LANE_READ, api_registry_get_version}}, "model_registry.get_model_version",
      "One version of a registered model."},
-    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
+    {"registry", "update_version", "PATCH", "/api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_265,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
+    {"registry", "update_version", "PATCH", "/ajax-api/2.0/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_265,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_231,
+    {"registry", "update_version", "PATCH", "/api/2.0/preview/mlflow/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_265,
      {{LANE_WRITE, api_registry_update_version}}, "model_registry.update_model_version",
      "Change the description of a version."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
+    {"registry", "delete_version", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
+    {"registry", "delete_version", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_registry_delete_version}}, "model_registry.delete_model_version",
      "Delete a version and the aliases that point to it."},
-    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
+    {"registry", "search_versions", "GET", "/api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_269,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
+    {"registry", "search_versions", "GET", "/ajax-api/2.0/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_269,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_221, &schema_235,
+    {"registry", "search_versions", "GET", "/api/2.0/preview/mlflow/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_255, &schema_269,
      {{LANE_READ, api_registry_search_versions}}, "model_registry.search_model_versions",
      "Versions that match a filter; order: last updated first, else as asked; page 10,000, at most 200,000."},
-    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
+    {"registry", "transition_stage", "POST", "/api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_265,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
+    {"registry", "transition_stage", "POST", "/ajax-api/2.0/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_265,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_236, &schema_231,
+    {"registry", "transition_stage", "POST", "/api/2.0/preview/mlflow/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_270, &schema_265,
      {{LANE_WRITE, api_registry_transition_stage}}, NULL,
      "Move a version to another stage."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, &schema_273,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
+    {"registry", "databricks_transition_stage", "POST", "/ajax-api/2.0/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, &schema_273,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_237, &schema_239,
+    {"registry", "databricks_transition_stage", "POST", "/api/2.0/preview/mlflow/databricks/model-versions/transition-stage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, &schema_273,
      {{LANE_WRITE, api_registry_databricks_transition_stage}}, "model_registry.transition_stage",
      "Move a version to another stage, with a comment."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_274, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
+    {"registry", "set_version_tag", "POST", "/ajax-api/2.0/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_274, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_240, NULL,
+    {"registry", "set_version_tag", "POST", "/api/2.0/preview/mlflow/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_274, NULL,
      {{LANE_WRITE, api_registry_set_version_tag}}, "model_registry.set_model_version_tag",
      "Set a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
+    {"registry", "delete_version_tag", "DELETE", "/api/2.0/preview/mlflow/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_registry_delete_version_tag}}, "model_registry.delete_model_version_tag",
      "Remove a tag of a version."},
-    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
+    {"registry", "download_uri", "GET", "/api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
+    {"registry", "download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
+    {"registry", "download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_registry_download_uri}}, "model_registry.get_model_version_download_uri",
      "Where the files of a version lie."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
+    {"registry", "list_artifacts", "GET", "/api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
+    {"registry", "list_artifacts", "GET", "/ajax-api/2.0/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_243, &schema_244,
+    {"registry", "list_artifacts", "GET", "/api/2.0/preview/mlflow/model-versions/list-artifacts", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
      {{LANE_READ, api_registry_list_artifacts}}, NULL,
      "Files of a version below a path."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_282,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
+    {"registry", "signed_download_uri", "GET", "/ajax-api/2.0/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_282,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_245, &schema_248,
+    {"registry", "signed_download_uri", "GET", "/api/2.0/preview/mlflow/model-versions/get-signed-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, &schema_282,
      {{LANE_READ, api_registry_signed_download_uri}}, NULL,
      "A link by which one file of a version is read without credentials."},
-    {"serving", "create", "POST", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_249, &schema_250,
+    {"serving", "create", "POST", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_283, &schema_284,
      {{LANE_READ, api_serving_create_check}, {LANE_WRITE, api_serving_create}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, "serving_endpoints.create",
      "Create an endpoint; it serves when its entities are ready."},
-    {"serving", "get", "GET", "/api/2.0/serving-endpoints/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_250,
+    {"serving", "get", "GET", "/api/2.0/serving-endpoints/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_284,
      {{LANE_READ, api_serving_get}}, "serving_endpoints.get",
      "One endpoint."},
-    {"serving", "list", "GET", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_251,
+    {"serving", "list", "GET", "/api/2.0/serving-endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_285,
      {{LANE_READ, api_serving_list}}, "serving_endpoints.list",
      "Endpoints that the caller may see, by name."},
     {"serving", "delete", "DELETE", "/api/2.0/serving-endpoints/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_WRITE, api_serving_delete}}, "serving_endpoints.delete",
      "Delete an endpoint; invocations are refused from the moment this returns."},
-    {"serving", "update", "PUT", "/api/2.0/serving-endpoints/{name}/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_252, &schema_250,
+    {"serving", "update", "PUT", "/api/2.0/serving-endpoints/{name}/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_286, &schema_284,
      {{LANE_READ, api_serving_update_check}, {LANE_WRITE, api_serving_update}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, "serving_endpoints.update_config",
      "Update the configuration; the old one serves until the new is ready."},
-    {"serving", "tags", "PATCH", "/api/2.0/serving-endpoints/{name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_253, &schema_254,
+    {"serving", "tags", "PATCH", "/api/2.0/serving-endpoints/{name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_287, &schema_288,
      {{LANE_WRITE, api_serving_tags}}, "serving_endpoints.patch",
      "Add and delete tags."},
-    {"serving", "rate_limits", "PUT", "/api/2.0/serving-endpoints/{name}/rate-limits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_257, &schema_258,
+    {"serving", "rate_limits", "PUT", "/api/2.0/serving-endpoints/{name}/rate-limits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_291, &schema_292,
      {{LANE_WRITE, api_serving_rate_limits}}, NULL,
      "Keep the endpoint's rate limits (deprecated; not enforced yet)."},
-    {"serving", "stop", "POST", "/api/2.0/serving-endpoints/{name}/config:stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_259,
+    {"serving", "stop", "POST", "/api/2.0/serving-endpoints/{name}/config:stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_293,
      {{LANE_WRITE, api_serving_stop}}, NULL,
      "Stop an endpoint: queries are answered with 400."},
-    {"serving", "start", "POST", "/api/2.0/serving-endpoints/{name}/config:start", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_259,
+    {"serving", "start", "POST", "/api/2.0/serving-endpoints/{name}/config:start", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_293,
      {{LANE_WRITE, api_serving_start}, {LANE_LOOP, api_serving_settle}, {LANE_READ, api_serving_show}}, NULL,
      "Start a stopped endpoint with a new configuration version."},
     {"serving", "openapi", "GET", "/api/2.0/serving-endpoints/{name}/openapi", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
@@ -4297,34 +4578,34 @@ const struct route_row route_rows[] = {
     {"serving", "metrics", "GET", "/api/2.0/serving-endpoints/{name}/metrics", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_READ, api_serving_metrics_find}, {LANE_LOOP, api_serving_metrics_ask}, {LANE_LOOP, api_serving_metrics}}, "serving_endpoints.export_metrics",
      "Counters and latency in Prometheus' text form."},
-    {"serving", "logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_260,
+    {"serving", "logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_294,
      {{LANE_READ, api_serving_logs_find}, {LANE_LOOP, api_serving_logs}}, "serving_endpoints.logs",
      "Last lines of a served entity's server log."},
-    {"serving", "build_logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, &schema_260,
+    {"serving", "build_logs", "GET", "/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_295, &schema_294,
      {{LANE_READ, api_serving_logs_find}, {LANE_LOOP, api_serving_build_logs}}, "serving_endpoints.build_logs",
      "How a served entity was made ready, or why not."},
-    {"sql", "wh_create", "POST", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
+    {"sql", "wh_create", "POST", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
      {{LANE_WRITE, api_sql_wh_create}, {LANE_LOOP, api_sql_wh_started}}, "warehouses.create",
      "Create a SQL warehouse and start it; for admins of the workspace."},
-    {"sql", "wh_create", "POST", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_265,
+    {"sql", "wh_create", "POST", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
      {{LANE_WRITE, api_sql_wh_create}, {LANE_LOOP, api_sql_wh_started}}, "warehouses.create",
      "Create a SQL warehouse and start it; for admins of the workspace."},
-    {"sql", "wh_list", "GET", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_270,
+    {"sql", "wh_list", "GET", "/api/2.0/sql/warehouses", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_300, &schema_304,
      {{LANE_READ, api_sql_wh_list_find}, {LANE_LOOP, api_sql_wh_list}}, "warehouses.list",
      "SQL warehouses that the caller may see, oldest first; default and maximum page 1000."},
-    {"sql", "wh_list", "GET", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_266, &schema_270,
+    {"sql", "wh_list", "GET", "/api/2.0/sql/endpoints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_300, &schema_304,
      {{LANE_READ, api_sql_wh_list_find}, {LANE_LOOP, api_sql_wh_list}}, "warehouses.list",
      "SQL warehouses that the caller may see, oldest first; default and maximum page 1000."},
-    {"sql", "wh_get", "GET", "/api/2.0/sql/warehouses/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_268,
+    {"sql", "wh_get", "GET", "/api/2.0/sql/warehouses/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_302,
      {{LANE_READ, api_sql_wh_get_find}, {LANE_LOOP, api_sql_wh_get}}, "warehouses.get",
      "One SQL warehouse with its state."},
-    {"sql", "wh_get", "GET", "/api/2.0/sql/endpoints/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_268,
+    {"sql", "wh_get", "GET", "/api/2.0/sql/endpoints/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_302,
      {{LANE_READ, api_sql_wh_get_find}, {LANE_LOOP, api_sql_wh_get}}, "warehouses.get",
      "One SQL warehouse with its state."},
-    {"sql", "wh_edit", "POST", "/api/2.0/sql/warehouses/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, NULL,
+    {"sql", "wh_edit", "POST", "/api/2.0/sql/warehouses/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, NULL,
      {{LANE_WRITE, api_sql_wh_edit}}, "warehouses.edit",
      "Change the given fields of a SQL warehouse; another size replaces its clusters once their statements have ended."},
-    {"sql", "wh_edit", "POST", "/api/2.0/sql/endpoints/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_271, NULL,
+    {"sql", "wh_edit", "POST", "/api/2.0/sql/endpoints/{id}/edit", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, NULL,
      {{LANE_WRITE, api_sql_wh_edit}}, "warehouses.edit",
      "Change the given fields of a SQL warehouse; another size replaces its clusters once their statements have ended."},
     {"sql", "wh_delete", "DELETE", "/api/2.0/sql/warehouses/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
@@ -4345,31 +4626,31 @@ const struct route_row route_rows[] = {
     {"sql", "wh_stop", "POST", "/api/2.0/sql/endpoints/{id}/stop", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_sql_wh_stop}}, "warehouses.stop",
      "Stop a SQL warehouse; what runs on it fails."},
-    {"sql", "config_get", "GET", "/api/2.0/sql/config/warehouses", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_275,
+    {"sql", "config_get", "GET", "/api/2.0/sql/config/warehouses", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_309,
      {{LANE_READ, api_sql_config_get}}, "warehouses.get_workspace_warehouse_config",
      "What holds for all SQL warehouses of the workspace; for its admins."},
-    {"sql", "config_get", "GET", "/api/2.0/sql/config/endpoints", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_6, &schema_275,
+    {"sql", "config_get", "GET", "/api/2.0/sql/config/endpoints", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, &schema_309,
      {{LANE_READ, api_sql_config_get}}, "warehouses.get_workspace_warehouse_config",
      "What holds for all SQL warehouses of the workspace; for its admins."},
-    {"sql", "config_set", "PUT", "/api/2.0/sql/config/warehouses", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
+    {"sql", "config_set", "PUT", "/api/2.0/sql/config/warehouses", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_309, NULL,
      {{LANE_WRITE, api_sql_config_set}}, "warehouses.set_workspace_warehouse_config",
      "Change what holds for all SQL warehouses of the workspace."},
-    {"sql", "config_set", "PUT", "/api/2.0/sql/config/endpoints", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
+    {"sql", "config_set", "PUT", "/api/2.0/sql/config/endpoints", AUTH_ADMIN, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_309, NULL,
      {{LANE_WRITE, api_sql_config_set}}, "warehouses.set_workspace_warehouse_config",
      "Change what holds for all SQL warehouses of the workspace."},
-    {"sql", "ses_create", "POST", "/api/2.0/sql/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
+    {"sql", "ses_create", "POST", "/api/2.0/sql/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_311,
      {{LANE_LOOP, api_sql_ses_create}}, NULL,
      "Open a SQL session on a warehouse, which is started by it."},
-    {"sql", "ses_create", "POST", "/api/2.0/sql/warehouses/{warehouse_id}/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_277, &schema_278,
+    {"sql", "ses_create", "POST", "/api/2.0/sql/warehouses/{warehouse_id}/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_311,
      {{LANE_LOOP, api_sql_ses_create}}, NULL,
      "Open a SQL session on a warehouse, which is started by it."},
-    {"sql", "ses_delete", "DELETE", "/api/2.0/sql/sessions/{session_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_279, NULL,
+    {"sql", "ses_delete", "DELETE", "/api/2.0/sql/sessions/{session_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_312, NULL,
      {{LANE_LOOP, api_sql_ses_delete}}, NULL,
      "Close a SQL session; what runs in it is cancelled."},
-    {"sql", "st_execute", "POST", "/api/2.0/sql/statements", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 50331648, false, false, &schema_282, &schema_294,
+    {"sql", "st_execute", "POST", "/api/2.0/sql/statements", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 50331648, false, false, &schema_315, &schema_327,
      {{LANE_LOOP, api_sql_st_execute}, {LANE_LOOP, api_sql_st_show}, {LANE_WORK, api_sql_st_show_long}}, "statement_execution.execute_statement",
      "Execute a SQL statement; waits for its result up to wait_timeout (default 10s)."},
-    {"sql", "st_get", "GET", "/api/2.0/sql/statements/{statement_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, &schema_294,
+    {"sql", "st_get", "GET", "/api/2.0/sql/statements/{statement_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, &schema_327,
      {{LANE_LOOP, api_sql_st_find}, {LANE_READ, api_sql_st_past}, {LANE_LOOP, api_sql_st_show}, {LANE_WORK, api_sql_st_show_long}}, "statement_execution.get_statement",
      "State of a statement, with manifest and first chunk when it has succeeded."},
     {"sql", "st_cancel", "POST", "/api/2.0/sql/statements/{statement_id}/cancel", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, NULL,
@@ -4378,22 +4659,22 @@ const struct route_row route_rows[] = {
     {"sql", "st_close", "DELETE", "/api/2.0/sql/statements/{statement_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_sql_st_close}, {LANE_READ, api_sql_st_cancel_past}}, NULL,
      "Close a statement: it is cancelled if it runs, its result is thrown away."},
-    {"sql", "st_chunk", "GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_293,
+    {"sql", "st_chunk", "GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_326,
      {{LANE_LOOP, api_sql_st_chunk}, {LANE_WORK, api_sql_st_chunk_long}}, "statement_execution.get_statement_result_chunk_n",
      "One chunk of a result, inline or as a link, as the statement was executed."},
     {"sql", "st_link", "GET", "/api/2.0/sql/results/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
      {{LANE_LOOP, api_sql_st_link}}, NULL,
      "The bytes of one chunk by its signed link."},
-    {"sql", "hist_list", "GET", "/api/2.0/sql/history/queries", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, &schema_295, &schema_296,
+    {"sql", "hist_list", "GET", "/api/2.0/sql/history/queries", AUTH_USER, SCOPE_WORKSPACE, STORE_HISTORY, 0, false, false, &schema_328, &schema_329,
      {{LANE_LOOP, api_sql_hist_settle}, {LANE_READ, api_sql_hist_list}}, "query_history.list",
      "Statements of the workspace, newest first: one's own, and all of warehouses with CAN_MONITOR; default page 100, maximum 1000."},
-    {"sql", "flags", "GET", "/api/2.0/connector-service/feature-flags/{client}/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_297,
+    {"sql", "flags", "GET", "/api/2.0/connector-service/feature-flags/{client}/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_330,
      {{LANE_LOOP, api_sql_flags}}, NULL,
      "Feature flags of SQL drivers: none, so that they send no telemetry."},
-    {"sql", "telemetry", "POST", "/telemetry-ext", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_298, &schema_299,
+    {"sql", "telemetry", "POST", "/telemetry-ext", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_331, &schema_332,
      {{LANE_LOOP, api_sql_telemetry}}, NULL,
      "Telemetry of SQL drivers: taken and thrown away."},
-    {"sql", "telemetry_unauth", "POST", "/telemetry-unauth", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_298, &schema_299,
+    {"sql", "telemetry_unauth", "POST", "/telemetry-unauth", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, &schema_331, &schema_332,
      {{LANE_LOOP, api_sql_telemetry}}, NULL,
      "Telemetry of SQL drivers without a credential: taken and thrown away."},
     {"thrift", "call", "POST", "/sql/1.0/warehouses/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
@@ -4402,337 +4683,337 @@ const struct route_row route_rows[] = {
     {"thrift", "call", "POST", "/sql/1.0/endpoints/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
      {{LANE_LOOP, api_thrift_begin}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
      "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_300, &schema_301,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_334,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, &schema_304,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_337,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
      "Catalogs that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_301,
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_334,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_306, &schema_301,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_339, &schema_334,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_308, &schema_309,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_342,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_312,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_343, &schema_345,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_313, &schema_309,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_346, &schema_342,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_314, &schema_309,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_347, &schema_342,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_348, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_316, &schema_319,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_349, &schema_352,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_320, &schema_322,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_353, &schema_355,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_323, &schema_319,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_356, &schema_352,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_324, &schema_319,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_352,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_315, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_348, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_325, &schema_317,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_358, &schema_350,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_326, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_327, &schema_328,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_361,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_329, &schema_328,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_362, &schema_361,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_330, &schema_332,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_363, &schema_365,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_328,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_361,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_334, &schema_328,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_361,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_328,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, &schema_361,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_336, &schema_337,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_369, &schema_370,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_339, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_372, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_344,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, &schema_377,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_347, &schema_344,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_380, &schema_377,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_352,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, &schema_385,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_356, &schema_363,
+    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_389, &schema_396,
      {{LANE_WRITE, api_unity_catalog_create_table}}, "tables.create",
      "Register a table."},
-    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_364, &schema_366,
+    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_397, &schema_399,
      {{LANE_READ, api_unity_catalog_list_tables}}, "tables.list",
      "Tables and views of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_363,
+    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_396,
      {{LANE_READ, api_unity_catalog_get_table}}, "tables.get",
      "One table or view."},
-    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, &schema_369,
+    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, &schema_402,
      {{LANE_READ, api_unity_catalog_table_exists}}, "tables.exists",
      "Is there a table that the caller may know of?"},
-    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_363,
+    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_396,
      {{LANE_WRITE, api_unity_catalog_update_table}}, "tables.update",
      "Change owner or comment of a table."},
-    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, NULL,
+    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_table}}, "tables.delete",
      "Drop a table; it can come back for seven days."},
-    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_371, &schema_374,
+    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_407,
      {{LANE_READ, api_unity_catalog_table_summaries}}, "tables.list_summaries",
      "Names of a catalog's tables, the first 10,000."},
-    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_375, &schema_376,
+    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_409,
      {{LANE_WRITE, api_unity_catalog_create_volume}}, "volumes.create",
      "Create a volume."},
-    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_377, &schema_379,
+    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_410, &schema_412,
      {{LANE_READ, api_unity_catalog_list_volumes}}, "volumes.list",
      "Volumes of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_376,
+    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_409,
      {{LANE_READ, api_unity_catalog_get_volume}}, "volumes.read",
      "One volume."},
-    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_380, &schema_376,
+    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_413, &schema_409,
      {{LANE_WRITE, api_unity_catalog_update_volume}}, "volumes.update",
      "Change a volume."},
-    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, NULL,
+    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_volume}}, "volumes.delete",
      "Delete a volume; a managed one with its files."},
-    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_385, &schema_386,
+    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_418, &schema_419,
      {{LANE_WRITE, api_unity_catalog_create_function}}, "functions.create",
      "Create a function."},
-    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_377, &schema_388,
+    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_410, &schema_421,
      {{LANE_READ, api_unity_catalog_list_functions}}, "functions.list",
      "Functions of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_386,
+    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_419,
      {{LANE_READ, api_unity_catalog_get_function}}, "functions.get",
      "One function."},
-    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_389, &schema_386,
+    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_419,
      {{LANE_WRITE, api_unity_catalog_update_function}}, "functions.update",
      "Change a function's owner."},
-    {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+    {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
      "Delete a function."},
-    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_390, &schema_391,
+    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_424,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
      "Open a place of storage to the catalog."},
-    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_302, &schema_393,
+    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_426,
      {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
      "External locations by name, all on one page."},
-    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_305, &schema_391,
+    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_424,
      {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
      "One external location."},
-    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_394, &schema_391,
+    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_424,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
      "Change an external location."},
-    {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+    {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
      "Delete an external location."},
-    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_397, &schema_400,
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, &schema_433,
      {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
      "Create a storage credential."},
-    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_402,
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_435,
      {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
      "Storage credentials by name, all on one page."},
-    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, &schema_400,
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, &schema_433,
      {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
      "One storage credential."},
-    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_400,
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_436, &schema_433,
      {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
      "Change a storage credential."},
-    {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_307, NULL,
+    {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_406,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_406,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, &schema_406,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, &schema_406,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_360,
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_441, &schema_393,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_409, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_442, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_410,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_443,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_411,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_444,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_413,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_446,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_265, &schema_410,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_443,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_416,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_447, &schema_449,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_416,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_447, &schema_449,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_416,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_449,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, &schema_416,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_449,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_417, &schema_416,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_450, &schema_449,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_417, &schema_416,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_450, &schema_449,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_192, NULL,
+    {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_419,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_452,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_224, &schema_419,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_452,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_227, NULL,
+    {"unity_catalog", "mlflow_set_model_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_model_tag}}, NULL,
      "Set a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_228, NULL,
+    {"unity_catalog", "mlflow_delete_model_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_262, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model_tag}}, NULL,
      "Remove a tag of a registered model."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_229, NULL,
+    {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_421,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_454,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, &schema_421,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_454,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_230, NULL,
+    {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_422,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_422,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_421,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_421,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_421,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_234, &schema_421,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, NULL,
+    {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_426,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_457, &schema_459,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_426,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_457, &schema_459,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_421,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_429,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_429,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_233, &schema_242,
+    {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_241, NULL,
+    {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_431, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_431, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

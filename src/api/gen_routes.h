@@ -8,6 +8,24 @@
 extern const struct route_row route_rows[];
 extern const size_t route_rows_n;
 
+err *api_delta_config(struct req *r) BH_CHECK;
+err *api_delta_create_staging(struct req *r) BH_CHECK;
+err *api_delta_make_folder(struct req *r) BH_CHECK;
+err *api_delta_create_table(struct req *r) BH_CHECK;
+err *api_delta_load_table(struct req *r) BH_CHECK;
+err *api_delta_update_open(struct req *r) BH_CHECK;
+err *api_delta_update_look(struct req *r) BH_CHECK;
+err *api_delta_update_apply(struct req *r) BH_CHECK;
+err *api_delta_delete_table(struct req *r) BH_CHECK;
+err *api_delta_rename_table(struct req *r) BH_CHECK;
+err *api_delta_report_metrics(struct req *r) BH_CHECK;
+err *api_delta_table_credentials(struct req *r) BH_CHECK;
+err *api_delta_staging_credentials(struct req *r) BH_CHECK;
+err *api_delta_path_credentials(struct req *r) BH_CHECK;
+err *api_delta_get_commits(struct req *r) BH_CHECK;
+err *api_delta_preview_open(struct req *r) BH_CHECK;
+err *api_delta_preview_apply(struct req *r) BH_CHECK;
+err *api_delta_post_staging(struct req *r) BH_CHECK;
 err *api_files_put_check(struct req *r) BH_CHECK;
 err *api_files_put_open(struct req *r) BH_CHECK;
 err *api_files_put_sync(struct req *r) BH_CHECK;

@@ -264,6 +264,19 @@ err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str
     return NULL;
 }
 
+err *ask_control_place(const struct caller *c, const struct ent_uc_table *t, struct ask_commit_place *ret) {
+    struct caller own = *c;
+    struct ask k = {.c = &own};
+    *ret = (struct ask_commit_place){0};
+    return control_place(&k, t, ret);
+}
+
+str ask_managed_url(const struct caller *c, const struct securable *schema, str uuid) {
+    struct caller own = *c;
+    struct ask k = {.c = &own};
+    return managed_url(&k, schema, uuid);
+}
+
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) {
     struct managed_log log;
     *ret = (struct ask_commit_place){0};

@@ -8,7 +8,36 @@
 #include "base/enc.h"
 #include "rest/control.h"
 
+static bool of_delta(const struct req *r) { return r->row && strcmp(r->row->service, "delta") == 0 && strstr(r->row->path, "/delta/v1/"); }
+
+/* Unity Catalog's Delta API: {"error":{"message","type","code","stack"}}. Its handlers may say the type as the error's detail. */
+static void delta_error_body(struct req *r, buf *b) {
+    static const struct {
+        err_code code;
+        const char *type;
+    } types[] = {
+        {ERR_RESOURCE_DOES_NOT_EXIST, "NoSuchTableException"}, {ERR_NOT_FOUND, "NoSuchTableException"},
+        {ERR_ENDPOINT_NOT_FOUND, "NotFoundException"},         {ERR_PERMISSION_DENIED, "PermissionDeniedException"},
+        {ERR_UNAUTHENTICATED, "NotAuthorizedException"},       {ERR_INVALID_PARAMETER_VALUE, "InvalidParameterValueException"},
+        {ERR_RESOURCE_ALREADY_EXISTS, "AlreadyExistsException"}, {ERR_RESOURCE_EXHAUSTED, "ResourceExhaustedException"},
+        {ERR_NOT_IMPLEMENTED, "NotImplementedException"},      {ERR_RESOURCE_CONFLICT, "CommitVersionConflictException"},
+    };
+    str detail = err_detail_of(r->failure) ? str_of(err_detail_of(r->failure)) : STR("");
+    const char *type = r->status >= 500 ? "InternalServerErrorException" : "BadRequestException";
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (types[i].code == err_code_of(r->failure)) type = types[i].type;
+    buf_z(b, "{\"error\":{\"message\":");
+    buf_json_str(b, str_of(err_msg(r->failure)));
+    buf_z(b, ",\"type\":");
+    buf_json_str(b, str_ends(detail, STR("Exception")) ? detail : str_of(type));
+    buf_fmt(b, ",\"code\":%d,\"stack\":null}}", r->status);
+}
+
 static void error_body(struct req *r, buf *b) {
+    if (of_delta(r)) {
+        delta_error_body(r, b);
+        return;
+    }
     if (r->row && r->row->scim) {
         buf_z(b, "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":");
         buf_json_str(b, str_of(err_msg(r->failure)));
@@ -22,12 +51,18 @@ static void error_body(struct req *r, buf *b) {
         return;
     }
     err_to_json(r->failure, b);
+    /* Clients of Unity Catalog look for a reason in the details of every error. */
+    if (!r->row || strncmp(r->row->path, "/api/2.1/unity-catalog/", 23) != 0 || err_detail_of(r->failure) || !b->n) return;
+    b->n--;
+    buf_z(b, ",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":");
+    buf_json_str(b, str_of(err_name(err_code_of(r->failure))));
+    buf_z(b, ",\"domain\":\"boathouse\",\"metadata\":{}}]}");
 }
 
 static int error_status(struct req *r) {
     int st = err_status(err_code_of(r->failure));
     /* SCIM says 409 where the other services say 400. */
-    if (r->row && r->row->scim && err_code_of(r->failure) == ERR_RESOURCE_ALREADY_EXISTS) st = 409;
+    if (((r->row && r->row->scim) || of_delta(r)) && err_code_of(r->failure) == ERR_RESOURCE_ALREADY_EXISTS) st = 409;
     return st;
 }
 

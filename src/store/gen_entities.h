@@ -6,7 +6,7 @@
 #include "store/ent.h"
 
 #define ENT_COUNT 37
-#define ENT_FINGERPRINT "c779fe4106a8fd939004a32c3026d983"
+#define ENT_FINGERPRINT "940e8b27165848b5c3e607037e788622"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1479,6 +1479,7 @@ struct ent_uc_table {
     str view_text;
     str view_catalog;
     str view_schema;
+    str view_dependencies; /* as the client that made the view gave them */
     int64_t dropped_at; /* us; 0: living. A dropped one has a name of its own (its id) and can come back */
     str dropped_name;
 };
@@ -1504,8 +1505,9 @@ enum {
     ENT_UC_TABLE_VIEW_TEXT = 14,
     ENT_UC_TABLE_VIEW_CATALOG = 15,
     ENT_UC_TABLE_VIEW_SCHEMA = 16,
-    ENT_UC_TABLE_DROPPED_AT = 17,
-    ENT_UC_TABLE_DROPPED_NAME = 18,
+    ENT_UC_TABLE_VIEW_DEPENDENCIES = 17,
+    ENT_UC_TABLE_DROPPED_AT = 18,
+    ENT_UC_TABLE_DROPPED_NAME = 19,
 };
 extern const struct ent_table ent_table_uc_table;
 static inline BH_CHECK err *ent_uc_table_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,

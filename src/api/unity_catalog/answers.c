@@ -128,6 +128,8 @@ err *uc_put_schema(struct req *r, jmut *o, const struct securable *s) {
     json_put_z(r->doc, o, "catalog_type", "MANAGED_CATALOG");
     if (row->storage_root.n) json_put_str(r->doc, o, "storage_root", row->storage_root);
     TRY(put_properties(r, o, row->properties));
+    /* Spark's connector wants them, also when there are none. */
+    if (!yyjson_mut_obj_get(o, "properties")) (void)json_put_obj(r->doc, o, "properties");
     TRY(uc_put_owner(r, o, s, row->comment));
     return uc_put_stamps(r, o, STAMPS(*row));
 }

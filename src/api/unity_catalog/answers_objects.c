@@ -96,6 +96,11 @@ static err *put_table(struct req *r, jmut *o, const struct caller *c, const stru
     TRY(kv_read(r->a, t->properties, &properties));
     kv_put_object(r->doc, o, "properties", &properties);
     if (t->view_text.n) json_put_str(r->doc, o, "view_definition", t->view_text);
+    if (t->view_dependencies.n) {
+        jval *d;
+        TRY(json_parse(r->a, t->view_dependencies, false, &d));
+        json_put(r->doc, o, "view_dependencies", yyjson_val_mut_copy(r->doc, d));
+    }
     if (t->row_filter.n) {
         jval *f;
         TRY(json_parse(r->a, t->row_filter, false, &f));

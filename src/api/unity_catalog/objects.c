@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handlers of tables, volumes, functions and keys. */
+#include "api/delta/staging.h"
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
 #include "catalog/ask.h"
 #include "catalog/functions.h"
 #include "catalog/locations.h"
+#include "catalog/managed.h"
 #include "catalog/name.h"
 #include "catalog/tables.h"
 #include "catalog/volumes.h"
@@ -117,21 +119,75 @@ static err *external_place(struct req *r, const struct caller *c, uint64_t need,
     return locations_check_free(c, *ret, 0);
 }
 
+/* Some clients write the whole field as its type ("type_json":"{\"name\":…,\"type\":…}"): the type alone is kept, and its metadata. */
+static err *columns_of(struct req *r, str *ret) {
+    jval *v, *type;
+    size_t i, n;
+    jmut *list = yyjson_mut_arr(req_doc(r));
+    yyjson_arr_foreach(arg(r, "columns"), i, n, v) {
+        str json = json_get_str(v, "type_json");
+        jmut *o = yyjson_val_mut_copy(r->doc, v);
+        yyjson_mut_arr_append(list, o);
+        if (!json.n || json.p[0] != '{') continue;
+        TRY(json_parse(r->a, json, false, &type));
+        if (!json_get(type, "name") || !json_get(type, "type") || json_get(type, "fields")) continue;
+        jval *meta = json_get(type, "metadata");
+        yyjson_mut_obj_remove_key(o, "type_json");
+        json_put_str(r->doc, o, "type_json", json_text(r->a, yyjson_val_mut_copy(r->doc, json_get(type, "type"))));
+        if (yyjson_obj_size(meta)) json_put_str(r->doc, o, "metadata", json_text(r->a, yyjson_val_mut_copy(r->doc, meta)));
+    }
+    *ret = json_text(r->a, list);
+    return NULL;
+}
+
+/* A view that an outside client made: its text is kept as it is, with the names that were current for it. */
+static err *view_of(struct req *r, struct tables_spec *spec) {
+    jval *properties = arg(r, "properties");
+    spec->view_text = arg_str(r, "view_definition");
+    if (!spec->view_text.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "A view has a view_definition.");
+    for (size_t i = 0; i < spec->view_text.n; i++)
+        if ((unsigned char)spec->view_text.p[i] < 32 && !memchr("\t\n\r", spec->view_text.p[i], 3))
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "view_definition has a control character.");
+    spec->view_catalog = json_get_str(properties, "view.catalogAndNamespace.part.0");
+    if (!spec->view_catalog.n) spec->view_catalog = arg_str(r, "catalog_name");
+    spec->view_schema = json_get_str(properties, "view.catalogAndNamespace.part.1");
+    if (!spec->view_schema.n) spec->view_schema = arg_str(r, "schema_name");
+    return NULL;
+}
+
 err *api_unity_catalog_create_table(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable schema, t;
     str type = arg_str(r, "table_type");
     struct tables_spec spec = {.name = arg_str(r, "name"), .type = type, .format = arg_str(r, "data_source_format"), .comment = optional(r, "comment")};
     TRY(open_schema(r, &c, r->args, PRIV_CREATE_TABLE, &schema));
-    if (!str_eqz(type, "EXTERNAL"))
-        return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "A table of type '%.*s' is not made by this operation, only EXTERNAL ones.",
-                                STR_ARG(type)),
-                        "Make managed tables and views with SQL.");
-    TRY(external_place(r, &c, PRIV_CREATE_EXTERNAL_TABLE, &spec.location));
-    if (!spec.format.n) spec.format = STR("DELTA");
-    if (arg_has(r, "columns")) spec.columns = json_text(r->a, yyjson_val_mut_copy(req_doc(r), arg(r, "columns")));
+    if (str_eqz(type, "VIEW")) {
+        TRY(view_of(r, &spec));
+    } else if (str_eqz(type, "MANAGED") && arg_has(r, "storage_location")) {
+        TRY(securable_need(&c, &schema, PRIV_EXTERNAL_USE_SCHEMA));
+        TRY(uc_take_staging(r, &c, &schema, arg_str(r, "storage_location"), &spec.uuid));
+        spec.location = ask_managed_url(&c, &schema, spec.uuid);
+    } else if (str_eqz(type, "EXTERNAL")) {
+        TRY(external_place(r, &c, PRIV_CREATE_EXTERNAL_TABLE, &spec.location));
+    } else {
+        return err_hint(err_new(ERR_INVALID_PARAMETER_VALUE, "A table of type '%.*s' is not made by this operation.", STR_ARG(type)),
+                        "Make it with SQL; a managed table of an outside client begins with a staging table.");
+    }
+    if (!spec.format.n && !spec.view_text.n) spec.format = STR("DELTA");
+    if (arg_has(r, "columns")) TRY(columns_of(r, &spec.columns));
     TRY(kv_from_object(r->a, arg(r, "properties"), "properties", &spec.properties));
     TRY(tables_create(&c, &schema, &spec, &t));
+    if (spec.view_text.n && yyjson_is_obj(arg(r, "view_dependencies"))) {
+        t.table.view_dependencies = json_text(r->a, yyjson_val_mut_copy(req_doc(r), arg(r, "view_dependencies")));
+        TRY(tables_save(&c, &t));
+    }
+    const struct kv_pair *managed = kv_find(&spec.properties, STR("delta.feature.catalogManaged"));
+    if (spec.uuid.n && managed && str_eqz(managed->value, "supported")) {
+        const struct kv_pair *time = kv_find(&spec.properties, STR("delta.lastCommitTimestamp"));
+        int64_t at = 0;
+        if (time) (void)str_to_i64(time->value, &at);
+        TRY(managed_begin(&c, t.id, 0, at));
+    }
     return answer(r, &t);
 }
 
