@@ -264,6 +264,7 @@ struct binder {
     const struct sql_relation **tables;
     size_t n_tables, cap_tables;
     bool nondet;
+    bool try_cast;                /* the cast being written is a TRY_CAST */
     bool stormy;                  /* a condition was bound that may fail with a row's data in its error (bind_guard.c) */
     int sheltered;                /* binding a row filter or mask: its conditions are not the asker's */
     bool secured;                 /* a row filter, a mask or another's view is read */
@@ -357,6 +358,8 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
                      struct bx **ret) BH_CHECK;
 /* bind_call.c */
 err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
+/* Arguments that have no common type; expr in quotes; `list`: their types as [a, b], else as (a or b). */
+err *different_types(struct binder *b, const struct ast *at, const char *function, const char *expr, struct bx *const *x, size_t n, bool list) BH_CHECK;
 /* Why an aggregate may not stand here; expr in quotes. */
 err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) BH_CHECK;
 /* A call with bound arguments (rewrites). */

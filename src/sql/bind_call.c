@@ -67,6 +67,15 @@ static const char *call_text(struct binder *b, const char *name, struct bx **arg
     return o->p;
 }
 
+err *different_types(struct binder *b, const struct ast *at, const char *function, const char *expr, struct bx *const *x, size_t n, bool list) {
+    buf *o = sql_buf(b->a);
+    buf_c(o, list ? '[' : '(');
+    for (size_t i = 0; i < n; i++) buf_fmt(o, "%s%s", i == 0 ? "" : list ? ", " : " or ", type_name(b, x[i]->type).p);
+    buf_c(o, list ? ']' : ')');
+    buf_c(o, 0);
+    return sql_error("DATATYPE_MISMATCH.DATA_DIFF_TYPES", at, b->text, "sqlExpr", expr, "functionName", arena_printf(b->a, "`%s`", function), "dataType", o->p, NULL);
+}
+
 static err *wrong_number(struct binder *b, const struct ast *at, const char *name, const struct sql_func *rows, size_t n_rows, size_t n) {
     buf *o = sql_buf(b->a);
     bool seen[32] = {false};
@@ -98,6 +107,15 @@ static err *wrong_number(struct binder *b, const struct ast *at, const char *nam
                      "https://spark.apache.org/docs/latest", NULL);
 }
 
+/* "(a, b)" without its quotes. */
+static const char *cut_end(struct binder *b, const char *quoted) { return arena_strndup(b->a, quoted + 1, strlen(quoted) - 2); }
+
+static bool asts_have_lambda(const struct ast *const *asts, size_t n) {
+    for (size_t i = 0; asts && i < n; i++)
+        if (asts[i]->kind == AST_LAMBDA) return true;
+    return false;
+}
+
 static err *pick(struct binder *b, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                  const struct ast *const *asts, size_t n, struct fit *ret) {
     struct fit best = {.f = NULL}, failed = {.f = NULL};
@@ -124,6 +142,18 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
     buf *o = sql_buf(b->a);
     pat_write(p, o);
     buf_c(o, 0);
+    if (o->n == 4 && o->p[0] == '"' && !asts_have_lambda(asts, n)) { /* "T": a type that several arguments share */
+        struct bx **same = arena_array_of(b->a, struct bx *, n + 1);
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++) {
+            buf *q = sql_buf(b->a);
+            pat_write(sig_arg(&failed.sig, i), q);
+            if (q->n == 3 && memcmp(q->p, o->p, 3) == 0) same[m++] = args[i];
+        }
+        bool iff = strcmp(failed.f->name, "if") == 0;
+        if (m > 1)
+            return different_types(b, at, failed.f->name, iff ? arena_printf(b->a, "\"(IF%s)\"", cut_end(b, call_text(b, "", args, n))) : call_text(b, failed.f->name, args, n), same, m, iff);
+    }
     return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", call_text(b, failed.f->name, args, n),
                      "paramIndex", ordinal(b, k), "requiredType", o->p, "inputSql",
                      args[k] ? arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[k]))) : "", "inputType",
@@ -263,6 +293,10 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
     struct bx *x = bx_tmpl(b, t, tmpl, cap, args, n);
     x->ast = at;
     x->nullable = nullable_of(fn, args, n);
+    if (fn->ansi_error && !b->env->ansi && fn->kind == FN_SCALAR && !x->has_sub && !x->nondet && !x->has_agg && !x->has_win && !str_eqz(tmpl, "{0}")) {
+        x->text = sql_fmt(b->a, "TRY(%.*s)", STR_ARG(tmpl));
+        x->nullable = true;
+    }
     x->distinct = distinct;
     if (fn->nondeterministic) {
         x->nondet = true;

@@ -287,10 +287,32 @@ static err *take_fields(struct cx *c, const struct ast *name, size_t used, struc
     return NULL;
 }
 
+/* The value of CAST('…' AS …) where it is a text or a whole number; none: anything else. */
+static str plain_value(struct binder *b, const struct sql_type *t, str duckdb) {
+    if ((t->kind != TY_STRING || t->collation.n) && !sql_is_integral(t)) return STR_NONE;
+    if (!str_starts(duckdb, STR("CAST('"))) return STR_NONE;
+    buf *o = sql_buf(b->a);
+    size_t i = 6;
+    for (; i < duckdb.n; i++) {
+        if (duckdb.p[i] == '\'' && !(i + 1 < duckdb.n && duckdb.p[i + 1] == '\'')) break;
+        if (duckdb.p[i] == '\'') i++;
+        buf_c(o, duckdb.p[i]);
+    }
+    if (!str_starts(str_from(duckdb, i), STR("' AS "))) return STR_NONE;
+    str v = sql_keep(b->a, o);
+    return v.p ? v : STR("");
+}
+
 static err *variable(struct cx *c, const struct ast *name, struct bx **ret) {
     struct sql_variable v;
     *ret = NULL;
     if (!c->b->env->variable || !c->b->env->variable(c->b->env, name, &v)) return NULL;
+    str plain = plain_value(c->b, v.type, v.duckdb);
+    if (plain.p) {
+        *ret = bx_lit(c->b, v.type, plain);
+        (*ret)->cap = part_name(name, name->n - 1);
+        return NULL;
+    }
     struct bx *x = bx_tmpl(c->b, v.type, tmpl_text(c->b, arena_str(c->b->a, v.duckdb)),
                            tmpl_text(c->b, part_name(name, name->n - 1)), NULL, 0);
     x->nullable = true;
@@ -514,6 +536,8 @@ static err *bind_path(struct cx *c, const struct ast *n, struct bx **ret) {
 
 /* ---- the rest ---- */
 
+static const char *cut_quote(struct binder *b, str quoted) { return arena_strndup(b->a, quoted.p + 1, quoted.n - 2); }
+
 static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     const struct sql_type *to;
@@ -521,9 +545,15 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     TRY(bind_expr(c, n->child[0], &x));
     TRY(sql_type_of_ast(b->a, ast_get(n, SLOT_TYPE), &to));
     bool try_it = ast_has(n, AST_F_TRY) || n->op == '?';
+    bool old = (sql_is_integral(x->type) && to->kind == TY_BINARY) || (x->type->kind == TY_BOOLEAN && to->kind == TY_TIMESTAMP) ||
+               ((x->type->kind == TY_DATE || x->type->kind == TY_TIMESTAMP) && to->kind == TY_BOOLEAN) || (x->type->kind == TY_DATE && sql_is_numeric(to));
+    if (old && b->env->ansi) /* casts of the time before ANSI mode */
+        return sql_error("DATATYPE_MISMATCH.CAST_WITH_CONF_SUGGESTION", n, b->text, "sqlExpr",
+                         arena_printf(b->a, "\"%s(%.*s AS %s)\"", try_it ? "TRY_CAST" : "CAST", STR_ARG(caption_of(b, x)), cut_quote(b, type_name(b, to))),
+                         "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, "configVal", "'false'", NULL);
     if (!sql_can_cast(x->type, to))
         return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"CAST(%.*s AS %s)\"", STR_ARG(caption_of(b, x)), type_name(b, to).p + 1),
+                         arena_printf(b->a, "\"%s(%.*s AS %s)\"", try_it ? "TRY_CAST" : "CAST", STR_ARG(caption_of(b, x)), cut_quote(b, type_name(b, to))),
                          "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, NULL);
     str t = type_name(b, to);
     /* Casts to types of several parts do not show, as with Spark. */
@@ -546,7 +576,10 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     }
     if (!y) {
         buf *o = sql_buf(b->a);
-        TRY(emit_cast_tmpl(b, x->type, shown, try_it || !b->env->ansi, o));
+        b->try_cast = try_it;
+        err *e = emit_cast_tmpl(b, x->type, shown, try_it || !b->env->ansi, o);
+        b->try_cast = false;
+        if (e) return e;
         y = bx_tmpl(b, shown, sql_keep(b->a, o), cap, &x, 1);
         if (try_it || x->type->kind == TY_VARIANT) y->nullable = true;
     }

@@ -34,7 +34,7 @@ static err *wrong(struct binder *b, const char *op, struct bx *x, struct bx *y, 
 /* The decimal that an integral operand becomes: a literal's own digits, else all that its type can hold. */
 static struct bx *to_decimal(struct binder *b, struct bx *x) {
     if (x->type->kind == TY_DECIMAL) return x;
-    if (x->kind == BX_LIT && x->text.p) {
+    if (x->kind == BX_LIT && x->text.p && str_eq(x->cap, x->text)) { /* CAST(1 AS BIGINT) was folded, and is none */
         size_t n = x->text.n - (x->text.p[0] == '-');
         return bx_cast(b, x, sql_decimal(b->a, n > 38 ? 38 : (int)n, 0));
     }
@@ -223,7 +223,7 @@ err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, 
     bool nulls = strcmp(op, "<=>") == 0;
     if (!nulls) round_literals(b, op, v);
     for (int i = 0; i < 2; i++)
-        if (v[i]->kind == BX_LIT && sql_is_integral(v[i]->type) && v[1 - i]->type->kind == TY_DECIMAL) v[i] = to_decimal(b, v[i]);
+        if (v[i]->kind == BX_LIT && str_eq(v[i]->cap, v[i]->text) && sql_is_integral(v[i]->type) && v[1 - i]->type->kind == TY_DECIMAL) v[i] = to_decimal(b, v[i]);
     const struct sql_type *t = sql_common_type(b->a, v[0]->type, v[1]->type);
     if (!t) return differ(b, op, x, y, at);
     if (t->kind == TY_INTERVAL ? op[0] == '<' || op[0] == '>' : !orderable(t)) {

@@ -193,15 +193,17 @@ err *bind_case(struct cx *c, const struct ast *n, struct bx **ret) {
     }
     buf_z(t, " END");
     buf_z(cap, " END");
+    struct bx shown = {.kind = BX_TMPL, .cap = sql_keep(b->a, cap), .child = v, .n = total};
+    for (size_t i = 0; i < pairs; i++) v[i * 2 + 1] = values[i];
+    if (other) v[pairs * 2] = values[pairs];
     const struct sql_type *type = bx_unify(b, values, pairs + (other ? 1 : 0));
     if (!type)
-        return sql_error("DATATYPE_MISMATCH.DATA_DIFF_TYPES", n, b->text, "sqlExpr", "\"CASE\"", "functionName",
-                         "`casewhen`", "dataType", "[…]", NULL);
+        return different_types(b, n, "casewhen", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, &shown))), values, pairs + (other ? 1 : 0), true);
     bool nullable = !other;
     for (size_t i = 0; i < pairs; i++) v[i * 2 + 1] = values[i];
     if (other) v[pairs * 2] = values[pairs];
     for (size_t i = 0; i < pairs + (other ? 1 : 0); i++) nullable |= values[i]->nullable;
-    *ret = bx_tmpl(b, type, sql_keep(b->a, t), sql_keep(b->a, cap), v, total);
+    *ret = bx_tmpl(b, type, sql_keep(b->a, t), shown.cap, v, total);
     (*ret)->nullable = nullable;
     return NULL;
 }

@@ -365,6 +365,7 @@ err *bind_select(struct binder *b, const struct ast *n, const struct ast *query,
     k.s = (struct scope){.outer = outer, .level = k.q->level};
     k.c = (struct cx){.b = b, .s = &k.s, .windows = ast_get(n, SLOT_WINDOWS)};
     if (!k.c.windows && query) k.c.windows = ast_get(query, SLOT_WINDOWS);
+    if (ast_get(n, SLOT_TRANSFORM)) return unsupported(b, ast_get(n, SLOT_TRANSFORM), "TRANSFORM");
     TRY(from_where(&k));
     TRY(offer_window(&k));
     TRY(select_list(&k));

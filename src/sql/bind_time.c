@@ -150,6 +150,31 @@ static err *intervals(struct binder *b, char op, struct bx *x, struct bx *y, str
 
 static bool is_any_interval(const struct sql_type *t) { return t->kind >= TY_INTERVAL_YM && t->kind <= TY_INTERVAL; }
 
+static const char *quoted(struct binder *b, const struct bx *x) { return arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))); }
+
+/* A date and something that is no number of days. */
+static err *no_days(struct binder *b, const struct ast *at, char op, struct bx *d, struct bx *n) {
+    const char *e = arena_printf(b->a, "\"date_%s(%.*s, %.*s)\"", op == '+' ? "add" : "sub", STR_ARG(caption_of(b, d)), STR_ARG(caption_of(b, n)));
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", e, "paramIndex", "second", "requiredType",
+                     "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", "inputSql", quoted(b, n), "inputType", type_name(b, n->type).p, NULL);
+}
+
+/* An interval and something that is no point in time. */
+static err *no_point(struct binder *b, const struct ast *at, char op, struct bx *x, struct bx *i) {
+    str shown = caption_of(b, i);
+    const char *e = op == '+' ? arena_printf(b->a, "\"%.*s + %.*s\"", STR_ARG(caption_of(b, x)), STR_ARG(shown))
+                              : arena_printf(b->a, "\"%.*s + (- %.*s)\"", STR_ARG(caption_of(b, x)), STR_ARG(shown));
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", e, "paramIndex", "first", "requiredType",
+                     "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"", "inputSql", quoted(b, x), "inputType", type_name(b, x->type).p, NULL);
+}
+
+static err *no_number(struct binder *b, const struct ast *at, char op, struct bx *x, struct bx *y, const struct sql_type *t) {
+    const char *e = arena_printf(b->a, "\"(%.*s %c %.*s)\"", STR_ARG(caption_of(b, x)), op, STR_ARG(caption_of(b, y)));
+    return sql_error("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE", at, b->text, "sqlExpr", e, "inputType",
+                     "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")", "actualDataType",
+                     type_name(b, t).p, NULL);
+}
+
 err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, const struct ast *at, bool try_it,
                      struct bx **ret) {
     const struct sql_type *l = x->type, *r = y->type;
@@ -178,10 +203,18 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
         }
         if (l->kind == TY_DATE && (sql_is_integral(r) && r->kind <= TY_INT)) return date_days(b, op, x, y, ret);
         if (op == '+' && r->kind == TY_DATE && (sql_is_integral(l) && l->kind <= TY_INT)) return date_days(b, op, y, x, ret);
+        if (l->kind == TY_DATE && (sql_is_numeric(r) || (op == '+' && sql_is_text(r))))
+            return no_days(b, at, op, x, y);
+        if (op == '+' && r->kind == TY_DATE && (sql_is_numeric(l) || sql_is_text(l))) return no_days(b, at, op, y, x);
         if (op == '-' && is_point(l) && (is_point(r) || sql_is_text(r)))
             return difference(b, x, is_point(r) ? y : bx_cast(b, y, l), ret);
         if (op == '-' && sql_is_text(l) && is_point(r)) return difference(b, bx_cast(b, x, r), y, ret);
         if (is_any_interval(l) && is_any_interval(r) && l->kind == r->kind) return intervals(b, op, x, y, ret);
+        bool no_null = l->kind != TY_VOID && r->kind != TY_VOID;
+        if (is_any_interval(r) && no_null) return no_point(b, at, op, x, y);
+        if (is_any_interval(l) && op == '+' && no_null) return no_point(b, at, op, y, x);
+        if (is_stamp(l) && sql_is_text(r)) return no_number(b, at, op, x, y, l);
+        if (op == '+' && is_stamp(r) && sql_is_text(l)) return no_number(b, at, op, x, y, r);
     }
     if (op == 'd' && l->kind == r->kind && (is_ym(l) || is_dt(l))) {
         *ret = bx_tmpl2(b, sql_type_of(TY_BIGINT),

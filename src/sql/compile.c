@@ -29,6 +29,21 @@ err *sql_compile(struct sql_env *e, const struct ast *query, struct sql_compiled
     return NULL;
 }
 
+/* Names put together of constants: a || b || c. */
+static bool joined(const struct bx *x, buf *out, int depth) {
+    if (x->kind == BX_LIT && sql_is_text(x->type) && x->text.p) {
+        buf_str(out, x->text);
+        return true;
+    }
+    bool pass = str_eqz(x->text, "{0}"), bars = str_find(x->text, STR("||")) >= 0;
+    if (x->kind != BX_TMPL || !x->n || depth > 50 || (!pass && !bars)) return false;
+    for (size_t i = 0; i < x->text.n && bars; i++) /* nothing but {n}, bars and brackets */
+        if (!strchr("{}|() 0123456789", x->text.p[i])) return false;
+    for (size_t i = 0; i < x->n; i++)
+        if (!joined(x->child[i], out, depth + 1)) return false;
+    return true;
+}
+
 err *sql_constant(struct sql_env *e, const struct ast *expr, const struct sql_type **ret_type, str *ret) {
     struct binder b = binder_of(e);
     struct scope s = {.level = 1};
@@ -36,16 +51,8 @@ err *sql_constant(struct sql_env *e, const struct ast *expr, const struct sql_ty
     struct bx *x;
     TRY(bind_expr(&c, expr, &x));
     while (x->kind == BX_TMPL && x->n == 1 && str_eqz(x->text, "{0}")) x = x->child[0];
-    /* Names put together of constants. */
-    if (x->kind == BX_TMPL && sql_is_text(x->type) && (str_eqz(x->text, "({0} || {1})") || str_starts(x->text, STR("(")))) {
-        bool all = x->n > 0;
-        for (size_t i = 0; i < x->n; i++) all &= x->child[i]->kind == BX_LIT && sql_is_text(x->child[i]->type) && x->child[i]->text.p;
-        if (all && str_find(x->text, STR("||")) >= 0) {
-            buf *o = sql_buf(e->a);
-            for (size_t i = 0; i < x->n; i++) buf_str(o, x->child[i]->text);
-            x = bx_string(&b, sql_keep(e->a, o));
-        }
-    }
+    buf *o = sql_buf(e->a);
+    if (x->kind == BX_TMPL && sql_is_text(x->type) && joined(x, o, 0)) x = bx_string(&b, sql_keep(e->a, o));
     if (x->kind != BX_LIT)
         return sql_error("NOT_A_CONSTANT_STRING.NOT_CONSTANT", expr, b.text, "name", "IDENTIFIER", "expr",
                          arena_printf(e->a, "\"%.*s\"", STR_ARG(caption_of(&b, x))), NULL);

@@ -30,8 +30,14 @@ static void native(const char *x, const struct sql_type *to, bool try_it, buf *o
     buf_c(out, ')');
 }
 
-static void from_string(const char *x, const struct sql_type *to, bool try_it, buf *out) {
+static void from_string(struct binder *b, const char *x, const struct sql_type *to, bool try_it, buf *out) {
     const char *t = try_it ? "try_" : "";
+    if (sql_is_integral(to) && !b->env->ansi && !b->try_cast) { /* without ANSI mode '1.9' is 1 */
+        buf_fmt(out, "TRY_CAST(trunc(CAST(bh_try_cast_string_decimal(%s, 38, 18) AS DECIMAL(38,18))) AS ", x);
+        duck(to, out);
+        buf_c(out, ')');
+        return;
+    }
     switch (to->kind) {
     case TY_DECIMAL:
         buf_fmt(out, "CAST(bh_%scast_string_decimal(%s, %u, %u) AS DECIMAL(%u,%u))", t, x, to->precision,
@@ -225,6 +231,17 @@ static err *from_time(struct binder *b, const char *x, const struct sql_type *fr
         else
             native(x, to, try_it, out);
         return NULL;
+    case TY_TIME:
+        if (sql_is_integral(to) || to->kind == TY_DECIMAL || to->kind == TY_FLOAT || to->kind == TY_DOUBLE) {
+            buf_fmt(out, "%s(", try_it ? "TRY_CAST" : "CAST");
+            buf_fmt(out, to->kind == TY_DECIMAL ? "CAST(epoch_us(%s) AS DECIMAL(20,0)) * 0.000001" : sql_is_integral(to) ? "epoch_us(%s) // 1000000" : "epoch_us(%s) / 1e6", x);
+            buf_z(out, " AS ");
+            duck(to, out);
+            buf_c(out, ')');
+            return NULL;
+        }
+        native(x, to, try_it, out);
+        return NULL;
     default: native(x, to, try_it, out); return NULL;
     }
 }
@@ -260,11 +277,11 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         sql_quote(inner, buf_view(t));
         buf_z(inner, ", {tz})");
         buf_c(inner, 0);
-        from_string(inner->p, to, try_it, out);
+        from_string(b, inner->p, to, try_it, out);
         return NULL;
     }
     if (sql_is_text(from)) {
-        from_string(x, to, try_it, out);
+        from_string(b, x, to, try_it, out);
         return NULL;
     }
     if (sql_is_numeric(from)) {
@@ -281,6 +298,10 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
                 buf_z(out, x);
             else
                 buf_fmt(out, "((%s // %lld) * %lld)", x, (long long)unit, (long long)unit);
+        } else if (to->kind == TY_DECIMAL && from->to == UNIT_SECOND) {
+            buf_fmt(out, "%s(CAST(%s AS DECIMAL(20,0)) * 0.000001 AS ", try_it ? "TRY_CAST" : "CAST", x);
+            duck(to, out);
+            buf_c(out, ')');
         } else {
             buf_fmt(out, "%s(%s // %lld AS ", try_it ? "TRY_CAST" : "CAST", x,
                     (long long)unit_size(from->to));

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "sql/error_int.h"
+#include "sql/text.h"
 
 /* The whole statement is shown up to here; of a longer one only what surrounds the place. */
 #define SHOWN_TEXT (16u * 1024u)
@@ -275,28 +276,27 @@ str sql_error_state(const err *e, arena *a) { return detail_field(e, a, "sqlStat
 
 /* What DuckDB's own errors mean to a user of the dialect. The first row whose text occurs wins. */
 static const struct {
-    const char *text, *cls, *param, *value;
+    const char *text, *cls, *param, *value, *instead; /* instead: the function that gives NULL */
 } duckdb_texts[] = {
-    {"Interrupted!", "OPERATION_CANCELED", NULL, NULL},
+    {"Interrupted!", "OPERATION_CANCELED", NULL, NULL, NULL},
     {"max_temp_directory_size", "SPILL_LIMIT_EXCEEDED", NULL,
-     NULL}, /* before memory: it says so too */
-    {"No space left on device", "SPILL_LIMIT_EXCEEDED", NULL, NULL},
-    {"Out of Memory Error", "OUT_OF_MEMORY", NULL, NULL},
-    {"Allocation failure", "OUT_OF_MEMORY", NULL, NULL},
-    {"bad allocation", "OUT_OF_MEMORY", NULL, NULL},
-    {"bad_alloc", "OUT_OF_MEMORY", NULL, NULL},
-    {"Overflow in addition", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow in subtraction", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow in multiplication", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow in division", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow in HUGEINT", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow in negation", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"Overflow on abs", "ARITHMETIC_OVERFLOW", "message", "integer overflow"},
-    {"is out of range for the destination type", "ARITHMETIC_OVERFLOW", "message",
-     "integer overflow"},
-    {"More than one row returned by a subquery", "SCALAR_SUBQUERY_TOO_MANY_ROWS", NULL, NULL},
-    {"Map keys must be unique", "DUPLICATED_MAP_KEY", "key", "?"},
-    {"Map keys can not be NULL", "NULL_MAP_KEY", NULL, NULL},
+     NULL, NULL}, /* before memory: it says so too */
+    {"No space left on device", "SPILL_LIMIT_EXCEEDED", NULL, NULL, NULL},
+    {"Out of Memory Error", "OUT_OF_MEMORY", NULL, NULL, NULL},
+    {"Allocation failure", "OUT_OF_MEMORY", NULL, NULL, NULL},
+    {"bad allocation", "OUT_OF_MEMORY", NULL, NULL, NULL},
+    {"bad_alloc", "OUT_OF_MEMORY", NULL, NULL, NULL},
+    {"Overflow in addition", "ARITHMETIC_OVERFLOW", "message", "overflow", "try_add"},
+    {"Overflow in subtraction", "ARITHMETIC_OVERFLOW", "message", "overflow", "try_subtract"},
+    {"Overflow in multiplication", "ARITHMETIC_OVERFLOW", "message", "overflow", "try_multiply"},
+    {"Overflow in division", "ARITHMETIC_OVERFLOW", "message", "integer overflow", NULL},
+    {"Overflow in HUGEINT", "ARITHMETIC_OVERFLOW", "message", "integer overflow", NULL},
+    {"Overflow in negation", "ARITHMETIC_OVERFLOW", "message", "integer overflow", NULL},
+    {"Overflow on abs", "ARITHMETIC_OVERFLOW", "message", "integer overflow", NULL},
+    {"is out of range for the destination type", "ARITHMETIC_OVERFLOW", "message", "Overflow", NULL},
+    {"More than one row returned by a subquery", "SCALAR_SUBQUERY_TOO_MANY_ROWS", NULL, NULL, NULL},
+    {"Map keys must be unique", "DUPLICATED_MAP_KEY", "key", "?", NULL},
+    {"Map keys can not be NULL", "NULL_MAP_KEY", NULL, NULL, NULL},
 };
 
 /* "[CLASS] {params}" in a text: the error it names, NULL if none is there. */
@@ -362,13 +362,29 @@ static err *from_range(str text) {
     if (!from_type || !to_type || len >= sizeof value) return NULL;
     memcpy(value, text.p + w + with.n, len);
     value[len] = 0;
-    return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", from_type,
-                     "targetType", to_type, NULL);
+    /* As a literal of the dialect. */
+    buf shown = {0};
+    double number;
+    if (strcmp(from_type, "\"DOUBLE\"") == 0 && str_to_f64(str_of(value), &number)) {
+        sql_java_double(number, &shown);
+        buf_c(&shown, 'D');
+    } else if (strcmp(from_type, "\"FLOAT\"") == 0 && str_to_f64(str_of(value), &number)) {
+        sql_java_float((float)number, &shown);
+    } else {
+        buf_z(&shown, value);
+        buf_z(&shown, strcmp(from_type, "\"BIGINT\"") == 0 ? "L" : strcmp(from_type, "\"SMALLINT\"") == 0 ? "S" : strcmp(from_type, "\"TINYINT\"") == 0 ? "Y" : "");
+    }
+    buf_c(&shown, 0);
+    err *e = sql_error("CAST_OVERFLOW", NULL, STR(""), "value", shown.p, "sourceType", from_type, "targetType", to_type, NULL);
+    buf_free(&shown);
+    return e;
 }
 
 /* "Casting value "12345.678" to type DECIMAL(5,2) failed: value is out of range!" */
 static err *from_decimal(str text) {
-    static const str head = {"Casting value \"", 15}, mid = {"\" to type DECIMAL(", 18};
+    static const str heads[] = {{"Casting value \"", 15}, {"Could not cast value ", 21}}, mids[] = {{"\" to type DECIMAL(", 18}, {" to DECIMAL(", 12}};
+    size_t k = str_find(text, heads[0]) < 0;
+    str head = heads[k], mid = mids[k];
     ptrdiff_t h = str_find(text, head), m = str_find(text, mid);
     char value[64], precision[8], scale[8];
     if (h < 0 || m < h) return NULL;
@@ -388,9 +404,12 @@ err *sql_error_of_duckdb(const char *duckdb_message) {
     if (!e) e = from_decimal(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
-        if (str_find(text, str_of(duckdb_texts[i].text)) >= 0)
-            return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param,
-                             duckdb_texts[i].value, NULL);
+        if (str_find(text, str_of(duckdb_texts[i].text)) >= 0) {
+            char other[96];
+            snprintf(other, sizeof other, " Use '%s' to tolerate overflow and return NULL instead.", duckdb_texts[i].instead ? duckdb_texts[i].instead : "");
+            return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param, duckdb_texts[i].value,
+                             duckdb_texts[i].instead ? "alternative" : NULL, other, NULL);
+        }
     return sql_error("INTERNAL_ERROR", NULL, STR(""), "message",
                      duckdb_message ? duckdb_message : "", NULL);
 }

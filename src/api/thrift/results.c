@@ -74,7 +74,7 @@ err *result_metadata(struct tcall *x, const struct statement *s, struct t_get_re
 
 /* The chunks that an answer takes: [*from, *to). One at least, where any is left. */
 static void pick(struct tcall *x, const struct statement *s, size_t *from, size_t *to) {
-    ptrdiff_t at = x->row < s->rows ? statement_chunk_of(s, x->row) : -1;
+    ptrdiff_t at = s->n_cols && x->row < s->rows ? statement_chunk_of(s, x->row) : -1;
     *from = *to = 0;
     if (at < 0) return;
     *from = (size_t)at;
@@ -178,7 +178,7 @@ err *result_rows(struct tcall *x, const struct statement *s, struct t_fetch_resu
     x->next_row = from < to ? s->chunks.p[to - 1].row_offset + s->chunks.p[to - 1].rows : x->row;
     f->status = status_ok(x->a);
     f->has = T_FETCH_RESULTS_RESP_HAS_MORE_ROWS;
-    f->has_more_rows = x->next_row < s->rows;
+    f->has_more_rows = s->n_cols && x->next_row < s->rows;
     f->results = rows;
     *ret = f;
     return NULL;

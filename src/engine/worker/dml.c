@@ -149,8 +149,7 @@ static str dotted(struct dml_x *x, const struct ast *name) {
     return dml_take(x, &b);
 }
 
-/* A name written as IDENTIFIER(…) becomes a plain one. */
-static err *plain_name(struct dml_x *x, const struct ast **name) {
+err *dml_plain_name(struct dml_x *x, const struct ast **name) {
     if (!ast_is(*name, AST_NAME_EXPR)) return NULL;
     const struct sql_type *type;
     str text;
@@ -231,7 +230,7 @@ bool dml_is_masked(const struct dml_x *x, str column) {
 str dml_true_name(const struct dml_x *x, str column) { return dml_is_masked(x, column) ? sql_raw_name(x->a, column) : column; }
 
 err *dml_open_readable(struct dml_x *x, const struct ast *name, const char *right) {
-    TRY(plain_name(x, &name));
+    TRY(dml_plain_name(x, &name));
     x->target_name = name;
     TRY(dml_open_name(x, name, right, NULL, &x->t, &x->resolved));
     x->rel = scan_relation(x->t);

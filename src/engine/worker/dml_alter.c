@@ -78,6 +78,7 @@ static err *edit_schema(struct edit *e) {
     struct dml_x *x = e->x;
     struct sql_type all = {.kind = TY_STRUCT, .fields = x->cols, .n = x->n};
     const struct sql_type *changed;
+    TRY(dml_plain_name(x, &e->path));
     TRY(edit_type(e, &all, 0, &changed));
     return dml_set_schema(x, changed->fields, changed->n);
 }

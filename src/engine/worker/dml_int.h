@@ -96,6 +96,8 @@ err *dml_counts(struct dml_x *x, const char *const *names, const int64_t *values
 err *dml_rows(struct dml_x *x, const char *const *names, const char *types, size_t n, const str *cells, size_t rows, struct dml_result *ret) BH_CHECK;
 err *dml_error(const char *cls, ...) BH_CHECK; /* pairs as sql_error() */
 char *dml_z(struct dml_x *x, str s);
+/* A name written as IDENTIFIER(…) becomes a plain one. */
+err *dml_plain_name(struct dml_x *x, const struct ast **name) BH_CHECK;
 str dml_take(struct dml_x *x, buf *b); /* into the arena, buf freed */
 /* A file of the table is written and closed: it will be durable before the commit that names it. A small one is left to control,
  * which syncs it together with the log and with other statements' files; `rel` is relative to the table's folder. */

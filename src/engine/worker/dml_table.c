@@ -200,6 +200,7 @@ static err *exists_already(struct dml_x *x, const struct ast *at) {
 static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     const struct ast *name = ast_get(s, SLOT_NAME), *location = ast_get(s, SLOT_LOCATION);
     bool replace = ast_has(s, AST_F_REPLACE);
+    TRY(dml_plain_name(x, &name));
     if (path_name(name)) {
         x->url = x->full_name = name->child[1]->text;
         if (x->d->scan->allow) TRY(x->d->scan->allow(x->d->scan->arg, x->url, true));

@@ -22,8 +22,13 @@ static const struct pattern *compiled(struct fn_call *c, str text, bool reading)
         return p;
     }
     char letter[2] = {at, 0};
-    if (pattern_was_legal(text)) fn_fail_with(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION", (struct fn_param[]){{"pattern", text}, {"config", STR("\"spark.sql.legacy.timeParserPolicy\"")}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 3);
-    else if (fault == PATTERN_UNKNOWN || fault == PATTERN_OTHER) fn_fail_with(c, "INVALID_DATETIME_PATTERN.WITH_SUGGESTION", (struct fn_param[]){{"pattern", text}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 2);
+    if (pattern_was_legal(text)) {
+        buf quoted = {0};
+        buf_fmt(&quoted, "'%.*s'", (int)text.n, text.p);
+        fn_fail_with(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION",
+                     (struct fn_param[]){{"pattern", buf_view(&quoted)}, {"config", STR("\"spark.sql.legacy.timeParserPolicy\"")}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 3);
+        buf_free(&quoted);
+    } else if (fault == PATTERN_UNKNOWN || fault == PATTERN_OTHER) fn_fail_with(c, "INVALID_DATETIME_PATTERN.WITH_SUGGESTION", (struct fn_param[]){{"pattern", text}, {"docroot", STR("https://spark.apache.org/docs/latest")}}, 2);
     else if (fault == PATTERN_WEEK)
         fn_fail(c, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_WEEK_BASED_PATTERN", "c", letter, NULL);
     else if (fault == PATTERN_LETTER)

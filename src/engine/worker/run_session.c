@@ -98,7 +98,23 @@ static err *run_set(struct run *r, const struct ast *s) {
     cols[1] = text_column("value", false);
     cells[0] = s->text;
     if (value) {
-        str v = unquoted(value->text);
+        str v = unquoted(value->text), last = key;
+        ptrdiff_t dot;
+        while ((dot = str_chr(last, '.', 0)) >= 0) last = str_from(last, (size_t)dot + 1);
+        bool plain = last.n == key.n || str_ieq(str_cut(key, key.n - last.n), STR("session.")) || str_ieq(str_cut(key, key.n - last.n), STR("system.session."));
+        struct session_variable other;
+        if (plain && session_get_variable(r->st->s, r->a, last, &other)) {
+            buf b = {0};
+            for (size_t i = 0; i < key.n; i++) {
+                if (i == 0 || key.p[i - 1] == '.') buf_c(&b, '`');
+                if (key.p[i] == '.') buf_c(&b, '`');
+                buf_c(&b, key.p[i]);
+            }
+            buf_c(&b, '`');
+            str shown = arena_str(r->a, buf_view(&b));
+            buf_free(&b);
+            return sql_error("UNSUPPORTED_FEATURE.SET_VARIABLE_USING_SET", NULL, r->text, "variableName", z(r, shown), NULL);
+        }
         TRY(check_setting(r, key, &v));
         session_set(r->st->s, key, v);
         r->session_changed = true;
@@ -186,6 +202,16 @@ static struct ast *cast_of(struct run *r, struct ast *expr, struct ast *type) {
     return c;
 }
 
+static bool is_session(const str *parts, size_t n);
+
+static str dotted_name(struct run *r, const str *parts, size_t n) {
+    buf b = {0};
+    for (size_t i = 0; i < n; i++) buf_fmt(&b, "%s`%.*s`", i ? "." : "", STR_ARG(parts[i]));
+    str s = arena_str(r->a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
 static err *run_declare(struct run *r, const struct ast *s) {
     struct ast *names = ast_get(s, SLOT_NAME), *type = ast_get(s, SLOT_TYPE);
     struct ast *value = ast_get(s, SLOT_DEFAULT);
@@ -199,10 +225,13 @@ static err *run_declare(struct run *r, const struct ast *s) {
         size_t k;
         struct session_variable old;
         TRY(run_name(r, names->child[i], &parts, &k));
+        if (!is_session(parts, k))
+            return sql_error("UNRESOLVED_VARIABLE", names->child[i], r->text, "variableName", z(r, dotted_name(r, parts, k)), "searchPath",
+                             "[`system`.`session`]", NULL);
         if (!ast_has(s, AST_F_REPLACE) && session_get_variable(r->st->s, r->a, parts[k - 1], &old))
             return sql_error("VARIABLE_ALREADY_EXISTS", names->child[i], r->text, "variableName",
                              arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[k - 1])), NULL);
-        session_put_variable(r->st->s, parts[k - 1], type_text(r, c.cols[0].type), literal_of(r, c.cols[0].type, out[0]));
+        session_declare(r->st->s, parts[k - 1], type_text(r, c.cols[0].type), literal_of(r, c.cols[0].type, out[0]));
     }
     return NULL;
 }
@@ -229,9 +258,9 @@ static err *assign(struct run *r, const struct ast *name, const struct sql_type 
     const struct sql_type *to;
     struct ast *type;
     TRY(run_name(r, name, &parts, &k));
-    if (!session_get_variable(r->st->s, r->a, parts[k - 1], &v))
-        return sql_error("UNRESOLVED_VARIABLE", name, r->text, "variableName", arena_printf(r->a, "`%.*s`", STR_ARG(parts[k - 1])),
-                         "searchPath", "`system`.`session`", NULL);
+    if (!is_session(parts, k) || !session_get_variable(r->st->s, r->a, parts[k - 1], &v))
+        return sql_error("UNRESOLVED_VARIABLE", name, r->text, "variableName", z(r, dotted_name(r, parts, k)), "searchPath",
+                         arena_printf(r->a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(r->env.catalog), STR_ARG(r->env.schema)), NULL);
     TRY(sql_type_parse(r->a, str_of(v.type), &to));
     if (text.p && !str_eqz(type_text(r, from), v.type)) { /* CAST(value AS its type), by the dialect's rules */
         struct sql_compiled c;
@@ -241,8 +270,25 @@ static err *assign(struct run *r, const struct ast *name, const struct sql_type 
         TRY(run_values(r, &cast, 1, &c, &out));
         text = out[0];
     }
-    session_put_variable(r->st->s, parts[k - 1], str_of(v.type), literal_of(r, to, text));
+    session_assign(r->st->s, parts[k - 1], literal_of(r, to, text));
     return NULL;
+}
+
+static err *not_twice(struct run *r, const struct ast *s, uint32_t i) {
+    str *a, *b;
+    size_t n, m;
+    TRY(run_name(r, s->child[i]->child[0], &a, &n));
+    for (uint32_t k = 0; k < i; k++) {
+        TRY(run_name(r, s->child[k]->child[0], &b, &m));
+        if (str_ieq(a[n - 1], b[m - 1]))
+            return sql_error("DUPLICATE_ASSIGNMENTS", NULL, r->text, "nameList", arena_printf(r->a, "`%.*s`", STR_ARG(b[m - 1])), NULL);
+    }
+    return NULL;
+}
+
+/* Variables live in system.session. */
+static bool is_session(const str *parts, size_t n) {
+    return n == 1 || (n == 2 && str_ieq(parts[0], STR("session"))) || (n == 3 && str_ieq(parts[0], STR("system")) && str_ieq(parts[1], STR("session")));
 }
 
 static err *run_set_variables(struct run *r, const struct ast *s) {
@@ -262,6 +308,7 @@ static err *run_set_variables(struct run *r, const struct ast *s) {
     }
     struct ast **exprs = arena_array_of(r->a, struct ast *, s->n + 1);
     for (uint32_t i = 0; i < s->n; i++) {
+        TRY(not_twice(r, s, i));
         exprs[i] = s->child[i]->child[1];
         if (exprs[i]->kind == AST_DEFAULT) exprs[i] = ast_new(r->a, AST_LIT_NULL, exprs[i]->pos, exprs[i]->end);
         struct ast *type;
@@ -269,7 +316,14 @@ static err *run_set_variables(struct run *r, const struct ast *s) {
         if (type) exprs[i] = cast_of(r, exprs[i], type);
     }
     TRY(run_values(r, exprs, s->n, &c, &out)); /* all before the first is assigned */
-    for (uint32_t i = 0; i < s->n; i++) TRY(assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
+    for (uint32_t i = 0; i < s->n; i++) {
+        TRY(assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
+        if (s->child[i]->child[1]->kind != AST_DEFAULT) continue;
+        str *parts;
+        size_t k;
+        TRY(run_name(r, s->child[i]->child[0], &parts, &k));
+        session_assign(r->st->s, parts[k - 1], STR_NONE);
+    }
     return NULL;
 }
 
@@ -282,6 +336,8 @@ static err *run_temp_view(struct run *r, const struct ast *s) {
     struct temp_view old;
     const struct ast *name = ast_get(s, SLOT_NAME), *cols = ast_get(s, SLOT_COLUMNS);
     bool global = ast_has(s, AST_F_GLOBAL);
+    if (!ast_get(s, SLOT_QUERY))
+        return sql_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", s, r->text, "what", "A temporary view of a source; write its query, AS SELECT ... FROM read_files(...)", NULL);
     TRY(run_name(r, name, &parts, &n));
     bool exists = session_get_view(r->st->s, r->a, parts[n - 1], global, &old);
     if (exists && ast_has(s, AST_F_IF_NOT_EXISTS)) return NULL;
@@ -327,7 +383,8 @@ static err *run_drop(struct run *r, const struct ast *s, bool *ret_taken) {
         return sql_error("VARIABLE_NOT_FOUND", name, r->text, "variableName",
                          arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[n - 1])), NULL);
     }
-    if (n == 1 && session_drop_view(r->st->s, parts[0])) *ret_taken = true;
+    bool global = n == 2 && str_ieq(parts[0], STR("global_temp"));
+    if ((n == 1 || global) && session_drop_view(r->st->s, parts[n - 1], global)) *ret_taken = true;
     return NULL;
 }
 

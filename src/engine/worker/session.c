@@ -50,6 +50,7 @@ static void free_variable(struct session_variable *v) {
     free(v->name);
     free(v->type);
     free(v->duckdb);
+    free(v->initial);
 }
 
 void session_release(struct session *s) {
@@ -148,9 +149,9 @@ bool session_get_view(struct session *s, arena *a, str name, bool global, struct
     return v != NULL;
 }
 
-bool session_drop_view(struct session *s, str name) {
+bool session_drop_view(struct session *s, str name, bool global) {
     pthread_mutex_lock(&s->lock);
-    struct temp_view *v = find_view(s, name, false);
+    struct temp_view *v = find_view(s, name, global);
     if (v) drop_view(s, v);
     pthread_mutex_unlock(&s->lock);
     return v != NULL;
@@ -164,15 +165,23 @@ static struct session_variable *find_variable(struct session *s, str name) {
     return NULL;
 }
 
-void session_put_variable(struct session *s, str name, str type, str duckdb) {
+void session_declare(struct session *s, str name, str type, str duckdb) {
     pthread_mutex_lock(&s->lock);
     struct session_variable *v = find_variable(s, name);
     if (v) {
         assign(&v->type, type);
         assign(&v->duckdb, duckdb);
+        assign(&v->initial, duckdb);
     } else {
-        vec_push(&s->variables, ((struct session_variable){copy(name), copy(type), copy(duckdb)}));
+        vec_push(&s->variables, ((struct session_variable){copy(name), copy(type), copy(duckdb), copy(duckdb)}));
     }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void session_assign(struct session *s, str name, str duckdb) {
+    pthread_mutex_lock(&s->lock);
+    struct session_variable *v = find_variable(s, name);
+    if (v) assign(&v->duckdb, duckdb.p ? duckdb : str_of(v->initial));
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -180,7 +189,7 @@ bool session_get_variable(struct session *s, arena *a, str name, struct session_
     pthread_mutex_lock(&s->lock);
     struct session_variable *v = find_variable(s, name);
     if (v)
-        *ret = (struct session_variable){arena_strdup(a, v->name), arena_strdup(a, v->type), arena_strdup(a, v->duckdb)};
+        *ret = (struct session_variable){arena_strdup(a, v->name), arena_strdup(a, v->type), arena_strdup(a, v->duckdb), arena_strdup(a, v->initial)};
     pthread_mutex_unlock(&s->lock);
     return v != NULL;
 }

@@ -42,6 +42,7 @@ struct temp_view {
 };
 struct session_variable {
     char *name, *type, *duckdb; /* type as sql_type_write() has it; value as DuckDB text */
+    char *initial;              /* the value that it was declared with */
 };
 
 struct session {
@@ -156,8 +157,10 @@ void session_use(struct session *s, str catalog, str schema);
 /* Replaces one of that name. */
 void session_put_view(struct session *s, str name, bool global, str text, str catalog, str schema);
 bool session_get_view(struct session *s, arena *a, str name, bool global, struct temp_view *ret);
-bool session_drop_view(struct session *s, str name);
-void session_put_variable(struct session *s, str name, str type, str duckdb);
+bool session_drop_view(struct session *s, str name, bool global);
+/* DECLARE, or with OR REPLACE again; SET: duckdb STR_NONE is the value that it was declared with. */
+void session_declare(struct session *s, str name, str type, str duckdb);
+void session_assign(struct session *s, str name, str duckdb);
 bool session_get_variable(struct session *s, arena *a, str name, struct session_variable *ret);
 bool session_drop_variable(struct session *s, str name);
 
