@@ -37,7 +37,7 @@ static const char *data_text(arena *a, int i) { return arena_printf(a, "the rows
 enum flavour { PLAIN, TIMES, ROW_IDS, FLAVOURS };
 
 struct run {
-    char root[64];
+    char root[80];
     struct delta_fs fs;
     int acked;               /* the last version that was acknowledged, -1: none */
     int tried;
@@ -108,7 +108,7 @@ static int64_t run(uint64_t seed, int64_t die_after, enum storage_power_mode mod
     assert_non_null(mkdtemp(r.root));
     ok(storage_power_new(seed, die_after, &p));
     r.fs = delta_fs_dir(a, str_of(r.root));
-    char log[80];
+    char log[100];
     snprintf(log, sizeof(log), "%s/_delta_log", r.root);
     assert_int_equal(mkdir(log, 0700), 0);
     r.fs.disk = storage_power_disk(p);
@@ -127,7 +127,7 @@ static int64_t run(uint64_t seed, int64_t die_after, enum storage_power_mode mod
     /* The next process goes on where this one stopped (its place has another name, so that its committer knows nothing). */
     if (good && there > 0) {
         struct run next = {.acked = -1};
-        snprintf(next.root, sizeof(next.root), "%s-2", r.root);
+        snprintf(next.root, sizeof(next.root), "%.70s-2", r.root);
         assert_int_equal(rename(r.root, next.root), 0);
         storage_power *always;
         ok(storage_power_new(seed, -1, &always));

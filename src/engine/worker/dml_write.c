@@ -311,7 +311,7 @@ static err *few_files(struct dml_x *x, const struct dml_write *w, struct rowfile
     char uuid[37];
     rand_uuid(uuid);
     for (size_t i = 0; i < n_left; i++) left[i] = i;
-    size_t first = x->actions.n;
+    size_t first = x->actions.n, synced = x->to_sync.n;
     while (n_left) {
         size_t k = next_group(x->a, chunk, n, n_parts, left, &n_left, rows, keys);
         TRY(few_file(x, w, cols, n, rows, k, keys, files, uuid));
@@ -319,7 +319,7 @@ static err *few_files(struct dml_x *x, const struct dml_write *w, struct rowfile
             for (size_t i = first; i < x->actions.n; i++) x->rows_written -= delta_num_records(&x->actions.p[i].file), x->bytes_written -= x->actions.p[i].file.size;
             x->files_written -= (int64_t)files;
             x->actions.n = first;
-            x->to_sync.n -= files;
+            x->to_sync.n = synced;
             for (size_t i = 0; i < files; i++) {
                 char *gone = vec_last(&x->written);
                 unlink(gone);

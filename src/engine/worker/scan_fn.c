@@ -92,6 +92,25 @@ static void part(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector 
     }
 }
 
+static void mark_each(const roaring64_bitmap_t *dead, const int64_t *row, idx_t n, bool *to) {
+    roaring64_bulk_context_t bulk = {0};
+    for (idx_t i = 0; i < n; i++) to[i] = !roaring64_bitmap_contains_bulk(dead, &bulk, (uint64_t)row[i]);
+}
+
+/* Rows one after the other, as a scan mostly has them: only those that are gone are looked at. */
+static void mark_range(const roaring64_bitmap_t *dead, const int64_t *row, idx_t n, bool *to) {
+    for (idx_t i = 1; i < n; i++)
+        if (row[i] != row[0] + (int64_t)i) {
+            mark_each(dead, row, n, to);
+            return;
+        }
+    roaring64_iterator_t *it = roaring64_iterator_create(dead);
+    bool more = roaring64_iterator_move_equalorlarger(it, (uint64_t)row[0]);
+    for (; more && roaring64_iterator_value(it) <= (uint64_t)row[n - 1]; more = roaring64_iterator_advance(it))
+        to[roaring64_iterator_value(it) - (uint64_t)row[0]] = false;
+    roaring64_iterator_free(it);
+}
+
 static void live(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector out) {
     idx_t n = duckdb_data_chunk_get_size(in);
     if (!n) return;
@@ -104,11 +123,17 @@ static void live(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector 
         gone(info);
         return;
     }
+    memset(to, 1, n * sizeof(*to));
     for (idx_t i = 0; i < n;) {
         uint64_t f = file[i];
         const roaring64_bitmap_t *dead = f < g->n_files ? g->dead[f] : NULL;
-        roaring64_bulk_context_t bulk = {0};
-        for (; i < n && file[i] == f; i++) to[i] = !dead || !roaring64_bitmap_contains_bulk(dead, &bulk, (uint64_t)row[i]);
+        idx_t end = i;
+        while (end < n && file[end] == f) end++;
+        if (dead && row[end - 1] - row[i] == (int64_t)(end - 1 - i))
+            mark_range(dead, row + i, end - i, to + i);
+        else if (dead)
+            mark_each(dead, row + i, end - i, to + i);
+        i = end;
     }
 }
 
