@@ -167,6 +167,11 @@ void http_conn_end(struct http_conn *hc, bool unread) {
 void http_refuse(struct http_conn *hc, int status, const char *why) {
     bool late = hc->st && hc->st->head_sent;
     hc->s->stats.refused_total++;
+    if (late && hc->st->resp_done) { /* the answer was given before the body went wrong: it still goes out */
+        http_abort(hc, why);
+        http_conn_end(hc, true);
+        return;
+    }
     if (late) {
         http_conn_cut(hc, why);
         return;
