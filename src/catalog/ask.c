@@ -308,8 +308,16 @@ bool ask_like(str pattern, str name) {
 err *ask_principal(struct ask *k, int64_t id, str *ret) {
     struct principal_info p;
     bool found = false;
+    for (size_t i = 0; id && i < ARRAY_LEN(k->known); i++)
+        if (k->known[i].id == id) {
+            *ret = k->known[i].name;
+            return NULL;
+        }
     if (id) TRY(identity_find(k->c->today, k->c->a, id, &p, &found));
     *ret = found ? p.name : id ? str_of(arena_printf(k->c->a, "%lld", (long long)id)) : STR("");
+    size_t at = k->next_known++ % ARRAY_LEN(k->known);
+    k->known[at].id = id;
+    k->known[at].name = *ret;
     return NULL;
 }
 
@@ -469,24 +477,65 @@ static err *own_grants(const struct caller *c, arena *a, enum securable_kind kin
     return NULL;
 }
 
-static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *schema, enum securable_kind kind, str after, ask_each fn,
-                        void *arg) {
+/* May he read everything of this kind in the schema by what he holds on it or above? Then no leaf is asked for. */
+static bool reads_all(const struct caller *c, const struct securable *schema, enum securable_kind kind) {
+    struct securable any = {.kind = kind, .n = schema->n + 1};
+    must(any.n <= SECURABLE_DEPTH);
+    any.chain[0] = (struct policy_node){.what = ""};
+    memcpy(&any.chain[1], schema->chain, schema->n * sizeof(any.chain[0]));
+    return securable_readable(c, &any);
+}
+
+/* A pattern as LIKE has it; empty: it cannot be said so, or passes all. */
+static str like_of(arena *a, str pattern) {
+    if (!pattern.n || str_chr(pattern, '|', 0) >= 0 || str_eqz(pattern, "*") || str_eqz(pattern, "%")) return STR_NONE;
+    buf b = {0};
+    str p = str_trim(pattern);
+    for (size_t i = 0; i < p.n; i++) {
+        if (p.p[i] == '\\') buf_c(&b, '\\');
+        buf_c(&b, p.p[i] == '*' ? '%' : p.p[i]);
+    }
+    str s = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
+/* What every match begins with. */
+static str prefix_of(str like) {
+    size_t n = 0;
+    while (n < like.n && !strchr("%_\\", like.p[n])) n++;
+    return str_cut(like, n);
+}
+
+struct leaf_walk {
+    const struct securable *schema;
+    enum securable_kind kind;
+    const struct ask_walk *walk;
+    ask_each fn;
+    void *arg;
+    bool all;
+    arena *held;
+};
+
+static err *walk_leaves(struct ask *k, arena *scratch, const struct leaf_walk *w) {
     struct caller c = *k->c;
-    struct ent_list_query q = {.eq = {{.i = schema->id}}, .limit = 200};
+    struct ent_list_query q = {.eq = {{.i = w->schema->id}}, .limit = w->walk->brief ? 1000 : 200, .brief = w->walk->brief};
     struct leaf_page page = {.more = true};
     bool go = true;
     char last[1100];
     c.a = scratch;
-    if (after.n) {
+    q.like = like_of(w->held, w->walk->pattern);
+    q.prefix = prefix_of(q.like);
+    if (w->walk->after.n) {
         q.after = true;
-        q.after_s = after;
+        q.after_s = w->walk->after;
         q.after_id = INT64_MAX;
     }
     while (page.more && go) {
         arena_reset(scratch);
-        TRY(leaf_page(&c, schema, kind, &q, &page));
+        TRY(leaf_page(&c, w->schema, w->kind, &q, &page));
         for (size_t i = 0; i < page.n && go; i++)
-            if (securable_readable(&c, &page.p[i])) TRY(fn(arg, &page.p[i], &go));
+            if (w->all || securable_readable(&c, &page.p[i])) TRY(w->fn(w->arg, &page.p[i], &go));
         if (!page.n) break;
         str name = str_cut(leaf_name(&page.p[page.n - 1]), sizeof(last));
         memcpy(last, name.p, name.n);
@@ -497,11 +546,12 @@ static err *walk_leaves(struct ask *k, arena *scratch, const struct securable *s
     return NULL;
 }
 
-err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum securable_kind kind, str after, ask_each fn, void *arg) {
+err *ask_walk_leaves(struct ask *k, const struct securable *schema, enum securable_kind kind, const struct ask_walk *walk, ask_each fn, void *arg) {
     arena *scratch = arena_new(), *held = arena_new();
     map *own = map_new();
     struct caller c = *k->c;
     struct ask quick = *k;
+    struct leaf_walk w = {schema, kind, walk, fn, arg, reads_all(k->c, schema, kind), held};
     bool all;
     err *e = own_grants(&c, held, kind, own, &all);
     if (!e && all) {
@@ -509,7 +559,7 @@ err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum sec
         c.own_kind = kind;
         quick.c = &c;
     }
-    if (!e) e = walk_leaves(&quick, scratch, schema, kind, after, fn, arg);
+    if (!e) e = walk_leaves(&quick, scratch, &w);
     map_free(own);
     arena_free(held);
     arena_free(scratch);
@@ -517,5 +567,6 @@ err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum sec
 }
 
 err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn, void *arg) {
-    return ask_each_leaf_after(k, schema, kind, STR(""), fn, arg);
+    static const struct ask_walk everything;
+    return ask_walk_leaves(k, schema, kind, &everything, fn, arg);
 }

@@ -36,6 +36,11 @@ struct ask {
     jmut *rows;           /* of a command, once ask_columns() was called */
     uint64_t statement;   /* its number, for grants; 0: no engine's */
     store_tx *past;       /* resolve with as_of: where the versions of catalog-managed tables are looked up; or NULL */
+    struct {
+        int64_t id;
+        str name;
+    } known[8];           /* names of principals asked for last: rows of one list share them */
+    size_t next_known;
 };
 
 /* Fills k from a question; `catalog` and `schema` are what holds where the question names none. */
@@ -159,9 +164,14 @@ typedef err *(*ask_each)(void *arg, const struct securable *s, bool *go);
 err *ask_each_catalog(struct ask *k, ask_each fn, void *arg) BH_CHECK;
 err *ask_each_schema(struct ask *k, const struct securable *catalog, ask_each fn, void *arg) BH_CHECK;
 /* kind: SEC_TABLE, SEC_VOLUME, SEC_FUNCTION, SEC_MODEL. The arena of the callback's securable is emptied after each. */
-err *ask_each_leaf_after(struct ask *k, const struct securable *schema, enum securable_kind kind, str after, ask_each fn,
-                         void *arg) BH_CHECK;
-/* … from the first; `after` empty there: those whose names come after it. Only k->c is read. */
+struct ask_walk {
+    str after;   /* those whose names come after it */
+    str pattern; /* of SHOW … LIKE, or STR_NONE */
+    bool brief;  /* the rows come without JSON and long texts: names, types, owners, times, comments */
+};
+err *ask_walk_leaves(struct ask *k, const struct securable *schema, enum securable_kind kind, const struct ask_walk *walk, ask_each fn,
+                     void *arg) BH_CHECK;
+/* All of them. Only k->c is read. */
 err *ask_each_leaf(struct ask *k, const struct securable *schema, enum securable_kind kind, ask_each fn,
                    void *arg) BH_CHECK;
 

@@ -600,13 +600,27 @@ static bool means(str column, const char *what) {
     return false;
 }
 
-static bool passes(const struct info *x, const char *what, str name) {
+/* Do the filters say exactly which rows are wanted? Then a limit on rows of the query is one on ours. */
+static bool understood(jval *filters) {
+    jval *f;
+    size_t i, n;
+    yyjson_arr_foreach(filters, i, n, f) {
+        str column = json_get_str(f, "column");
+        if (!means(column, "catalog") && !means(column, "schema") && !means(column, "name")) return false;
+    }
+    return true;
+}
+
+/* Names are shown in lower case, and compared as shown. */
+static bool passes(struct info *x, const char *what, str name) {
     jval *f, *v;
     size_t i, n, j, m;
+    if (!yyjson_arr_size(x->filters)) return true;
+    name = lower(x, name);
     yyjson_arr_foreach(x->filters, i, n, f) {
         if (!means(json_get_str(f, "column"), what)) continue;
         bool any = false;
-        yyjson_arr_foreach(json_get(f, "values"), j, m, v) any |= str_ieq(json_str(v), name);
+        yyjson_arr_foreach(json_get(f, "values"), j, m, v) any |= str_eq(json_str(v), name);
         if (!any) return false;
     }
     return true;
@@ -654,7 +668,8 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
     } else {
         bool done;
         TRY(by_names(x, s, kinds[x->view->level], &done));
-        if (!done) TRY(ask_each_leaf(x->k, s, kinds[x->view->level], on_leaf, x));
+        struct ask_walk walk = {.brief = x->view->fn == on_tables}; /* no JSON in its rows */
+        if (!done) TRY(ask_walk_leaves(x->k, s, kinds[x->view->level], &walk, on_leaf, x));
     }
     *go = x->left > 0;
     return NULL;
@@ -735,6 +750,6 @@ err *ask_rows(struct ask *k) {
     if (!v) return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' names no relation.", STR_ARG(str_cut(id, 100)));
     struct info x = {.k = k, .view = v, .rows = json_put_arr(k->d, k->out, "rows"), .left = MOST_ROWS, .filters = json_get(k->in, "filters")};
     int64_t limit;
-    if (json_i64(json_get(k->in, "limit"), &limit) && limit >= 0 && limit < x.left) x.left = limit;
+    if (json_i64(json_get(k->in, "limit"), &limit) && limit >= 0 && limit < x.left && understood(x.filters)) x.left = limit;
     return fill(&x, str_from(id, (size_t)colon + 1));
 }

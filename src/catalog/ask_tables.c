@@ -4,7 +4,6 @@
  * engine writes its files there, commit writes the log and then the row. The row is the last: until it is there nobody
  * can name the table, and a folder without a row is swept like any half-done write.
  */
-#include "catalog/ask.h"
 #include "catalog/cmd.h"
 #include "catalog/locations.h"
 #include "catalog/managed.h"
@@ -227,6 +226,7 @@ static err *find_place(struct ask *k, struct ask_commit_place *ret) {
     /* Columns and properties are the owner's to change; rows are changed with MODIFY. */
     TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
     TRY(check_masked(k, &t.table));
+    if (json_get(k->in, "policies")) TRY(ask_need(k->c, &t, PRIV_MANAGE));
     ret->managed = table_is_managed(&t.table);
     ret->table = t.id;
     return control_place(k, &t.table, ret);
@@ -346,6 +346,7 @@ static err *make_row(struct ask *k, jval *create) {
         TRY(take_state(k, &t.table));
         TRY(take_keys(k, t.table.name, &t.table));
         TRY(tables_save(k->c, &t));
+        TRY(cmd_apply_policies(k, &t, json_get(k->in, "policies")));
         return take_log(k, t.id, managed);
     }
     TRY(take_state(k, &row));
@@ -364,6 +365,7 @@ static err *make_row(struct ask *k, jval *create) {
         TRY(ask_sql(locations_url(k->c->a, json_get_str(create, "url"), &spec.location)));
     TRY(kv_read(k->c->a, row.properties, &spec.properties));
     TRY(ask_sql(tables_create(k->c, &schema, &spec, &t)));
+    TRY(cmd_apply_policies(k, &t, json_get(k->in, "policies")));
     return take_log(k, t.id, managed);
 }
 
@@ -372,9 +374,13 @@ err *ask_commit_done(struct ask *k) {
     jval *create = json_get(k->in, "create");
     if (yyjson_is_obj(create)) return make_row(k, create);
     if (!ask_text(k, "id").n) return NULL;
-    if (!json_get(k->in, "columns") && !json_get(k->in, "properties") && !ask_flag(k, "catalog_managed")) return NULL;
+    if (!json_get(k->in, "columns") && !json_get(k->in, "properties") && !json_get(k->in, "policies") && !ask_flag(k, "catalog_managed")) return NULL;
     TRY(open_by_id(k, ask_text(k, "id"), &t));
     TRY(take_state(k, &t.table));
     TRY(tables_save(k->c, &t));
+    if (json_get(k->in, "policies")) {
+        TRY(ask_need(k->c, &t, PRIV_MANAGE));
+        TRY(cmd_apply_policies(k, &t, json_get(k->in, "policies")));
+    }
     return take_log(k, t.id, table_is_managed(&t.table));
 }

@@ -205,6 +205,56 @@ static err *delete_models(const struct caller *c, const struct securable *s, boo
     return NULL;
 }
 
+static err *has_any(const struct caller *c, const struct securable *s) {
+    struct ent_uc_model_rows models;
+    struct ent_uc_table_rows tables;
+    struct ent_uc_volume_rows volumes;
+    struct ent_uc_function_rows functions;
+    struct ent_list_query q = {.limit = 1};
+    q.eq[0] = (struct ent_filter){.column = ENT_UC_MODEL_SCHEMA_ID, .i = s->id};
+    TRY(ent_uc_model_list(c->tx, metastore_scope(c), c->a, &q, &models));
+    if (models.n) return not_empty(s, "registered models");
+    q.eq[0].column = ENT_UC_TABLE_SCHEMA_ID;
+    TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &q, &tables));
+    if (tables.n) return not_empty(s, "tables");
+    q.eq[0].column = ENT_UC_VOLUME_SCHEMA_ID;
+    TRY(ent_uc_volume_list(c->tx, metastore_scope(c), c->a, &q, &volumes));
+    if (volumes.n) return not_empty(s, "volumes");
+    q.eq[0].column = ENT_UC_FUNCTION_SCHEMA_ID;
+    TRY(ent_uc_function_list(c->tx, metastore_scope(c), c->a, &q, &functions));
+    return functions.n ? not_empty(s, "functions") : NULL;
+}
+
+/* A dropped schema goes out of its catalog at once, with all that is in it, and can come back for CATALOGS_KEEP_US. */
+static err *drop_schema(const struct caller *c, const struct securable *s, bool force) {
+    struct ent_schema row = s->schema;
+    if (!force) TRY(has_any(c, s));
+    row.catalog_id = -s->catalog.id;
+    row.dropped_name = row.name;
+    row.dropped_at = store_tx_time(c->tx);
+    row.name = str_of(arena_printf(c->a, "~%lld", (long long)row.id));
+    return ent_schema_update(c->tx, metastore_scope(c), &row);
+}
+
+err *catalogs_dropped_schemas(const struct caller *c, int64_t catalog, struct ent_schema_rows *ret) {
+    struct ent_list_query q = {.eq = {{.column = ENT_SCHEMA_CATALOG_ID, .i = -catalog}}, .order = ENT_SCHEMA_DROPPED_AT, .descending = true};
+    return ent_schema_list(c->tx, metastore_scope(c), c->a, &q, ret);
+}
+
+err *catalogs_undrop_schema(const struct caller *c, const struct securable *catalog, const struct ent_schema *dropped, struct securable *ret) {
+    struct ent_schema row = *dropped;
+    must(row.catalog_id == -catalog->id);
+    TRY(check_free(c, SEC_SCHEMA, catalog->id, row.dropped_name, 0));
+    row.catalog_id = catalog->id;
+    row.name = row.dropped_name;
+    row.dropped_name = STR("");
+    row.dropped_at = 0;
+    TRY(ent_schema_update(c->tx, metastore_scope(c), &row));
+    TRY(securable_of_schema(c, catalog, &row, ret));
+    store_tx_securable(c->tx, "schema", row.id, ret->full_name);
+    return NULL;
+}
+
 static err *delete_schema(const struct caller *c, const struct securable *s, bool force) {
     TRY(delete_models(c, s, force));
     TRY(delete_tables(c, s, force));
@@ -230,7 +280,7 @@ static err *delete_catalog(const struct caller *c, const struct securable *s, bo
 
 err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) {
     must(s->kind == SEC_CATALOG || s->kind == SEC_SCHEMA);
-    TRY(s->kind == SEC_CATALOG ? delete_catalog(c, s, force) : delete_schema(c, s, force));
+    TRY(s->kind == SEC_CATALOG ? delete_catalog(c, s, force) : drop_schema(c, s, force));
     store_tx_securable(c->tx, securable_kind_names[s->kind], s->id, s->full_name);
     return NULL;
 }

@@ -25,7 +25,13 @@ err *catalogs_create_schema(const struct caller *c, const struct securable *cata
 /* Writes s->catalog or s->schema back (by s->kind). */
 err *catalogs_save(const struct caller *c, struct securable *s) BH_CHECK;
 err *catalogs_rename(const struct caller *c, struct securable *s, str new_name) BH_CHECK;
-/* Without force, one that holds anything (a catalog: but an empty "default") is refused. */
+/* Without force, one that holds anything (a catalog: but an empty "default") is refused. A schema goes to the dropped ones. */
+#define CATALOGS_KEEP_US (7 * 24 * 3600 * 1000000ll)
+/* The dropped schemas of a catalog, youngest first. */
+err *catalogs_dropped_schemas(const struct caller *c, int64_t catalog, struct ent_schema_rows *ret) BH_CHECK;
+/* Brings one of them back with all that is in it; ALREADY_EXISTS when its name was given to another meanwhile. */
+err *catalogs_undrop_schema(const struct caller *c, const struct securable *catalog, const struct ent_schema *dropped,
+                            struct securable *ret) BH_CHECK;
 err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
 
 /* What a fresh metastore starts with: catalog `main` with schema `default`, owned by `owner`. The

@@ -15,6 +15,9 @@ extern const struct ask_command ask_describe_commands[]; /* cmd_describe.c */
 
 /* The securable of the slots key and name, as GRANT and its relatives have them; seen by the caller. */
 err *cmd_open_securable(struct ask *k, struct securable *ret) BH_CHECK;
+/* Masks and the row filter that a statement gives with a table's columns, {columns, filter} as its slots; saved. NULL policies:
+ * nothing is done. */
+err *cmd_apply_policies(struct ask *k, struct securable *t, jval *policies) BH_CHECK;
 /* "USE_CATALOG" as statements write it: "USE CATALOG". */
 str cmd_privilege_text(arena *a, const char *name);
 /* Is the principal the caller or one of his groups? */

@@ -103,6 +103,7 @@ static err *change_tags(struct ask *k, struct securable *s, str column, const st
     case SEC_CATALOG: TRY(change_pairs(k, &s->catalog.tags, add, remove, n)); break;
     case SEC_SCHEMA: TRY(change_pairs(k, &s->schema.tags, add, remove, n)); break;
     case SEC_VOLUME: TRY(change_pairs(k, &s->volume.tags, add, remove, n)); break;
+    case SEC_FUNCTION: TRY(change_pairs(k, &s->function.tags, add, remove, n)); break;
     default: return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Tags are not kept on a %s.", securable_title(s));
     }
     return save(k, s);
@@ -433,6 +434,27 @@ static err *drop_constraint(struct ask *k) {
     return save(k, &t);
 }
 
+/* ---- with CREATE TABLE and ADD COLUMNS ---- */
+
+err *cmd_apply_policies(struct ask *k, struct securable *t, jval *policies) {
+    jval *filter = json_get(policies, "filter"), *v;
+    size_t i, n;
+    jmut *o;
+    if (!policies) return NULL;
+    yyjson_arr_foreach(json_get(policies, "columns"), i, n, v) {
+        str mask = json_get_str(json_get(v, "mask"), "sql");
+        struct column_change change = {.key = "mask"};
+        if (!mask.n) continue;
+        TRY(policy_of(k, mask, "using_column_names", &change.value));
+        TRY(change_column(k, t, json_get_str(v, "name"), &change));
+    }
+    if (yyjson_is_obj(filter)) {
+        TRY(policy_of(k, json_get_str(filter, "sql"), "input_column_names", &o));
+        t->table.row_filter = json_text(k->c->a, o);
+    }
+    return save(k, t);
+}
+
 /* ---- external locations ---- */
 
 static err *location_url(struct ask *k) {
@@ -448,7 +470,7 @@ const struct ask_command ask_alter_commands[] = {
     OWNER("catalog"), OWNER("schema"), OWNER("table"), OWNER("view"), OWNER("materialized_view"), OWNER("streaming_table"),
     OWNER("volume"), OWNER("function"), OWNER("location"), OWNER("credential"),
     TAGGED("catalog"), TAGGED("schema"), TAGGED("table"), TAGGED("view"), TAGGED("materialized_view"), TAGGED("streaming_table"),
-    TAGGED("volume"),
+    TAGGED("volume"), TAGGED("function"),
     {"set_tag", tag_on, true},
     {"unset_tag", tag_on, true},
     {"alter_table_rename", alter_rename, true},

@@ -41,6 +41,15 @@ static err *view_columns(struct ask *k, str *ret) {
     return NULL;
 }
 
+/* What a statement asks to be protected is protected or refused, never left open. */
+static err *no_policies(struct ask *k) {
+    jval *v;
+    size_t i, n;
+    bool any = json_get(k->in, "filter") != NULL;
+    yyjson_arr_foreach(json_get(k->in, "columns"), i, n, v) any |= json_get(v, "mask") != NULL;
+    return any ? ask_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", "0A000", "Row filters and masks are kept on tables, not on views.") : NULL;
+}
+
 static err *view_exists(struct ask *k, const struct securable *t) {
     return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
                      "A table or view %.*s already exists. Use OR REPLACE, IF NOT EXISTS or another name.",
@@ -81,6 +90,7 @@ static err *create_view(struct ask *k) {
     TRY(ask_name(k, json_get(k->in, "name"), 3, &n));
     TRY(open_schema(k, &n, materialized ? PRIV_CREATE_MATERIALIZED_VIEW : PRIV_CREATE_TABLE, &schema));
     if (!spec.view_text.n) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "A view needs a query.");
+    TRY(no_policies(k));
     TRY(view_columns(k, &spec.columns));
     TRY(ask_pairs(k, "properties", &spec.properties));
     spec.name = n.part[2];
@@ -153,7 +163,8 @@ static err *create_table(struct ask *k) {
     spec.columns = columns;
     spec.name = n.part[2];
     TRY(ask_pairs(k, "properties", &spec.properties));
-    return ask_sql(tables_create(k->c, &schema, &spec, &t));
+    TRY(ask_sql(tables_create(k->c, &schema, &spec, &t)));
+    return cmd_apply_policies(k, &t, k->in);
 }
 
 /* ---- dropping tables and views ---- */

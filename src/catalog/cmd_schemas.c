@@ -170,16 +170,95 @@ static err *alter_catalog_properties(struct ask *k) { return properties(k, SEC_C
 static err *alter_schema_properties(struct ask *k) { return properties(k, SEC_SCHEMA, false); }
 static err *alter_schema_unset_properties(struct ask *k) { return properties(k, SEC_SCHEMA, true); }
 
+/* ---- coming back ---- */
+
+/* UNDROP TABLE WITH ID: the schema that the dropped table was in. */
+static err *schema_of_dropped(struct ask *k, str uuid, struct securable *ret, bool *found) {
+    struct ent_uc_table_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_TABLE_UUID, .s = uuid}}, .limit = 1};
+    TRY(ent_uc_table_list(k->c->tx, metastore_scope(k->c), k->c->a, &q, &rows));
+    *found = rows.n && rows.p[0].schema_id < 0;
+    return *found ? securable_by_id(k->c, SEC_SCHEMA, -rows.p[0].schema_id, ret, found) : NULL;
+}
+
+static err *no_dropped(struct ask *k, const char *what, str name) {
+    (void)k;
+    return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01", "There is no dropped %s '%.*s' that could come back.", what, STR_ARG(name));
+}
+
 static err *undrop_table(struct ask *k) {
     struct ask_name n = {.part = {k->catalog, k->schema}};
     struct securable schema, t;
     str uuid = ask_text(k, "key");
-    if (!uuid.n) TRY(ask_name(k, json_get(k->in, "name"), 3, &n));
-    struct ask_name up = {.part = {n.part[0], n.part[1]}};
-    TRY(ask_open(k, SEC_SCHEMA, &up, PRIV_USE_SCHEMA, &schema));
+    bool found;
+    if (uuid.n) {
+        TRY(schema_of_dropped(k, uuid, &schema, &found));
+        if (!found || !securable_visible(k->c, &schema)) return no_dropped(k, "table", uuid);
+        TRY(ask_need(k->c, &schema, PRIV_USE_SCHEMA));
+    } else {
+        TRY(ask_name(k, json_get(k->in, "name"), 3, &n));
+        struct ask_name up = {.part = {n.part[0], n.part[1]}};
+        TRY(ask_open(k, SEC_SCHEMA, &up, PRIV_USE_SCHEMA, &schema));
+    }
     TRY(ask_need(k->c, &schema, PRIV_CREATE_TABLE));
-    TRY(ask_sql(tables_undrop(k->c, &schema, n.part[2], uuid, &t)));
+    err *e = tables_undrop(k->c, &schema, n.part[2], uuid, &t);
+    if (err_code_of(e) == ERR_RESOURCE_DOES_NOT_EXIST) {
+        err_free(e);
+        return no_dropped(k, "table", uuid.n ? uuid : n.part[2]);
+    }
+    TRY(ask_sql(e));
     return ask_need(k->c, &t, PRIV_MANAGE);
+}
+
+static err *undrop_schema(struct ask *k) {
+    struct ask_name n = {.part = {k->catalog}};
+    struct securable catalog, s;
+    struct ent_schema_rows rows;
+    str id = ask_text(k, "key");
+    if (!id.n) TRY(ask_name(k, json_get(k->in, "name"), 2, &n));
+    struct ask_name up = {.part = {n.part[0]}};
+    TRY(ask_open(k, SEC_CATALOG, &up, PRIV_USE_CATALOG, &catalog));
+    TRY(ask_need(k->c, &catalog, PRIV_CREATE_SCHEMA));
+    TRY(catalogs_dropped_schemas(k->c, catalog.id, &rows));
+    for (size_t i = 0; i < rows.n; i++) {
+        if (id.n ? !str_ieq(id, str_of(catalog_uuid(k->c->a, rows.p[i].id))) : !str_ieq(n.part[1], rows.p[i].dropped_name)) continue;
+        TRY(ask_sql(catalogs_undrop_schema(k->c, &catalog, &rows.p[i], &s)));
+        return ask_need(k->c, &s, PRIV_MANAGE);
+    }
+    return ask_error("SCHEMA_NOT_FOUND", "42704", "There is no dropped schema '%.*s' in %.*s that could come back.", STR_ARG(id.n ? id : n.part[1]),
+                     STR_ARG(ask_quote(k->c->a, catalog.catalog.name)));
+}
+
+static err *show_schemas_dropped(struct ask *k) {
+    struct ask_name n = {.part = {k->catalog}};
+    struct securable catalog, s;
+    struct ent_schema_rows rows;
+    int64_t limit = INT64_MAX;
+    ask_columns(k, "catalogName, schemaName, schemaId, deletedAt, createdAt, updatedAt, createdBy, owner, comment");
+    if (json_get(k->in, "catalog") && !yyjson_is_str(json_get(k->in, "catalog"))) TRY(ask_name(k, json_get(k->in, "catalog"), 1, &n));
+    TRY(ask_open(k, SEC_CATALOG, &n, 0, &catalog));
+    (void)json_i64(json_get(k->in, "limit"), &limit);
+    TRY(catalogs_dropped_schemas(k->c, catalog.id, &rows));
+    for (size_t i = 0; i < rows.n && limit > 0; i++) {
+        const struct ent_schema *x = &rows.p[i];
+        str creator, owner;
+        TRY(securable_of_schema(k->c, &catalog, x, &s));
+        if (!securable_allows(k->c, &s, PRIV_MANAGE)) continue;
+        TRY(ask_principal(k, x->created_by, &creator));
+        TRY(ask_principal(k, x->owner_id, &owner));
+        jmut *row = ask_row(k);
+        ask_put(k, row, catalog.catalog.name);
+        ask_put(k, row, x->dropped_name);
+        ask_put_z(k, row, catalog_uuid(k->c->a, x->id));
+        ask_put(k, row, ask_time(k->c->a, x->dropped_at));
+        ask_put(k, row, ask_time(k->c->a, x->created_at));
+        ask_put(k, row, ask_time(k->c->a, x->updated_at));
+        ask_put(k, row, creator);
+        ask_put(k, row, owner);
+        ask_put(k, row, x->comment);
+        limit--;
+    }
+    return NULL;
 }
 
 const struct ask_command ask_schema_commands[] = {
@@ -194,5 +273,7 @@ const struct ask_command ask_schema_commands[] = {
     {"alter_schema_properties", alter_schema_properties, true},
     {"alter_schema_unset_properties", alter_schema_unset_properties, true},
     {"undrop_table", undrop_table, true},
+    {"undrop_schema", undrop_schema, true},
+    {"show_schemas_dropped", show_schemas_dropped, false},
     {NULL, NULL, false},
 };

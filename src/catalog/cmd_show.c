@@ -13,6 +13,12 @@ struct list {
 
 static struct list begin(struct ask *k) { return (struct list){.k = k, .pattern = ask_text(k, "pattern")}; }
 
+/* The things of a schema whose names pass the pattern; only SHOW TABLE EXTENDED needs more than their names. */
+static err *walk(struct list *l, const struct securable *schema, enum securable_kind kind, ask_each fn) {
+    struct ask_walk w = {.pattern = l->pattern, .brief = l->form != EXTENDED};
+    return ask_walk_leaves(l->k, schema, kind, &w, fn, l);
+}
+
 /* ---- catalogs and schemas ---- */
 
 static void put_name(struct list *l, str name) {
@@ -162,7 +168,7 @@ static err *tables(struct ask *k, int form, const char *columns) {
         virtual_tables(&l);
         return NULL;
     }
-    return ask_each_leaf(k, &s, SEC_TABLE, on_table, &l);
+    return walk(&l, &s, SEC_TABLE, on_table);
 }
 
 /* SHOW TABLES IN CATALOG c [SCHEMA LIKE …]: drivers' form. */
@@ -174,7 +180,7 @@ static err *schema_of_catalog(void *arg, const struct securable *s, bool *go) {
     struct of_catalog *o = arg;
     (void)go;
     if (!ask_like(o->schemas, s->schema.name)) return NULL;
-    return ask_each_leaf(o->l.k, s, SEC_TABLE, on_table, &o->l);
+    return walk(&o->l, s, SEC_TABLE, on_table);
 }
 static err *catalog_of_all(void *arg, const struct securable *s, bool *go) {
     (void)go;
@@ -216,7 +222,7 @@ static err *show_volumes(struct ask *k) {
     bool virt;
     ask_columns(k, "database, volume_name");
     TRY(open_schema(k, &s, &virt, &n));
-    return virt ? NULL : ask_each_leaf(k, &s, SEC_VOLUME, on_volume, &l);
+    return virt ? NULL : walk(&l, &s, SEC_VOLUME, on_volume);
 }
 
 static err *on_function(void *arg, const struct securable *s, bool *go) {
@@ -238,7 +244,7 @@ static err *show_functions(struct ask *k) {
     ask_columns(k, "function");
     if (str_eqz(ask_text(k, "key"), "system")) return NULL;
     TRY(open_schema(k, &s, &virt, &n));
-    return virt ? NULL : ask_each_leaf(k, &s, SEC_FUNCTION, on_function, &l);
+    return virt ? NULL : walk(&l, &s, SEC_FUNCTION, on_function);
 }
 
 static err *show_tables_dropped(struct ask *k) {

@@ -297,6 +297,7 @@ static err *schema_by_id(const struct caller *c, int64_t id, struct securable *r
     struct ent_catalog catalog_row;
     struct securable catalog;
     TRY(ent_schema_get(c->tx, metastore_scope(c), c->a, id, &row, found));
+    *found = *found && row.catalog_id > 0; /* a dropped one is reached by nobody */
     if (!*found) return NULL;
     TRY(ent_catalog_get(c->tx, metastore_scope(c), c->a, row.catalog_id, &catalog_row, NULL));
     TRY(securable_of_catalog(c, &catalog_row, &catalog));

@@ -24,7 +24,7 @@
 #define TABLES_MAX_COLUMNS 10000
 
 static inline bool table_is_view(const struct ent_uc_table *t) {
-    return t->view_text.n > 0 || str_eqz(t->table_type, "VIEW");
+    return t->view_text.n > 0 || str_ends(t->table_type, STR("VIEW"));
 }
 static inline bool table_is_managed(const struct ent_uc_table *t) {
     return str_starts(t->table_type, STR("MANAGED"));

@@ -90,6 +90,7 @@ struct sql_scan_ask {
                                           * f3 BIGINT block start, f4 BIGINT block length, f5 TIMESTAMPTZ modified) */
     const struct sql_prune *prune;
     size_t n_prune;
+    int64_t limit;                       /* no more rows are needed, if all of prune is applied exactly; -1: unknown */
 };
 
 struct sql_env {

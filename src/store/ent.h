@@ -57,6 +57,8 @@ struct ent_list_query {
     int order; /* ENT_BY_… or a column; ties by id, in the same direction */
     bool descending;
     str prefix; /* of the order column, a text */
+    str like;   /* pattern of SQL's LIKE for the order column, '\\' before what stands for itself */
+    bool brief; /* without JSON and long texts: they come empty */
     bool after; /* keyset paging: go on after the row with this order value and id */
     int64_t after_i;
     str after_s;

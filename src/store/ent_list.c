@@ -6,7 +6,7 @@
 #include "store/fold.h"
 #include "store/store_int.h"
 
-#define MAX_ARGS (3 + ENT_MAX_FILTERS + 6)
+#define MAX_ARGS (3 + ENT_MAX_FILTERS + 7)
 
 struct query {
     const struct ent_table *t;
@@ -93,6 +93,10 @@ static void order(struct query *q, const struct ent_list_query *ask) {
         int low = add(q, v), high = add(q, sql_t(above(q->a, v.s)));
         buf_fmt(&q->text, " AND %s >= ?%d AND %s < ?%d", by, low, by, high);
     }
+    if (ask->like.n) {
+        must(c && c->type == ENT_TEXT);
+        buf_fmt(&q->text, " AND %s LIKE ?%d ESCAPE '\\'", by, add(q, value(q, c, 0, ask->like)));
+    }
     if (ask->after && ask->order == ENT_BY_ID) {
         buf_fmt(&q->text, " AND id %s ?%d", sign, add(q, sql_i(ask->after_id)));
     } else if (ask->after) {
@@ -104,6 +108,24 @@ static void order(struct query *q, const struct ent_list_query *ask) {
         buf_fmt(&q->text, " ORDER BY id%s", way);
     else
         buf_fmt(&q->text, " ORDER BY %s%s, id%s", by, way, way);
+}
+
+/* The list of columns; in brief with NULL for what may be long. */
+static void columns(struct query *q, const struct ent_list_query *ask) {
+    const struct ent_table *t = q->t;
+    if (!ask->brief) {
+        buf_z(&q->text, t->list);
+        return;
+    }
+    str rest = str_of(t->list), part;
+    for (int at = -8; str_split(&rest, ',', &part); at++) { /* the head's columns come first */
+        const struct ent_column *c = at >= 0 ? &t->cols[at] : NULL;
+        if (at > -8) buf_z(&q->text, ", ");
+        if (c && !c->indexed && (c->type == ENT_JSON || c->type == ENT_BLOB || c->max > 65535))
+            buf_z(&q->text, "NULL");
+        else
+            buf_str(&q->text, str_trim(part));
+    }
 }
 
 static err *begin(struct query *q, store_tx *tx, const struct ent_table *t,
@@ -155,7 +177,8 @@ err *ent_list(store_tx *tx, const struct ent_table *t, struct store_scope scope,
     *ret_rows = NULL;
     *ret_n = 0;
     *ret_more = false;
-    buf_fmt(&q.text, "SELECT %s", t->list);
+    buf_z(&q.text, "SELECT ");
+    columns(&q, ask);
     from(&q, tx);
     where(&q, ask);
     order(&q, ask);

@@ -6,7 +6,7 @@
 #include "store/ent.h"
 
 #define ENT_COUNT 37
-#define ENT_FINGERPRINT "940e8b27165848b5c3e607037e788622"
+#define ENT_FINGERPRINT "51ff48feb1d1926b80f6ca1c60db5286"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1288,6 +1288,8 @@ struct ent_schema {
     str storage_root;
     str properties; /* json */
     str tags; /* json */
+    int64_t dropped_at; /* us; 0: living. A dropped one has the negative catalog_id and a name of its own (its id), and can come back */
+    str dropped_name;
 };
 struct ent_schema_rows {
     struct ent_schema *p;
@@ -1302,6 +1304,8 @@ enum {
     ENT_SCHEMA_STORAGE_ROOT = 5,
     ENT_SCHEMA_PROPERTIES = 6,
     ENT_SCHEMA_TAGS = 7,
+    ENT_SCHEMA_DROPPED_AT = 8,
+    ENT_SCHEMA_DROPPED_NAME = 9,
 };
 extern const struct ent_table ent_table_schema;
 static inline BH_CHECK err *ent_schema_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
@@ -1712,6 +1716,7 @@ struct ent_uc_function {
     str comment;
     str properties; /* json */
     int64_t owner_id;
+    str tags; /* json */
 };
 struct ent_uc_function_rows {
     struct ent_uc_function *p;
@@ -1730,6 +1735,7 @@ enum {
     ENT_UC_FUNCTION_COMMENT = 9,
     ENT_UC_FUNCTION_PROPERTIES = 10,
     ENT_UC_FUNCTION_OWNER_ID = 11,
+    ENT_UC_FUNCTION_TAGS = 12,
 };
 extern const struct ent_table ent_table_uc_function;
 static inline BH_CHECK err *ent_uc_function_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,

@@ -164,7 +164,7 @@ err *uc_commit_log(struct req *r) {
     }
     json_put_int(req_doc(r), req_out(r), "version", answer.version);
     /* Most commits change no row: no write then. */
-    if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties") && !arg_bool(r, "catalog_managed", false)) req_finish(r);
+    if (!arg(r, "create") && !arg(r, "columns") && !arg(r, "properties") && !arg(r, "policies") && !arg_bool(r, "catalog_managed", false)) req_finish(r);
     return NULL;
 }
 

@@ -64,7 +64,8 @@ static err *list(struct req *r, enum securable_kind kind, const char *name) {
     jmut *out = req_out(r);
     l.arr = json_put_arr(r->doc, out, name);
     struct ask k = {.c = &c};
-    TRY(ask_each_leaf_after(&k, &schema, kind, l.after, on_object, &l));
+    struct ask_walk walk = {.after = l.after};
+    TRY(ask_walk_leaves(&k, &schema, kind, &walk, on_object, &l));
     if (l.more) json_put_str(r->doc, out, "next_page_token", page_token_make(r, filter, l.last));
     return NULL;
 }
@@ -93,7 +94,7 @@ static err *on_summary(void *arg, const struct securable *s, bool *go) {
 }
 static err *on_summary_schema(void *arg, const struct securable *s, bool *go) {
     struct summaries *x = arg;
-    if (ask_like(x->schemas, s->schema.name)) TRY(ask_each_leaf(x->k, s, SEC_TABLE, on_summary, x));
+    if (ask_like(x->schemas, s->schema.name)) TRY(ask_walk_leaves(x->k, s, SEC_TABLE, &(struct ask_walk){.brief = true}, on_summary, x));
     *go = x->n < MOST_SUMMARIES;
     return NULL;
 }

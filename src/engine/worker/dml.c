@@ -214,6 +214,27 @@ static void target_masks(struct dml_x *x) {
     }
 }
 
+err *dml_take_policies(struct dml_x *x, const struct ast *columns, const struct ast *filter) {
+    bool any = filter != NULL;
+    for (uint32_t i = 0; columns && i < columns->n; i++) any |= ast_get(columns->child[i], SLOT_MASK) != NULL;
+    if (!any) return NULL;
+    if (!x->d->node_json || (x->url.n && !x->create.n && !x->id.n))
+        return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", NULL, STR_NONE, "tableName", dml_z(x, x->full_name), "operation",
+                         "masks and row filters of a table without a name", NULL);
+    const struct ast *parts[] = {columns, filter};
+    static const char *const names[] = {"columns", "filter"};
+    buf b = {0};
+    err *e = NULL;
+    for (size_t i = 0; i < 2 && !e; i++) {
+        if (!parts[i]) continue;
+        buf_fmt(&b, "%c\"%s\":", b.n ? ',' : '{', names[i]);
+        e = x->d->node_json(x->d->arg, parts[i], &b);
+    }
+    buf_c(&b, '}');
+    x->policies = dml_take(x, &b);
+    return e;
+}
+
 bool dml_is_guarded(jval *relation) {
     jval *v;
     size_t i, n;
@@ -486,6 +507,7 @@ static void put_target(struct dml_x *x, buf *q) {
     dml_put_path(x, q);
     if (x->create.n) buf_z(q, ",\"create\":"), buf_str(q, x->create);
     if (x->create.n && x->keys.n) buf_z(q, ",\"keys\":"), buf_str(q, x->keys);
+    if (x->policies.n) buf_z(q, ",\"policies\":"), buf_str(q, x->policies);
     if (x->clone_of) {
         buf_z(q, ",\"sources\":[{\"id\":");
         buf_json_str(q, x->clone_of->id);

@@ -25,6 +25,9 @@ struct dml {
     /* A session setting ("spark.sql.sources.partitionOverwriteMode", …); false: not set. */
     bool (*setting)(void *arg, str name, str *ret);
     struct txn *txn;              /* the transaction that the statement is part of, or NULL */
+    /* A node of the statement as commands send it to control (engine/README.md, "Slots as JSON"). NULL: masks and row filters
+     * are refused. */
+    err *(*node_json)(void *arg, const struct ast *node, buf *out);
 };
 
 struct dml_result {

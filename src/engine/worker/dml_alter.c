@@ -133,6 +133,7 @@ static err *append_below(struct edit *e, struct fields *f, size_t i) {
 
 static err *add_columns(struct dml_x *x, const struct ast *s) {
     const struct ast *list = ast_get(s, SLOT_COLUMNS);
+    TRY(dml_take_policies(x, list, NULL));
     for (uint32_t i = 0; i < list->n; i++) {
         const struct ast *def = list->child[i], *name = ast_get(def, SLOT_NAME);
         struct edit e = {.x = x, .what = def};
@@ -171,6 +172,7 @@ static err *drop_field(struct edit *e, struct fields *f, size_t i) {
 static err *drop_columns(struct dml_x *x, const struct ast *s) {
     TRY(need_mapping(x, "DELTA_UNSUPPORTED_DROP_COLUMN"));
     const struct ast *list = ast_get(s, SLOT_COLUMNS);
+    TRY(dml_take_policies(x, list, NULL));
     for (uint32_t i = 0; i < list->n; i++) {
         struct edit e = {.x = x, .path = list->child[i], .on_field = drop_field, .what = s};
         err *bad = edit_schema(&e);

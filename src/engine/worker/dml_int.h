@@ -54,6 +54,7 @@ struct dml_x {
     vec_of(str) files_read;
     const struct scan_table *read_by; /* its conditions are all that was read of the target (dml_reads), or NULL */
     str keys;                     /* JSON of the keys that CREATE TABLE declares, or empty */
+    str policies;                 /* masks and row filter that the statement gives, as JSON for control, or empty */
     str create;                   /* JSON of stage_table's answer for a new table, or empty */
     vec_of(char *) written;       /* files to remove unless committed */
     vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
@@ -69,6 +70,8 @@ err *dml_open_target(struct dml_x *x, const struct ast *name, const char *right)
 /* The same without asking whether the table's writer features are known. */
 err *dml_open_readable(struct dml_x *x, const struct ast *name, const char *right) BH_CHECK;
 err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, const struct ast *from, struct scan_table **ret, jval **ret_answer) BH_CHECK;
+/* Masks of the statement's columns, and its row filter, go along with the commit. */
+err *dml_take_policies(struct dml_x *x, const struct ast *columns, const struct ast *filter) BH_CHECK;
 /* Has a relation (control's answer) a row filter or masks? */
 bool dml_is_guarded(jval *relation);
 /* Statements see masked columns through their masks; what is written back takes the true values, under this name. */

@@ -448,6 +448,7 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
         TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
     }
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
+    TRY(dml_take_policies(x, ast_get(s, SLOT_COLUMNS), ast_get(s, SLOT_FILTER)));
     if (!like && !clone) TRY(partitions_of(x, ast_get(s, SLOT_PARTITION), m, &plan->cols, &plan->n));
     TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
     return constraints(x, s, &m->config);

@@ -429,6 +429,8 @@ static bool dml_setting(void *arg, str name, str *ret) {
     return r->env.setting(&r->env, name, ret);
 }
 
+static err *dml_node_json(void *arg, const struct ast *node, buf *out) { return run_node_json(arg, node, out); }
+
 /* So often a statement that met others' changes is carried out again. */
 #define MAX_AGAIN 20
 
@@ -436,7 +438,7 @@ static err *run_dml(struct run *r, const struct ast *s) {
     TRY(run_connection(r));
     r->keep_connections = false;
     struct dml d = {.env = &r->env, .scan = &r->scan, .con = r->con, .a = r->a, .text = r->text, .user = str_of(r->st->s->user),
-                    .statement_id = json_get_str(r->st->order, "id"), .arg = r, .ask = dml_ask, .setting = dml_setting, .txn = r->txn};
+                    .statement_id = json_get_str(r->st->order, "id"), .arg = r, .ask = dml_ask, .setting = dml_setting, .txn = r->txn, .node_json = dml_node_json};
     struct dml_result out = {.modified_rows = -1};
     r->compiled_us = clock_mono();
     err *e = dml_run(&d, s, &out);

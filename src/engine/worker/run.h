@@ -29,6 +29,7 @@ struct run {
     const struct zone *zone;
     str zone_name;
     duckdb_connection con;    /* NULL until run_connection() */
+    unsigned staged;        /* temporary tables of rows that control made */
     bool keep_connections;    /* they hold nothing of this statement */
     struct run_rows *rows;
     int immediate;            /* depth of EXECUTE IMMEDIATE */

@@ -3,6 +3,7 @@
  * What the analyser asks of the world (struct sql_env), answered from the session, from control and from the tables'
  * files. All names of a query go to control in one question.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/worker/run.h"
@@ -300,6 +301,61 @@ static void put_cell(jval *v, const struct sql_type *t, buf *out) {
     buf_free(&type);
 }
 
+static err *append_cell(duckdb_appender to, jval *v, const struct sql_type *t) {
+    duckdb_state ok;
+    if (!v || yyjson_is_null(v)) {
+        ok = duckdb_append_null(to);
+    } else if (yyjson_is_str(v)) {
+        ok = duckdb_append_varchar_length(to, json_str(v).p, json_str(v).n);
+    } else if (yyjson_is_bool(v)) {
+        ok = duckdb_append_bool(to, yyjson_get_bool(v));
+    } else if (t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ) {
+        ok = duckdb_append_timestamp(to, (duckdb_timestamp){yyjson_get_sint(v)});
+    } else {
+        ok = duckdb_append_int64(to, yyjson_get_sint(v));
+    }
+    return ok == DuckDBSuccess ? NULL : err_new(ERR_INTERNAL_ERROR, "a row of the catalog does not fit its type");
+}
+
+/* Many rows go through a temporary table of the statement's connection. */
+static err *stage_rows(struct run *r, const struct sql_scan_ask *ask, jval *rows, buf *out) {
+    const struct sql_relation *rel = ask->rel;
+    buf sql = {0};
+    size_t i, n;
+    jval *row;
+    char name[32];
+    snprintf(name, sizeof(name), "_bh_rows_%u", ++r->staged);
+    buf_fmt(&sql, "CREATE TEMP TABLE %s (_bh_none BIGINT", name);
+    for (size_t c = 0; c < rel->n; c++) {
+        if (!ask->used[c]) continue;
+        buf_z(&sql, ", ");
+        put_quoted(&sql, '"', rel->cols[c].name);
+        buf_c(&sql, ' ');
+        sql_type_write_duckdb(rel->cols[c].type, &sql);
+    }
+    buf_c(&sql, ')');
+    duckdb_result q;
+    duckdb_appender to = NULL;
+    char *text = arena_strndup(r->a, sql.p, sql.n);
+    buf_free(&sql);
+    TRY(run_connection(r));
+    r->keep_connections = false;
+    TRY(duck_run(r->con, text, &q));
+    duckdb_destroy_result(&q);
+    err *e = duckdb_appender_create(r->con, NULL, name, &to) == DuckDBSuccess ? NULL : err_new(ERR_INTERNAL_ERROR, "rows of the catalog cannot be staged");
+    yyjson_arr_foreach(rows, i, n, row) {
+        if (e) break;
+        duckdb_append_int64(to, 0);
+        for (size_t c = 0; c < rel->n && !e; c++)
+            if (ask->used[c]) e = append_cell(to, yyjson_arr_get(row, c), rel->cols[c].type);
+        duckdb_appender_end_row(to);
+    }
+    if (!e && duckdb_appender_close(to) != DuckDBSuccess) e = err_new(ERR_INTERNAL_ERROR, "rows of the catalog cannot be staged");
+    if (to) duckdb_appender_destroy(&to);
+    if (!e) buf_z(out, name);
+    return e;
+}
+
 /* Rows that came with the relation, as a list of values. */
 static err *emit_rows(const struct sql_scan_ask *ask, jval *rows, buf *out) {
     const struct sql_relation *rel = ask->rel;
@@ -348,9 +404,13 @@ static err *emit_rows(const struct sql_scan_ask *ask, jval *rows, buf *out) {
 static err *late_rows(struct run *r, const struct run_rows *x, const struct sql_scan_ask *ask, jval **ret) {
     buf j = {0};
     jval *o = NULL;
-    bool any = false;
+    bool any = false, all = ask->limit >= 0;
     buf_z(&j, "{\"id\":");
     buf_json_str(&j, x->id);
+    if (ask->limit >= 0)
+        for (size_t i = 0; i < ask->n_prune; i++)
+            all &= (ask->prune[i].op == '=' || ask->prune[i].op == 'i') && sql_is_text(x->rel->cols[ask->prune[i].column].type);
+    if (all) buf_fmt(&j, ",\"limit\":%lld", (long long)ask->limit);
     buf_z(&j, ",\"catalog\":");
     buf_json_str(&j, x->catalog);
     buf_z(&j, ",\"schema\":");
@@ -382,7 +442,7 @@ static err *env_scan(struct sql_env *e, const struct sql_scan_ask *ask, buf *out
         jval *rows = x->rows;
         if (x->rel != ask->rel) continue;
         if (!rows) TRY(late_rows(r, x, ask, &rows));
-        return emit_rows(ask, rows, out);
+        return yyjson_arr_size(rows) > 100 ? stage_rows(r, ask, rows, out) : emit_rows(ask, rows, out);
     }
     TRY(run_connection(r)); /* scans look into files */
     return scan_emit(e, ask, out);

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One governed catalog at every door: who holds nothing is refused everywhere, and row filters, masks and views hold everywhere.
+
+The doors of SQL are tests/harness/sql_doors.py; those of REST stand below.
+"""
+
+import io
+import json
+
+import pytest
+import sql_doors
+from boathouse import Platform
+from databricks.sdk import errors
+from databricks.sdk.service import catalog
+
+S = "/api/2.0/sql/statements"
+CAT = "doors"
+# Texts of rows that a filter, a mask or a view hides; they begin so that no function's caption or message has them by chance.
+HIDDEN = ("hidden-row", "-hidden")
+
+
+class Sql:
+    def __init__(self, platform, token=None):
+        self.platform, self.token = platform, token
+
+    def run(self, text):
+        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.platform.connect["DATABRICKS_WAREHOUSE_ID"], "wait_timeout": "50s"},
+                                  token=self.token)
+        assert r.status_code == 200, (text, r.text)
+        return r.json()
+
+    def __call__(self, text):
+        got = self.run(text)
+        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
+        return got.get("result", {}).get("data_array", [])
+
+    def fails(self, text):
+        got = self.run(text)
+        assert got["status"]["state"] == "FAILED", (text, got)
+        return got["status"]["error"]["message"]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    place = tmp_path_factory.mktemp("places")
+    with Platform(tmp_path_factory.mktemp("doors") / "data", settings={"storage.local_roots": str(place)}) as p:
+        p.place = place
+        yield p
+
+
+def another(platform, name):
+    who, client = platform.another(name)
+    wh = platform.connect["DATABRICKS_WAREHOUSE_ID"]
+    r = platform.request("PATCH", f"/api/2.0/permissions/warehouses/{wh}",
+                         {"access_control_list": [{"service_principal_name": who, "permission_level": "CAN_USE"}]})
+    assert r.status_code == 200, r.text
+    return who, client, Sql(platform, client.config.authenticate()["Authorization"].split()[1])
+
+
+@pytest.fixture(scope="module")
+def admin(platform):
+    return Sql(platform)
+
+
+@pytest.fixture(scope="module")
+def names(platform):
+    return {"c": CAT, "own": "main.own", "loc": f"file://{platform.place}/loc", "tables": f"file://{platform.data}/tables", "owner": "admin"}
+
+
+@pytest.fixture(scope="module")
+def world(platform, admin, names):
+    (platform.place / "loc" / "csv").mkdir(parents=True)
+    (platform.place / "loc" / "csv" / "a.csv").write_text("1,hidden-row\n")
+    c, loc = CAT, names["loc"]
+    rows = "(1, '11', 'x1-hidden', 1), (2, 'hidden-row', 'x2-hidden', 0), (3, '33', 'x3-hidden', 3)"
+    for text in (f"CREATE CATALOG {c}", f"CREATE SCHEMA {c}.s", "CREATE SCHEMA main.own",
+                 f"CREATE TABLE {c}.s.t (id BIGINT, name STRING, secret STRING, amount INT) TBLPROPERTIES (delta.enableChangeDataFeed = true)",
+                 f"INSERT INTO {c}.s.t VALUES {rows}",
+                 f"CREATE FUNCTION {c}.s.odd(i BIGINT) RETURNS BOOLEAN RETURN i % 2 = 1",
+                 f"CREATE FUNCTION {c}.s.hide(v STRING) RETURNS STRING RETURN '***'",
+                 f"CREATE FUNCTION {c}.s.fn(i BIGINT) RETURNS BOOLEAN RETURN true",
+                 f"CREATE TABLE {c}.s.f WITH ROW FILTER {c}.s.odd ON (id) AS SELECT id, name, amount FROM {c}.s.t",
+                 f"CREATE TABLE {c}.s.m (id BIGINT, name STRING, secret STRING MASK {c}.s.hide, amount INT, CONSTRAINT small CHECK (amount < 1000000 OR length(secret) < 2))"
+                 " TBLPROPERTIES (delta.columnMapping.mode = 'name', delta.enableChangeDataFeed = true)",
+                 f"INSERT INTO {c}.s.m SELECT id, 'n', secret, amount FROM {c}.s.t",
+                 f"CREATE VIEW {c}.s.v AS SELECT id, name, amount FROM {c}.s.t WHERE id % 2 = 1",
+                 f"CREATE TABLE {c}.s.gone (a INT)", f"DROP TABLE {c}.s.gone", f"CREATE SCHEMA {c}.gone", f"DROP SCHEMA {c}.gone",
+                 f"CREATE VOLUME {c}.s.vol", f"CREATE EXTERNAL LOCATION loc URL '{loc}' WITH (CREDENTIAL local)",
+                 f"CREATE TABLE {c}.s.x LOCATION '{loc}/x' AS SELECT id, name FROM {c}.s.t", f"ALTER TABLE {c}.s.x SET ROW FILTER {c}.s.odd ON (id)",
+                 "CREATE TABLE main.own.mine (id BIGINT, name STRING)"):
+        admin(text)
+    platform.sdk().files.upload(f"/Volumes/{c}/s/vol/a.csv", io.BytesIO(b"1,hidden-row\n"), overwrite=True)
+
+
+def refused(sql, text, part, names):
+    message = sql.fails(text)
+    unknown = f"Volume '{CAT}.s.vol' does not exist"  # a volume of which he may not know
+    assert ("INSUFFICIENT_PERMISSIONS" in message and part in message) or unknown in message, (text, message)
+    assert not any(h in message for h in HIDDEN), (text, message)
+
+
+def test_who_holds_nothing_is_told_of_nothing(platform, world, names):
+    """Without USE CATALOG every statement says the same of what is there and of what is not."""
+    who, _, bob = another(platform, "nothing")
+    names = dict(names, me=who)
+    for _, text in sql_doors.CLOSED:
+        text = text.format(**names)
+        if "{c}" not in _ or names["own"] in text:
+            continue
+        message = bob.fails(text)
+        assert any(k in message for k in ("INSUFFICIENT_PERMISSIONS", "NOT_FOUND", "NO_SUCH_CATALOG", "RESOURCE_DOES_NOT_EXIST", "UNRESOLVED_ROUTINE")), (text, message)
+        assert not any(h in message for h in HIDDEN), (text, message)
+        other = bob.fails(text.replace(CAT, "nocat"))
+        assert message.replace(CAT, "nocat") == other, text
+    assert bob(f"SELECT count(*) FROM system.information_schema.tables WHERE table_catalog = '{CAT}'") == [["0"]]
+    assert [CAT] not in bob("SHOW CATALOGS")
+
+
+def test_every_statement_is_refused_by_name(platform, admin, world, names):
+    who, _, bob = another(platform, "passing")
+    names = dict(names, me=who)
+    for text in (f"GRANT USE CATALOG ON CATALOG {CAT} TO `{who}`", f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`",
+                 f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, CREATE VOLUME, SELECT, MODIFY ON SCHEMA main.own TO `{who}`"):
+        admin(text)
+    wrong = []
+    for part, text in sql_doors.CLOSED:
+        try:
+            refused(bob, text.format(**names), part.format(**names), names)
+        except AssertionError as e:
+            wrong.append(str(e)[:400])
+    assert not wrong, "\n".join(wrong)
+    assert admin(f"SELECT count(*), max(secret) FROM {CAT}.s.t") == [["3", "x3-hidden"]]
+
+
+@pytest.fixture(scope="module")
+def carol(platform, admin, world, names):
+    """May read and change f and m, and read v; may read and write files of the location."""
+    who, client, carol = another(platform, "reader")
+    for text in (f"GRANT USE CATALOG ON CATALOG {CAT} TO `{who}`", f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`",
+                 f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.f TO `{who}`", f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.m TO `{who}`",
+                 f"GRANT SELECT ON TABLE {CAT}.s.x TO `{who}`", f"GRANT SELECT ON VIEW {CAT}.s.v TO `{who}`",
+                 f"GRANT READ FILES, WRITE FILES ON EXTERNAL LOCATION loc TO `{who}`",
+                 f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, SELECT, MODIFY ON SCHEMA main.own TO `{who}`"):
+        admin(text)
+    for text in (f"CREATE VIEW main.own.over_f AS SELECT * FROM {CAT}.s.f", f"CREATE VIEW main.own.over_v AS SELECT * FROM {CAT}.s.v",
+                 f"CREATE FUNCTION main.own.peek(x BIGINT) RETURNS STRING RETURN (SELECT max(name) FROM {CAT}.s.f WHERE id = x)"):
+        carol(text)
+    carol.name, carol.client = who, client
+    return carol
+
+
+def test_filters_masks_and_views_hold(admin, carol, names):
+    told = []
+    for text in sql_doors.HELD:
+        text = text.format(**names)
+        got = carol.run(text)
+        shown = json.dumps([got.get("result"), got["status"].get("error")])
+        if any(h in shown for h in HIDDEN):
+            told.append((text, shown[:400]))
+    assert not told, told
+    # Nothing of it was damaged either: behind the mask are the values of before, and the hidden row is there.
+    admin(f"ALTER TABLE {CAT}.s.m ALTER COLUMN secret DROP MASK")
+    assert admin(f"SELECT id, secret FROM {CAT}.s.m ORDER BY id") == [["1", "x1-hidden"], ["2", "x2-hidden"], ["3", "x3-hidden"]]
+    admin(f"ALTER TABLE {CAT}.s.m ALTER COLUMN secret SET MASK {CAT}.s.hide")
+    admin(f"ALTER TABLE {CAT}.s.f DROP ROW FILTER")
+    assert admin(f"SELECT name FROM {CAT}.s.f WHERE id = 2") == [["hidden-row"]]
+    admin(f"ALTER TABLE {CAT}.s.f SET ROW FILTER {CAT}.s.odd ON (id)")
+
+
+def test_calm_queries_stay_fast_and_right(carol):
+    """Conditions that cannot fail are not kept away from the scan, and the answers are the same."""
+    assert carol(f"SELECT id FROM {CAT}.s.f WHERE name = '33' AND amount IN (1, 3) OR name LIKE '1%' ORDER BY id") == [["1"], ["3"]]
+    assert carol(f"SELECT a.id FROM {CAT}.s.f a JOIN {CAT}.s.v b ON a.id = b.id WHERE b.name IS NOT NULL ORDER BY 1") == [["1"], ["3"]]
+    assert carol(f"SELECT count(*) FROM {CAT}.s.f WHERE CAST(name AS INT) > 20") == [["1"]]
+
+
+def test_a_grant_taken_counts_for_the_next_statement(platform, admin, world):
+    who, client, bob = another(platform, "coming")
+    group = platform.sdk().groups.create(display_name="doors-group")
+    admin("GRANT USE CATALOG ON CATALOG doors TO `account users`")
+    admin("GRANT USE SCHEMA ON SCHEMA doors.s TO `account users`")
+    query = "SELECT count(*) FROM doors.s.t"
+    for _ in range(5):
+        admin(f"GRANT SELECT ON TABLE doors.s.t TO `{who}`")
+        assert bob(query) == [["3"]] and bob(query) == [["3"]]
+        admin(f"REVOKE SELECT ON TABLE doors.s.t FROM `{who}`")
+        assert "SELECT on Table" in bob.fails(query)
+    # through a group, a function, a filter
+    admin(f"GRANT SELECT ON TABLE doors.s.t TO `{group.display_name}`")
+    assert "SELECT on Table" in bob.fails(query)
+    me = next(p for p in platform.sdk().service_principals.list() if p.application_id == who)
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": "members", "value": [{"value": me.id}]}]}
+    assert platform.request("PATCH", f"/api/2.0/preview/scim/v2/Groups/{group.id}", body).status_code < 300
+    assert bob(query) == [["3"]]
+    body["Operations"] = [{"op": "remove", "path": f'members[value eq "{me.id}"]'}]
+    assert platform.request("PATCH", f"/api/2.0/preview/scim/v2/Groups/{group.id}", body).status_code < 300
+    assert "SELECT on Table" in bob.fails(query)
+    admin(f"GRANT SELECT ON TABLE doors.s.t TO `{who}`")
+    assert bob("SELECT count(*) FROM doors.s.t") == [["3"]]
+    admin("ALTER TABLE doors.s.t SET ROW FILTER doors.s.odd ON (id)")
+    assert bob("SELECT count(*) FROM doors.s.t") == [["2"]]
+    admin("ALTER TABLE doors.s.t DROP ROW FILTER")
+    assert bob("SELECT count(*) FROM doors.s.t") == [["3"]]
+    for g in ("USE CATALOG ON CATALOG doors", "USE SCHEMA ON SCHEMA doors.s"):
+        admin(f"REVOKE {g} FROM `account users`")
+    assert "NOT_FOUND" in bob.fails(query)
+
+
+# ---- the other wire ----
+
+def test_the_same_through_thrift(platform, world, carol, names):
+    from databricks import sql
+    _, client, _ = another(platform, "thrift")
+    path = platform.connect["DATABRICKS_HTTP_PATH"]
+
+    def connect(token):
+        return sql.connect("localhost", path, token, _connection_uri=platform.url + path, enable_telemetry=False)
+
+    with connect(client.config.authenticate()["Authorization"].split()[1]) as con, con.cursor() as cur:
+        for _, text in sql_doors.CLOSED[:12]:
+            with pytest.raises(sql.exc.Error) as e:
+                cur.execute(text.format(**names, me="me"))
+            assert not any(h in str(e.value) for h in HIDDEN)
+        assert cur.tables(catalog_name=CAT).fetchall() == []
+        assert cur.columns(catalog_name=CAT).fetchall() == []
+        assert cur.schemas(catalog_name=CAT).fetchall() == []
+        assert CAT not in {r[0] for r in cur.catalogs().fetchall()}
+    with connect(carol.token) as con, con.cursor() as cur:
+        for text in sql_doors.HELD[:12]:
+            try:
+                shown = str(cur.execute(text.format(**names)).fetchall())
+            except sql.exc.Error as e:
+                shown = str(e)
+            assert not any(h in shown for h in HIDDEN), text
+        assert {r[2] for r in cur.tables(catalog_name=CAT, schema_name="s").fetchall()} == {"f", "m", "v", "x"}
+
+
+# ---- REST ----
+
+REST = {
+    "catalogs.get": lambda w, o: w.catalogs.get(CAT),
+    "catalogs.update": lambda w, o: w.catalogs.update(CAT, comment="x"),
+    "catalogs.delete": lambda w, o: w.catalogs.delete(CAT, force=True),
+    "schemas.get": lambda w, o: w.schemas.get(f"{CAT}.s"),
+    "schemas.create": lambda w, o: w.schemas.create("mine", CAT),
+    "schemas.update": lambda w, o: w.schemas.update(f"{CAT}.s", comment="x"),
+    "schemas.delete": lambda w, o: w.schemas.delete(f"{CAT}.s", force=True),
+    "schemas.list": lambda w, o: list(w.schemas.list(CAT)),
+    "tables.get": lambda w, o: w.tables.get(f"{CAT}.s.t"),
+    "tables.list": lambda w, o: list(w.tables.list(CAT, "s")),
+    "tables.summaries": lambda w, o: list(w.tables.list_summaries(CAT)),
+    "tables.update": lambda w, o: w.tables.update(f"{CAT}.s.t", owner="admin"),
+    "tables.delete": lambda w, o: w.tables.delete(f"{CAT}.s.t"),
+    "constraints": lambda w, o: w.table_constraints.create(f"{CAT}.s.t", catalog.TableConstraint(
+        primary_key_constraint=catalog.PrimaryKeyConstraint(name="pk", child_columns=["id"]))),
+    "volumes.read": lambda w, o: w.volumes.read(f"{CAT}.s.vol"),
+    "volumes.list": lambda w, o: list(w.volumes.list(CAT, "s")),
+    "volumes.update": lambda w, o: w.volumes.update(f"{CAT}.s.vol", comment="x"),
+    "volumes.delete": lambda w, o: w.volumes.delete(f"{CAT}.s.vol"),
+    "volumes.create": lambda w, o: w.volumes.create(CAT, "s", "mine", catalog.VolumeType.MANAGED),
+    "functions.get": lambda w, o: w.functions.get(f"{CAT}.s.fn"),
+    "functions.list": lambda w, o: list(w.functions.list(CAT, "s")),
+    "functions.delete": lambda w, o: w.functions.delete(f"{CAT}.s.fn"),
+    "models.create": lambda w, o: w.registered_models.create(catalog_name=CAT, schema_name="s", name="mine"),
+    "models.list": lambda w, o: list(w.registered_models.list(catalog_name=CAT, schema_name="s")),
+    "models.get": lambda w, o: w.registered_models.get(f"{CAT}.s.model"),
+    "models.versions": lambda w, o: list(w.model_versions.list(f"{CAT}.s.model")),
+    "grants.get": lambda w, o: w.grants.get("table", f"{CAT}.s.t"),
+    "grants.effective": lambda w, o: w.grants.get_effective("table", f"{CAT}.s.t"),
+    "grants.update": lambda w, o: w.grants.update("table", f"{CAT}.s.t", changes=[catalog.PermissionsChange(
+        principal="account users", add=[catalog.Privilege.SELECT])]),
+    "locations.get": lambda w, o: w.external_locations.get("loc"),
+    "locations.create": lambda w, o: w.external_locations.create("mine", o["loc"], "local"),
+    "locations.delete": lambda w, o: w.external_locations.delete("loc", force=True),
+    "credentials.create": lambda w, o: w.storage_credentials.create("mine"),
+    "table credentials": lambda w, o: w.temporary_table_credentials.generate_temporary_table_credentials(
+        table_id=o["table_id"], operation=catalog.TableOperation.READ),
+    "table credentials of a filtered table": lambda w, o: w.temporary_table_credentials.generate_temporary_table_credentials(
+        table_id=o["filtered_id"], operation=catalog.TableOperation.READ),
+    "path credentials": lambda w, o: w.api_client.do("POST", "/api/2.1/unity-catalog/temporary-path-credentials",
+                                                     body={"url": o["loc"] + "/x", "operation": "PATH_READ"}),
+    "files.download": lambda w, o: w.files.download(f"/Volumes/{CAT}/s/vol/a.csv").contents.read(),
+    "files.upload": lambda w, o: w.files.upload(f"/Volumes/{CAT}/s/vol/b.csv", io.BytesIO(b"1"), overwrite=True),
+    "files.delete": lambda w, o: w.files.delete(f"/Volumes/{CAT}/s/vol/a.csv"),
+    "files.list": lambda w, o: list(w.files.list_directory_contents(f"/Volumes/{CAT}/s/vol")),
+    "files.mkdir": lambda w, o: w.files.create_directory(f"/Volumes/{CAT}/s/vol/d"),
+    "files by id": lambda w, o: w.files.download(f"/Volumes/.id/{o['volume_id']}/a.csv").contents.read(),
+    "another's statement": lambda w, o: w.statement_execution.get_statement(o["statement"]),
+    "another's result": lambda w, o: w.statement_execution.get_statement_result_chunk_n(o["statement"], 0),
+    "another's cancel": lambda w, o: w.api_client.do("GET", f"/api/2.0/sql/statements/{o['statement']}"),
+}
+
+
+@pytest.fixture(scope="module")
+def objects(platform, admin, world, names):
+    w = platform.sdk()
+    got = admin.run(f"SELECT secret FROM {CAT}.s.t")
+    return {"loc": names["loc"], "table_id": w.tables.get(f"{CAT}.s.t").table_id, "filtered_id": w.tables.get(f"{CAT}.s.f").table_id,
+            "volume_id": w.volumes.read(f"{CAT}.s.vol").volume_id, "statement": got["statement_id"]}
+
+
+def test_every_rest_door_is_closed(platform, objects):
+    _, theirs, _ = another(platform, "rest")
+    wrong = []
+    for name, call in REST.items():
+        try:
+            got = call(theirs, objects)
+        except (errors.PermissionDenied, errors.NotFound, errors.InvalidParameterValue) as e:
+            if any(h in str(e) for h in HIDDEN):
+                wrong.append((name, str(e)))
+            continue
+        if got not in ([], None):
+            wrong.append((name, str(got)[:300]))
+    assert not wrong, wrong
+
+
+def test_history_shows_ones_own(platform, objects):
+    _, theirs, bob = another(platform, "historian")
+    bob("SELECT 'mine'")
+    texts = [q.query_text for q in theirs.query_history.list(max_results=100).res or []]
+    assert not any("secret" in t for t in texts) and any("mine" in t for t in texts)
+
+
+def test_explain_access_says_why(platform, admin, world):
+    who, _, bob = another(platform, "asking")
+    group = platform.sdk().groups.create(display_name="asking-group")
+    me = next(p for p in platform.sdk().service_principals.list() if p.application_id == who)
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": "members", "value": [{"value": me.id}]}]}
+    assert platform.request("PATCH", f"/api/2.0/preview/scim/v2/Groups/{group.id}", body).status_code < 300
+    admin(f"GRANT USE CATALOG ON CATALOG {CAT} TO `asking-group`")
+    admin(f"GRANT SELECT ON SCHEMA {CAT}.s TO `{who}`")
+
+    def explain(sql):
+        return {r[0]: (r[3], r[4]) for r in sql(f"EXPLAIN ACCESS `{who}` ON TABLE {CAT}.s.t")}
+
+    told = explain(admin)
+    assert told["USE CATALOG"][0] == "true" and f"(service principal '{who}', in group 'asking-group')" in told["USE CATALOG"][1]
+    assert told["USE SCHEMA"] == ("false", f"missing: USE SCHEMA is not granted on Schema '{CAT}.s' or above")
+    assert told["SELECT"][0] == "false" and f"granted on Schema '{CAT}.s'" in told["SELECT"][1] and "missing: USE SCHEMA on Schema" in told["SELECT"][1]
+    assert "USE SCHEMA" in bob.fails(f"SELECT 1 FROM {CAT}.s.t")
+    admin(f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`")
+    assert explain(bob)["SELECT"][0] == "true" and explain(bob)["MODIFY"][0] == "false"
+    assert bob(f"SELECT count(*) FROM {CAT}.s.t") == [["3"]]
+    owner = {r[0]: r for r in admin(f"EXPLAIN ACCESS admin ON SCHEMA {CAT}.s")}
+    assert owner["CREATE TABLE"][3] == "true" and f"Catalog '{CAT}' is owned by user 'admin'" in owner["CREATE TABLE"][4]
+
+
+def test_schemas_come_back_with_all_in_them(admin, world):
+    for text in ("CREATE SCHEMA doors.back", "CREATE TABLE doors.back.t AS SELECT 7 AS a", "CREATE FUNCTION doors.back.g() RETURNS INT RETURN 1",
+                 "ALTER TABLE doors.back.t SET TAGS ('k' = 'v')", "DROP SCHEMA doors.back CASCADE"):
+        admin(text)
+    assert "NOT_FOUND" in admin.fails("SELECT * FROM doors.back.t")
+    assert [r[1] for r in admin("SHOW SCHEMAS DROPPED IN doors")][:1] == ["back"]
+    ident = admin("SHOW SCHEMAS DROPPED IN doors LIMIT 1")[0][2]
+    admin("CREATE SCHEMA doors.back")
+    assert "ALREADY_EXISTS" in admin.fails("UNDROP SCHEMA doors.back")
+    admin("DROP SCHEMA doors.back")
+    admin("UNDROP SCHEMA doors.back")  # the youngest: the empty one
+    assert admin("SHOW TABLES IN doors.back") == []
+    admin("DROP SCHEMA doors.back")
+    older = [r[2] for r in admin("SHOW SCHEMAS DROPPED IN doors") if r[1] == "back"]
+    assert ident in older
+    admin("ALTER CATALOG doors SET TAGS ('seen' = 'yes')")
+    assert admin("SELECT tag_value FROM doors.information_schema.catalog_tags WHERE tag_name = 'seen'") == [["yes"]]
