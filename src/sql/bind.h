@@ -367,6 +367,9 @@ err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) BH_CHECK
 err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx **args, size_t n,
                 struct bx **ret) BH_CHECK;
 /* bind_special.c: calls that no row can say; *done false: not one of them */
+/* GROUP BY of windows that overlap and of sessions as a query over one that has them as a column; *ret is n where there is none. */
+err *bind_time_windows(struct binder *b, const struct ast *n, const struct ast **ret) BH_CHECK;
+err *bind_session_window(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 /* schema_of_csv(), schema_of_json(), schema_of_xml(); *done stays false: another name. */
 err *bind_schema_of(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;
 err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;

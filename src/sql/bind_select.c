@@ -181,6 +181,10 @@ static err *offer_window(struct block *k) {
         c.no_agg = c.no_win = true;
         struct bx *x;
         TRY(bind_expr(&c, g, &x));
+        /* A row without a time is in no window. */
+        struct bx *is = bx_tmpl1(k->b, sql_type_of(TY_BOOLEAN), "(struct_extract({0}, 'f0') IS NOT NULL)", "", x);
+        is->nullable = false;
+        k->q->where = k->q->where ? bx_tmpl2(k->b, sql_type_of(TY_BOOLEAN), "({0} AND {1})", "", k->q->where, is) : is;
         scope_add(k->b, &k->s, (struct scol){.name = STR("window"), .x = x, .col = SIZE_MAX, .metadata = true});
     }
     return NULL;
@@ -360,6 +364,7 @@ static err *order_distinct(struct block *k) {
 }
 
 err *bind_select(struct binder *b, const struct ast *n, const struct ast *query, struct scope *outer, struct bq **ret) {
+    TRY(bind_time_windows(b, n, &n));
     struct block k = {.b = b, .n = n, .query = query};
     k.q = bq_new(b, BQ_SELECT);
     k.s = (struct scope){.outer = outer, .level = k.q->level};

@@ -429,13 +429,13 @@ static err *type_of(struct cx *c, const struct ast *n, struct bx **ret) {
 
 /* ---- windows of time ---- */
 
-static err *duration(struct cx *c, const struct ast *n, int64_t *ret) {
+static err *duration(struct cx *c, const struct ast *n, bool positive, int64_t *ret) {
     struct bx *x;
     struct ast *i = ast_new(c->b->a, AST_INTERVAL, n->pos, n->end);
     if (n->kind != AST_LIT_STRING && n->kind != AST_INTERVAL) return unsupported(c->b, n, "a window whose length is not constant");
     ast_add(c->b->a, i, (struct ast *)(uintptr_t)n);
     TRY(bind_interval(c, n->kind == AST_INTERVAL ? n : i, &x));
-    if (x->kind != BX_LIT || x->type->kind != TY_INTERVAL_DT || !str_to_i64(x->text, ret) || *ret <= 0)
+    if (x->kind != BX_LIT || x->type->kind != TY_INTERVAL_DT || !str_to_i64(x->text, ret) || (positive && *ret <= 0))
         return unsupported(c->b, n, "a window of months or of no length");
     return NULL;
 }
@@ -444,14 +444,17 @@ static err *duration(struct cx *c, const struct ast *n, int64_t *ret) {
 static err *time_window(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     struct bx *x;
-    int64_t len, slide;
+    int64_t len, slide, from = 0;
     if (n->n < 2 || n->n > 4) return arity(b, n, "window", 2);
     TRY(bind_expr(c, n->child[0], &x));
-    TRY(duration(c, n->child[1], &len));
-    if (n->n > 2) {
-        TRY(duration(c, n->child[2], &slide));
-        if (slide != len || n->n > 3) return unsupported(b, n, "windows that overlap");
-    }
+    TRY(duration(c, n->child[1], true, &len));
+    slide = len;
+    if (n->n > 2) TRY(duration(c, n->child[2], true, &slide));
+    if (n->n > 3) TRY(duration(c, n->child[3], false, &from));
+    if (slide > len || from >= slide || from <= -slide)
+        return sql_error("DATATYPE_MISMATCH.PARAMETER_CONSTRAINT_VIOLATION", n, b->text, "sqlExpr", "\"window\"", "leftExprName", slide > len ? "`slide_duration`" : "`abs(start_time)`", "leftExprValue",
+                         arena_printf(b->a, "%lldL", (long long)(slide > len ? slide : from)), "constraint", slide > len ? "<=" : "<", "rightExprName",
+                         slide > len ? "`window_duration`" : "`slide_duration`", "rightExprValue", arena_printf(b->a, "%lldL", (long long)(slide > len ? len : slide)), NULL);
     if (x->type->kind != TY_TIMESTAMP_NTZ) {
         if (!sql_can_cast(x->type, sql_type_of(TY_TIMESTAMP))) return unsupported(b, n, "a window of what is no time");
         x = bx_cast(b, x, sql_type_of(TY_TIMESTAMP));
@@ -460,6 +463,24 @@ static err *time_window(struct cx *c, const struct ast *n, struct bx **ret) {
     f[0] = (struct sql_field){.name = STR("start"), .type = x->type, .nullable = true};
     f[1] = (struct sql_field){.name = STR("end"), .type = x->type, .nullable = true};
     const char *make = x->type->kind == TY_TIMESTAMP ? "make_timestamptz" : "make_timestamp";
+    if (slide != len || from) {
+        /* As a generator: the window that begins last comes first. */
+        if (!c->gen_ok) return sql_error("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", n, b->text, "expression", "\"window()\"", NULL);
+        const struct sql_type *w = sql_struct(b->a, f, 2);
+        struct sql_field *one = arena_new_of(b->a, struct sql_field);
+        *one = (struct sql_field){.name = STR("window"), .type = w, .nullable = false};
+        struct bx *g = bx_tmpl(b, sql_array(b->a, w, false),
+                               sql_fmt(b->a, "list_transform([epoch_us({0})], lambda t{#}: list_transform(list_filter(list_transform(range(0, %lld), lambda i{#}: "
+                                             "bh_floor_div(t{#} - (%lld), %lld) * %lld + (%lld) - i{#} * %lld), lambda s{#}: s{#} + %lld > t{#}), lambda s{#}: "
+                                             "{{'f0': %s(s{#}), 'f1': %s(s{#} + %lld)}}))[1]",
+                                       (long long)((len + slide - 1) / slide), (long long)from, (long long)slide, (long long)slide, (long long)from, (long long)slide, (long long)len, make, make,
+                                       (long long)len),
+                               STR("window"), &x, 1);
+        g->kind = BX_GEN;
+        g->gen = sql_struct(b->a, one, 1);
+        *ret = g;
+        return NULL;
+    }
     *ret = bx_tmpl(b, sql_struct(b->a, f, 2),
                    sql_fmt(b->a, "{{'f0': %s(bh_floor_div(epoch_us({0}), %lld) * %lld), 'f1': %s(bh_floor_div(epoch_us({0}), %lld) * %lld + %lld)}}", make,
                            (long long)len, (long long)len, make, (long long)len, (long long)len, (long long)len),
@@ -514,6 +535,7 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     if (str_eqz(name, "typeof")) return type_of(c, n, ret);
     if (str_eqz(name, "equal_null")) return equal_null(c, n, ret);
     if (str_eqz(name, "window")) return time_window(c, n, ret);
+    if (str_eqz(name, "session_window")) return bind_session_window(c, n, ret);
     if (str_eqz(name, "window_time")) return window_time(c, n, ret);
     if (str_eqz(name, "extract") || str_eqz(name, "date_part") || str_eqz(name, "datepart")) return extract(c, n, name, ret);
     if (str_eqz(name, "like") || str_eqz(name, "ilike") || str_eqz(name, "rlike") || str_eqz(name, "regexp") || str_eqz(name, "regexp_like"))

@@ -85,6 +85,8 @@ const struct sql_error_row sql_error_rows[] = {
      "Types do not fit in <sqlExpr>: <inputName> must be a constant <inputType>, and <inputExpr> is none.", {NULL}},
     {"DATATYPE_MISMATCH.NON_STRUCT_TYPE", "42K09", SQL_FORM_ANALYSIS,
      "Types do not fit in <sqlExpr>: the <paramIndex> argument must be a struct, but it is <inputType>.", {NULL}},
+    {"DATATYPE_MISMATCH.PARAMETER_CONSTRAINT_VIOLATION", "42K09", SQL_FORM_ANALYSIS,
+     "Types do not fit in <sqlExpr>: <leftExprName> (<leftExprValue>) must be <constraint> <rightExprName> (<rightExprValue>).", {NULL}},
     {"DATATYPE_MISMATCH.RANGE_FRAME_MULTI_ORDER", "42K09", SQL_FORM_ANALYSIS,
      "Types do not fit in <sqlExpr>: a RANGE frame with values needs exactly one ORDER BY expression, here are several: <orderSpec>.", {NULL}},
     {"DATATYPE_MISMATCH.RANGE_FRAME_WITHOUT_ORDER", "42K09", SQL_FORM_ANALYSIS,
