@@ -577,7 +577,7 @@ err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
         if (done) return finish(c, n, str_of(low), false, ret);
         const struct sql_func *rows = sql_func_find(str_of(low), &n_rows);
         if (rows) {
-            if (rows[0].kind == FN_TABLE) return sql_error("NOT_A_SCALAR_FUNCTION", n, b->text, "functionName", arena_printf(b->a, "`%s`", low), NULL);
+            if (rows[0].kind == FN_TABLE || (str_starts(str_of(low), STR("variant_explode")) && c->clause && strcmp(c->clause, "SELECT") == 0)) return sql_error("NOT_A_SCALAR_FUNCTION", n, b->text, "functionName", arena_printf(b->a, "`%s`", low), NULL);
             if (rows[0].kind == FN_GENERATOR && !c->gen_ok)
                 return sql_error("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", n, b->text, "expression", arena_printf(b->a, "\"%s()\"", low), NULL);
             return call_rows(c, n, str_of(low), rows, n_rows, ret);

@@ -510,6 +510,31 @@ static err *equal_null(struct cx *c, const struct ast *n, struct bx **ret) {
     return NULL;
 }
 
+/* when(condition, value, …[, otherwise]): CASE as a call. */
+static err *when(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct ast *k = ast_new(c->b->a, AST_CASE, n->pos, n->end);
+    if (n->n < 2) return arity(c->b, n, "when", 2);
+    for (uint32_t i = 0; i + 1 < n->n; i++)
+        if (i < n->n / 2 * 2) ast_add(c->b->a, k, n->child[i]);
+    if (n->n % 2) ast_set(c->b->a, k, SLOT_ELSE, n->child[n->n - 1]);
+    else ast_add(c->b->a, k, n->child[n->n - 1]);
+    return bind_case(c, k, ret);
+}
+
+/* collate(text, 'NAME'): COLLATE as a call. */
+static err *collate(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct bx *name;
+    TRY(arity(c->b, n, "collate", 2));
+    TRY(bind_expr(c, n->child[1], &name));
+    if (name->kind != BX_LIT) return unsupported(c->b, n, "a collation that is not constant");
+    if (!name->text.p)
+        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_NULL", n, c->b->text, "sqlExpr", arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, name))), "exprName", "`collation`", NULL);
+    struct ast *k = ast_new(c->b->a, AST_COLLATE, n->pos, n->end);
+    k->text = name->text;
+    ast_add(c->b->a, k, n->child[0]);
+    return bind_expr(c, k, ret);
+}
+
 err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) {
     static const struct {
         const char *name;
@@ -535,6 +560,8 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     if (str_eqz(name, "typeof")) return type_of(c, n, ret);
     if (str_eqz(name, "equal_null")) return equal_null(c, n, ret);
     if (str_eqz(name, "window")) return time_window(c, n, ret);
+    if (str_eqz(name, "when")) return when(c, n, ret);
+    if (str_eqz(name, "collate")) return collate(c, n, ret);
     if (str_eqz(name, "session_window")) return bind_session_window(c, n, ret);
     if (str_eqz(name, "window_time")) return window_time(c, n, ret);
     if (str_eqz(name, "extract") || str_eqz(name, "date_part") || str_eqz(name, "datepart")) return extract(c, n, name, ret);

@@ -217,7 +217,8 @@ static bool is_stamp(const struct sql_type *t) {
 bool sql_can_cast(const struct sql_type *from, const struct sql_type *to) {
     if (from->kind == TY_VOID || sql_type_eq(from, to)) return true;
     if (to->kind == TY_VOID) return false;
-    if (to->kind == TY_VARIANT) return from->kind != TY_INTERVAL && from->kind != TY_TIME;
+    if (to->kind == TY_VARIANT && from->kind == TY_ARRAY) return sql_can_cast(from->elem, to);
+    if (to->kind == TY_VARIANT) return from->kind != TY_INTERVAL && from->kind != TY_TIME && from->kind != TY_MAP && from->kind != TY_STRUCT;
     if (from->kind == TY_VARIANT) return to->kind != TY_INTERVAL && to->kind != TY_TIME;
     if (sql_is_text(to)) return true;
     if (sql_is_text(from)) return to->kind < TY_ARRAY;

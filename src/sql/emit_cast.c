@@ -277,7 +277,22 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         sql_quote(inner, buf_view(t));
         buf_z(inner, ", {tz})");
         buf_c(inner, 0);
-        from_string(b, inner->p, to, try_it, out);
+        if (try_it) {
+            from_string(b, inner->p, to, true, out);
+            return NULL;
+        }
+        /* What the text of a value does not read as is an error of the variant's own. */
+        buf *name = sql_buf(b->a), *q = sql_buf(b->a);
+        char v[40];
+        snprintf(v, sizeof v, "v{#}_%d", depth);
+        sql_type_write_sql(to, name);
+        sql_quote(q, buf_view(t));
+        buf *plain = sql_buf(b->a), *tried = sql_buf(b->a);
+        buf_fmt(plain, "bh_variant_get(%s, '$', %.*s, {tz})", v, STR_ARG(buf_view(q)));
+        buf_c(plain, 0);
+        from_string(b, plain->p, to, true, tried);
+        buf_fmt(out, "list_transform([%s], lambda %s: CASE WHEN (%.*s) IS NULL AND %s IS NOT NULL AND NOT bh_is_variant_null(%s) THEN error('[INVALID_VARIANT_CAST] ' || CAST(to_json({{'value': bh_variant_json(%s, {tz}), 'dataType': '\"%.*s\"'}}) AS VARCHAR)) ELSE %.*s END)[1]",
+                x, v, STR_ARG(buf_view(tried)), v, v, v, STR_ARG(buf_view(name)), STR_ARG(buf_view(tried)));
         return NULL;
     }
     if (sql_is_text(from)) {

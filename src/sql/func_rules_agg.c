@@ -23,8 +23,10 @@ static err *sum_type(struct sql_call *c, const struct sql_type **ret) {
 /* DuckDB sums integers into HUGEINT and decimals into DECIMAL(38, s); the cast at the end checks the range. */
 static err *sum_emit(struct sql_call *c, buf *out) {
     const struct sql_type *t = c->args[0].type;
-    if (sql_is_integral(t) || t->kind == TY_DECIMAL || t->kind == TY_INTERVAL_YM ||
-        t->kind == TY_INTERVAL_DT)
+    if (t->kind == TY_INTERVAL_YM || t->kind == TY_INTERVAL_DT)
+        buf_z(out, "CASE WHEN TRY_CAST(sum({d}{0}){w} AS {type}) IS NULL AND count({d}{0}){w} > 0 THEN error('[INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION] {{\"functionName\":\"`try_add`\"}}') "
+                   "ELSE TRY_CAST(sum({d}{0}){w} AS {type}) END");
+    else if (sql_is_integral(t) || t->kind == TY_DECIMAL)
         buf_z(out, "CAST(sum({d}{0}){w} AS {type})");
     else
         buf_z(out, "sum({d}{0}){w}");
@@ -32,6 +34,10 @@ static err *sum_emit(struct sql_call *c, buf *out) {
 }
 
 static err *try_sum_emit(struct sql_call *c, buf *out) {
+    if (c->args[0].type->kind == TY_INTERVAL_YM || c->args[0].type->kind == TY_INTERVAL_DT) {
+        buf_z(out, "TRY_CAST(sum({d}{0}){w} AS {type})");
+        return NULL;
+    }
     TRY(sum_emit(c, out));
     if (out->n > 4 && memcmp(out->p, "CAST", 4) == 0) {
         buf_clear(out);
@@ -47,7 +53,7 @@ static err *avg_type(struct sql_call *c, const struct sql_type **ret) {
         int p = t->precision + 4, s = t->scale + 4;
         *ret = sql_decimal(c->a, p > 38 ? 38 : p, s > 38 ? 38 : s);
     } else if (t->kind == TY_INTERVAL_YM || t->kind == TY_INTERVAL_DT) {
-        *ret = t;
+        *ret = t->kind == TY_INTERVAL_YM ? sql_interval(c->a, UNIT_YEAR, UNIT_MONTH) : sql_interval(c->a, UNIT_DAY, UNIT_SECOND);
     } else {
         *ret = sql_type_of(TY_DOUBLE);
     }
@@ -60,9 +66,21 @@ static err *avg_emit(struct sql_call *c, buf *out) {
         buf_fmt(out, "CAST(bh_decimal_div_%d(sum({d}{0}){w}, count({d}{0}){w}) AS {type})",
                 c->type->scale);
     else if (t->kind == TY_INTERVAL_YM || t->kind == TY_INTERVAL_DT)
-        buf_z(out, "CAST(bh_round_half_up(sum({d}{0}){w}, count({d}{0}){w}) AS {type})");
+        buf_fmt(out, "CASE WHEN TRY_CAST(sum({d}{0}){w} AS %s) IS NULL AND count({d}{0}){w} > 0 THEN error('[INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION] {{\"functionName\":\"`try_add`\"}}') "
+                     "ELSE CAST(bh_round_half_up(sum({d}{0}){w}, count({d}{0}){w}) AS {type}) END",
+                t->kind == TY_INTERVAL_YM ? "INTEGER" : "BIGINT");
     else
         buf_z(out, "avg({d}{0}){w}");
+    return NULL;
+}
+
+/* Sums of intervals beyond their own type: NULL here, an error in avg and sum. */
+static const char *interval_type(const struct sql_type *t) { return t->kind == TY_INTERVAL_YM ? "INTEGER" : "BIGINT"; }
+
+static err *try_avg_emit(struct sql_call *c, buf *out) {
+    const struct sql_type *t = c->args[0].type;
+    if (t->kind != TY_INTERVAL_YM && t->kind != TY_INTERVAL_DT) return avg_emit(c, out);
+    buf_fmt(out, "CASE WHEN TRY_CAST(sum({d}{0}){w} AS %s) IS NOT NULL THEN CAST(bh_round_half_up(sum({d}{0}){w}, count({d}{0}){w}) AS {type}) END", interval_type(t));
     return NULL;
 }
 
@@ -86,6 +104,18 @@ static err *percentile_emit(struct sql_call *c, buf *out) {
         buf_z(out, "quantile_cont(CAST({0} AS DOUBLE), {1}){w}");
     else
         buf_z(out, "CAST(trunc(quantile_cont(CAST({0} AS DOUBLE), {1}){w}) AS {type})");
+    return NULL;
+}
+
+/* Among values too the result of numbers is a double; intervals have all their fields. */
+static err *percentile_disc_type(struct sql_call *c, const struct sql_type **ret) {
+    enum sql_type_kind k = c->args[0].type->kind;
+    *ret = k == TY_INTERVAL_YM ? sql_interval(c->a, UNIT_YEAR, UNIT_MONTH) : k == TY_INTERVAL_DT ? sql_interval(c->a, UNIT_DAY, UNIT_SECOND) : sql_type_of(TY_DOUBLE);
+    return NULL;
+}
+
+static err *percentile_disc_emit(struct sql_call *c, buf *out) {
+    buf_z(out, c->type->kind == TY_DOUBLE ? "quantile_disc(CAST({0} AS DOUBLE), {1}){w}" : "quantile_disc({0}, {1}){w}");
     return NULL;
 }
 
@@ -159,6 +189,8 @@ static const struct sql_rule rules[] = {
     {"first_if", NULL, first_if, NULL},
     {"last_if", NULL, last_if, NULL},
     {"percentile", percentile_type, percentile_emit, NULL},
+    {"percentile_disc", percentile_disc_type, percentile_disc_emit, NULL},
+    {"try_avg", avg_type, try_avg_emit, NULL},
     {"median", percentile_type, median_emit, NULL},
     {"percentiles", NULL, percentiles_emit, NULL},
     {"skewness", NULL, skewness_emit, NULL},

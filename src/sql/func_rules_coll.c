@@ -197,7 +197,22 @@ static err *stack_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+/* A NULL map makes the whole NULL, which DuckDB's map_concat does not. */
+static err *map_concat_emit(struct sql_call *c, buf *out) {
+    bool any = false;
+    for (size_t i = 0; i < c->n; i++) any |= c->args[i].nullable;
+    if (any) {
+        buf_z(out, "CASE WHEN ");
+        for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu} IS NULL", i ? " OR " : "", i);
+        buf_z(out, " THEN NULL ELSE ");
+    }
+    buf_z(out, "map_concat({*})");
+    if (any) buf_z(out, " END");
+    return NULL;
+}
+
 static const struct sql_rule rules[] = {
+    {"map_concat", NULL, map_concat_emit, NULL},
     {"element", element, NULL, NULL},
     {"map_value", map_value, NULL, NULL},
     {"array_of_0", array_of_0, NULL, NULL},

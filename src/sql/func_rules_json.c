@@ -97,7 +97,7 @@ static void write_scalar(struct writer *w, const char *x, const struct sql_type 
     case TY_TIME: buf_fmt(o, "('\"' || bh_cast_time_string(%s) || '\"')", x); return;
     case TY_INTERVAL_YM: buf_fmt(o, "('\"' || bh_cast_ym_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
     case TY_INTERVAL_DT: buf_fmt(o, "('\"' || bh_cast_dt_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
-    case TY_VARIANT: buf_fmt(o, "bh_variant_cast_string(%s, {tz})", x); return;
+    case TY_VARIANT: buf_fmt(o, "bh_variant_json(%s, {tz})", x); return;
     case TY_VOID: buf_z(o, "CAST(NULL AS VARCHAR)"); return;
     default: buf_fmt(o, "CAST(%s AS VARCHAR)", x); return;
     }
@@ -376,6 +376,15 @@ err *sql_json_write_tmpl(struct sql_env *env, arena *a, const char *x, const str
 
 static err *to_variant_emit(struct sql_call *c, buf *out) {
     struct binder b = {.env = c->env, .a = c->a};
+    enum sql_type_kind k = c->args[0].type->kind;
+    if (k != TY_ARRAY && k != TY_MAP && k != TY_STRUCT && k != TY_VOID) {
+        buf name = {0};
+        sql_type_write_sql(c->args[0].type, &name);
+        const char *type = arena_printf(c->a, "\"%.*s\"", STR_ARG(buf_view(&name)));
+        buf_free(&name);
+        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", c->ast, STR_NONE, "sqlExpr", arena_printf(c->a, "\"to_variant_object(%.*s)\"", STR_ARG(c->args[0].caption)), "srcType", type,
+                         "targetType", "\"VARIANT\"", NULL);
+    }
     return emit_cast_tmpl(&b, c->args[0].type, sql_type_of(TY_VARIANT), false, out);
 }
 

@@ -22,11 +22,44 @@ static double radians_(double x) { return x * 0.017453292519943295; }
 static double log2_(double x) { return log(x) / log(2.0); }
 static double sign_(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
 
+/* e^x as Java's StrictMath rounds it: x = k·ln 2 + r, and e^r by the quotient whose series in r² has these terms. */
+static double java_exp(double x) {
+    static const double terms[] = {1.66666666666666019037e-01, -2.77777777770155933842e-03, 6.61375632143793436117e-05, -1.65339022054652515390e-06, 4.13813679705723846039e-08};
+    static const double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10, per_ln2 = 1.44269504088896338700;
+    double high = x, low = 0, size = fabs(x), sum = 0;
+    int k = 0;
+    if (isnan(x) || x > 709.782712893384 || x < -745.1332191019411 || size < 3.725290298461914e-09) return isnan(x) ? x : size < 1 ? 1 + x : x > 0 ? INFINITY : 0;
+    if (size > 0.34657359027997264) {
+        k = size < 1.0397207708399179 ? (x < 0 ? -1 : 1) : (int)(per_ln2 * x + (x < 0 ? -0.5 : 0.5));
+        high = x - k * ln2_high;
+        low = k * ln2_low;
+        x = high - low;
+    }
+    double square = x * x;
+    for (size_t i = ARRAY_LEN(terms); i-- > 0;) sum = terms[i] + square * sum;
+    double c = x - square * sum;
+    if (k == 0) return 1 - (x * c / (c - 2) - x);
+    return ldexp(1 - (low - x * c / (2 - c) - high), k);
+}
+
+static double java_cosh(double v) {
+    double x = fabs(v);
+    if (x < 0.34657359027997264) {
+        double t = expm1(x), w = 1 + t;
+        return x < 2.7755575615628914e-17 ? w : 1 + t * t / (w + w);
+    }
+    if (x < 22) {
+        double t = java_exp(x);
+        return 0.5 * t + 0.5 / t;
+    }
+    return x < 709.782712893384 ? 0.5 * java_exp(x) : cosh(x);
+}
+
 #define MATH(name, f)                                                                              \
     static void name(struct fn_call *c) { fn_ret_f64(c, f(fn_f64(c, 0))); }
 MATH(m_acos, acos) MATH(m_acosh, acosh_) MATH(m_asin, asin) MATH(m_asinh, asinh_) MATH(m_atan, atan) MATH(m_atanh, atanh_)
-MATH(m_cbrt, cbrt_) MATH(m_cos, cos) MATH(m_cosh, cosh) MATH(m_cot, cot_) MATH(m_csc, csc_) MATH(m_degrees, degrees_)
-MATH(m_exp, exp) MATH(m_expm1, expm1) MATH(m_radians, radians_) MATH(m_rint, rint) MATH(m_sec, sec_) MATH(m_sign, sign_)
+MATH(m_cbrt, cbrt_) MATH(m_cos, cos) MATH(m_cosh, java_cosh) MATH(m_cot, cot_) MATH(m_csc, csc_) MATH(m_degrees, degrees_)
+MATH(m_exp, java_exp) MATH(m_expm1, expm1) MATH(m_radians, radians_) MATH(m_rint, rint) MATH(m_sec, sec_) MATH(m_sign, sign_)
 MATH(m_sin, sin) MATH(m_sinh, sinh) MATH(m_sqrt, sqrt) MATH(m_tan, tan) MATH(m_tanh, tanh)
 
 /* Logarithms of what has none are NULL. */
