@@ -330,6 +330,7 @@
 #pragma weak api_unity_catalog_update_credential
 #pragma weak api_unity_catalog_delete_credential
 #pragma weak api_unity_catalog_temporary_table_credentials
+#pragma weak api_unity_catalog_give_temporary
 #pragma weak api_unity_catalog_temporary_path_credentials
 #pragma weak api_unity_catalog_create_constraint
 #pragma weak api_unity_catalog_delete_constraint
@@ -4855,16 +4856,16 @@ const struct route_row route_rows[] = {
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
     {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
-     {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
+     {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
     {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
-     {{LANE_READ, api_unity_catalog_temporary_table_credentials}}, "temporary_table_credentials.generate_temporary_table_credentials",
+     {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
     {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
-     {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
+     {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
     {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
-     {{LANE_READ, api_unity_catalog_temporary_path_credentials}}, "temporary_path_credentials.generate_temporary_path_credentials",
+     {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
     {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_441, &schema_393,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",

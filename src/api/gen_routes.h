@@ -335,6 +335,7 @@ err *api_unity_catalog_get_credential(struct req *r) BH_CHECK;
 err *api_unity_catalog_update_credential(struct req *r) BH_CHECK;
 err *api_unity_catalog_delete_credential(struct req *r) BH_CHECK;
 err *api_unity_catalog_temporary_table_credentials(struct req *r) BH_CHECK;
+err *api_unity_catalog_give_temporary(struct req *r) BH_CHECK;
 err *api_unity_catalog_temporary_path_credentials(struct req *r) BH_CHECK;
 err *api_unity_catalog_create_constraint(struct req *r) BH_CHECK;
 err *api_unity_catalog_delete_constraint(struct req *r) BH_CHECK;

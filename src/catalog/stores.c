@@ -44,7 +44,7 @@ static err *secret_of(const struct caller *c, int64_t credential, jval **ret) {
     return rows.n ? json_parse(c->a, rows.p[0].config, false, ret) : NULL;
 }
 
-static err *config_of(const struct caller *c, str bucket, int64_t credential, str *ret) {
+static err *config_of(const struct caller *c, str bucket, int64_t credential, str *ret, str *ret_role) {
     static const char *const shown[] = {"access_key_id", "endpoint", "region"}, *const hidden[] = {"secret_access_key", "session_token"};
     struct ent_storage_credential row;
     bool found;
@@ -63,6 +63,7 @@ static err *config_of(const struct caller *c, str bucket, int64_t credential, st
     for (size_t i = 0; i < ARRAY_LEN(hidden); i++) json_put_str(d, o, hidden[i], json_get_str(secret, hidden[i]));
     json_put_bool(d, o, "path_style", !yyjson_is_false(json_get(open, "path_style")));
     *ret = json_text(c->a, o);
+    *ret_role = json_get_str(open, "role_arn");
     return NULL;
 }
 
@@ -85,11 +86,13 @@ static err *no_stores(str url) {
 }
 
 err *stores_open_with(const struct caller *c, str url, int64_t credential, struct store_at *ret) {
-    str bucket, key, config;
+    str bucket, key, config, role;
     if (!c->stores || !credential || !url_is_remote(url)) return no_stores(url);
     stores_split(url, &bucket, &key);
-    TRY(config_of(c, bucket, credential, &config));
-    return open_config(c, url, config, ret);
+    TRY(config_of(c, bucket, credential, &config, &role));
+    TRY(open_config(c, url, config, ret));
+    ret->role = role;
+    return NULL;
 }
 
 /* The courier alone knows the keys of storage.root, and puts its prefix before all that it does there. */
@@ -106,6 +109,53 @@ err *stores_open(const struct caller *c, str url, struct store_at *ret) {
     if (!c->stores || !url_is_remote(url)) return no_stores(url);
     TRY(locations_of_url(c, url, &l, &found));
     return found ? stores_open_with(c, url, l.location.credential_id, ret) : open_root(c, url, ret);
+}
+
+/* "a*b" → "a${*}b": in a policy's resource these are patterns. */
+static void put_resource(buf *b, str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        if (memchr("*?$", s.p[i], 3))
+            buf_fmt(b, "${%c}", s.p[i]);
+        else
+            buf_c(b, s.p[i]);
+    }
+}
+
+static str policy_for(arena *a, str url, bool write) {
+    static const char *const reads[] = {"s3:GetObject"}, *const writes[] = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"};
+    str bucket, key;
+    buf resource = {0}, prefix = {0};
+    stores_split(url, &bucket, &key);
+    put_resource(&prefix, key);
+    buf_fmt(&resource, "arn:aws:s3:::%.*s/%.*s%s*", STR_ARG(bucket), STR_ARG(buf_view(&prefix)), key.n ? "/" : "");
+    jdoc *d = json_doc(a);
+    jmut *o = yyjson_mut_obj(d);
+    json_put_z(d, o, "Version", "2012-10-17");
+    jmut *list = json_put_arr(d, o, "Statement"), *objects = json_add_obj(d, list), *listing = json_add_obj(d, list);
+    json_put_z(d, objects, "Effect", "Allow");
+    jmut *actions = json_put_arr(d, objects, "Action");
+    for (size_t i = 0; i < (write ? ARRAY_LEN(writes) : ARRAY_LEN(reads)); i++) json_add_str(d, actions, str_of(write ? writes[i] : reads[i]));
+    json_put_str(d, objects, "Resource", arena_str(a, buf_view(&resource)));
+    json_put_z(d, listing, "Effect", "Allow");
+    json_add_str(d, json_put_arr(d, listing, "Action"), STR("s3:ListBucket"));
+    json_put_str(d, listing, "Resource", str_of(arena_printf(a, "arn:aws:s3:::%.*s", STR_ARG(bucket))));
+    if (key.n) {
+        jmut *like = json_put_arr(d, json_put_obj(d, json_put_obj(d, listing, "Condition"), "StringLike"), "s3:prefix");
+        json_add_str(d, like, str_of(arena_printf(a, "%.*s", STR_ARG(buf_view(&prefix)))));
+        json_add_str(d, like, str_of(arena_printf(a, "%.*s/*", STR_ARG(buf_view(&prefix)))));
+    }
+    buf_free(&resource);
+    buf_free(&prefix);
+    return json_text(a, o);
+}
+
+err *stores_session(const struct stores *s, arena *a, const struct store_at *at, str url, bool write, jval **ret) {
+    err *e = courier_client_session(s->client, a, at->place, at->role, policy_for(a, url, write), ret);
+    if (!e || err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE) return e;
+    err *why = err_hint(err_new(ERR_INVALID_STATE, "The store of '%.*s' gives no temporary credentials: %s", STR_ARG(url), err_msg(e)),
+                        "They need a token service (STS) at the credential's endpoint.");
+    err_free(e);
+    return why;
 }
 
 void stores_grant(const struct caller *c, const struct store_at *at, bool write, uint64_t statement, buf *out) {

@@ -28,6 +28,7 @@ void stores_free(struct stores *s);
 struct store_at {
     str place;       /* empty: storage.root */
     str key;         /* of the URL, without slashes at its ends: as the store has it, which is below storage.root's prefix there */
+    str role;        /* to assume for sessions; usually empty */
     storage *s;      /* blocks, so not for the loop's thread */
 };
 
@@ -40,6 +41,9 @@ void stores_split(str url, str *ret_bucket, str *ret_key);
 err *stores_open(const struct caller *c, str url, struct store_at *ret) BH_CHECK;
 /* The same with a credential that need not have a location yet. */
 err *stores_open_with(const struct caller *c, str url, int64_t credential, struct store_at *ret) BH_CHECK;
+/* Session credentials for what lies at and below the URL (courier_client_session()); blocks on the store. INVALID_STATE where
+ * the store gives none. The URL's store was opened before, with `role` of its credential. */
+err *stores_session(const struct stores *s, arena *a, const struct store_at *at, str url, bool write, jval **ret) BH_CHECK;
 /* Appends a statement's grant for what lies at and below the URL. */
 void stores_grant(const struct caller *c, const struct store_at *at, bool write, uint64_t statement, buf *out);
 

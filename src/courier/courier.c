@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sys/storage_s3.h"
+
 #define IDLE_MS 120000
 
 err *courier_accept(arena *a, const unsigned char key[ORDER_KEY_SIZE], str verb, str json,
@@ -150,6 +152,30 @@ static err *do_create(arena *a, storage *s, const struct order *o, buf *ret) {
     return NULL;
 }
 
+#define SESSION_S 3600
+
+/* Into the descriptor and nowhere else: credentials stand in no frame. */
+static err *do_session(storage *s, const struct order *o, int fd, const struct courier_hooks *h, buf *ret) {
+    static const char *const names[] = {"access_key_id", "secret_access_key", "session_token"};
+    struct storage_s3_session got;
+    TRY(need_fd(o, fd));
+    TRY(storage_s3_session(s, str_eqz(o->key, "-") ? STR("") : o->key, o->to, SESSION_S, &got));
+    const char *texts[] = {got.access_key_id, got.secret_access_key, got.session_token};
+    buf j = {0};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        buf_fmt(&j, "%s\"%s\":", i ? "," : "{", names[i]);
+        buf_json_str(&j, str_of(texts[i]));
+    }
+    buf_fmt(&j, ",\"expires\":\"%lld\"}", (long long)got.expires);
+    struct body b = {o, h, fd, 0};
+    err *e = body_write(&b, j.p, j.n);
+    explicit_bzero(&got, sizeof(got));
+    explicit_bzero(j.p, j.n);
+    buf_free(&j);
+    buf_z(ret, "{}");
+    return e;
+}
+
 /* Verbs whose outcome is the object's description, and those with none. */
 static err *do_short(storage *s, const struct order *o, buf *ret) {
     struct storage_info info;
@@ -194,6 +220,9 @@ err *courier_act(arena *a, storage *s, const struct order *o, int fd, const stru
         break;
     case ORDER_GET:
         e = do_get(s, o, fd, h, ret);
+        break;
+    case ORDER_SESSION:
+        e = do_session(s, o, fd, h, ret);
         break;
     case ORDER_LIST:
         e = do_list(a, s, o, ret);

@@ -623,6 +623,28 @@ err *courier_client_place(courier_client *c, str id, str config) {
     return NULL;
 }
 
+err *courier_client_session(courier_client *c, arena *a, str place, str role, str policy, jval **ret) {
+    int fds[2];
+    TRY(body_pair(fds));
+    struct order o = {.verb = ORDER_SESSION, .place = place, .key = role.n ? role : STR("-"), .to = policy};
+    struct wait w;
+    wait_begin(&w, &c->remote.base, &o, fds[1]);
+    buf text = {.max = 64 * 1024};
+    struct storage_sink sink = storage_to_buf(&text);
+    int64_t n = 0;
+    err *e = pump_in(fds[0], &sink, &n);
+    close(fds[0]);
+    err *answer = wait_end(&w, NULL, NULL);
+    if (answer) {
+        err_free(e);
+        e = answer;
+    }
+    if (!e) e = json_parse(a, arena_str(a, buf_view(&text)), false, ret);
+    if (text.p) explicit_bzero(text.p, text.n);
+    buf_free(&text);
+    return e;
+}
+
 void courier_client_grant(courier_client *c, const struct order_grant *g, buf *out) {
     order_grant_write(c->grant_key, g, out);
     uint64_t number = g->statement;

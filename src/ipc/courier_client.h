@@ -43,6 +43,9 @@ err *courier_client_place(courier_client *c, str id, str config) BH_CHECK;
 /* The blocking storage over such a store, the client's; keys are the bucket's. NULL: no such place. Its calls are for any
  * thread but the loop's. */
 storage *courier_client_store(courier_client *c, str id);
+/* Session credentials of a store (place empty: storage.root's), as JSON {access_key_id, secret_access_key, session_token,
+ * expires}, for what the policy says. role empty: none. Blocks; any thread but the loop's. */
+err *courier_client_session(courier_client *c, arena *a, str place, str role, str policy, jval **ret) BH_CHECK;
 /* Appends a sealed grant for a statement of an engine. Any thread. */
 void courier_client_grant(courier_client *c, const struct order_grant *g, buf *out);
 /* Loop thread: gives the courier a channel to an engine (taken over). */

@@ -26,6 +26,7 @@ static const struct {
     [ORDER_INDEX] = {"index", ""},
     [ORDER_PLACE] = {"place", "k"},
     [ORDER_ENGINE] = {"engine", ""},
+    [ORDER_SESSION] = {"session", "kt"},
     [ORDER_ENDED] = {"ended", "k"},
 };
 

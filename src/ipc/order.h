@@ -15,7 +15,7 @@
  *   get                         the same as soon as the store answered; then {"sent"} at the end
  *   list                        {"entries":[{"key","size","mtime","etag"} |
  * {"key","prefix":true}],"next"} create                      {"upload_id"};   part
- * {"number","etag"};   delete, abort  {};   index, when it is over  {"requests","bytes"}
+ * {"number","etag"};   delete, abort, place, engine, session, ended  {};   index, when it is over  {"requests","bytes"}
  */
 #ifndef BH_IPC_ORDER_H
 #define BH_IPC_ORDER_H
@@ -41,6 +41,7 @@ enum order_verb {
     ORDER_INDEX, /* of the package index, see courier/index.h; fd is a listener */
     ORDER_PLACE, /* key names a store from now on; fd is a memfd with how it is reached (JSON) */
     ORDER_ENGINE, /* fd is a channel to an engine, whose orders carry grants instead of signatures */
+    ORDER_SESSION, /* session credentials: key is a role or "-", to the policy; fd gets them as JSON */
     ORDER_ENDED,  /* grants of the statement whose number is key are over */
     ORDER_VERB_COUNT
 };

@@ -226,7 +226,7 @@ static struct curl_slist *set_body(struct s3_call *c, CURL *h) {
             s3_curl.easy_setopt(h, CURLOPT_POSTFIELDS, c->body.n ? c->body.p : "");
             s3_curl.easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
             s3_curl.easy_setopt(h, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
-            s3_header(&extra, "Content-Type: application/octet-stream");
+            s3_header(&extra, "Content-Type: %s", c->content_type ? c->content_type : "application/octet-stream");
         }
         s3_curl.easy_setopt(h, CURLOPT_CUSTOMREQUEST, c->method);
     }

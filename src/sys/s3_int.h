@@ -40,6 +40,7 @@ struct s3_call {
     str key;           /* of ours, without prefix; STR_NONE: the bucket */
     const char *query; /* encoded, sorted by name, every name with "="; NULL: none */
     struct curl_slist *headers;
+    const char *content_type;      /* of body; NULL: application/octet-stream */
     str body;                      /* sent from memory, signed with its hash */
     struct storage_source *stream; /* or sent as it is read: known size, one try only */
     struct storage_sink *to;       /* where a 2xx body goes; else it is kept in `text` */

@@ -259,6 +259,8 @@ static err *set_endpoint(struct s3 *s, const struct storage_s3_config *c, str re
     return NULL;
 }
 
+bool storage_s3_is(const storage *s) { return s->ops == &s3_ops; }
+
 err *storage_s3_new(const struct storage_s3_config *c, storage **ret) {
     TRY(s3_curl_load());
     str region = c->region.n ? c->region : STR("us-east-1");

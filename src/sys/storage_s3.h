@@ -26,6 +26,17 @@ struct storage_s3_config {
 /* Copies the configuration; makes no connection. */
 err *storage_s3_new(const struct storage_s3_config *c, storage **ret) BH_CHECK;
 
+bool storage_s3_is(const storage *s);
+
+/* A session of the store's token service. */
+struct storage_s3_session {
+    char access_key_id[256], secret_access_key[256], session_token[8192];
+    int64_t expires; /* UTC microseconds */
+};
+/* Asks for one that may do what the policy (JSON of IAM) says. role: an ARN to assume, or empty: the user's own. Errors of
+ * the store; NOT_IMPLEMENTED where it gives none. */
+err *storage_s3_session(storage *s, str role, str policy, int seconds, struct storage_s3_session *ret) BH_CHECK;
+
 /* "s3://bucket/prefix" taken apart; prefix gets its slash. Memory is the arena's. */
 err *storage_s3_url(arena *a, str url, str *ret_bucket, str *ret_prefix) BH_CHECK;
 

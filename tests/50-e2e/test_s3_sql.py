@@ -335,3 +335,30 @@ def test_an_engine_killed_while_it_uploads(p, sql, schema, s3, u):
         time.sleep(0.05)
     assert not s3.unfinished() and s3.objects(at) == before, "nothing of it is there"
     assert sql(f"INSERT INTO {t} VALUES (2, 'again')") == [["1", "1"]]
+
+
+def test_temporary_credentials(p, sql, bob, schema, s3, u):
+    import boto3
+    name, theirs = bob
+    t, at = f"{schema}.lent", f"ext/{u}/lent"
+    sql(f"CREATE TABLE {t} (id BIGINT) LOCATION 's3://bucket/{at}'")
+    sql(f"INSERT INTO {t} VALUES (1)")
+    table = p.request("GET", f"{UC}/tables/{t}").json()["table_id"]
+
+    def ask(what, token=None, **body):
+        return p.request("POST", f"{UC}/temporary-{what}-credentials", body, token=token)
+    r = ask("table", table_id=table, operation="READ")
+    assert r.status_code == 200, r.text
+    got = r.json()
+    assert got["url"] == f"s3://bucket/{at}" and time.time() * 1000 < got["expiration_time"] < time.time() * 1000 + 3700_000
+    keys = got["aws_temp_credentials"]
+    assert set(keys) == {"access_key_id", "secret_access_key", "session_token"} and keys["access_key_id"] != s3.key
+    assert s3.secret not in r.text and keys["secret_access_key"] not in p.log()
+    boto3.client("s3", endpoint_url=s3.url, region_name="us-east-1", aws_access_key_id=keys["access_key_id"],
+                 aws_secret_access_key=keys["secret_access_key"], aws_session_token=keys["session_token"])
+    r = ask("path", url=f"s3://bucket/{at}", operation="PATH_READ")
+    assert r.status_code == 200 and r.json()["aws_temp_credentials"]["session_token"]
+    for body in ({"what": "table", "table_id": table, "operation": "READ"}, {"what": "path", "url": f"s3://bucket/{at}", "operation": "PATH_READ"},
+                 {"what": "path", "url": "s3://bucket/extra", "operation": "PATH_READ"}):
+        r = ask(body.pop("what"), token=theirs.token, **body)
+        assert r.status_code in (403, 404) and "aws_temp" not in r.text, r.text

@@ -2,7 +2,7 @@
 """A real S3 server for tests: moto on a free port of 127.0.0.1, until standard input closes.
 
 Prints one line: port, access key id, secret access key. With --auth the server checks every
-signature and policy from then on; the user may do anything with S3. Makes the bucket `bucket`.
+signature and policy from then on; the user may do anything with S3 and STS. Makes the bucket `bucket`.
 """
 
 import json
@@ -36,7 +36,7 @@ def main():
     if "--auth" in sys.argv:
         iam = boto3.client("iam", **common)
         iam.create_user(UserName="boathouse")
-        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": "*"}]}
         iam.put_user_policy(UserName="boathouse", PolicyName="s3", PolicyDocument=json.dumps(policy))
         keys = iam.create_access_key(UserName="boathouse")["AccessKey"]
         requests.post(url + "/moto-api/reset-auth", data="0", timeout=10).raise_for_status()

@@ -124,7 +124,7 @@ err *api_unity_catalog_delete_location(struct req *r) {
 /* ---- storage credentials ---- */
 
 /* s3_keys of a request → what is shown, what is not. */
-static err *read_keys(struct req *r, jval *keys, str *ret_config, str *ret_secret) {
+static err *read_keys(struct req *r, jval *keys, str role, str *ret_config, str *ret_secret) {
     static const char *const open[] = {"access_key_id", "endpoint", "region"}, *const hidden[] = {"secret_access_key", "session_token"};
     jmut *o = yyjson_mut_obj(req_doc(r)), *x = yyjson_mut_obj(r->doc);
     for (size_t i = 0; i < ARRAY_LEN(open); i++) json_put_str(r->doc, o, open[i], json_get_str(keys, open[i]));
@@ -135,6 +135,7 @@ static err *read_keys(struct req *r, jval *keys, str *ret_config, str *ret_secre
     if (endpoint.n && !str_starts(endpoint, STR("http://")) && !str_starts(endpoint, STR("https://")))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "s3_keys.endpoint must be http(s)://host[:port], not '%.*s'.", STR_ARG(str_cut(endpoint, 200)));
     json_put_bool(r->doc, o, "path_style", !yyjson_is_false(json_get(keys, "path_style")));
+    if (role.n) json_put_str(r->doc, o, "role_arn", role); /* is assumed for sessions */
     *ret_config = json_text(r->a, o);
     *ret_secret = json_text(r->a, x);
     return NULL;
@@ -146,9 +147,8 @@ err *api_unity_catalog_create_credential(struct req *r) {
     jval *keys = arg(r, "s3_keys");
     str arn = json_get_str(arg(r, "aws_iam_role"), "role_arn"), config = STR("{}"), secret = STR_NONE;
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_STORAGE_CREDENTIAL, &top));
-    if (keys && arn.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "A storage credential is either aws_iam_role or s3_keys.");
-    if (keys) TRY(read_keys(r, keys, &config, &secret));
-    if (arn.n) {
+    if (keys) TRY(read_keys(r, keys, arn, &config, &secret));
+    if (arn.n && !keys) {
         jmut *o = yyjson_mut_obj(req_doc(r));
         json_put_str(r->doc, o, "role_arn", arn);
         config = json_text(r->a, o);
@@ -193,7 +193,9 @@ err *api_unity_catalog_update_credential(struct req *r) {
         str secret;
         if (!str_eqz(s.credential.kind, "s3_keys"))
             return err_new(ERR_INVALID_PARAMETER_VALUE, "Storage credential '%.*s' holds no keys.", STR_ARG(s.full_name));
-        TRY(read_keys(r, arg(r, "s3_keys"), &s.credential.config, &secret));
+        jval *before;
+        TRY(json_parse(r->a, s.credential.config, false, &before));
+        TRY(read_keys(r, arg(r, "s3_keys"), json_get_str(before, "role_arn"), &s.credential.config, &secret));
         TRY(credentials_set_secret(&c, s.id, secret));
     }
     TRY(credentials_save(&c, &s));
@@ -209,11 +211,38 @@ err *api_unity_catalog_delete_credential(struct req *r) {
 
 /* ---- temporary credentials ---- */
 
-static err *put_temporary(struct req *r, str url) {
-    json_put_str(req_doc(r), req_out(r), "url", url);
-    json_put_int(r->doc, r->out, "expiration_time", (clock_now() + CREDENTIAL_LIFE_US) / US_PER_MS);
+/* What the read step decided. */
+struct temporary {
+    str url;
+    bool write;
+    struct store_at at;
+};
+
+static err *decided(struct req *r, const struct caller *c, str url, bool write) {
+    struct temporary *t = arena_new_of(r->a, struct temporary);
+    *t = (struct temporary){.url = arena_str(r->a, url), .write = write};
+    r->state = t;
+    return url_is_remote(url) ? stores_open(c, t->url, &t->at) : NULL;
+}
+
+/* Sessions are the store's own, for an hour and for this URL; local places need no secret. */
+static err *put_temporary(struct req *r) {
+    struct temporary *t = r->state;
+    int64_t expires = clock_now() + CREDENTIAL_LIFE_US;
+    if (t->at.s) {
+        static const char *const names[] = {"access_key_id", "secret_access_key", "session_token"};
+        jval *got;
+        TRY(stores_session(r->control->stores, r->a, &t->at, t->url, t->write, &got));
+        jmut *o = json_put_obj(req_doc(r), req_out(r), "aws_temp_credentials");
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) json_put_str(r->doc, o, names[i], json_get_str(got, names[i]));
+        (void)json_i64(json_get(got, "expires"), &expires);
+    }
+    json_put_str(req_doc(r), req_out(r), "url", t->url);
+    json_put_int(r->doc, r->out, "expiration_time", expires / US_PER_MS);
     return NULL;
 }
+
+err *api_unity_catalog_give_temporary(struct req *r) { return put_temporary(r); }
 
 static err *find_by_uuid(const struct caller *c, str uuid, struct securable *ret, bool *found) {
     struct ent_uc_table_rows rows;
@@ -251,7 +280,7 @@ err *api_unity_catalog_temporary_table_credentials(struct req *r) {
     TRY(securable_need(&c, &schema, PRIV_EXTERNAL_USE_SCHEMA));
     TRY(check_plain(&c, &t));
     TRY(ask_table_place(&c, &t.table, &engine, &url));
-    return put_temporary(r, url);
+    return decided(r, &c, url, write);
 }
 
 err *api_unity_catalog_temporary_path_credentials(struct req *r) {
@@ -271,5 +300,5 @@ err *api_unity_catalog_temporary_path_credentials(struct req *r) {
     TRY(securable_need(&c, &l, PRIV_EXTERNAL_USE_LOCATION));
     TRY(locations_check_tables(&c, url, need != PRIV_READ_FILES));
     TRY(locations_place(&c, url, &place));
-    return put_temporary(r, url);
+    return decided(r, &c, url, need != PRIV_READ_FILES);
 }
