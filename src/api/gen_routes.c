@@ -15,6 +15,7 @@
 #pragma weak api_delta_rename_table
 #pragma weak api_delta_report_metrics
 #pragma weak api_delta_table_credentials
+#pragma weak api_delta_fill_credentials
 #pragma weak api_delta_staging_credentials
 #pragma weak api_delta_path_credentials
 #pragma weak api_delta_get_commits
@@ -3377,13 +3378,13 @@ const struct route_row route_rows[] = {
      {{LANE_READ, api_delta_report_metrics}}, NULL,
      "Figures of a commit; looked at and dropped."},
     {"delta", "table_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/catalogs/{catalog}/schemas/{schema}/tables/{table}/credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_25, &schema_26,
-     {{LANE_READ, api_delta_table_credentials}}, NULL,
+     {{LANE_READ, api_delta_table_credentials}, {LANE_WORK, api_delta_fill_credentials}}, NULL,
      "How a table's files are reached from outside; takes EXTERNAL_USE_SCHEMA."},
     {"delta", "staging_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/staging-tables/{table_id}/credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_27, &schema_26,
-     {{LANE_READ, api_delta_staging_credentials}}, NULL,
+     {{LANE_READ, api_delta_staging_credentials}, {LANE_WORK, api_delta_fill_credentials}}, NULL,
      "The same for a place of create_staging."},
     {"delta", "path_credentials", "GET", "/api/2.1/unity-catalog/delta/v1/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_28, &schema_26,
-     {{LANE_READ, api_delta_path_credentials}}, NULL,
+     {{LANE_READ, api_delta_path_credentials}, {LANE_WORK, api_delta_fill_credentials}}, NULL,
      "The same for a path that is to become an external table; takes EXTERNAL_USE_LOCATION."},
     {"delta", "get_commits", "GET", "/api/2.1/unity-catalog/delta/preview/commits", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_29, &schema_32,
      {{LANE_READ, api_delta_get_commits}}, NULL,

@@ -20,6 +20,7 @@ err *api_delta_delete_table(struct req *r) BH_CHECK;
 err *api_delta_rename_table(struct req *r) BH_CHECK;
 err *api_delta_report_metrics(struct req *r) BH_CHECK;
 err *api_delta_table_credentials(struct req *r) BH_CHECK;
+err *api_delta_fill_credentials(struct req *r) BH_CHECK;
 err *api_delta_staging_credentials(struct req *r) BH_CHECK;
 err *api_delta_path_credentials(struct req *r) BH_CHECK;
 err *api_delta_get_commits(struct req *r) BH_CHECK;

@@ -13,6 +13,7 @@ ROOT = Path(os.environ.get("BOATHOUSE_ROOT", Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BOATHOUSE_BUILD", ROOT / "build/release"))
 SPARK_PYTHON = ROOT / ".deps/py/spark/bin/python"
 DELTA_JARS = ROOT / ".deps/spark/delta"
+S3_JARS = ROOT / ".deps/spark/s3"
 
 
 class Pipe:
@@ -40,13 +41,22 @@ class Pipe:
             self.process.wait()
 
 
+def s3_settings(store):
+    """Spark's settings for s3:// and s3a:// on a server of tests (harness/s3_store.py)."""
+    return {"spark.hadoop.fs.s3a.endpoint": store.url, "spark.hadoop.fs.s3a.access.key": store.key, "spark.hadoop.fs.s3a.secret.key": store.secret,
+            "spark.hadoop.fs.s3a.path.style.access": "true", "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": "false", "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+            "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}
+
+
 class Spark(Pipe):
-    def __init__(self, folder):
+    def __init__(self, folder, s3=None):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", SPARK_LOCAL_IP="127.0.0.1")
         self.log = open(folder / "spark.log", "w")
-        super().__init__(["nice", str(SPARK_PYTHON), str(Path(__file__).with_name("spark_peer.py")), str(folder), str(DELTA_JARS)],
+        super().__init__(["nice", str(SPARK_PYTHON), str(Path(__file__).with_name("spark_peer.py")), str(folder),
+                          f"{DELTA_JARS}:{S3_JARS}" if s3 else str(DELTA_JARS), json.dumps(s3_settings(s3) if s3 else {})],
                          stderr=self.log, env=env, cwd=folder)
         self.ready = json.loads(self.process.stdout.readline() or "{}")
 

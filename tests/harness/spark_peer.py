@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache Spark with delta-spark behind a pipe: one JSON object a line in, one out. Runs in the environment of the set "spark".
+Arguments: a folder, folders of jars with ":" between, further settings as JSON.
 
     {"op": "sql", "sql": "…", "conf": {…}}                  → {"columns": […], "rows": [[text, …], …]}
     {"op": "read", "path": "…", "version": 3}               → the same, of a Delta table at a version (null: the latest)
@@ -22,7 +23,7 @@ from pyspark.sql.types import ArrayType, BinaryType, MapType, NullType, StructTy
 def session(folder, jars):
     b = SparkSession.builder.master("local[2]").appName("peer")
     settings = {
-        "spark.jars": ",".join(str(j) for j in sorted(Path(jars).glob("*.jar")) if "unitycatalog" not in j.name),
+        "spark.jars": ",".join(str(j) for d in jars.split(":") for j in sorted(Path(d).glob("*.jar")) if "unitycatalog" not in j.name),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
@@ -39,6 +40,7 @@ def session(folder, jars):
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.local.dir": str(Path(folder) / "local"),
     }
+    settings |= json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     for name, value in settings.items():
         b = b.config(name, value)
     s = b.getOrCreate()

@@ -6,6 +6,7 @@
 #include "api/unity_catalog/answers.h"
 #include "catalog/kv.h"
 #include "catalog/managed.h"
+#include "catalog/stores.h"
 #include "catalog/tables.h"
 
 #define LAST_VERSION "delta.lastUpdateVersion"
@@ -21,8 +22,16 @@ err *delta_columns_in(struct req *r, jval *columns, jval *partitions, str *ret) 
 err *delta_protocol_in(struct req *r, jval *protocol, struct kv *properties) BH_CHECK;
 /* The answer of load. */
 err *delta_put_load(struct req *r, const struct caller *c, const struct securable *t) BH_CHECK;
-/* {"prefix","operation","config","expiration-time-ms"} */
-void delta_put_credential(struct req *r, jmut *list, str url, const char *operation);
+/* Credentials that an answer is to have: decided by one step, asked of the store by a later one (lane work). */
+struct delta_session {
+    struct store_at at;  /* at.s NULL: a local place, which needs none */
+    str url;
+    bool write;
+    jmut *into;          /* the object of the answer */
+};
+/* {"prefix","operation","config","expiration-time-ms"}; what is in an object store gets its config by delta_fill_session(). */
+err *delta_put_credential(struct req *r, const struct caller *c, jmut *list, str url, const char *operation, struct delta_session *ret) BH_CHECK;
+err *delta_fill_session(struct req *r, struct delta_session *s) BH_CHECK;
 
 /* ---- tables.c ---- */
 /* The table of the path's names; an error if it is no Delta table. need 0: metadata. */

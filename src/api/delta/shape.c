@@ -239,10 +239,27 @@ err *delta_put_load(struct req *r, const struct caller *c, const struct securabl
     return NULL;
 }
 
-void delta_put_credential(struct req *r, jmut *list, str url, const char *operation) {
+err *delta_put_credential(struct req *r, const struct caller *c, jmut *list, str url, const char *operation, struct delta_session *ret) {
     jmut *o = json_add_obj(r->doc, list);
+    *ret = (struct delta_session){.url = arena_str(r->a, url), .write = strcmp(operation, "READ") != 0, .into = o};
     json_put_str(r->doc, o, "prefix", url);
     json_put_z(r->doc, o, "operation", operation);
+    if (url_is_remote(url)) return stores_open(c, ret->url, &ret->at);
     (void)json_put_obj(r->doc, o, "config"); /* local places need no secret */
     json_put_int(r->doc, o, "expiration-time-ms", (clock_now() + CREDENTIAL_LIFE_US) / US_PER_MS);
+    return NULL;
+}
+
+err *delta_fill_session(struct req *r, struct delta_session *s) {
+    static const char *const names[][2] = {
+        {"s3.access-key-id", "access_key_id"}, {"s3.secret-access-key", "secret_access_key"}, {"s3.session-token", "session_token"}};
+    int64_t expires = 0;
+    jval *got;
+    if (!s->at.s) return NULL;
+    TRY(stores_session(r->control->stores, r->a, &s->at, s->url, s->write, &got));
+    jmut *config = json_put_obj(r->doc, s->into, "config");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) json_put_str(r->doc, config, names[i][0], json_get_str(got, names[i][1]));
+    (void)json_i64(json_get(got, "expires"), &expires);
+    json_put_int(r->doc, s->into, "expiration-time-ms", expires / US_PER_MS);
+    return NULL;
 }

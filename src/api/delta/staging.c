@@ -17,6 +17,7 @@ static const char *const required_writer[] = {"catalogManaged", "v2Checkpoint", 
 
 struct staging {
     str folder;   /* as control sees it; empty: an object store, which has none */
+    struct delta_session session;
 };
 
 static err *open_schema(struct req *r, const struct caller *c, const char *catalog, const char *schema, struct securable *ret) {
@@ -30,6 +31,7 @@ static err *open_schema(struct req *r, const struct caller *c, const char *catal
 static err *stage(struct req *r, const struct caller *c, const struct securable *schema, struct ent_uc_staging *row, str *ret_url) {
     struct securable there;
     struct staging *s = arena_new_of(r->a, struct staging);
+    *s = (struct staging){0};
     bool found;
     str engine;
     TRY(securable_below(c, schema, SEC_TABLE, arg_str(r, "name"), &there, &found));
@@ -51,7 +53,8 @@ static err *stage(struct req *r, const struct caller *c, const struct securable 
 /* The last step of both forms. */
 err *api_delta_make_folder(struct req *r) {
     struct staging *s = r->state;
-    return s->folder.n ? files_mkdirs(arena_strndup(r->a, s->folder.p, s->folder.n), 0755) : NULL;
+    if (s->folder.n) TRY(files_mkdirs(arena_strndup(r->a, s->folder.p, s->folder.n), 0755));
+    return delta_fill_session(r, &s->session);
 }
 
 static void put_list(struct req *r, jmut *o, const char *key, const char *const *names, size_t n) {
@@ -94,7 +97,8 @@ err *api_delta_create_staging(struct req *r) {
     json_put_str(req_doc(r), req_out(r), "table-id", row.uuid);
     json_put_z(r->doc, r->out, "table-type", "MANAGED");
     json_put_str(r->doc, r->out, "location", url);
-    delta_put_credential(r, json_put_arr(r->doc, r->out, "storage-credentials"), url, "READ_WRITE");
+    struct staging *s = r->state;
+    TRY(delta_put_credential(r, &c, json_put_arr(r->doc, r->out, "storage-credentials"), url, "READ_WRITE", &s->session));
     put_wishes(r, row.uuid);
     return NULL;
 }

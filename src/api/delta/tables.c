@@ -95,10 +95,14 @@ err *api_delta_report_metrics(struct req *r) {
 
 /* ---- credentials ---- */
 
-static err *answer_place(struct req *r, str url, const char *operation) {
-    delta_put_credential(r, json_put_arr(req_doc(r), req_out(r), "storage-credentials"), url, operation);
-    return NULL;
+static err *answer_place(struct req *r, const struct caller *c, str url, const char *operation) {
+    struct delta_session *s = arena_new_of(r->a, struct delta_session);
+    r->state = s;
+    return delta_put_credential(r, c, json_put_arr(req_doc(r), req_out(r), "storage-credentials"), url, operation, s);
 }
+
+/* The last step of the three below. */
+err *api_delta_fill_credentials(struct req *r) { return delta_fill_session(r, r->state); }
 
 err *api_delta_table_credentials(struct req *r) {
     struct caller c = uc_caller(r);
@@ -109,7 +113,7 @@ err *api_delta_table_credentials(struct req *r) {
     if (write) TRY(securable_need(&c, &t, PRIV_MODIFY));
     TRY(delta_need_outside(&c, &t));
     TRY(ask_table_place(&c, &t.table, &engine, &url));
-    return answer_place(r, url, write ? "READ_WRITE" : "READ");
+    return answer_place(r, &c, url, write ? "READ_WRITE" : "READ");
 }
 
 err *api_delta_staging_credentials(struct req *r) {
@@ -126,7 +130,7 @@ err *api_delta_staging_credentials(struct req *r) {
     if (!found) return securable_missing(SEC_SCHEMA, STR(""));
     struct ent_uc_table t = {.uuid = row.uuid, .table_type = STR("MANAGED"), .location = ask_managed_url(&c, &schema, row.uuid)};
     TRY(ask_table_place(&c, &t, &engine, &url));
-    return answer_place(r, url, "READ_WRITE");
+    return answer_place(r, &c, url, "READ_WRITE");
 }
 
 err *api_delta_path_credentials(struct req *r) {
@@ -139,5 +143,5 @@ err *api_delta_path_credentials(struct req *r) {
     TRY(locations_need(&c, url, write ? PRIV_CREATE_EXTERNAL_TABLE : PRIV_READ_FILES, &l));
     TRY(securable_need(&c, &l, PRIV_EXTERNAL_USE_LOCATION));
     TRY(locations_place(&c, url, &place));
-    return answer_place(r, url, write ? "READ_WRITE" : "READ");
+    return answer_place(r, &c, url, write ? "READ_WRITE" : "READ");
 }
