@@ -80,6 +80,11 @@ static int64_t ict_of(arena *a, str info) {
     return t;
 }
 
+/* Sums of sizes that a log only claims. */
+static void count(struct delta_checksum *c, int64_t files, int64_t bytes) {
+    if (__builtin_add_overflow(c->files, files, &c->files) || __builtin_add_overflow(c->bytes, bytes, &c->bytes)) c->known = false;
+}
+
 void delta_checksum_apply(arena *a, struct delta_checksum *c, const struct delta_action *acts, size_t n) {
     bool again = false, removed = false;
     c->ict = -1;
@@ -88,13 +93,13 @@ void delta_checksum_apply(arena *a, struct delta_checksum *c, const struct delta
         const struct delta_action *x = &acts[i];
         switch (x->kind) {
         case DELTA_ADD:
-            c->files++, c->bytes += x->file.size;
+            count(c, 1, x->file.size);
             again |= !x->file.data_change;
             break;
         case DELTA_REMOVE:
             removed = true;
-            c->files--, c->bytes -= x->file.size;
-            if (!x->file.extended && x->file.size <= 0) c->known = false;
+            if ((!x->file.extended && x->file.size <= 0) || x->file.size < 0) c->known = false;
+            else count(c, -1, -x->file.size);
             break;
         case DELTA_PROTOCOL:
         case DELTA_METADATA: set(c, x->kind, STR(""), inner(a, x)); break;
@@ -162,7 +167,7 @@ str delta_checksum_of(arena *a, const struct delta_snapshot *s) {
         x.domain = s->domains[i];
         set(&c, x.kind, x.domain.name, inner(a, &x));
     }
-    for (size_t i = 0; i < s->n_files; i++) c.files++, c.bytes += s->files[i]->size;
+    for (size_t i = 0; i < s->n_files && c.known; i++) count(&c, 1, s->files[i]->size);
     if (delta_property_true(s, "delta.enableInCommitTimestamps")) c.ict = s->timestamp_ms;
     str text = delta_checksum_text(a, &c);
     delta_checksum_free(&c);
@@ -216,8 +221,9 @@ err *delta_checksum_check(const struct delta_fs *fs, const struct delta_snapshot
     err *e = delta_fs_read(fs, a, delta_checksum_name(a, s->version), &text), *wrong = NULL;
     if (!e && delta_checksum_read(a, text, s->version, &c)) {
         int64_t bytes = 0;
-        for (size_t i = 0; i < s->n_files; i++) bytes += s->files[i]->size;
-        if (c.files != (int64_t)s->n_files || c.bytes != bytes)
+        bool sane = true;
+        for (size_t i = 0; i < s->n_files && sane; i++) sane = !__builtin_add_overflow(bytes, s->files[i]->size, &bytes);
+        if (!sane || c.files != (int64_t)s->n_files || c.bytes != bytes)
             wrong = delta_error("DELTA_TXN_LOG_FAILED_INTEGRITY", "The table's log does not agree with the checksum of version %lld: %zu files of %lld "
                                 "bytes are there, and %lld of %lld should be.", (long long)s->version, s->n_files, (long long)bytes, (long long)c.files,
                                 (long long)c.bytes);

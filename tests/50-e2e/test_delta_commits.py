@@ -262,6 +262,16 @@ def test_checksums(platform, sql, schema):
     assert len(sql(f"SELECT * FROM {t} VERSION AS OF 3")) == 6
 
 
+def fresh_engine(platform, sql):
+    """One that remembers no table."""
+    platform.kill9("engine")
+    for _ in range(200):
+        if sql.run("SELECT 1")["status"]["state"] == "SUCCEEDED":
+            return
+        time.sleep(0.05)
+    raise AssertionError("no engine after a kill")
+
+
 def test_checkpoints_in_the_second_form(platform, sql, schema):
     t = f"{schema}.second"
     sql(f"CREATE TABLE {t} (id INT, p INT) PARTITIONED BY (p) TBLPROPERTIES ('delta.checkpointPolicy'='v2', 'delta.checkpointInterval'='3')")
@@ -282,7 +292,7 @@ def test_checkpoints_in_the_second_form(platform, sql, schema):
     # Without the older commits everything comes from the checkpoint.
     for v in range(6):
         (log / f"{v:020d}.json").unlink()
-    platform.kill9("engine")
+    fresh_engine(platform, sql)
     assert sql(f"SELECT id, p FROM {t} ORDER BY id") == [[str(k), str(k % 2)] for k in range(7) if k != 5]
 
 
@@ -301,7 +311,7 @@ def test_the_log_is_cleaned_up_to_a_checkpoint(platform, sql, schema):
     assert [f for f in kept if f.endswith(".json")] == [f"{v:020d}.json" for v in range(6, 10)]
     assert [f for f in kept if f.endswith(".crc")] == [f"{v:020d}.crc" for v in range(6, 10)]
     assert [f for f in kept if "checkpoint" in f] == [f"{v:020d}.checkpoint.parquet" for v in (6, 9)]
-    platform.kill9("engine")
+    fresh_engine(platform, sql)
     for v in range(6, 10):
         assert sql(f"SELECT count(*), sum(id) FROM {t} VERSION AS OF {v}") == [[str(v), str(v * (v - 1) // 2)]]
     assert sql.run(f"SELECT * FROM {t} VERSION AS OF 5")["status"]["state"] == "FAILED"
