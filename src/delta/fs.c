@@ -145,7 +145,10 @@ static err *dir_make_durable(const struct delta_fs *fs, arena *a, const str *nam
         if (fd < 0 || fstat(fd, &st)) e = err_errno("a file of the commit, %.*s", STR_ARG(names[opened]));
         else if (!S_ISREG(st.st_mode)) e = err_new(ERR_INVALID_PARAMETER_VALUE, "a file of the commit, %.*s, is none", STR_ARG(names[opened]));
         else begin_write(fs, fd);
-        for (str at = names[opened]; at.n;) {
+        /* A staged file gets its name later: until then its folder does not matter. */
+        str base = str_from(names[opened], folder_of(names[opened]).n);
+        bool named = !str_starts(base, STR("/.")) && !str_starts(base, STR("."));
+        for (str at = names[opened]; named && at.n;) {
             size_t k = 0;
             at = folder_of(at);
             while (k < folders.n && !str_eq(folders.p[k], at)) k++;

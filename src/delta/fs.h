@@ -54,7 +54,7 @@ err *delta_fs_put(const struct delta_fs *fs, str name, str bytes, bool if_absent
 
 /* A version of the log, in four steps, so that many share what is slow. `bytes` must live until the last of them.
  *   stage      the bytes lie in the folder of `name` under another name, not durable; the disk is asked to begin
- *   make_durable   these files (names relative to the root, staged ones too) and their folders are durable
+ *   make_durable   these files (names relative to the root, staged ones too) are durable, with the folders of those that are not staged
  *   publish    put if absent (ERR_ALREADY_EXISTS); durable after delta_fs_sync() of the folder. The staged name is gone
  *   discard    instead of publish; also after it failed
  * An object store does all of it in publish. */
