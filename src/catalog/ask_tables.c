@@ -251,6 +251,8 @@ err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str
         if (json_get_str(v, "id").n) {
             TRY(open_by_id(k, json_get_str(v, "id"), &t));
             TRY(ask_need(k->c, &t, PRIV_SELECT));
+            if (t.table.row_filter.n || str_find(t.table.columns, STR("\"mask\"")) >= 0)
+                return ask_denied("MANAGE", "the source, which has a row filter or masks");
             TRY(check_source(k, place, table_is_managed(&t.table)));
             TRY(ask_table_place(k->c, &t.table, &engine, &url));
         } else {

@@ -456,6 +456,39 @@ static str upper(arena *a, str s) {
     return str_of(p);
 }
 
+/* GENERATED …, DEFAULT …: what the column's metadata says of its values. */
+static err *put_values(struct ask *k, jval *column, buf *b) {
+    str text = json_get_str(column, "metadata"), s;
+    jval *m;
+    int64_t start = 1, step = 1;
+    if (!text.n) return NULL;
+    TRY(json_parse(k->c->a, text, false, &m));
+    if ((s = json_get_str(m, "delta.generationExpression")).n) buf_fmt(b, " GENERATED ALWAYS AS (%.*s)", STR_ARG(s));
+    if (json_i64(json_get(m, "delta.identity.start"), &start) && json_i64(json_get(m, "delta.identity.step"), &step))
+        buf_fmt(b, " GENERATED %s AS IDENTITY (START WITH %lld INCREMENT BY %lld)",
+                yyjson_is_true(json_get(m, "delta.identity.allowExplicitInsert")) ? "BY DEFAULT" : "ALWAYS", (long long)start, (long long)step);
+    if ((s = json_get_str(m, "CURRENT_DEFAULT")).n) buf_fmt(b, " DEFAULT %.*s", STR_ARG(s));
+    return NULL;
+}
+
+/* CLUSTER BY (a, s.x), from the property that engines keep; it is then taken out of the properties. */
+static err *put_clustering(struct ask *k, struct kv *properties, buf *b) {
+    jval *list, *path;
+    size_t i, n;
+    str text = STR_NONE;
+    for (i = 0; i < properties->n; i++)
+        if (str_eqz(properties->p[i].key, "clusteringColumns")) text = properties->p[i].value;
+    if (!text.n) return NULL;
+    TRY(json_parse(k->c->a, text, false, &list));
+    yyjson_arr_foreach(list, i, n, path) {
+        buf_z(b, i ? ", " : "CLUSTER BY (");
+        for (size_t j = 0; j < yyjson_arr_size(path); j++) buf_fmt(b, "%s%.*s", j ? "." : "", STR_ARG(json_str(yyjson_arr_get(path, j))));
+    }
+    buf_z(b, ")\n");
+    (void)kv_del(properties, STR("clusteringColumns"));
+    return NULL;
+}
+
 static err *put_create(struct ask *k, const struct securable *s, buf *b) {
     const struct ent_uc_table *t = &s->table;
     jval *columns, *v, *keys;
@@ -463,11 +496,13 @@ static err *put_create(struct ask *k, const struct securable *s, buf *b) {
     struct kv properties;
     bool view = table_is_view(t);
     TRY(tables_columns(k->c, t, &columns));
+    TRY(shown_properties(k, t, &properties));
     buf_fmt(b, "CREATE %s %.*s.%.*s.%.*s (\n", view ? "VIEW" : "TABLE", STR_ARG(s->catalog.name), STR_ARG(s->schema.name), STR_ARG(t->name));
     yyjson_arr_foreach(columns, i, n, v) {
         buf_fmt(b, "%s  %.*s", i ? ",\n" : "", STR_ARG(json_get_str(v, "name")));
         if (!view) buf_fmt(b, " %.*s", STR_ARG(upper(k->c->a, cmd_type_text(v))));
         if (!view && yyjson_is_false(json_get(v, "nullable"))) buf_z(b, " NOT NULL");
+        if (!view) TRY(put_values(k, v, b));
         if (json_get_str(v, "comment").n) {
             buf_z(b, " COMMENT ");
             put_string(b, json_get_str(v, "comment"));
@@ -488,6 +523,7 @@ static err *put_create(struct ask *k, const struct securable *s, buf *b) {
             any = true;
         }
         if (any) buf_z(b, ")\n");
+        TRY(put_clustering(k, &properties, b));
         if (t->location.n) {
             buf_z(b, "LOCATION ");
             put_string(b, t->location);
@@ -499,7 +535,6 @@ static err *put_create(struct ask *k, const struct securable *s, buf *b) {
         put_string(b, t->comment);
         buf_c(b, '\n');
     }
-    TRY(shown_properties(k, t, &properties));
     for (i = 0; i < properties.n; i++) {
         buf_z(b, i ? ",\n  " : "TBLPROPERTIES (\n  ");
         put_string(b, properties.p[i].key);

@@ -196,3 +196,46 @@ def test_lengths_of_texts(sql, schema):
 
 def test_what_is_not_done_is_refused(sql, schema):
     sql.fails(f"VACUUM {schema}.base USING INVENTORY (SELECT 1)", "UNSUPPORTED_FEATURE")
+
+
+def test_clustering_and_how_a_table_is_written_down(sql, schema):
+    t = f"{schema}.clustered"
+    sql(f"CREATE TABLE {t} (id BIGINT GENERATED ALWAYS AS IDENTITY, a INT DEFAULT 7, g INT GENERATED ALWAYS AS (a * 2), s STRUCT<x: INT>) CLUSTER BY (a, s.x) "
+        "TBLPROPERTIES ('delta.feature.allowColumnDefaults'='supported')")
+    text = sql(f"SHOW CREATE TABLE {t}")[0][0]
+    for part in ("id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 1)", "a INT DEFAULT 7", "g INT GENERATED ALWAYS AS (a * 2)",
+                 "CLUSTER BY (a, s.x)"):
+        assert part in text, text
+    sql(f"INSERT INTO {t} (a, s) VALUES (3, named_struct('x', 1)), (1, NULL), (2, NULL)")
+    sql(f"INSERT INTO {t} (a, s) VALUES (9, named_struct('x', 1))")
+    sql.fails(f"OPTIMIZE {t} ZORDER BY (a)", "DELTA_CLUSTERING_WITH_ZORDER_BY")
+    sql(f"OPTIMIZE {t}")
+    sql.fails(f"CREATE TABLE {schema}.five (a INT, b INT, c INT, d INT, e INT) CLUSTER BY (a, b, c, d, e)", "DELTA_CLUSTER_BY_INVALID_NUM_COLUMNS")
+    sql(f"ALTER TABLE {t} CLUSTER BY AUTO")
+    assert sql(f"DESCRIBE DETAIL {t}")[0][16] == "true"
+    sql(f"ALTER TABLE {t} CLUSTER BY NONE")
+    assert sql(f"DESCRIBE DETAIL {t}")[0][8] == "[]" and sql(f"DESCRIBE DETAIL {t}")[0][16] == "false"
+    assert "CLUSTER BY" not in sql(f"SHOW CREATE TABLE {t}")[0][0]
+    sql.fails(f"OPTIMIZE {t} FULL", "DELTA_OPTIMIZE_FULL_NOT_SUPPORTED")
+    sql.fails(f"OPTIMIZE {t} WHERE a = 1", "DELTA_NON_PARTITION_COLUMN_REFERENCE")
+
+
+def test_features_are_dropped_with_what_they_left(sql, schema):
+    t = f"{schema}.dropping"
+    sql(f"CREATE TABLE {t} (id INT, v STRING) TBLPROPERTIES ('delta.enableDeletionVectors'='true', 'delta.columnMapping.mode'='name', "
+        "'delta.enableTypeWidening'='true')")
+    sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    sql(f"DELETE FROM {t} WHERE id = 2")
+    sql(f"ALTER TABLE {t} RENAME COLUMN v TO w")
+    sql(f"ALTER TABLE {t} ALTER COLUMN id TYPE BIGINT")
+    for feature in ("deletionVectors", "typeWidening", "columnMapping"):
+        sql(f"ALTER TABLE {t} DROP FEATURE {feature}")
+        assert feature not in sql(f"DESCRIBE DETAIL {t}")[0][14]
+        assert sql(f"SELECT id, w FROM {t} ORDER BY id") == [["1", "a"], ["3", "c"]]
+    sql(f"INSERT INTO {t} VALUES (5000000000, 'z')")
+    assert sql(f"SELECT count(*) FROM {t} VERSION AS OF 1") == [["3"]]
+    sql.fails(f"ALTER TABLE {t} DROP FEATURE deletionVectors", "DELTA_FEATURE_DROP_FEATURE_NOT_PRESENT")
+    sql.fails(f"ALTER TABLE {t} DROP FEATURE appendOnly", "DELTA_FEATURE_DROP_NONREMOVABLE_FEATURE")
+    sql.fails(f"ALTER TABLE {t} DROP FEATURE nonsense", "DELTA_FEATURE_DROP_UNSUPPORTED_CLIENT_FEATURE")
+    sql(f"CREATE TABLE {schema}.checked (id INT, CONSTRAINT c CHECK (id > 0))")
+    sql.fails(f"ALTER TABLE {schema}.checked DROP FEATURE checkConstraints", "DELTA_CANNOT_DROP_CHECK_CONSTRAINT_FEATURE")

@@ -401,6 +401,39 @@ static void put_info(struct dml_x *x, buf *q) {
     buf_free(&info);
 }
 
+/* [["a"],["s","x"]]: what the table is clustered by after the commit, under the names that people know. False: by nothing. */
+static bool put_clustering(struct dml_x *x, buf *q) {
+    const struct delta_domain *d = x->t ? delta_domain_of(x->t->snap, STR("delta.clustering")) : NULL;
+    jval *v, *path;
+    size_t i, n, any = 0;
+    for (size_t k = 0; k < x->actions.n; k++)
+        if (x->actions.p[k].kind == DELTA_DOMAIN && str_eqz(x->actions.p[k].domain.name, "delta.clustering")) d = &x->actions.p[k].domain;
+    if (!d || d->removed) return false;
+    err *bad = json_parse(x->a, d->config, false, &v);
+    if (bad) {
+        err_free(bad);
+        return false;
+    }
+    yyjson_arr_foreach(json_get(v, "clusteringColumns"), i, n, path) {
+        buf_z(q, any++ ? ",[" : "[[");
+        const struct sql_field *f = x->cols;
+        size_t fields = x->n;
+        for (size_t k = 0; k < yyjson_arr_size(path); k++) {
+            str name = json_str(yyjson_arr_get(path, k));
+            const struct sql_field *at = NULL;
+            for (size_t j = 0; j < fields && !at; j++)
+                if (str_eq(scan_physical(x->a, &f[j]), name) || str_eq(f[j].name, name)) at = &f[j];
+            if (k) buf_c(q, ',');
+            buf_json_str(q, at ? at->name : name);
+            f = at ? at->type->fields : NULL;
+            fields = at ? at->type->n : 0;
+        }
+        buf_c(q, ']');
+    }
+    if (any) buf_c(q, ']');
+    return any > 0;
+}
+
 /* Columns as the catalog keeps them, when they change. */
 void dml_put_columns(struct dml_x *x, buf *q) {
     buf_z(q, ",\"columns\":[");
@@ -431,6 +464,12 @@ void dml_put_columns(struct dml_x *x, buf *q) {
         buf_c(q, ':');
         buf_json_str(q, x->metadata->config.p[i].value);
     }
+    buf by = {0};
+    if (put_clustering(x, &by)) {
+        buf_z(q, x->metadata->config.n ? ",\"clusteringColumns\":" : "\"clusteringColumns\":");
+        buf_json_str(q, buf_view(&by));
+    }
+    buf_free(&by);
     buf_c(q, '}');
     if (x->metadata->description.p) buf_z(q, ",\"comment\":"), buf_json_str(q, x->metadata->description);
     if (!x->metadata->description.p && x->no_comment) buf_z(q, ",\"comment\":\"\"");

@@ -160,9 +160,25 @@ static err *need_mapping(struct dml_x *x, const char *cls) {
     return dml_error(cls, "advice", "Set its property delta.columnMapping.mode to 'name' first.", NULL);
 }
 
+static bool is_clustering(struct dml_x *x, const struct sql_field *f) {
+    const struct delta_domain *d = delta_domain_of(x->t->snap, STR("delta.clustering"));
+    jval *v, *path;
+    size_t i, n;
+    if (!d) return false;
+    err *bad = json_parse(x->a, d->config, false, &v);
+    if (bad) {
+        err_free(bad);
+        return false;
+    }
+    yyjson_arr_foreach(json_get(v, "clusteringColumns"), i, n, path)
+        if (str_eq(json_str(yyjson_arr_get(path, 0)), scan_physical(x->a, f))) return true;
+    return false;
+}
+
 static err *drop_field(struct edit *e, struct fields *f, size_t i) {
     if (e->path->n == 1 && dml_is_partition(e->x->metadata, f->p[i].name))
         return dml_error("DELTA_UNSUPPORTED_DROP_PARTITION_COLUMN", "columnList", dml_z(e->x, f->p[i].name), NULL);
+    if (e->path->n == 1 && is_clustering(e->x, &f->p[i])) return dml_error("DELTA_UNSUPPORTED_DROP_CLUSTERING_COLUMN", "columnList", dml_z(e->x, f->p[i].name), NULL);
     if (f->n == 1) return dml_error("DELTA_DROP_COLUMN_ON_SINGLE_FIELD_SCHEMA", "schema", "", NULL);
     memmove(&f->p[i], &f->p[i + 1], (f->n - i - 1) * sizeof(*f->p));
     f->n--;
@@ -418,28 +434,15 @@ static err *cluster_by(struct dml_x *x, const struct ast *s) {
     *p = *x->protocol;
     x->protocol = p;
     if (x->metadata->n_partitions) return dml_error("DELTA_ALTER_TABLE_CLUSTER_BY_ON_PARTITIONED_TABLE_NOT_ALLOWED", NULL);
-    return dml_cluster(x, ast_get(s, SLOT_CLUSTER), p);
-}
-
-static err *drop_feature(struct dml_x *x, const struct ast *s) {
-    str name = ast_get(s, SLOT_KEY)->text;
-    const struct delta_feature *f = delta_feature_of(name);
-    if (!f) return dml_error("DELTA_FEATURE_DROP_UNSUPPORTED_CLIENT_FEATURE", "feature", dml_z(x, name), NULL);
-    struct delta_protocol *p = arena_new_of(x->a, struct delta_protocol);
-    *p = *x->protocol;
-    if (!delta_drop_feature(x->a, p, f->name)) return dml_error("DELTA_FEATURE_DROP_FEATURE_NOT_PRESENT", "feature", dml_z(x, name), NULL);
-    if (f->property) {
-        struct delta_metadata *m = dml_change_metadata(x);
-        const char *eq = strchr(f->property, '=');
-        delta_map_del(&m->config, eq ? str_n(f->property, (size_t)(eq - f->property)) : str_of(f->property));
+    const struct ast *by = ast_get(s, SLOT_CLUSTER);
+    struct delta_metadata *m = dml_change_metadata(x);
+    if (dml_cluster_auto(by)) {
+        /* The platform may choose the columns; those that were chosen stay until it does. */
+        delta_map_set(x->a, &m->config, STR(CLUSTER_BY_AUTO), STR("true"), false);
+        return NULL;
     }
-    if (str_eqz(name, "deletionVectors"))
-        for (size_t i = 0; i < x->t->snap->n_files; i++)
-            if (x->t->snap->files[i]->dv.storage) return dml_error("DELTA_FEATURE_DROP_HISTORICAL_VERSIONS_EXIST", "feature", "deletionVectors",
-                "logRetentionPeriodKey", "", "logRetentionPeriod", "", "truncateHistoryLogRetentionPeriod", "", NULL);
-    x->protocol = p;
-    x->protocol_changed = true;
-    return NULL;
+    delta_map_del(&m->config, STR(CLUSTER_BY_AUTO));
+    return dml_cluster(x, by, p);
 }
 
 /* ---- COMMENT ON ---- */
@@ -499,7 +502,7 @@ static const struct {
     {"alter_table_add_constraint", "ADD CONSTRAINT", add_check},
     {"alter_table_drop_constraint", "DROP CONSTRAINT", drop_check},
     {"alter_table_cluster", "CLUSTER BY", cluster_by},
-    {"alter_table_drop_feature", "DROP FEATURE", drop_feature},
+    {"alter_table_drop_feature", "DROP FEATURE", dml_drop_feature},
 };
 
 bool dml_alter_takes(const struct ast *s) {

@@ -119,6 +119,6 @@ err *dml_detail(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         if (delta_has_feature(&snap->protocol, delta_features[i].name)) features[n++] = str_of(delta_features[i].name);
     cells[14] = list_of(x, features, n);
     cells[15] = STR("{}");
-    cells[16] = STR("false");
+    cells[16] = str_ieq(delta_map_get(&m->config, STR(CLUSTER_BY_AUTO)), STR("true")) ? STR("true") : STR("false");
     return dml_rows(x, names, "sssssttaallmiiamb", 17, cells, 1, ret);
 }

@@ -202,6 +202,10 @@ str dml_put_change(struct dml_x *x, str metadata, str inner, const struct sql_ty
 err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) BH_CHECK;
 
 /* ---- dml_alter.c, dml_maint.c, dml_describe.c ---- */
+/* Writes files anew, with the metadata that will be: removes and adds without a change of data. */
+err *dml_rewrite_files(struct dml_x *x, const struct delta_file *const *files, size_t n) BH_CHECK;
+/* dml_feature.c: ALTER TABLE … DROP FEATURE. */
+err *dml_drop_feature(struct dml_x *x, const struct ast *s) BH_CHECK;
 bool dml_alter_takes(const struct ast *s);
 err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
@@ -230,6 +234,9 @@ err *dml_copy_domains(struct dml_x *x, struct scan_table *source, bool ids) BH_C
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;
 err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
+/* A table's property: the platform may choose what it is clustered by. */
+#define CLUSTER_BY_AUTO "clusterByAuto"
+bool dml_cluster_auto(const struct ast *by);
 /* CLUSTER BY (list, or the words auto, none): the domain delta.clustering, its feature in p. */
 err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) BH_CHECK;
 /* ,"columns":[…],"properties":{…} of an ask, for the catalog. */

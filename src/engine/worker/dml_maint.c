@@ -279,6 +279,45 @@ static err *chosen(struct dml_x *x, const struct ast *where, const struct delta_
     return e;
 }
 
+err *dml_rewrite_files(struct dml_x *x, const struct delta_file *const *files, size_t n) {
+    const struct delta_file **list = arena_array_of(x->a, const struct delta_file *, n + 1);
+    if (n) memcpy(list, files, n * sizeof(*list));
+    struct bin *bins;
+    size_t k = bins_of(x, list, n, false, true, &bins);
+    for (size_t i = 0; i < k; i++) TRY(rewrite(x, &bins[i], NULL, 0));
+    return NULL;
+}
+
+/* A condition of OPTIMIZE chooses files by their partitions. */
+static err *only_partitions(struct dml_x *x, const struct ast *e, int depth) {
+    if (!e || depth > 200) return NULL;
+    if (e->kind == AST_COLUMN && e->n && ast_is(e->child[0], AST_NAME)) {
+        const struct ast *name = e->child[0];
+        str text = name->child[0]->text;
+        if (!dml_is_partition(x->metadata, text)) {
+            buf list = {0};
+            for (size_t i = 0; i < x->metadata->n_partitions; i++) buf_fmt(&list, "%s%.*s", i ? ", " : "", STR_ARG(x->metadata->partitions[i]));
+            return dml_error("DELTA_NON_PARTITION_COLUMN_REFERENCE", "columnName", dml_z(x, text), "columnList", dml_z(x, dml_take(x, &list)), NULL);
+        }
+    }
+    for (uint32_t i = 0; i < e->n; i++) TRY(only_partitions(x, e->child[i], depth + 1));
+    for (uint32_t i = 0; i < e->n_slots; i++) TRY(only_partitions(x, e->slot[i].node, depth + 1));
+    return NULL;
+}
+
+static err *check_optimize(struct dml_x *x, const struct ast *s, size_t n_order) {
+    const struct ast *z = ast_get(s, SLOT_ZORDER);
+    bool clustered = !z && n_order > 0;
+    const struct delta_domain *d = delta_domain_of(x->t->snap, STR("delta.clustering"));
+    if (z && d && str_find(d->config, STR("[[")) >= 0) {
+        buf list = {0};
+        for (uint32_t i = 0; i < z->n; i++) buf_fmt(&list, "%s%.*s", i ? ", " : "", STR_ARG(z->child[i]->n ? z->child[i]->child[z->child[i]->n - 1]->text : z->child[i]->text));
+        return dml_error("DELTA_CLUSTERING_WITH_ZORDER_BY", "zOrderBy", dml_z(x, dml_take(x, &list)), NULL);
+    }
+    if (ast_has(s, AST_F_ALL) && !clustered) return dml_error("DELTA_OPTIMIZE_FULL_NOT_SUPPORTED", NULL);
+    return only_partitions(x, ast_get(s, SLOT_WHERE), 0);
+}
+
 err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     bool purge = str_eqz(s->text, "reorg_purge");
     str *order;
@@ -287,6 +326,7 @@ err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) 
     dml_begin_commit(x, purge ? "REORG" : "OPTIMIZE");
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
     TRY(order_columns(x, s, &order, &n_order));
+    if (!purge) TRY(check_optimize(x, s, n_order));
     TRY(chosen(x, ast_get(s, SLOT_WHERE), &files, &n_files));
     struct bin *bins;
     size_t n = bins_of(x, files, n_files, purge, n_order > 0, &bins);

@@ -135,8 +135,14 @@ err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *c
 
 /* ---- clustering ---- */
 
+bool dml_cluster_auto(const struct ast *by) { return by && by->kind != AST_LIST && str_ieq(by->text, STR("auto")); }
+
+#define MOST_CLUSTERING_COLUMNS 4
+
 err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) {
-    if (!by) return NULL;
+    if (!by || dml_cluster_auto(by)) return NULL;
+    if (by->kind == AST_LIST && by->n > MOST_CLUSTERING_COLUMNS)
+        return dml_error("DELTA_CLUSTER_BY_INVALID_NUM_COLUMNS", "numColumnsLimit", "4", "actualNumColumns", arena_printf(x->a, "%u", by->n), NULL);
     bool mapped = !str_eqz(delta_mapping_mode(x->metadata), "none");
     jdoc *d = json_doc(x->a);
     jmut *o = yyjson_mut_obj(d), *list = json_put_arr(d, o, "clusteringColumns");
@@ -521,6 +527,7 @@ err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     m->created_ms = clock_now() / 1000;
     TRY(plan_columns(x, s, m, p, &plan));
     if (comment) m->description = comment->text;
+    if (dml_cluster_auto(ast_get(s, SLOT_CLUSTER))) delta_map_set(x->a, &m->config, STR(CLUSTER_BY_AUTO), STR("true"), false);
     TRY(bad_names(x, plan.cols, plan.n));
     x->protocol = p;
     TRY(dml_set_schema(x, plan.cols, plan.n));
