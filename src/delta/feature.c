@@ -28,7 +28,7 @@ const struct delta_feature delta_features[] = {
     {"variantType",             true,  0, 0,    true,  true,   NULL},
     {"variantType-preview",     true,  0, 0,    true,  true,   NULL},
     {"variantShredding",        true,  0, 0,    true,  true,   NULL},
-    {"variantShredding-preview",true,  0, 0,    true,  true,   NULL},
+    {"variantShredding-preview",true,  0, 0,    true,  true,   "delta.enableVariantShredding"},
     {"vacuumProtocolCheck",     true,  0, 0,    true,  true,   NULL},
     {"catalogManaged",          true,  0, 0,    true,  true,   NULL},
     {"checkpointProtection",    false, 0, 0,    true,  true,   NULL},
@@ -148,6 +148,7 @@ bool delta_add_feature(arena *a, struct delta_protocol *p, const char *name) {
         const char *of, *needs;
     } needs[] = {{"rowTracking", "domainMetadata"}, {"clustering", "domainMetadata"}, {"icebergCompatV1", "columnMapping"},
                  {"icebergCompatV2", "columnMapping"}, {"variantShredding", "variantType"},
+                 {"variantShredding-preview", "variantType"},
                  {"catalogManaged", "inCommitTimestamp"}};
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
         if (strcmp(needs[i].of, name) == 0) delta_add_feature(a, p, needs[i].needs);

@@ -133,15 +133,17 @@ static err *sample_of(struct binder *b, const struct ast *n, struct rel *r) {
     return NULL;
 }
 
-static const struct sql_type *metadata_type(struct binder *b) {
+static const struct sql_type *metadata_type(struct binder *b, bool row_ids) {
     static const struct {
         const char *name;
         enum sql_type_kind kind;
     } f[] = {{"file_path", TY_STRING}, {"file_name", TY_STRING}, {"file_size", TY_BIGINT}, {"file_block_start", TY_BIGINT},
-             {"file_block_length", TY_BIGINT}, {"file_modification_time", TY_TIMESTAMP}};
+             {"file_block_length", TY_BIGINT}, {"file_modification_time", TY_TIMESTAMP},
+             {"row_id", TY_BIGINT}, {"row_commit_version", TY_BIGINT}};
+    size_t n = ARRAY_LEN(f) - (row_ids ? 0 : 2);
     struct sql_field *to = arena_array_of(b->a, struct sql_field, ARRAY_LEN(f));
-    for (size_t i = 0; i < ARRAY_LEN(f); i++) to[i] = (struct sql_field){.name = str_of(f[i].name), .type = sql_type_of(f[i].kind)};
-    return sql_struct(b->a, to, ARRAY_LEN(f));
+    for (size_t i = 0; i < n; i++) to[i] = (struct sql_field){.name = str_of(f[i].name), .type = sql_type_of(f[i].kind)};
+    return sql_struct(b->a, to, n);
 }
 
 static void note_table(struct binder *b, const struct sql_relation *t) {
@@ -165,7 +167,7 @@ struct rel *bind_scan_rel(struct binder *b, const struct sql_relation *t, const 
     r->from = from;
     for (size_t i = 0; i < t->n; i++)
         r->cols[i] = (struct rcol){.name = t->cols[i].name, .type = shown_type(t->cols[i].type), .nullable = t->cols[i].nullable, .comment = t->cols[i].comment};
-    r->cols[t->n] = (struct rcol){.name = STR("_metadata"), .type = metadata_type(b)};
+    r->cols[t->n] = (struct rcol){.name = STR("_metadata"), .type = metadata_type(b, t->row_ids)};
     if (ids) {
         r->row_ids = true;
         r->cols[t->n + 1] = (struct rcol){.name = STR("_bh_file"), .type = sql_type_of(TY_STRING)};

@@ -131,8 +131,6 @@ const struct sql_error_row sql_error_rows[] = {
      "The last column of a table or struct cannot be dropped:\n<schema>", {NULL}},
     {"DELTA_FEATURE_DROP_FEATURE_NOT_PRESENT", "55000", SQL_FORM_ANALYSIS,
      "The table does not have the feature <feature>, so it cannot be dropped.", {NULL}},
-    {"DELTA_FEATURE_DROP_HISTORICAL_VERSIONS_EXIST", "22KD0", SQL_FORM_ANALYSIS,
-     "<feature> cannot be dropped yet, because older versions in the table's log use it.\nEither wait until they are older than <logRetentionPeriodKey> (<logRetentionPeriod>), or, after <truncateHistoryLogRetentionPeriod>, run\n    ALTER TABLE table_name DROP FEATURE feature_name TRUNCATE HISTORY", {NULL}},
     {"DELTA_FEATURE_DROP_UNSUPPORTED_CLIENT_FEATURE", "0AKDC", SQL_FORM_ANALYSIS,
      "This server does not know how to drop the feature <feature>.", {NULL}},
     {"DELTA_IDENTITY_COLUMNS_ALTER_NON_IDENTITY_COLUMN", "429BQ", SQL_FORM_ANALYSIS,

@@ -48,6 +48,7 @@ struct sql_relation {
     bool definer;                         /* REL_VIEW: read with the rights of somebody else */
     str row_filter;                       /* SQL boolean expression over the columns, or empty */
     const str *masks;                     /* per column: SQL expression, or empty; NULL: none */
+    bool row_ids;                         /* _metadata has row_id and row_commit_version too */
     void *scan;                           /* the engine's: table, location, snapshot */
 };
 
@@ -87,7 +88,8 @@ struct sql_scan_ask {
     const bool *used;                    /* per column; none may be */
     bool row_ids;                        /* also yield _bh_file VARCHAR, _bh_row BIGINT */
     bool file_metadata;                  /* also yield _metadata STRUCT(f0 VARCHAR path, f1 VARCHAR name, f2 BIGINT size,
-                                          * f3 BIGINT block start, f4 BIGINT block length, f5 TIMESTAMPTZ modified) */
+                                          * f3 BIGINT block start, f4 BIGINT block length, f5 TIMESTAMPTZ modified; where rel->row_ids: f6 BIGINT row id,
+                                          * f7 BIGINT commit version) */
     const struct sql_prune *prune;
     size_t n_prune;
     int64_t limit;                       /* no more rows are needed, if all of prune is applied exactly; -1: unknown */

@@ -194,6 +194,27 @@ def test_lengths_of_texts(sql, schema):
     assert [r[1] for r in sql(f"DESCRIBE {t}")] == ["char(5)", "varchar(10)"]
 
 
+def test_truncate_answers_nothing(sql, schema):
+    sql(f"CREATE TABLE {schema}.emptied AS SELECT 1 AS id")
+    got = sql.run(f"TRUNCATE TABLE {schema}.emptied")
+    assert got["status"]["state"] == "SUCCEEDED" and not got.get("result", {}).get("data_array")
+    assert sql(f"SELECT count(*) FROM {schema}.emptied") == [["0"]]
+
+
+def test_row_ids_stay_with_their_rows(sql, schema):
+    t = f"{schema}.tracked"
+    sql(f"CREATE TABLE {t} (id BIGINT)")
+    sql(f"INSERT INTO {t} VALUES (1), (2), (3)")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('delta.enableRowTracking'='true')")
+    before = sql(f"SELECT id, _metadata.row_id FROM {t} ORDER BY id")
+    assert sorted(r[1] for r in before) == ["0", "1", "2"]
+    sql(f"INSERT INTO {t} VALUES (4)")
+    sql(f"UPDATE {t} SET id = id + 10 WHERE id = 2")
+    sql(f"OPTIMIZE {t}")
+    after = {r[0]: r[1] for r in sql(f"SELECT id, _metadata.row_id FROM {t}")}
+    assert after == {"1": before[0][1], "12": before[1][1], "3": before[2][1], "4": "3"}
+
+
 def test_what_is_not_done_is_refused(sql, schema):
     sql.fails(f"VACUUM {schema}.base USING INVENTORY (SELECT 1)", "UNSUPPORTED_FEATURE")
 

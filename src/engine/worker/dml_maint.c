@@ -603,6 +603,6 @@ err *dml_truncate(struct dml_x *x, const struct ast *s, struct dml_result *ret) 
     }
     ast_set(x->a, del, SLOT_WHERE, where);
     TRY(dml_delete(x, del, ret));
-    ret->rows.n = 0;
+    ret->rows.n = 0, ret->cells = NULL;
     return NULL;
 }

@@ -461,7 +461,7 @@ static err *run_dml(struct run *r, const struct ast *s) {
     r->is_dml = out.is_dml;
     r->dml_metrics = out.metrics;
     if (out.clean) r->keep_connections = true;
-    if (out.cells) return run_table(r, out.rows.cols, out.rows.n, out.cells, 1);
+    if (out.rows.n && out.cells) return run_table(r, out.rows.cols, out.rows.n, out.cells, 1);
     return out.rows.n ? run_compiled(r, &out.rows) : NULL;
 }
 

@@ -538,10 +538,13 @@ err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, i
     return NULL;
 }
 
+bool scan_tracks_rows(const struct scan_table *t) { return t->snap && delta_property_true(t->snap, "delta.enableRowTracking"); }
+
 struct sql_relation *scan_relation(struct scan_table *t) {
     struct sql_relation *r = arena_new_of(t->ctx->a, struct sql_relation);
     r->kind = REL_TABLE;
     r->cols = t->cols, r->n = t->n;
     r->scan = t;
+    r->row_ids = scan_tracks_rows(t);
     return r;
 }

@@ -218,30 +218,38 @@ static str file_name(struct emit *e, uint64_t state) {
     return e->conv.plain_variants ? fact(e, state, FACT_PATH) : STR("filename || ''");
 }
 
-static void metadata_struct(struct emit *e, uint64_t state) {
+/* Row ids: what the file has of its own, else its base and the row's place; the version likewise. */
+static void row_id(struct emit *e, uint64_t state, const struct footer *foot, bool version) {
+    const struct delta_snapshot *s = e->t->snap;
+    str own = delta_property(s, version ? "delta.rowTracking.materializedRowCommitVersionColumnName" : "delta.rowTracking.materializedRowIdColumnName");
+    bool has = false;
+    for (size_t i = 0; i < foot->root.n; i++) has |= own.n && str_eq(foot->root.child[i].name, own);
+    if (has) buf_z(e->out, "COALESCE("), scan_quote_ident(own, e->out), buf_z(e->out, ", ");
+    buf_fmt(e->out, "CAST(%.*s AS BIGINT)%s%s", STR_ARG(fact(e, state, version ? FACT_COMMIT_VERSION : FACT_BASE_ROW_ID)), version ? "" : " + file_row_number",
+            has ? ")" : "");
+}
+
+static void tracking(struct emit *e, uint64_t state, const struct footer *foot) {
+    row_id(e, state, foot, false);
+    buf_z(e->out, " AS \"_bh_row_id\", ");
+    row_id(e, state, foot, true);
+    buf_z(e->out, " AS \"_bh_row_version\"");
+}
+
+static void metadata_struct(struct emit *e, uint64_t state, const struct footer *foot) {
     str url = e->t->url.n ? e->t->url : e->t->path;
     buf_z(e->out, "struct_pack(f0 := ");
     scan_quote_text(str_of(arena_printf(e->a, "%s%.*s", url.p[0] == '/' ? "file://" : "", STR_ARG(url))), e->out);
     buf_fmt(e->out, " || substr(%.*s, %zu), f1 := parse_filename(%.*s), f2 := CAST(%.*s AS BIGINT), f3 := CAST(0 AS BIGINT), "
             "f4 := CAST(%.*s AS BIGINT), f5 := make_timestamptz(CAST(%.*s AS BIGINT) * 1000)",
             STR_ARG(file_name(e, state)), e->t->path.n + 1, STR_ARG(file_name(e, state)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_MTIME)));
-    buf_z(e->out, ") AS \"_metadata\"");
-}
-
-/* Row ids: what the file has of its own, else its base and the row's place. */
-static void tracking(struct emit *e, uint64_t state, const struct footer *foot) {
-    const struct delta_snapshot *s = e->t->snap;
-    str id = delta_property(s, "delta.rowTracking.materializedRowIdColumnName");
-    str cv = delta_property(s, "delta.rowTracking.materializedRowCommitVersionColumnName");
-    bool has_id = false, has_cv = false;
-    for (size_t i = 0; i < foot->root.n; i++) {
-        has_id |= id.n && str_eq(foot->root.child[i].name, id);
-        has_cv |= cv.n && str_eq(foot->root.child[i].name, cv);
+    if (scan_tracks_rows(e->t)) {
+        buf_z(e->out, ", f6 := ");
+        row_id(e, state, foot, false);
+        buf_z(e->out, ", f7 := ");
+        row_id(e, state, foot, true);
     }
-    if (has_id) buf_z(e->out, "COALESCE("), scan_quote_ident(id, e->out), buf_z(e->out, ", ");
-    buf_fmt(e->out, "CAST(%.*s AS BIGINT) + file_row_number%s AS \"_bh_row_id\", ", STR_ARG(fact(e, state, FACT_BASE_ROW_ID)), has_id ? ")" : "");
-    if (has_cv) buf_z(e->out, "COALESCE("), scan_quote_ident(cv, e->out), buf_z(e->out, ", ");
-    buf_fmt(e->out, "CAST(%.*s AS BIGINT)%s AS \"_bh_row_version\"", STR_ARG(fact(e, state, FACT_COMMIT_VERSION)), has_cv ? ")" : "");
+    buf_z(e->out, ") AS \"_metadata\"");
 }
 
 static size_t place_of(const struct group *g, const struct footer_node *n) { return (size_t)(n - g->foot->root.child); }
@@ -334,7 +342,7 @@ static err *group_select(struct emit *e, struct group *g) {
         column(e, g, &e->t->cols[i], state);
     }
     if (ask->row_ids) separator(e, &n), buf_fmt(e->out, "%.*s AS \"_bh_file\", file_row_number AS \"_bh_row\"", STR_ARG(file_name(e, state)));
-    if (ask->file_metadata) separator(e, &n), metadata_struct(e, state);
+    if (ask->file_metadata) separator(e, &n), metadata_struct(e, state, g->foot);
     if (ask->tracking) separator(e, &n), tracking(e, state, g->foot);
     if (ask->extra.n) separator(e, &n), buf_str(e->out, ask->extra);
     if (!n) buf_z(e->out, "NULL AS \"_bh_none\"");
@@ -366,8 +374,8 @@ static void nothing(struct emit *e) {
     }
     if (e->ask->row_ids) separator(e, &n), buf_z(e->out, "CAST(NULL AS VARCHAR) AS \"_bh_file\", CAST(NULL AS BIGINT) AS \"_bh_row\"");
     if (e->ask->file_metadata)
-        separator(e, &n), buf_z(e->out, "CAST(NULL AS STRUCT(f0 VARCHAR, f1 VARCHAR, f2 BIGINT, f3 BIGINT, f4 BIGINT, f5 TIMESTAMP WITH TIME "
-                                        "ZONE)) AS \"_metadata\"");
+        separator(e, &n), buf_z(e->out, "CAST(NULL AS STRUCT(f0 VARCHAR, f1 VARCHAR, f2 BIGINT, f3 BIGINT, f4 BIGINT, f5 TIMESTAMP WITH TIME ZONE"),
+            buf_z(e->out, scan_tracks_rows(e->t) ? ", f6 BIGINT, f7 BIGINT)) AS \"_metadata\"" : ")) AS \"_metadata\"");
     if (e->ask->tracking) separator(e, &n), buf_z(e->out, "CAST(NULL AS BIGINT) AS \"_bh_row_id\", CAST(NULL AS BIGINT) AS \"_bh_row_version\"");
     if (e->ask->extra.n) separator(e, &n), buf_str(e->out, e->ask->extra);
     if (!n) buf_z(e->out, "NULL AS \"_bh_none\"");

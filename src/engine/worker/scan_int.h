@@ -68,6 +68,8 @@ struct scan_conv {
 void scan_convert(struct scan_conv *v, str ref, const struct footer_node *node, const struct sql_type *type, buf *out);
 /* A text expression as a value of char(n): padded with blanks. */
 void scan_pad(str ref, const struct sql_type *t, buf *out);
+/* Are its rows' ids kept, so that _metadata tells them? */
+bool scan_tracks_rows(const struct scan_table *t);
 /* The child of a group that a field is stored in, or NULL. */
 const struct footer_node *scan_find_node(struct scan_conv *v, const struct footer_node *group, const struct sql_field *f);
 /* The reverse, for writing: our form → names and forms of files. */
