@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -129,6 +130,29 @@ def test_multipart_by_the_sdk(p, volume_path):
     assert sha256_of(files.download(path).contents) == (body.sha256(), body.size)
     if store:
         assert not store.unfinished()
+
+
+def test_a_completion_that_is_asked_for_again(p, volume_path):
+    """A client whose answer was late sends it once more; also while the first is at work: all hear that the file is there."""
+    platform, _ = p
+    path = f"/api/2.0/fs/files{volume_path}/artifacts/again"
+    for senders in (1, 4):
+        token = platform.request("POST", f"{path}?action=initiate-upload&overwrite=true").json()["multipart_upload"]["session_token"]
+        urls = platform.request("POST", "/api/2.0/fs/create-upload-part-urls", {"path": f"{volume_path}/artifacts/again", "session_token": token,
+                                                                                "start_part_number": 1, "count": 2}).json()["upload_part_urls"]
+        parts = []
+        for u, size in zip(urls, (5 * MB, 17)):
+            put = requests.put(u["url"], data=Pattern(size).read(), headers={h["name"]: h["value"] for h in u.get("headers", [])}, timeout=60)
+            assert put.status_code == 200, put.text
+            parts.append({"part_number": u["part_number"], "etag": put.headers["ETag"]})
+
+        def complete(_, token=token, parts=parts):
+            return platform.request("POST", f"{path}?action=complete-upload&upload_type=multipart&session_token={token}", {"parts": parts})
+        with ThreadPoolExecutor(senders) as pool:
+            answers = list(pool.map(complete, range(senders))) + [complete(0)]
+        assert [a.status_code for a in answers] == [200] * len(answers), [a.text for a in answers]
+        got = platform.request("GET", path)
+        assert got.content == Pattern(5 * MB).read() + Pattern(17).read()
 
 
 def test_300_mb_in_bounded_memory(p, volume_path):

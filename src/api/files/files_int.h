@@ -22,6 +22,7 @@ struct file_op {
     str *part_keys;
     size_t n_parts;
     char key[80], etag[80];
+    err *failed; /* why the parts could not be joined */
     int64_t size;
     str bytes;
 };

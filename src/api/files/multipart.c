@@ -12,6 +12,7 @@
 #include "sys/rand.h"
 
 #define UPLOAD_LIFE_US (7ll * 86400 * US_PER_S)
+#define DONE_LIFE_US (3600ll * US_PER_S)
 #define MAX_PARTS 10000
 #define MAX_PART_URLS 100
 
@@ -54,6 +55,10 @@ err *api_files_upload_url(struct req *r) {
 
 /* ---- the upload's row ---- */
 
+#define SWEEP 4 /* uploads that nobody ended, dropped whenever one begins */
+
+static bool is_done(const struct ent_upload *u) { return str_eqz(u->state, "DONE"); }
+
 static err *find_upload(struct req *r, struct store_scope scope, str token, str path,
                         struct ent_upload *ret) {
     bool found;
@@ -62,6 +67,14 @@ static err *find_upload(struct req *r, struct store_scope scope, str token, str 
         return err_new(ERR_NOT_FOUND, "There is no open upload of '%.*s' with this session_token.",
                        STR_ARG(path));
     return NULL;
+}
+
+/* Also one that is complete: who asks for the completion again (his answer was late) hears that it is. */
+static err *find_any_upload(struct req *r, struct store_scope scope, str token, str path, struct ent_upload *ret) {
+    bool found;
+    TRY(ent_upload_by_token(r->tx, scope, r->a, token, ret, &found));
+    if (found && str_eq(ret->path, path) && is_done(ret)) return NULL;
+    return find_upload(r, scope, token, path, ret);
 }
 
 /* parts: {"1":["<key>","<etag>",size],…} */
@@ -136,8 +149,11 @@ err *api_files_post_check(struct req *r) {
     struct file_op *op = files_op(r);
     TRY(files_path(r, "path", true, op));
     if (completes(r)) {
-        TRY(find_upload(r, op->scope, arg_str(r, "session_token"), op->path, &op->upload));
-        return choose_parts(r, op);
+        TRY(find_any_upload(r, op->scope, arg_str(r, "session_token"), op->path, &op->upload));
+        if (!is_done(&op->upload)) return choose_parts(r, op);
+        req_out(r);
+        req_finish(r);
+        return NULL;
     }
     op->overwrite = arg_bool(r, "overwrite", false);
     bool found;
@@ -150,7 +166,11 @@ err *api_files_post_check(struct req *r) {
 err *api_files_post_join(struct req *r) {
     struct file_op *op = files_op(r);
     if (!completes(r)) return NULL;
-    return blob_join(r->control, op->part_keys, op->n_parts, op->key, &op->size, op->etag);
+    /* Another request may complete the same upload meanwhile and drop the parts: the next step knows. */
+    err *e = blob_join(r->control, op->part_keys, op->n_parts, op->key, &op->size, op->etag);
+    if (err_code_of(e) != ERR_NOT_FOUND) return e;
+    op->failed = e;
+    return NULL;
 }
 
 static err *drop_parts(struct req *r, const struct ent_upload *u) {
@@ -158,7 +178,38 @@ static err *drop_parts(struct req *r, const struct ent_upload *u) {
     TRY(read_parts(r, u, &parts));
     size_t i, n;
     yyjson_obj_foreach(parts, i, n, k, v) files_drop_later(r, json_str(yyjson_arr_get(v, 0)));
+    yyjson_arr_foreach(parts, i, n, v) files_drop_later(r, json_str(v)); /* the blocks of DBFS */
     return NULL;
+}
+
+static err *sweep(struct req *r, struct store_scope scope) {
+    struct ent_list_query q = {.order = ENT_UPLOAD_EXPIRES_AT, .limit = SWEEP};
+    struct ent_upload_rows rows;
+    TRY(ent_upload_list(r->tx, scope, r->a, &q, &rows));
+    for (size_t i = 0; i < rows.n && rows.p[i].expires_at < clock_now(); i++) {
+        TRY(drop_parts(r, &rows.p[i]));
+        TRY(ent_upload_delete(r->tx, scope, rows.p[i].id));
+    }
+    return NULL;
+}
+
+static err *complete(struct req *r, struct file_op *op) {
+    struct ent_upload u;
+    err *e = find_any_upload(r, op->scope, arg_str(r, "session_token"), op->path, &u);
+    bool again = !e && is_done(&u);
+    if (!op->failed && (e || again)) files_drop_later(r, arena_str(r->a, str_of(op->key)));
+    req_out(r);
+    if (e || again) {
+        err_free(op->failed);
+        return e;
+    }
+    if (op->failed) return op->failed;
+    TRY(files_store(r, op, u.overwrite));
+    TRY(drop_parts(r, &u));
+    u.state = STR("DONE");
+    u.parts = STR("{}");
+    u.expires_at = clock_now() + DONE_LIFE_US;
+    return ent_upload_update(r->tx, op->scope, &u);
 }
 
 err *api_files_post(struct req *r) {
@@ -166,6 +217,7 @@ err *api_files_post(struct req *r) {
     if (!completes(r)) {
         char token[65];
         rand_hex(token, 32);
+        TRY(sweep(r, op->scope));
         struct ent_upload u = {.token = str_of(token), .path = op->path, .overwrite = op->overwrite,
                                .principal_id = r->principal, .state = STR("OPEN"),
                                .expires_at = clock_now() + UPLOAD_LIFE_US};
@@ -174,12 +226,7 @@ err *api_files_post(struct req *r) {
         json_put_z(r->doc, m, "session_token", arena_strdup(r->a, token));
         return NULL;
     }
-    struct ent_upload u;
-    TRY(find_upload(r, op->scope, arg_str(r, "session_token"), op->path, &u));
-    TRY(files_store(r, op, u.overwrite));
-    TRY(drop_parts(r, &u));
-    req_out(r);
-    return ent_upload_delete(r->tx, op->scope, u.id);
+    return complete(r, op);
 }
 
 /* ---- signed URLs ---- */
