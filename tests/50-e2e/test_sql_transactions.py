@@ -567,3 +567,73 @@ def test_an_engine_that_ends_aborts_the_transaction(platform, connect, make, see
         assert seen(t) == []  # AUTOCOMMIT is still off
         db.commit()
     assert seen(t) == [(2, "kept")]
+
+
+# ---- BEGIN ATOMIC … END ----
+
+def block(*statements):
+    return "BEGIN ATOMIC " + " ".join(f"{s};" for s in statements) + " END"
+
+
+def test_block_commits_all(connect, make, seen):
+    a, b = make(), make()
+    with connect() as db:
+        got = run(db, block(f"INSERT INTO {a} VALUES (1, 'x'), (2, 'y')", f"INSERT INTO {b} SELECT * FROM {a} WHERE id = 2",
+                            f"UPDATE {a} SET value = 'z' WHERE id = 1", f"SELECT a.id, a.value, b.value FROM {a} a LEFT JOIN {b} b USING (id) ORDER BY 1"))
+        assert got == [(1, "z", None), (2, "y", "y")]  # the last statement's rows; each saw those before it
+        assert db.autocommit is True
+        run(db, f"INSERT INTO {a} VALUES (3, 'after')")
+    assert seen(a) == [(1, "z"), (2, "y"), (3, "after")] and seen(b) == [(2, "y")]
+
+
+@pytest.mark.parametrize("bad", ["SELECT raise_error('no')", "SELECT * FROM nowhere_at_all", "INSERT INTO {b} VALUES ('no number', 1)"])
+def test_block_fails_whole(connect, make, seen, bad):
+    a, b = make(), make()
+    with connect() as db:
+        fails(".", db, block(f"INSERT INTO {a} VALUES (1, 'x')", bad.format(b=b), f"INSERT INTO {b} VALUES (1, 'x')"))
+        assert seen(a) == [] and seen(b) == []
+        assert run(db, f"SELECT count(*) FROM {a}") == [(0,)]  # no transaction is left
+        run(db, block(f"INSERT INTO {a} VALUES (2, 'y')"))
+        run(db, block())
+    assert seen(a) == [(2, "y")]
+
+
+@pytest.mark.parametrize("what", ["COMMIT", "DROP TABLE {t}", "DECLARE x INT DEFAULT 1", "BEGIN ATOMIC SELECT 1; END", "IF true THEN SELECT 1; END IF"])
+def test_block_refuses(connect, t, seen, what):
+    with connect() as db:
+        fails("TRANSACTION_NOT_SUPPORTED.COMMAND", db, block(f"INSERT INTO {t} VALUES (1, 'x')", what.format(t=t)))
+        assert seen(t) == []
+        fails("AUTOCOMMIT_SET_DURING_ACTIVE_TRANSACTION", db, block(f"INSERT INTO {t} VALUES (1, 'x')", "EXECUTE IMMEDIATE 'SET AUTOCOMMIT = FALSE'"))
+        fails("TRANSACTION_NOT_SUPPORTED.COMMAND", db, block(f"INSERT INTO {t} VALUES (1, 'x')", "EXECUTE IMMEDIATE 'COMMIT'"))
+        assert seen(t) == [] and db.autocommit is True
+    with connect(manual=True) as db:
+        run(db, f"INSERT INTO {t} VALUES (1, 'x')")
+        fails("TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION", db, block(f"INSERT INTO {t} VALUES (2, 'x')"))
+        db.rollback()
+    assert seen(t) == []
+
+
+def test_blocks_conflict(connect, t, seen):
+    """Two blocks that change the same row at the same time: what both did is one's, or one after the other's."""
+    import threading
+
+    with connect() as db:
+        run(db, f"INSERT INTO {t} VALUES (0, '0')")
+    done, errors = [], []
+
+    def one():
+        with connect() as db:
+            for _ in range(5):
+                try:
+                    run(db, block(f"INSERT INTO {t} VALUES (1, 'x')", f"UPDATE {t} SET value = CAST(CAST(value AS INT) + 1 AS STRING) WHERE id = 0"))
+                    done.append(1)
+                except Exception as e:
+                    errors.append(str(e))
+    both = [threading.Thread(target=one) for _ in range(2)]
+    for x in both:
+        x.start()
+    for x in both:
+        x.join()
+    rows = seen(t)
+    assert done and all("CONCURRENT" in e for e in errors), errors
+    assert rows[0] == (0, str(len(done))) and len(rows) == len(done) + 1

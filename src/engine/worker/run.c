@@ -243,7 +243,7 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
 
 /* Pulls rows until there are no more, a limit is reached, or the statement is told to end. */
 static err *pull(struct run *r, duckdb_result *q) {
-    TRY(result_check(&r->res, q));
+    if (!r->mute) TRY(result_check(&r->res, q));
     for (;;) {
         TRY(statement_check(r->st));
         duckdb_data_chunk chunk = duckdb_fetch_chunk(*q);
@@ -252,9 +252,10 @@ static err *pull(struct run *r, duckdb_result *q) {
             return why && *why ? sql_error_of_duckdb(why) : NULL;
         }
         /* Rows without columns are nothing that could be sent. */
-        err *e = r->n_cols && duckdb_data_chunk_get_size(chunk) ? result_add(&r->res, chunk) : NULL;
+        err *e = !r->mute && r->n_cols && duckdb_data_chunk_get_size(chunk) ? result_add(&r->res, chunk) : NULL;
         duckdb_destroy_data_chunk(&chunk);
         TRY(e);
+        if (r->mute) continue;
         if (r->res.truncated) return NULL;
         tell_progress(r);
     }
@@ -286,7 +287,7 @@ err *run_compiled(struct run *r, const struct sql_compiled *c) {
     duckdb_result q;
     TRY(run_connection(r));
     r->compiled_us = clock_mono();
-    TRY(begin_result(r, c->cols, c->n));
+    if (!r->mute) TRY(begin_result(r, c->cols, c->n));
     TRY(statement_check(r->st));
     log_debug("runs", lf_str("sql", c->duckdb));
     TRY(execute(r->con, arena_strndup(r->a, c->duckdb.p, c->duckdb.n), &q));
@@ -294,7 +295,7 @@ err *run_compiled(struct run *r, const struct sql_compiled *c) {
     duckdb_destroy_result(&q);
     /* A query that was not read to its end holds its memory and files as long as its connection. */
     if (e || r->res.truncated) r->keep_connections = false;
-    return e ? e : result_finish(&r->res);
+    return e || r->mute ? e : result_finish(&r->res);
 }
 
 /* ---- rows that are here already ---- */
@@ -350,6 +351,7 @@ static err *add_cells(struct run *r, const duckdb_type *types, duckdb_data_chunk
 }
 
 err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str *cells, size_t rows) {
+    if (r->mute) return NULL;
     duckdb_type *types = arena_array_of(r->a, duckdb_type, n);
     duckdb_logical_type *logical = arena_array_of(r->a, duckdb_logical_type, n);
     if (!r->compiled_us) r->compiled_us = clock_mono();
@@ -488,7 +490,7 @@ const char *run_type_of(const struct ast *s) {
 
 err *run_statement(struct run *r, struct ast *s) {
     bool taken = false;
-    if (!r->immediate) r->type = run_type_of(s);
+    if (!r->immediate && !r->in_block) r->type = run_type_of(s);
     TRY(txn_statement(r, s, &taken));
     if (taken) return NULL;
     if (s->kind == AST_S_QUERY) {

@@ -35,6 +35,7 @@ struct run {
     int immediate;            /* depth of EXECUTE IMMEDIATE */
     bool in_txn;              /* between txn_enter() and txn_leave() of a session with a transaction */
     struct txn *txn;          /* … and reads and changes tables in it */
+    bool in_block, mute;      /* a statement of BEGIN ATOMIC … END; one but the last: its rows are nobody's */
 
     /* what the last state tells */
     struct result res;

@@ -87,12 +87,9 @@ bool txn_setting(struct txn *t, str name, str value) {
 
 /* ---- a statement's turn ---- */
 
-err *txn_enter(struct run *r) {
-    struct txn *t = r->st->s->txn;
+/* Under the lock. */
+static err *wait_turn(struct run *r, struct txn *t) {
     err *e = NULL;
-    /* Calls for metadata look at the catalog, not at the transaction. */
-    if (json_get(json_get(r->st->order, "conf"), "txn.outside")) return NULL;
-    pthread_mutex_lock(&t->lock);
     while (!e && t->busy && (t->manual || t->state != TXN_NONE)) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
@@ -100,6 +97,15 @@ err *txn_enter(struct run *r) {
         pthread_cond_timedwait(&t->free, &t->lock, &until);
         e = statement_check(r->st);
     }
+    return e;
+}
+
+err *txn_enter(struct run *r) {
+    struct txn *t = r->st->s->txn;
+    /* Calls for metadata look at the catalog, not at the transaction. */
+    if (json_get(json_get(r->st->order, "conf"), "txn.outside")) return NULL;
+    pthread_mutex_lock(&t->lock);
+    err *e = wait_turn(r, t);
     r->in_txn = !e && (t->manual || t->state != TXN_NONE);
     if (r->in_txn) t->busy = true;
     pthread_mutex_unlock(&t->lock);
@@ -347,9 +353,64 @@ static err *control(struct run *r, const struct ast *s, struct txn *t, bool *ret
     return NULL;
 }
 
+/* ---- BEGIN ATOMIC … END ---- */
+
+/* Nothing is carried out of a block that has a statement that it does not take. */
+static err *check_block(struct run *r, const struct ast *s) {
+    for (uint32_t i = 0; i < s->n; i++) {
+        bool of_session; /* a variable of the block itself: not yet */
+        if (s->child[i]->kind == AST_S_DECLARE || !takes(s->child[i], &of_session)) return refused(r, s->child[i]);
+    }
+    return NULL;
+}
+
+/* The session may have no transaction; others of its statements wait from here to txn_leave(). */
+static err *begin_block(struct run *r, struct txn *t) {
+    pthread_mutex_lock(&t->lock);
+    err *e = r->in_txn ? NULL : wait_turn(r, t);
+    bool none = t->state == TXN_NONE && !t->manual;
+    if (!e && none) {
+        t->state = TXN_ACTIVE;
+        t->busy = r->in_txn = true;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (e || none) return e;
+    return t->state == TXN_ABORTED ? aborted(r, t) : say(r, "TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION");
+}
+
+static err *run_block(struct run *r, const struct ast *s, struct txn *t) {
+    TRY(check_block(r, s));
+    TRY(begin_block(r, t));
+    err *e = NULL;
+    r->in_block = true;
+    for (uint32_t i = 0; !e && i < s->n; i++) {
+        if (i) { /* each statement has scans, connections and settings of its own */
+            run_end(r);
+            r->con = NULL, r->rows = NULL, r->keep_connections = true;
+            run_env(r);
+            r->env.text = r->text;
+        }
+        r->mute = i + 1 < s->n;
+        e = run_statement(r, s->child[i]);
+        if (!e) e = statement_check(r->st);
+    }
+    r->in_block = r->mute = false;
+    if (!e) e = commit(r, t);
+    if (e) forget(t, true);
+    pthread_mutex_lock(&t->lock);
+    t->state = TXN_NONE;
+    pthread_mutex_unlock(&t->lock);
+    return e;
+}
+
 err *txn_statement(struct run *r, const struct ast *s, bool *ret_taken) {
     struct txn *t = r->st->s->txn;
     bool of_session;
+    if (s->kind == AST_S_SCRIPT && ast_has(s, AST_F_SPECIAL) && !r->in_block) {
+        *ret_taken = true;
+        return run_block(r, s, t);
+    }
+    if (r->in_block && !takes(s, &of_session)) return refused(r, s);
     TRY(control(r, s, t, ret_taken));
     if (*ret_taken || !r->in_txn) return NULL;
     if (t->state == TXN_ABORTED) return aborted(r, t);

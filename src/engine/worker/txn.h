@@ -5,6 +5,7 @@
  *   SET AUTOCOMMIT = FALSE   from now on the first statement that reads or changes tables begins one
  *   BEGIN TRANSACTION        begins one
  *   COMMIT, ROLLBACK         end it
+ *   BEGIN ATOMIC … END       one of its own: the statements in it, then COMMIT; if one fails, ROLLBACK and its error
  *
  * Reading: each table is pinned when it is first named, catalog-managed ones at the version that they had at the sequence of the
  * catalog's store at which the transaction named its first table. So all of them are seen as of one instant.
