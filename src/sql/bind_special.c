@@ -378,6 +378,26 @@ static struct bx *text_constant(struct binder *b, str value, str name) {
     return x;
 }
 
+/* current_time(p): cut off behind p digits of the second. */
+static err *current_time(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct bx *x;
+    int64_t p, cut = 1;
+    const struct sql_type *t;
+    TRY(arity(b, n, "current_time", 1));
+    TRY(bind_expr(c, n->child[0], &x));
+    if (x->kind != BX_LIT || !x->text.p || !str_to_i64(x->text, &p)) return unsupported(b, n, "a precision that is not constant");
+    if (p < 0 || p > 6)
+        return sql_error("DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE", n, b->text, "sqlExpr", arena_printf(b->a, "\"current_time(%lld)\"", (long long)p), "exprName", "`precision`", "valueRange", "[0, 6]",
+                         "currentValue", arena_printf(b->a, "%lld", (long long)p), NULL);
+    for (int64_t i = p; i < 6; i++) cut *= 10;
+    TRY(sql_type_sized(b->a, TY_TIME, &p, 1, &t));
+    *ret = bx_tmpl(b, t, sql_fmt(b->a, "CAST(make_timestamp(bh_floor_div(epoch_us(bh_ts_to_ntz({now}, {tz})), %lld) * %lld) AS TIME)", (long long)cut, (long long)cut),
+                   sql_fmt(b->a, "current_time(%lld)", (long long)p), NULL, 0);
+    (*ret)->nullable = false;
+    return NULL;
+}
+
 static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     struct sql_env *e = b->env;
@@ -560,6 +580,7 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     if (str_eqz(name, "typeof")) return type_of(c, n, ret);
     if (str_eqz(name, "equal_null")) return equal_null(c, n, ret);
     if (str_eqz(name, "window")) return time_window(c, n, ret);
+    if (str_eqz(name, "current_time") && n->n) return current_time(c, n, ret);
     if (str_eqz(name, "when")) return when(c, n, ret);
     if (str_eqz(name, "collate")) return collate(c, n, ret);
     if (str_eqz(name, "session_window")) return bind_session_window(c, n, ret);

@@ -206,7 +206,13 @@ static err *map_concat_emit(struct sql_call *c, buf *out) {
         for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu} IS NULL", i ? " OR " : "", i);
         buf_z(out, " THEN NULL ELSE ");
     }
-    buf_z(out, "map_concat({*})");
+    if (c->n < 2) buf_z(out, "map_concat({*})");
+    else {
+        /* A key that stands twice is an error. */
+        buf_z(out, "list_transform([{{'m': map_concat({*}), 'n': ");
+        for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%scardinality({%zu})", i ? " + " : "", i);
+        buf_z(out, "}}], lambda m{#}: CASE WHEN cardinality(m{#}.m) < m{#}.n THEN error('[DUPLICATED_MAP_KEY] {{\"key\":\"\",\"mapKeyDedupPolicy\":\"\\\"spark.sql.mapKeyDedupPolicy\\\"\"}}') ELSE m{#}.m END)[1]");
+    }
     if (any) buf_z(out, " END");
     return NULL;
 }

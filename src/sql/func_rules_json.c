@@ -211,6 +211,14 @@ static err *write_value(struct writer *w, const char *x, const struct sql_type *
     return NULL;
 }
 
+static err *not_json(struct sql_call *c, const struct sql_type *t) {
+    buf name = {0};
+    sql_type_write_sql(t, &name);
+    const char *type = arena_printf(c->a, "\"%.*s\"", STR_ARG(buf_view(&name)));
+    buf_free(&name);
+    return sql_error("DATATYPE_MISMATCH.INVALID_JSON_SCHEMA", c->ast, STR_NONE, "sqlExpr", arena_printf(c->a, "\"to_json(%.*s)\"", STR_ARG(c->args[0].caption)), "schema", type, NULL);
+}
+
 static err *to_json_emit(struct sql_call *c, buf *out) {
     struct writer w = {.c = c, .out = out};
     w.stamp = option(c, 1, "timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
@@ -219,8 +227,7 @@ static err *to_json_emit(struct sql_call *c, buf *out) {
     w.keep_nulls = str_ieq(option(c, 1, "ignoreNullFields", "true"), STR("false"));
     const struct sql_type *t = c->args[0].type;
     if (t->kind < TY_ARRAY || t->kind > TY_VARIANT)
-        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", c->ast, STR_NONE, "sqlExpr", "\"to_json\"", "paramIndex", "first", "requiredType",
-                         "\"STRUCT\" or \"ARRAY\" or \"MAP\" or \"VARIANT\"", "inputSql", "", "inputType", "", NULL);
+        return not_json(c, t);
     return write_value(&w, "{0}", t, 0);
 }
 
