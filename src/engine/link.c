@@ -21,7 +21,7 @@
 #include "sys/clock.h"
 #include "sys/files.h"
 
-#define BACKOFF_LEAST 100000
+#define BACKOFF_LEAST 10000
 #define BACKOFF_MOST 10000000
 #define ROLE "engine"
 

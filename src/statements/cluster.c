@@ -14,6 +14,7 @@
 
 #define MAX_FAILURES 3
 #define RETRY_US 100000
+#define RETRY_FIRST_US 10000
 
 /* ---- sizes ---- */
 
@@ -97,7 +98,8 @@ static void start_failed(struct warehouse *w, const char *why) {
     struct control *c = w->svc->c;
     if (++w->failures < MAX_FAILURES) {
         w->retry.on_time = on_retry;
-        loop_timer_set(c->l, &w->retry, RETRY_US << w->failures);
+        /* The first time it is mostly a warm engine that had just ended, which nobody knew yet. */
+        loop_timer_set(c->l, &w->retry, w->failures == 1 ? RETRY_FIRST_US : RETRY_US << w->failures);
         return;
     }
     if (w->clusters.n) return; /* others run */
