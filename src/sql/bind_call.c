@@ -107,6 +107,16 @@ static err *wrong_number(struct binder *b, const struct ast *at, const char *nam
                      "https://spark.apache.org/docs/latest", NULL);
 }
 
+/* pmod is an operator to Spark, and its errors are operators'. */
+static err *no_pmod(struct binder *b, const struct ast *at, struct bx **v) {
+    const struct sql_type *l = v[0]->type, *r = v[1]->type;
+    if ((sql_is_text(l) || sql_is_text(r)) || sql_type_eq(l, r))
+        return sql_error("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE", at, b->text, "sqlExpr", call_text(b, "pmod", v, 2), "inputType", "\"NUMERIC\"",
+                         "actualDataType", type_name(b, sql_is_text(l) ? r : l).p, NULL);
+    return sql_error("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES", at, b->text, "sqlExpr", call_text(b, "pmod", v, 2), "left", type_name(b, l).p, "right",
+                     type_name(b, r).p, NULL);
+}
+
 /* "(a, b)" without its quotes. */
 static const char *cut_end(struct binder *b, const char *quoted) { return arena_strndup(b->a, quoted + 1, strlen(quoted) - 2); }
 
@@ -135,6 +145,7 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
     }
     if (!failed.f) return wrong_number(b, at, rows[0].name, rows, n_rows, n);
     size_t k = failed.bad;
+    if (n == 2 && args[0] && args[1] && strcmp(failed.f->name, "pmod") == 0) return no_pmod(b, at, args);
     const struct pat *p = sig_arg(&failed.sig, k);
     bool lambda = asts && asts[k]->kind == AST_LAMBDA;
     if (lambda)
@@ -162,7 +173,8 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
 
 /* ---- lambdas ---- */
 
-static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, struct fit *f, struct bx **ret) {
+/* *ret_fits: does it yield what the function wants of it? */
+static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, struct fit *f, bool *ret_fits, struct bx **ret) {
     struct binder *b = c->b;
     size_t want = p->n - 1, least = 0;
     for (size_t i = 0; i < want; i++)
@@ -193,11 +205,8 @@ static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, 
     body = bx_exact(b, body);
     const struct pat *r = p->child[p->n - 1];
     int cost = 0;
-    if (!pat_gather(b->a, r, body->type, f->vars))
-        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_RETURN_TYPE", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, body))), "requiredType", "", "functionName",
-                         f->f->name, "expectedType", "", "actualType", type_name(b, body->type).p, NULL);
-    const struct sql_type *t = pat_coerce(b->a, r, body->type, f->vars, &cost);
+    const struct sql_type *t = pat_gather(b->a, r, body->type, f->vars) ? pat_coerce(b->a, r, body->type, f->vars, &cost) : NULL;
+    *ret_fits = t != NULL;
     if (t) body = bx_cast(b, body, t);
     l->child = arena_array_of(b->a, struct bx *, 1);
     l->child[0] = body;
@@ -357,6 +366,23 @@ err *no_aggregate(struct cx *c, const struct ast *at, const char *expr) {
     return sql_error("GROUP_BY_AGGREGATE", at, c->b->text, "sqlExpr", expr, NULL);
 }
 
+static err *bad_lambda(struct binder *b, const struct ast *at, struct fit *f, const struct pat *p, struct bx **args, size_t i) {
+    const struct pat *r = p->child[p->n - 1];
+    const struct sql_type *want = pat_type(b->a, r, f->vars);
+    buf *o = sql_buf(b->a);
+    if (want)
+        buf_str(o, type_name(b, want));
+    else
+        pat_write(r, o);
+    buf_c(o, 0);
+    const char *text = call_text(b, f->f->name, args, i + 1);
+    if (strcmp(f->f->name, "array_sort") == 0)
+        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_RETURN_TYPE", at, b->text, "sqlExpr", text, "functionName", "`lambdafunction`", "expectedType", "\"INT\"",
+                         "actualType", type_name(b, args[i]->type).p, NULL);
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", text, "paramIndex", ordinal(b, i), "requiredType", o->p, "inputSql",
+                     arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), "inputType", type_name(b, args[i]->type).p, NULL);
+}
+
 static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                        const struct ast *const *asts, size_t n, bool distinct, struct bx **ret) {
     struct binder *b = c->b;
@@ -372,8 +398,13 @@ static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func
                              "inputName", arena_printf(b->a, "`%zu`", i + 1), "inputType", type_name(b, args[i]->type).p, "inputExpr",
                              arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), NULL);
     }
-    for (size_t i = 0; i < n; i++)
-        if (pat_is_lambda(sig_arg(&f.sig, i))) TRY(bind_lambda(c, asts[i], sig_arg(&f.sig, i), &f, &args[i]));
+    for (size_t i = 0; i < n; i++) {
+        bool fits = true;
+        const struct pat *p = sig_arg(&f.sig, i);
+        if (!pat_is_lambda(p)) continue;
+        TRY(bind_lambda(c, asts[i], p, &f, &fits, &args[i]));
+        if (!fits) return bad_lambda(b, at, &f, p, args, i);
+    }
     TRY(add_defaults(c, &f, &args, &n));
     TRY(nested_aggregate(c, at, f.f, args, n));
     if (f.f->kind == FN_AGGREGATE && c->no_agg)
@@ -528,11 +559,34 @@ static err *unknown_routine(struct binder *b, const struct ast *name) {
                      search_path(b).p, NULL);
 }
 
+/* Where a function wants a lambda, any expression is one that does not look at its parameters. */
+static void make_lambdas(struct binder *b, const struct sql_func *rows, size_t n_rows, const struct ast **asts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (asts[i]->kind == AST_LAMBDA) continue;
+        const struct pat *p = NULL;
+        bool all = true;
+        for (size_t k = 0; k < n_rows && all; k++) {
+            struct sig sig;
+            sig_read(b->a, rows[k].args, &sig);
+            if (!arity_fits(&sig, count)) continue;
+            p = sig_arg(&sig, i);
+            all = pat_is_lambda(p);
+        }
+        if (!p || !all) continue;
+        struct ast *l = ast_new(b->a, AST_LAMBDA, asts[i]->pos, asts[i]->end);
+        for (size_t k = 0; k + 1 < p->n; k++)
+            if (!p->child[k]->optional) ast_add(b->a, l, ast_text(b->a, AST_IDENT, sql_fmt(b->a, "\002%zu", k))); /* nobody's name */
+        ast_set(b->a, l, SLOT_EXPR, (struct ast *)(uintptr_t)asts[i]);
+        asts[i] = l;
+    }
+}
+
 static err *call_rows(struct cx *c, const struct ast *n, str low, const struct sql_func *rows, size_t n_rows, struct bx **ret) {
     struct binder *b = c->b;
     const struct ast **asts = arena_array_of(b->a, const struct ast *, n->n + 66);
     size_t count;
     TRY(arrange(b, n, rows, asts, &count));
+    make_lambdas(b, rows, n_rows, asts, count);
     struct cx ac = *c;
     if (rows[0].kind == FN_AGGREGATE && !ast_get(n, SLOT_OVER)) ac.no_agg = ac.in_agg = ac.no_win = true;
     ac.gen_ok = false;

@@ -247,8 +247,31 @@ static struct bx *interval_lit(struct binder *b, const struct sql_type *t, int64
     return x;
 }
 
+/* How intervals of two units are written, for messages. */
+struct interval_form { const char *from, *to, *form, *words, *type; bool ym; };
+
+static const struct interval_form *form_of(const struct ast *n) {
+    static const struct interval_form rows[] = {
+        {"year", "month", "y-m", "YEAR TO MONTH", "interval year to month", true},
+        {"day", "hour", "d h", "DAY TO HOUR", "interval day to hour", false},
+        {"day", "minute", "d h:m", "DAY TO MINUTE", "interval day to minute", false},
+        {"day", "second", "d h:m:s.n", "DAY TO SECOND", "interval day to second", false},
+        {"hour", "minute", "h:m", "HOUR TO MINUTE", "interval hour to minute", false},
+        {"hour", "second", "h:m:s.n", "HOUR TO SECOND", "interval hour to second", false},
+        {"minute", "second", "m:s.n", "MINUTE TO SECOND", "interval minute to second", false}};
+    const struct ast *from = ast_get(n, SLOT_FROM), *to = ast_get(n, SLOT_TO);
+    for (size_t i = 0; from && to && i < ARRAY_LEN(rows); i++)
+        if (str_ieq(from->text, str_of(rows[i].from)) && str_ieq(to->text, str_of(rows[i].to))) return &rows[i];
+    return NULL;
+}
+
 static err *bad_interval(struct binder *b, const struct ast *n) {
     str t = n->n ? n->child[0]->text : n->text;
+    const struct interval_form *f = form_of(n);
+    if (f)
+        return sql_error("INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING_WITH_NOTICE", n, b->text, "input", arena_printf(b->a, "%.*s", STR_ARG(t)), "supportedFormat",
+                         arena_printf(b->a, "`[+|-]%s`, `INTERVAL [+|-]'[+|-]%s' %s`", f->form, f->form, f->words), "intervalStr", f->ym ? "year-month" : "day-time",
+                         "typeName", f->type, NULL);
     return sql_error("INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING", n, b->text, "input",
                      arena_printf(b->a, "%.*s", STR_ARG(t)), "supportedFormat", "[+|-]n", "intervalStr", "interval",
                      "typeName", "interval", NULL);
@@ -354,7 +377,8 @@ err *bind_interval(struct cx *c, const struct ast *n, struct bx **ret) {
         return NULL;
     }
     if (n->n == 1) {
-        if (n->child[0]->kind != AST_LIT_STRING || !sum_text(&s, n->child[0]->text)) return bad_interval(b, n);
+        if (n->child[0]->kind != AST_LIT_STRING || !sum_text(&s, n->child[0]->text))
+            return sql_error("INVALID_TYPED_LITERAL", n, b->text, "valueType", "\"INTERVAL\"", "value", arena_printf(b->a, "'%.*s'", STR_ARG(n->child[0]->text)), NULL);
         return sum_done(b, n, &s, ret);
     }
     for (uint32_t i = 0; i + 1 < n->n; i += 2)

@@ -22,11 +22,22 @@ static err *differ(struct binder *b, const char *op, struct bx *x, struct bx *y,
                      type_name(b, x->type).p, "right", type_name(b, y->type).p, NULL);
 }
 
-static err *wrong(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at,
-                  const char *want) {
+/* What an operator works on, as Spark's errors say it. */
+static const char *works_on(char op) {
+    if (op == '/') return "(\"DOUBLE\" or \"DECIMAL\")";
+    if (op == '*' || op == '%') return "\"NUMERIC\"";
+    return "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")";
+}
+
+static err *wrong_type(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at, const char *want, const struct sql_type *t) {
     const char *e = arena_printf(b->a, "\"(%.*s %s %.*s)\"", STR_ARG(caption_of(b, x)), op, STR_ARG(caption_of(b, y)));
     return sql_error("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE", at, b->text, "sqlExpr", e, "inputType", want,
-                     "actualDataType", type_name(b, x->type).p, NULL);
+                     "actualDataType", type_name(b, t).p, NULL);
+}
+
+static err *wrong(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at,
+                  const char *want) {
+    return wrong_type(b, op, x, y, at, want, x->type);
 }
 
 /* ---- decimals ---- */
@@ -130,9 +141,12 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
     if (y->type->kind == TY_VOID && x->type->kind == TY_DECIMAL) y = bx_cast(b, y, x->type);
     if (op != 'd' && decimal_pair(x, y)) return decimal_arith(b, op, x, y, try_it, cap, ret);
     const struct sql_type *t = number_type(b, x, y);
-    if (!t) {
-        if (sql_type_eq(x->type, y->type)) return wrong(b, word, x, y, at, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")");
-        return differ(b, word, x, y, at);
+    bool texts = b->env->ansi && !try_it && sql_is_text(x->type) && sql_is_text(y->type);
+    if (!t || texts) {
+        if (texts || sql_type_eq(x->type, y->type)) return wrong(b, word, x, y, at, works_on(op));
+        /* The text becomes what stands beside it, and that is nothing to reckon with. */
+        bool casts = (sql_is_text(x->type) || sql_is_text(y->type)) && sql_common_type(b->a, x->type, y->type);
+        return casts ? wrong_type(b, word, x, y, at, works_on(op), sql_is_text(x->type) ? y->type : x->type) : differ(b, word, x, y, at);
     }
     struct bx *v[2];
     if (op == '/') t = sql_type_of(TY_DOUBLE);

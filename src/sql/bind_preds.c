@@ -46,9 +46,10 @@ static err *in_list(struct cx *c, const struct ast *n, struct bx **ret) {
             if (v[i]->kind == BX_LIT && sql_is_integral(v[i]->type) && v[i]->text.p)
                 v[i] = bx_cast(b, v[i], sql_decimal(b->a, (int)(v[i]->text.n > 38 ? 38 : v[i]->text.n), 0));
     if (!bx_unify(b, v, n->n))
-        return sql_error("DATATYPE_MISMATCH.DATA_DIFF_TYPES", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"(%.*s IN (…))\"", STR_ARG(caption_of(b, v[0]))), "functionName", "`in`",
-                         "dataType", type_name(b, v[0]->type).p, NULL);
+    {
+        struct bx shown = {.kind = BX_TMPL, .cap = STR("({0} IN ({1*}))"), .child = v, .n = n->n};
+        return different_types(b, n, "in", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, &shown))), v, n->n, true);
+    }
     str coll = sql_is_text(v[0]->type) ? v[0]->type->collation : STR_NONE;
     str tmpl = STR("({0} IN ({1*}))");
     if (coll.n) {

@@ -74,6 +74,7 @@ static err *date_interval(struct binder *b, char op, struct bx *d, struct bx *i,
         *ret = bx_tmpl(b, d->type, STR("bh_add_months({0}, {1})"), cap, both, 2);
         if (lit_date(d, &day) && lit_int(i, &v)) f = add_months_lit(b, day, v);
     } else {
+        cap = op == '-' ? STR("date_add({0}, (- extractansiintervaldays({1})))") : STR("date_add({0}, extractansiintervaldays({1}))");
         *ret = bx_tmpl(b, d->type, STR("({0} + CAST({1} // 86400000000 AS INTEGER))"), cap, both, 2);
         if (lit_date(d, &day) && lit_int(i, &v)) f = date_lit(b, day + v / 86400000000);
     }
@@ -182,13 +183,14 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
     (void)at;
     *ret = NULL;
     if (op == '+' || op == '-') {
-        if (is_any_interval(r) && sql_is_text(l)) {
-            x = bx_cast(b, x, sql_type_of(TY_TIMESTAMP));
-            l = x->type;
-        }
-        if (op == '+' && is_any_interval(l) && sql_is_text(r)) {
-            y = bx_cast(b, y, sql_type_of(TY_TIMESTAMP));
-            r = y->type;
+        bool left = is_any_interval(r) && sql_is_text(l), right = op == '+' && is_any_interval(l) && sql_is_text(r);
+        if (left || right) { /* the text is read as a timestamp, and written again */
+            struct bx *z;
+            TRY(point_interval(b, op, bx_cast(b, left ? x : y, sql_type_of(TY_TIMESTAMP)), left ? y : x, &z));
+            str cap = caption_of(b, z);
+            *ret = bx_cast(b, z, sql_type_of(TY_STRING));
+            (*ret)->cap = tmpl_text(b, cap);
+            return NULL;
         }
         if (is_point(l) && is_any_interval(r)) return point_interval(b, op, x, y, ret);
         if (op == '+' && is_any_interval(l) && is_point(r)) return point_interval(b, op, y, x, ret);

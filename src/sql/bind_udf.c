@@ -88,7 +88,8 @@ err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *
     ptrdiff_t mark = str_chr(f->catalog, SQL_MARK, 0);
     str catalog = mark < 0 ? f->catalog : str_cut(f->catalog, (size_t)mark);
     buf_fmt(cap, "%.*s%s%.*s%s%.*s(", STR_ARG(catalog), f->catalog.n ? "." : "", STR_ARG(f->schema), f->schema.n ? "." : "", STR_ARG(f->name));
-    for (struct lvar *v = vars; v; v = v->next) {
+    uint32_t given = n->n; /* defaults are not shown */
+    for (struct lvar *v = vars; v && given; v = v->next, given--) {
         if (v != vars) buf_z(cap, ", ");
         caption(b, v->x, cap);
     }

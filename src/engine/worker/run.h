@@ -33,6 +33,7 @@ struct run {
     bool keep_connections;    /* they hold nothing of this statement */
     struct run_rows *rows;
     int immediate;            /* depth of EXECUTE IMMEDIATE */
+    const struct ast *view;   /* CREATE or ALTER VIEW that is being compiled: no temporary view may stand in it */
     bool in_txn;              /* between txn_enter() and txn_leave() of a session with a transaction */
     struct txn *txn;          /* … and reads and changes tables in it */
     bool in_block, mute;      /* a statement of BEGIN ATOMIC … END; one but the last: its rows are nobody's */

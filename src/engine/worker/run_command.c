@@ -281,7 +281,10 @@ static err *put_view(struct run *r, const struct ast *s, buf *out) {
     struct sql_compiled c;
     const struct ast *query = ast_get(s, SLOT_QUERY);
     if (!query) return NULL;
-    TRY(sql_compile(&r->env, query, &c));
+    r->view = ast_get(s, SLOT_NAME) ? s : NULL;
+    err *e = sql_compile(&r->env, query, &c);
+    r->view = NULL;
+    if (e) return e;
     put_columns(&c, out);
     return NULL;
 }

@@ -213,6 +213,30 @@ static err *ask_names(struct run *r, struct ast *const *names, struct ast *const
     return NULL;
 }
 
+static const char *quoted_name(struct run *r, const str *parts, size_t n) {
+    buf b = {0};
+    for (size_t i = 0; i < n; i++) {
+        buf_z(&b, i ? ".`" : "`");
+        buf_str(&b, parts[i]);
+        buf_c(&b, '`');
+    }
+    const char *z = arena_strndup(r->a, b.p ? b.p : "", b.n);
+    buf_free(&b);
+    return z;
+}
+
+/* A view that outlives the session cannot stand on one that does not. */
+static err *temporary_inside(struct run *r, const struct ast *name) {
+    str *parts, full[3] = {r->env.catalog, r->env.schema, STR("")};
+    size_t n;
+    TRY(run_name(r, ast_get(r->view, SLOT_NAME), &parts, &n));
+    for (size_t i = 0; i < n && i < 3; i++) full[3 - (n < 3 ? n : 3) + i] = parts[i];
+    str temp[2];
+    for (uint32_t i = 0; i < name->n && i < 2; i++) temp[i] = name->child[i]->text;
+    return sql_error("INVALID_TEMP_OBJ_REFERENCE", name, r->text, "obj", "VIEW", "objName", quoted_name(r, full, 3), "tempObj", "VIEW", "tempObjName",
+                     quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
+}
+
 static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels) {
     struct run *r = run_of(e);
     bool *done = arena_array_of(r->a, bool, n + 1);
@@ -223,6 +247,7 @@ static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast 
             TRY(scan_direct(&r->scan, e, from, &rels[i]));
             done[i] = true;
         } else if ((rels[i] = temp_view(r, names[i]))) {
+            if (r->view) return temporary_inside(r, names[i]);
             done[i] = true;
         }
     }
