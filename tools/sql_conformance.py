@@ -169,7 +169,7 @@ class Session:
         if not meta.arrowSchema:
             return Answer(columns=[], table=None)
         schema = pa.ipc.read_schema(pa.py_buffer(meta.arrowSchema))
-        columns = [(f.name, json.loads(f.metadata[b"Spark:DataType:JsonType"])) for f in schema]
+        columns = [(f.name, spark_type(f.metadata)) for f in schema]
         batches, part = [], direct.resultSet if direct and direct.resultSet else None
         while True:
             if part is None:
@@ -179,6 +179,13 @@ class Session:
             if not part.hasMoreRows:
                 return Answer(columns, pa.Table.from_batches(batches, schema))
             part = None
+
+
+def spark_type(metadata):
+    """A column's type as JSON, which has no collations at the top; its text in SQL does."""
+    t, sql = json.loads(metadata[b"Spark:DataType:JsonType"]), metadata[b"Spark:DataType:SqlName"].decode()
+    m = re.fullmatch(r"(?i)string collate (\w+)", sql)
+    return f"string collate {m[1].upper()}" if m else t
 
 
 def error_of(status):

@@ -286,6 +286,44 @@ static bool nullable_of(const struct sql_func *f, struct bx **args, size_t n) {
     return any;
 }
 
+static const char *collation_word(struct binder *b, const struct bx *x) {
+    str c = x->type->collation.n ? x->type->collation : STR("UTF8_BINARY");
+    char *z = arena_strndup(b->a, c.p, c.n);
+    for (char *p = z; *p; p++)
+        if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
+    return z;
+}
+
+/* A text made of texts has their collation: one that is said by COLLATE, else that of a column; constants take it too. */
+static err *take_collation(struct binder *b, const struct ast *at, struct bx **args, size_t n, const struct sql_type **t) {
+    const struct bx *said = NULL, *other = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!sql_is_text(args[i]->type)) continue;
+        if (args[i]->kind == BX_TMPL && str_starts(args[i]->cap, STR("collate({0}"))) {
+            if (said && !str_ieq(said->type->collation, args[i]->type->collation))
+                return sql_error("COLLATION_MISMATCH.EXPLICIT", at, b->text, "explicitTypes",
+                                 arena_printf(b->a, "\"STRING COLLATE %s\", \"STRING COLLATE %s\"", collation_word(b, said), collation_word(b, args[i])), NULL);
+            if (!said) said = args[i];
+        } else if (args[i]->type->collation.n && !other)
+            other = args[i];
+    }
+    str name = said ? said->type->collation : other ? other->type->collation : STR_NONE;
+    if (!name.n) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (args[i]->kind != BX_LIT || args[i]->type->kind != TY_STRING || !args[i]->text.p || args[i]->type->collation.n) continue;
+        struct bx *l = arena_new_of(b->a, struct bx);
+        *l = *args[i];
+        l->cap = sql_fmt(b->a, "'%.*s' collate %s", STR_ARG(l->text), collation_word(b, said ? said : other));
+        args[i] = l;
+    }
+    if ((*t)->kind != TY_STRING || (*t)->collation.n) return NULL;
+    struct sql_type *own = arena_new_of(b->a, struct sql_type);
+    *own = **t;
+    own->collation = name;
+    *t = own;
+    return NULL;
+}
+
 static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct bx **args, size_t n, bool distinct,
                       struct bx **ret) {
     struct binder *b = c->b;
@@ -299,6 +337,7 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
     k.type = t;
     TRY(template_of(b, &k, fn, &tmpl));
     TRY(caption_tmpl(b, &k, fn, distinct, &cap));
+    if (fn->kind == FN_SCALAR) TRY(take_collation(b, at, args, n, &t));
     struct bx *x = bx_tmpl(b, t, tmpl, cap, args, n);
     x->ast = at;
     x->nullable = nullable_of(fn, args, n);
@@ -543,6 +582,24 @@ static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, s
         if (x->kind != BX_AGG && x->kind != BX_WIN)
             return sql_error("UNSUPPORTED_EXPR_FOR_WINDOW", n, c->b->text, "sqlExpr",
                              arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, x))), NULL);
+        const struct ast *sorted = ast_get(over, SLOT_ORDER);
+        if (x->kind == BX_AGG && x->n_order && sorted) {
+            struct binder *b = c->b;
+            buf *o = sql_buf(b->a);
+            for (size_t i = 0; i < x->n; i++) {
+                caption(b, x->child[i], o);
+                buf_z(o, ", ");
+            }
+            for (size_t i = 0; i < x->n_order; i++) {
+                if (i) buf_z(o, ", ");
+                caption(b, x->order[i].x, o);
+                buf_fmt(o, "%s NULLS %s", x->order[i].desc ? " DESC" : " ASC", x->order[i].nulls_first ? "FIRST" : "LAST");
+            }
+            str list = buf_view(o);
+            bool joins = str_eqz(name, "string_agg");
+            return sql_error("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", n, b->text, "aggFunc",
+                             arena_printf(b->a, "\"%.*s(%.*s)\"", STR_ARG(joins ? STR("listagg") : name), STR_ARG(list)), NULL);
+        }
         return bind_over(c, over, x, ret);
     }
     if (x->kind == BX_WIN && !x->win)

@@ -92,11 +92,32 @@ static void emit_rel(struct binder *b, struct bfrom *f, buf *out) {
     }
 }
 
+/* DuckDB's outer joins take no subquery in ON: a lateral query of the side that may be missing does. */
+static bool emit_lateral(const struct bfrom *f, str l, str r, str on, buf *out) {
+    bool left = strcmp(f->join, "LEFT JOIN") == 0, right = strcmp(f->join, "RIGHT JOIN") == 0;
+    bool semi = strcmp(f->join, "SEMI JOIN") == 0, anti = strcmp(f->join, "ANTI JOIN") == 0;
+    const struct bfrom *inner = right ? f->left : f->right;
+    if (!f->on || !f->on->has_sub || inner->kind != BF_REL || inner->rel->lateral || !(left || right || semi || anti)) return false;
+    unsigned id = inner->rel->id;
+    buf_str(out, right ? r : l);
+    buf_z(out, semi || anti ? " JOIN LATERAL (SELECT count(*) AS n FROM " : " LEFT JOIN LATERAL (SELECT * FROM ");
+    buf_str(out, right ? l : r);
+    buf_z(out, " WHERE ");
+    buf_str(out, on);
+    buf_fmt(out, ") AS t%u ON ", id);
+    if (semi || anti)
+        buf_fmt(out, "t%u.n %s 0", id, semi ? ">" : "=");
+    else
+        buf_z(out, "TRUE");
+    return true;
+}
+
 static void emit_join(struct binder *b, struct bfrom *f, buf *out) {
     buf *l = sql_buf(b->a), *r = sql_buf(b->a), *on = sql_buf(b->a);
     if (f->on) emit_expr(b, f->on, on);
     emit_from(b, f->right, r);
     emit_from(b, f->left, l);
+    if (emit_lateral(f, buf_view(l), buf_view(r), buf_view(on), out)) return;
     buf_str(out, buf_view(l));
     buf_fmt(out, " %s ", f->join);
     bool group = f->right->kind == BF_JOIN;

@@ -92,7 +92,10 @@ static void write_type(const struct sql_type *t, buf *out, bool sql) {
     }
     if (sql_is_text(t) && t->collation.n) {
         word(out, " collate ", sql);
-        buf_str(out, t->collation);
+        for (size_t i = 0; i < t->collation.n; i++) { /* names of collations are shown in capitals */
+            char c = t->collation.p[i];
+            buf_c(out, c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
+        }
     }
 }
 

@@ -218,7 +218,10 @@ static void date_trunc_ntz(struct fn_call *c) {
     if (u) fn_ret_i64(c, trunc_local(fn_i64(c, 1), u));
 }
 static void time_unit_error(struct fn_call *c, const char *function) {
-    fn_fail_with(c, "INVALID_PARAMETER_VALUE.TIME_UNIT", (struct fn_param[]){{"functionName", str_of(function)}, {"parameter", STR("`unit`")}, {"invalidValue", fn_str(c, 0)}}, 3);
+    buf quoted = {0};
+    buf_fmt(&quoted, "'%.*s'", (int)(fn_str(c, 0).n > 200 ? 200 : fn_str(c, 0).n), fn_str(c, 0).p);
+    fn_fail_with(c, "INVALID_PARAMETER_VALUE.TIME_UNIT", (struct fn_param[]){{"functionName", str_of(function)}, {"parameter", STR("`unit`")}, {"invalidValue", buf_view(&quoted)}}, 3);
+    buf_free(&quoted);
 }
 static void time_trunc(struct fn_call *c) {
     enum unit u = unit_of(fn_str(c, 0));
@@ -235,23 +238,39 @@ static void time_diff(struct fn_call *c) {
 /* ---- making ---- */
 
 static bool bounds(struct fn_call *c, const char *what) {
-    if (!c->def->tag) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITH_SUGGESTION", "rangeMessage", what, "suggestedFunc", "`try_make_timestamp`", NULL);
+    if (!c->def->tag) fn_fail(c, "DATETIME_FIELD_OUT_OF_BOUNDS.WITH_SUGGESTION", "rangeMessage", what, NULL);
     return false;
+}
+/* A field that is out of its range, as java.time says it. */
+static bool field_bounds(struct fn_call *c, const char *field, const char *range, int v) {
+    char text[96];
+    snprintf(text, sizeof(text), "Invalid value for %s (valid values %s): %d", field, range, v);
+    return bounds(c, text);
+}
+static void date_bounds(struct fn_call *c, int y, int m, int d) {
+    static const char *const months[] = {"JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"};
+    char text[80];
+    if (m < 1 || m > 12) {
+        field_bounds(c, "MonthOfYear", "1 - 12", m);
+    } else if (d < 1 || d > 31) {
+        field_bounds(c, "DayOfMonth", "1 - 28/31", d);
+    } else {
+        if (m == 2 && d == 29) snprintf(text, sizeof(text), "Invalid date 'February 29' as '%d' is not a leap year", y);
+        else snprintf(text, sizeof(text), "Invalid date '%s %d'", months[m - 1], d);
+        bounds(c, text);
+    }
 }
 static void make_date(struct fn_call *c) {
     int64_t y = fn_i32(c, 0);
-    if (!civil_valid(y, fn_i32(c, 1), fn_i32(c, 2))) {
-        char text[80];
-        snprintf(text, sizeof(text), "Invalid date '%d-%d-%d'", fn_i32(c, 0), fn_i32(c, 1), fn_i32(c, 2));
-        bounds(c, text);
-    } else date_range(c, time_days(y, fn_i32(c, 1), fn_i32(c, 2)));
+    if (!civil_valid(y, fn_i32(c, 1), fn_i32(c, 2))) date_bounds(c, fn_i32(c, 0), fn_i32(c, 1), fn_i32(c, 2));
+    else date_range(c, time_days(y, fn_i32(c, 1), fn_i32(c, 2)));
 }
 /* Seconds with six digits, as an integer of microseconds; 60.0 is the next minute's start. */
 static bool local_of(struct fn_call *c, size_t first, int64_t us, int64_t *ret, bool may_60) {
     int h = fn_i32(c, first), m = fn_i32(c, first + 1);
-    if (us < 0 || us > 60 * US_PER_S || (us == 60 * US_PER_S && !may_60)) return bounds(c, "A second is from 0 to 59");
-    if (h < 0 || h > 23) return bounds(c, "An hour is from 0 to 23");
-    if (m < 0 || m > 59) return bounds(c, "A minute is from 0 to 59");
+    if (h < 0 || h > 23) return field_bounds(c, "HourOfDay", "0 - 23", h);
+    if (m < 0 || m > 59) return field_bounds(c, "MinuteOfHour", "0 - 59", m);
+    if (us < 0 || us > 60 * US_PER_S || (us == 60 * US_PER_S && !may_60)) return field_bounds(c, "SecondOfMinute", "0 - 59", (int)(us / US_PER_S));
     *ret = h * US_HOUR + m * US_MINUTE + us;
     return true;
 }
@@ -259,7 +278,7 @@ static bool local_of(struct fn_call *c, size_t first, int64_t us, int64_t *ret, 
 static void make_ntz(struct fn_call *c) {
     int64_t us, sec = fn_i64(c, 5);
     if (!civil_valid(fn_i32(c, 0), fn_i32(c, 1), fn_i32(c, 2))) {
-        bounds(c, "Invalid date");
+        date_bounds(c, fn_i32(c, 0), fn_i32(c, 1), fn_i32(c, 2));
         return;
     }
     if (sec > 60 * US_PER_S && sec < 61 * US_PER_S) {
