@@ -27,7 +27,7 @@ struct info {
 
 typedef err *(*info_fn)(struct info *x, const struct securable *s);
 
-enum level { OF_CATALOG, OF_SCHEMA, OF_TABLE, OF_VOLUME, OF_FUNCTION, OF_NONE };
+enum level { OF_CATALOG, OF_SCHEMA, OF_TABLE, OF_VOLUME, OF_FUNCTION, OF_METASTORE, OF_LOCATION, OF_CREDENTIAL, OF_NONE };
 
 struct info_view {
     const char *name, *columns; /* "name type, …"; a type left out is string */
@@ -518,6 +518,82 @@ static err *on_privileges(struct info *x, const struct securable *s) {
     return NULL;
 }
 
+/* grantor, grantee, name, privilege, is_grantable of what lies right below the metastore, and of itself. */
+static err *on_top_privileges(struct info *x, const struct securable *s) {
+    struct policy_entry *p;
+    size_t n;
+    str owner;
+    TRY(grants_entries(x->k->c, s->kind, s->id, &p, &n));
+    TRY(ask_principal(x->k, s->owner, &owner));
+    for (size_t i = 0; i < n; i++) {
+        if (!may_see(x, s, p[i].principal)) continue;
+        str who;
+        TRY(ask_principal(x->k, p[i].principal, &who));
+        for (int b = 0; b < PRIV_COUNT; b++) {
+            if (!(p[i].right & (1ull << b))) continue;
+            jmut *r = row(x);
+            put(x, r, owner.n ? owner : STR_NONE);
+            put(x, r, who);
+            put(x, r, s->kind == SEC_METASTORE ? x->k->metastore : s->full_name);
+            put_z(x, r, priv_rows[b].name);
+            put_z(x, r, "NO");
+        }
+    }
+    return NULL;
+}
+
+static err *on_metastores(struct info *x, const struct securable *s) {
+    (void)s;
+    jmut *r = row(x);
+    put(x, r, x->k->metastore);
+    put_z(x, r, "metastore");
+    put_null(x, r, 1);
+    return NULL;
+}
+
+static err *on_locations(struct info *x, const struct securable *s) {
+    struct ent_storage_credential row_of;
+    bool found = false;
+    jmut *r = row(x);
+    if (s->location.credential_id)
+        TRY(ent_storage_credential_get(x->k->c->tx, metastore_scope(x->k->c), x->k->c->a, s->location.credential_id, &row_of, &found));
+    put(x, r, s->location.name);
+    TRY(put_who(x, r, s->owner));
+    put(x, r, s->location.url);
+    put(x, r, found ? row_of.name : STR("local"));
+    put_z(x, r, s->location.read_only ? "YES" : "NO");
+    put(x, r, s->location.comment);
+    return put_stamps(x, r, STAMPS(s->location));
+}
+
+static err *on_credentials(struct info *x, const struct securable *s) {
+    jmut *r = row(x);
+    put(x, r, s->credential.name);
+    TRY(put_who(x, r, s->owner));
+    put_z(x, r, s->credential.read_only ? "YES" : "NO");
+    put(x, r, s->credential.comment);
+    return put_stamps(x, r, STAMPS(s->credential));
+}
+
+static err *on_routine_columns(struct info *x, const struct securable *s) {
+    jval *list, *v;
+    size_t i, n;
+    if (!s->function.is_table) return NULL;
+    TRY(json_parse(x->k->c->a, s->function.returns.n ? s->function.returns : STR("[]"), false, &list));
+    yyjson_arr_foreach(list, i, n, v) {
+        jmut *r = row(x);
+        put_name(x, r, s->catalog.name);
+        put_name(x, r, s->schema.name);
+        put_name(x, r, s->function.name);
+        put(x, r, json_get_str(v, "name"));
+        put_int(x, r, (int64_t)i);
+        put(x, r, upper(x, cmd_type_text(v)));
+        put(x, r, cmd_type_text(v));
+        put(x, r, json_get_str(v, "comment"));
+    }
+    return NULL;
+}
+
 static err *on_nothing(struct info *x, const struct securable *s) {
     (void)x;
     (void)s;
@@ -545,12 +621,18 @@ static const struct info_view views[] = {
      "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns},
     {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns},
     {"constraint_table_usage", KEY3 ", " TABLE3, OF_TABLE, on_constraint_table_usage},
+    {"external_location_privileges", "grantor, grantee, external_location_name, privilege_type, is_grantable", OF_LOCATION, on_top_privileges},
+    {"external_locations", "external_location_name, external_location_owner, url, storage_credential_name, read_only, comment, " STAMPED, OF_LOCATION,
+     on_locations},
     {"information_schema_catalog_name", "catalog_name", OF_CATALOG, on_catalog_name},
     {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns},
+    {"metastore_privileges", "grantor, grantee, metastore_id, privilege_type, is_grantable", OF_METASTORE, on_top_privileges},
+    {"metastores", "metastore_id, metastore_name, metastore_owner", OF_METASTORE, on_metastores},
     {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, parameter_name, data_type, full_data_type, parameter_default, comment",
      OF_FUNCTION, on_parameters},
     {"referential_constraints", KEY3 ", unique_constraint_catalog, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule",
      OF_TABLE, on_referential},
+    {"routine_columns", SPECIFIC3 ", column_name, ordinal_position int, data_type, full_data_type, comment", OF_FUNCTION, on_routine_columns},
     {"routine_privileges", "grantor, grantee, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable, inherited_from", OF_FUNCTION,
      on_privileges},
     {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, routine_body, routine_definition, "
@@ -559,6 +641,8 @@ static const struct info_view views[] = {
     {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges},
     {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags},
     {"schemata", "catalog_name, schema_name, schema_owner, comment, " STAMPED, OF_SCHEMA, on_schemata},
+    {"storage_credential_privileges", "grantor, grantee, storage_credential_name, privilege_type, is_grantable", OF_CREDENTIAL, on_top_privileges},
+    {"storage_credentials", "storage_credential_name, storage_credential_owner, read_only, comment, " STAMPED, OF_CREDENTIAL, on_credentials},
     {"table_constraints", KEY3 ", " TABLE3 ", constraint_type, is_deferrable, initially_deferred, enforced", OF_TABLE, on_table_constraints},
     {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges},
     {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags},
@@ -677,7 +761,7 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
 
 static err *on_catalog(void *arg, const struct securable *s, bool *go) {
     struct info *x = arg;
-    if (!passes(x, "catalog", s->catalog.name)) return NULL;
+    if (!passes(x, "catalog", s->catalog.name) || str_ieq(s->catalog.name, STR(HIVE_CATALOG))) return NULL;
     if (x->view->level == OF_CATALOG)
         TRY(x->view->fn(x, s));
     else
@@ -692,9 +776,36 @@ static const struct info_view *view_of(str name) {
     return NULL;
 }
 
+/* What lies right below the metastore, as far as it is seen; and the metastore. */
+static err *fill_top(struct info *x) {
+    const struct caller *c = x->k->c;
+    struct securable s;
+    bool found;
+    if (x->view->level == OF_METASTORE) {
+        TRY(securable_find(c, SEC_METASTORE, STR(""), &s, &found));
+        return x->view->fn(x, &s);
+    }
+    struct ent_external_location_rows locations = {0};
+    struct ent_storage_credential_rows credentials = {0};
+    bool location = x->view->level == OF_LOCATION;
+    if (location)
+        TRY(ent_external_location_list(c->tx, metastore_scope(c), c->a, &(struct ent_list_query){.order = ENT_EXTERNAL_LOCATION_NAME}, &locations));
+    else
+        TRY(ent_storage_credential_list(c->tx, metastore_scope(c), c->a, &(struct ent_list_query){.order = ENT_STORAGE_CREDENTIAL_NAME}, &credentials));
+    for (size_t i = 0; i < (location ? locations.n : credentials.n); i++) {
+        if (location)
+            TRY(securable_of_location(c, &locations.p[i], &s));
+        else
+            TRY(securable_of_credential(c, &credentials.p[i], &s));
+        if (securable_visible(c, &s)) TRY(x->view->fn(x, &s));
+    }
+    return NULL;
+}
+
 /* of empty: all catalogs. */
 static err *fill(struct info *x, str of) {
     if (x->view->level == OF_NONE) return NULL;
+    if (x->view->level >= OF_METASTORE) return fill_top(x);
     if (!of.n) return ask_each_catalog(x->k, on_catalog, x);
     struct ask_name n = {.part = {of}};
     struct securable s;
@@ -724,8 +835,8 @@ static err *put_columns(struct ask *k, const struct info_view *v, jmut *o) {
 err *ask_information(struct ask *k, const struct ask_name *n, jmut *o, bool *found) {
     const struct info_view *v = view_of(n->part[2]);
     bool all = str_ieq(n->part[0], STR(SYSTEM_CATALOG));
-    *found = v != NULL;
-    if (!v) return NULL;
+    *found = v != NULL && !str_ieq(n->part[0], STR(HIVE_CATALOG));
+    if (!*found) return NULL;
     if (!all) {
         struct ask_name up = {.part = {n->part[0]}};
         struct securable catalog;

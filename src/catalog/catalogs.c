@@ -7,6 +7,7 @@
 #include "catalog/name.h"
 #include "catalog/functions.h"
 #include "catalog/models.h"
+#include "catalog/samples.h"
 #include "catalog/tables.h"
 #include "catalog/volumes.h"
 
@@ -308,6 +309,30 @@ static err *welcome(const struct caller *c, const struct securable *catalog) {
                          0);
 }
 
+/* The catalog of names with two parts, as workspaces have had it before there were catalogs. */
+static err *legacy(const struct caller *c, int64_t everyone) {
+    struct catalogs_spec spec = {.name = STR("hive_metastore"), .comment = STR("Names of two parts: schema and table.")};
+    struct securable s;
+    struct ent_schema schema;
+    TRY(catalogs_create(c, &spec, &s));
+    TRY(ent_schema_by_name(c->tx, metastore_scope(c), c->a, s.id, STR("default"), &schema, NULL));
+    TRY(grants_change(c, SEC_CATALOG, s.id, everyone, PRIV_USE_CATALOG, 0));
+    return grants_change(c, SEC_SCHEMA, schema.id, everyone, PRIV_USE_SCHEMA | PRIV_CREATE_TABLE | PRIV_CREATE_FUNCTION, 0);
+}
+
+/* Catalogs that every metastore has besides its own. */
+static err *add_missing(const struct caller *c) {
+    struct ent_group everyone;
+    struct ent_catalog row;
+    bool found;
+    TRY(ent_group_by_display_name(c->tx, metastore_scope(c), c->a, STR(EVERYONE), &everyone, &found));
+    if (!found) return NULL;
+    TRY(ent_catalog_by_name(c->tx, metastore_scope(c), c->a, STR("hive_metastore"), &row, &found));
+    if (!found) TRY(legacy(c, everyone.id));
+    TRY(ent_catalog_by_name(c->tx, metastore_scope(c), c->a, STR(SAMPLES_CATALOG), &row, &found));
+    return found ? NULL : samples_create(c, everyone.id);
+}
+
 err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
     arena *a = arena_new();
     struct policy_subject who = {.id = owner, .active = true};
@@ -321,6 +346,7 @@ err *catalog_bootstrap(store_tx *tx, struct store_scope scope, int64_t owner) {
         e = catalogs_create(&c, &spec, &s);
         if (!e) e = welcome(&c, &s);
     }
+    if (!e) e = add_missing(&c);
     arena_free(a);
     return e;
 }

@@ -636,6 +636,41 @@ static err *describe_location(struct ask *k) {
     return NULL;
 }
 
+static err *describe_credential(struct ask *k) {
+    struct securable s;
+    str owner;
+    TRY(ask_open_slot(k, "name", SEC_CREDENTIAL, 0, &s));
+    TRY(ask_principal(k, s.credential.owner_id, &owner));
+    ask_columns(k, "name, owner, comment, kind, read_only boolean");
+    jmut *row = ask_row(k);
+    ask_put(k, row, s.credential.name);
+    ask_put(k, row, owner);
+    ask_put(k, row, s.credential.comment.p ? s.credential.comment : STR(""));
+    ask_put(k, row, s.credential.kind);
+    ask_put_bool(k, row, s.credential.read_only);
+    return NULL;
+}
+
+static err *show_create_schema(struct ask *k) {
+    struct securable s;
+    TRY(ask_open_slot(k, "name", SEC_SCHEMA, 0, &s));
+    ask_columns(k, "createdb_stmt");
+    buf b = {0};
+    buf_fmt(&b, "CREATE SCHEMA %.*s", STR_ARG(ask_quoted(k->c->a, s.catalog.name, s.schema.name, STR(""))));
+    if (s.schema.comment.n) {
+        buf_z(&b, " COMMENT '");
+        for (size_t i = 0; i < s.schema.comment.n; i++) {
+            if (strchr("'\\", s.schema.comment.p[i])) buf_c(&b, '\\');
+            buf_c(&b, s.schema.comment.p[i]);
+        }
+        buf_c(&b, '\'');
+    }
+    if (s.schema.storage_root.n) buf_fmt(&b, " MANAGED LOCATION '%.*s'", STR_ARG(s.schema.storage_root));
+    ask_put(k, ask_row(k), buf_view(&b));
+    buf_free(&b);
+    return NULL;
+}
+
 static void info(struct ask *k, const char *what, str value) {
     ask_put(k, ask_row(k), str_of(arena_printf(k->c->a, "%-14s%.*s", what, STR_ARG(value))));
 }
@@ -679,6 +714,8 @@ const struct ask_command ask_describe_commands[] = {
     {"describe_catalog", describe_catalog, false},
     {"describe_volume", describe_volume, false},
     {"describe_location", describe_location, false},
+    {"describe_credential", describe_credential, false},
+    {"show_create_schema", show_create_schema, false},
     {"describe_function", describe_function, false},
     {"show_columns", show_columns, false},
     {"show_tblproperties", show_tblproperties, false},

@@ -273,6 +273,8 @@ static err *create_volume(struct ask *k) {
     str location = ask_text(k, "location");
     TRY(ask_name(k, json_get(k->in, "name"), 3, &n));
     TRY(open_schema(k, &n, PRIV_CREATE_VOLUME, &schema));
+    if (str_ieq(schema.catalog.name, STR(HIVE_CATALOG)))
+        return ask_error("UNSUPPORTED_FEATURE.CATALOG_OPERATION", "0A000", "Catalog hive_metastore keeps no volumes; use another catalog.");
     TRY(securable_below(k->c, &schema, SEC_VOLUME, n.part[2], &v, &found));
     if (found && ask_flag(k, "if_not_exists")) return NULL;
     if (found)

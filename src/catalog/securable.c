@@ -184,6 +184,7 @@ err *securable_of_catalog(const struct caller *c, const struct ent_catalog *row,
                               .catalog = *row};
     TRY(owner_today(c, SEC_CATALOG, row->id, &ret->owner));
     TRY(add_node(c, SEC_CATALOG, row->id, ret->owner, PRIV_USE_CATALOG, row->name, ret));
+    ret->chain[0].fixed = !ret->owner; /* samples */
     return add_node(c, SEC_METASTORE, 0, 0, 0, STR(""), ret);
 }
 

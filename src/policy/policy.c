@@ -64,6 +64,12 @@ struct policy_verdict policy_level(const struct policy_subject *s, int type, uin
     (PRIV_MANAGE | PRIV_CREATE_CATALOG | PRIV_CREATE_EXTERNAL_LOCATION |                           \
      PRIV_CREATE_STORAGE_CREDENTIAL)
 
+static bool is_fixed(const struct policy_node *chain, size_t n) {
+    bool fixed = false;
+    for (size_t i = 0; i < n; i++) fixed |= chain[i].fixed;
+    return fixed;
+}
+
 /* A bit for each principal that the subject is; most entries are told apart by it alone. */
 static uint64_t bit_of(int64_t principal) { return 1ull << ((uint64_t)principal * 0x9e3779b97f4a7c15ull >> 58); }
 static uint64_t bits_of(const struct policy_subject *s) {
@@ -111,7 +117,7 @@ size_t policy_sources(const struct policy_subject *s, uint64_t need, const struc
     struct policy_source admin = {.node = n ? n - 1 : 0, .how = POLICY_BY_ADMIN, .principal = s->id};
     /* Admins need no USE, and hold some privileges everywhere. */
     bool passes = at > 0 && at < n && (chain[at].use & need);
-    if (s->metastore_admin && (passes || (at == 0 && (need & OF_METASTORE_ADMIN))) && w.n < max) out[w.n++] = admin;
+    if (s->metastore_admin && !is_fixed(chain, n) && (passes || (at == 0 && (need & OF_METASTORE_ADMIN))) && w.n < max) out[w.n++] = admin;
     for (size_t i = at; i < n; i++) sources_of(s, bits_of(s), chain, i, keep_source, &w);
     return w.n;
 }
@@ -128,13 +134,14 @@ struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t 
     struct policy_verdict v = {.via = s->id};
     if (!s->active) return v;
     uint64_t bits = bits_of(s), has = 0;
+    bool admin = s->metastore_admin && !is_fixed(chain, n);
     for (size_t i = n; i-- > 0;) {
         sources_of(s, bits, chain, i, gather, &has);
-        if (!i || !chain[i].use || s->metastore_admin || v.missing || (has & chain[i].use)) continue;
+        if (!i || !chain[i].use || admin || v.missing || (has & chain[i].use)) continue;
         v.missing = first_name(chain[i].use);
         v.missing_on = chain[i].what;
     }
-    if (s->metastore_admin) has |= need & OF_METASTORE_ADMIN;
+    if (admin) has |= need & OF_METASTORE_ADMIN;
     v.visible = has != 0;
     if (v.missing) return v;
     if (has & need) {

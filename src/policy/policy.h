@@ -61,6 +61,7 @@ struct policy_entry {
 struct policy_node {
     int64_t owner;     /* 0: none */
     uint64_t use;      /* privilege that reaching below this node takes (USE_CATALOG, …), or 0 */
+    bool fixed;        /* belongs to nobody: admins manage neither it nor what is below */
     const char *what;  /* "catalog main": for the reason */
     const struct policy_entry *entries;
     size_t n;

@@ -48,6 +48,16 @@ static void on_answer(struct req *r, const err *e) {
     }
 }
 
+/* A statement that is parsed and that nobody carries out, or a question that nobody answers. */
+static err *unknown(arena *a, str op, jval *ask) {
+    if (!str_eqz(op, "command"))
+        return err_new(ERR_NOT_IMPLEMENTED, "'%.*s' is not answered by this platform.", STR_ARG(str_cut(op, 64)));
+    char *words = arena_strndup(a, json_get_str(ask, "command").p, json_get_str(ask, "command").n);
+    for (char *p = words; *p; p++) *p = *p == '_' ? ' ' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
+    err *e = err_new(ERR_SQL_ERROR, "[UNSUPPORTED_FEATURE.SQL_STATEMENT] The statement %s is not supported. SQLSTATE: 0A000", words);
+    return err_detail(e, "{\"class\":\"UNSUPPORTED_FEATURE.SQL_STATEMENT\",\"sqlState\":\"0A000\",\"params\":{}}");
+}
+
 /* The statement's principal with the rights that he has now. */
 static err *set_who(struct req *r, const struct statement *s) {
     const struct fact_principal *p = facts_principal(r->control->facts, s->user);
@@ -115,9 +125,7 @@ void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask)
     r->tls = s->tls;
     set_args(r, ask);
     r->row = row_of(s->svc, op, ask);
-    err *e = r->row ? set_who(r, s)
-                    : err_new(ERR_NOT_IMPLEMENTED, "'%.*s' is not answered by this platform.",
-                              STR_ARG(str_cut(op, 64)));
+    err *e = r->row ? set_who(r, s) : unknown(r->a, op, ask);
     if (e) {
         on_answer(r, e);
         err_free(e);
