@@ -108,7 +108,7 @@ static void fit_length(const struct sql_type *to, str x, buf *out) {
         buf_str(out, x);
         return;
     }
-    buf_fmt(out, "CASE WHEN length(rtrim(%.*s, ' ')) > %d THEN error('[EXCEED_LIMIT_LENGTH] {\"limit\":\"%d\"}') ELSE ", STR_ARG(x), to->length, to->length);
+    buf_fmt(out, "CASE WHEN length(rtrim(%.*s, ' ')) > %d THEN error('[DELTA_EXCEED_CHAR_VARCHAR_LIMIT] {\"limit\":\"%d\"}') ELSE ", STR_ARG(x), to->length, to->length);
     if (to->kind == TY_CHAR)
         buf_fmt(out, "rpad(left(%.*s, %d), %d, ' ') END", STR_ARG(x), to->length, to->length);
     else

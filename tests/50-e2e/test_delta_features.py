@@ -188,7 +188,7 @@ def test_lengths_of_texts(sql, schema):
     sql(f"CREATE TABLE {t} (c CHAR(5), v VARCHAR(3))")
     sql(f"INSERT INTO {t} VALUES ('ab', 'xyz')")
     assert sql(f"SELECT concat(c, '|'), v FROM {t}") == [["ab   |", "xyz"]]
-    sql.fails(f"INSERT INTO {t} VALUES ('abcdef', 'x')", "EXCEED_LIMIT_LENGTH")
+    sql.fails(f"INSERT INTO {t} VALUES ('abcdef', 'x')", "DELTA_EXCEED_CHAR_VARCHAR_LIMIT")
     sql(f"ALTER TABLE {t} ALTER COLUMN v TYPE VARCHAR(10)")
     sql(f"INSERT INTO {t} VALUES ('q', '0123456789')")
     assert [r[1] for r in sql(f"DESCRIBE {t}")] == ["char(5)", "varchar(10)"]
@@ -260,3 +260,42 @@ def test_features_are_dropped_with_what_they_left(sql, schema):
     sql.fails(f"ALTER TABLE {t} DROP FEATURE nonsense", "DELTA_FEATURE_DROP_UNSUPPORTED_CLIENT_FEATURE")
     sql(f"CREATE TABLE {schema}.checked (id INT, CONSTRAINT c CHECK (id > 0))")
     sql.fails(f"ALTER TABLE {schema}.checked DROP FEATURE checkConstraints", "DELTA_CANNOT_DROP_CHECK_CONSTRAINT_FEATURE")
+
+
+REFUSED = [
+    ("(id INT) PARTITIONED BY (id)", "ALL_PARTITION_COLUMNS_NOT_ALLOWED"),
+    ("(a INT, b INT) PARTITIONED BY (a) CLUSTER BY (b)", "SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED"),
+    ("(i BIGINT GENERATED ALWAYS AS IDENTITY (INCREMENT BY 0))", "IDENTITY_COLUMNS_ILLEGAL_STEP"),
+    ("(a INT, g INT GENERATED ALWAYS AS (nope + 1))", "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
+    ("(a INT, g INT GENERATED ALWAYS AS (rand()))", "UNSUPPORTED_EXPRESSION_GENERATED_COLUMN"),
+    ("(a INT DEFAULT 5)", "WRONG_COLUMN_DEFAULTS_FOR_DELTA_FEATURE_NOT_ENABLED"),
+    ("(a INT) TBLPROPERTIES ('delta.bogus'='1')", "DELTA_UNKNOWN_CONFIGURATION"),
+    ("(a INT) TBLPROPERTIES ('delta.feature.bogus'='supported')", "DELTA_UNSUPPORTED_FEATURES_IN_CONFIG"),
+    ("(i INTERVAL DAY)", "DELTA_UNSUPPORTED_DATA_TYPES"),
+]
+
+
+@pytest.mark.parametrize("clause, name", REFUSED, ids=[r[1] for r in REFUSED])
+def test_tables_that_cannot_be(sql, schema, clause, name):
+    sql.fails(f"CREATE TABLE {schema}.never {clause}", name)
+
+
+CHANGES = [
+    ("RESTORE {t} TO VERSION AS OF 99", "DELTA_CANNOT_RESTORE_TABLE_VERSION"),
+    ("ALTER TABLE {t} ADD CONSTRAINT c CHECK (id)", "DELTA_NON_BOOLEAN_CHECK_CONSTRAINT"),
+    ("ALTER TABLE {t} ALTER COLUMN v TYPE INT", "NOT_SUPPORTED_CHANGE_COLUMN"),
+    ("ALTER TABLE {t} ALTER COLUMN id TYPE BIGINT", "DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP"),
+    ("ALTER TABLE {t} ADD COLUMN n INT NOT NULL", "DELTA_OPERATION_NOT_ALLOWED"),
+    ("ALTER TABLE {t} ALTER COLUMN nope COMMENT 'x'", "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
+    ("ALTER TABLE {t} SET TBLPROPERTIES ('delta.bogus'='1')", "DELTA_UNKNOWN_CONFIGURATION"),
+    ("INSERT INTO {t} VALUES (1)", "DELTA_INSERT_COLUMN_ARITY_MISMATCH"),
+    ("ALTER TABLE {t} CLUSTER BY (nope)", "DELTA_COLUMN_NOT_FOUND_IN_SCHEMA"),
+]
+
+
+def test_changes_that_cannot_be(sql, schema):
+    t = f"{schema}.firm"
+    sql(f"CREATE TABLE {t} (id INT, v STRING)")
+    for text, name in CHANGES:
+        sql.fails(text.format(t=t), name)
+    assert len(sql(f"DESCRIBE HISTORY {t}")) == 1

@@ -25,9 +25,11 @@ struct edit {
 };
 
 static err *no_column(struct edit *e) {
-    buf b = {0};
-    for (uint32_t i = 0; i < e->path->n; i++) buf_fmt(&b, "%s%.*s", i ? "." : "", STR_ARG(e->path->child[i]->text));
-    return dml_error("DELTA_COLUMN_NOT_FOUND_IN_SCHEMA", "columnName", dml_z(e->x, dml_take(e->x, &b)), "tableSchema", "", NULL);
+    buf b = {0}, known = {0};
+    for (uint32_t i = 0; i < e->path->n; i++) buf_fmt(&b, "%s`%.*s`", i ? "." : "", STR_ARG(e->path->child[i]->text));
+    for (size_t i = 0; i < e->x->n; i++) buf_fmt(&known, "%s`%.*s`", i ? ", " : "", STR_ARG(e->x->cols[i].name));
+    return sql_error("UNRESOLVED_COLUMN.WITH_SUGGESTION", e->path, e->x->d->text, "objectName", dml_z(e->x, dml_take(e->x, &b)), "proposal",
+                     dml_z(e->x, dml_take(e->x, &known)), NULL);
 }
 
 static err *edit_type(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret);
@@ -113,7 +115,7 @@ static err *append(struct edit *e, struct fields *f) {
         return sql_error("FIELD_ALREADY_EXISTS", e->what, e->x->d->text, "op", "add", "fieldNames", arena_printf(e->x->a, "`%.*s`", STR_ARG(fresh.name)),
                          "struct", dml_z(e->x, e->x->full_name), NULL);
     }
-    if (!fresh.nullable) return dml_error("NOT_NULL_CONSTRAINT_VIOLATION", "column", dml_z(e->x, fresh.name), NULL);
+    if (!fresh.nullable) return dml_error("DELTA_OPERATION_NOT_ALLOWED", "operation", "ADD COLUMNS with NOT NULL", NULL);
     if (ast_get(e->what, SLOT_DEFAULT)) return dml_error("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", NULL);
     f->p[f->n++] = fresh;
     return place(e, f, f->n - 1);
@@ -235,7 +237,9 @@ static err *widen(struct edit *e, const struct sql_type **t) {
         sql_type_write_sql(*t, &from);
         sql_type_write_sql(to, &target);
         for (uint32_t i = 0; i < e->path->n; i++) buf_fmt(&path, "%s%.*s", i ? "." : "", STR_ARG(e->path->child[i]->text));
-        return dml_error("DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "fieldPath", dml_z(e->x, dml_take(e->x, &path)), "oldField",
+        bool up = sql_is_numeric(*t) && sql_is_numeric(to) && to->kind > (*t)->kind;
+        bool lossy = !up && !dml_widens(*t, to) && !sql_is_text(to);
+        return dml_error(lossy ? "NOT_SUPPORTED_CHANGE_COLUMN" : "DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "fieldPath", dml_z(e->x, dml_take(e->x, &path)), "oldField",
                          dml_z(e->x, dml_take(e->x, &from)), "newField", dml_z(e->x, dml_take(e->x, &target)), NULL);
     }
     if (!text) e->from = *t, e->to = to;
@@ -278,6 +282,7 @@ static err *simple_change(struct edit *e, struct fields *f, size_t i) {
     } else if (str_eqz(w->text, "drop_not_null")) {
         c->nullable = true;
     } else if (str_eqz(w->text, "set_default")) {
+        TRY(dml_need_defaults(e->x, "ALTER TABLE"));
         const struct ast *d = ast_get(w, SLOT_DEFAULT);
         str text = e->x->d->text;
         c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"));
@@ -370,7 +375,7 @@ static void backfill(struct dml_x *x) {
 static err *set_properties(struct dml_x *x, const struct ast *s) {
     struct delta_metadata *m = dml_change_metadata(x);
     str before = delta_mapping_mode(m);
-    TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
+    TRY(dml_table_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
     str after = delta_mapping_mode(m);
     if (!str_eq(before, after) && !(str_eqz(before, "none") && str_eqz(after, "name")))
         return dml_error("DELTA_UNSUPPORTED_COLUMN_MAPPING_MODE_CHANGE", "oldMode", dml_z(x, before), "newMode", dml_z(x, after), NULL);
@@ -405,7 +410,11 @@ static err *add_check(struct dml_x *x, const struct ast *s) {
     if (old) return dml_error("DELTA_CONSTRAINT_ALREADY_EXISTS", "constraintName", dml_z(x, c->text), "oldConstraint", dml_z(x, old->value), NULL);
     const struct sql_type *type;
     buf cond = {0}, q = {0};
-    TRY(sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), sql_type_of(TY_BOOLEAN), &cond, &type));
+    TRY(sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), NULL, &cond, &type));
+    if (type->kind != TY_BOOLEAN) {
+        buf_free(&cond);
+        return dml_error("DELTA_NON_BOOLEAN_CHECK_CONSTRAINT", "name", dml_z(x, c->text), "expr", dml_z(x, str_n(x->d->text.p + expr->pos, expr->end - expr->pos)), NULL);
+    }
     struct scan_files_ask all = {.files = x->t->snap->files, .n = x->t->snap->n_files};
     buf_z(&q, "SELECT CAST(count(*) AS VARCHAR) FROM (");
     TRY(scan_emit_files(x->t, &all, &q));

@@ -179,7 +179,7 @@ static err *partitions(struct convert *c, const struct ast *list) {
             all[at].type = f.type;
         c->m->partitions[c->m->n_partitions++] = f.name;
     }
-    if (c->m->n_partitions && c->m->n_partitions == c->n_cols) return dml_error("DELTA_CANNOT_USE_ALL_COLUMNS_FOR_PARTITION", NULL);
+    if (c->m->n_partitions && c->m->n_partitions == c->n_cols) return dml_error("ALL_PARTITION_COLUMNS_NOT_ALLOWED", NULL);
     TRY(check_folders(c));
     for (size_t k = 0; k < c->m->n_partitions; k++) {
         ptrdiff_t at = dml_column(all, c->n_cols, c->m->partitions[k]);

@@ -70,6 +70,12 @@ static err *arity(struct dml_x *x, const struct ast *s, bool many, const int *co
                      dml_z(x, dml_take(x, &d)), NULL);
 }
 
+/* Without a list of columns the class is Delta's own. */
+static err *too_few(struct dml_x *x, size_t want, size_t have) {
+    return dml_error("DELTA_INSERT_COLUMN_ARITY_MISMATCH", "tableName", dml_z(x, x->full_name), "columnName", "not enough data columns", "numColumns",
+                     arena_printf(x->a, "%zu", want), "insertColumns", arena_printf(x->a, "%zu", have), NULL);
+}
+
 /* Which source column each column of the table takes. */
 static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_compiled *c, const int *columns, size_t n, int *of) {
     bool by_name = ast_has(s, AST_F_BY_NAME);
@@ -89,7 +95,7 @@ static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_c
         size_t k = 0;
         for (size_t i = 0; i < n && k < 4096; i++)
             if (!dml_is_generated(&x->cols[columns[i]]) && !identity_always(x, &x->cols[columns[i]])) taken[k++] = columns[i];
-        if (k != c->n) return arity(x, s, false, columns, n, c);
+        if (k != c->n) return too_few(x, n, c->n);
         for (size_t i = 0; i < k; i++) of[taken[i]] = (int)i;
         return NULL;
     }

@@ -234,9 +234,13 @@ err *dml_copy_domains(struct dml_x *x, struct scan_table *source, bool ids) BH_C
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;
 err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
+/* The same for a table's own: names that begin with "delta." must be known. */
+err *dml_table_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
 /* A table's property: the platform may choose what it is clustered by. */
 #define CLUSTER_BY_AUTO "clusterByAuto"
 bool dml_cluster_auto(const struct ast *by);
+/* The error that tells of a table without the feature of column defaults. */
+err *dml_need_defaults(struct dml_x *x, const char *command) BH_CHECK;
 /* CLUSTER BY (list, or the words auto, none): the domain delta.clustering, its feature in p. */
 err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) BH_CHECK;
 /* ,"columns":[…],"properties":{…} of an ask, for the catalog. */

@@ -535,6 +535,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     dml_begin_commit(x, "RESTORE");
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
     TRY(scan_at_of(x->d->scan, &x->env, s, &at));
+    if (at.version > x->t->snap->version)
+        return dml_error("DELTA_CANNOT_RESTORE_TABLE_VERSION", "version", arena_printf(x->a, "%lld", (long long)at.version), "startVersion", "0", "endVersion",
+                         arena_printf(x->a, "%lld", (long long)x->t->snap->version), NULL);
     TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &old));
     map *now = map_new(), *then = map_new();
     for (size_t i = 0; i < x->t->snap->n_files; i++) map_put(now, file_key(x, x->t->snap->files[i]), now);

@@ -41,7 +41,7 @@ static str column_metadata(struct dml_x *x, const struct ast *def) {
     if (generated) json_put_str(d, o, "delta.generationExpression", source_text(x, generated)), n++;
     if (identity) {
         json_put_int(d, o, "delta.identity.start", number(identity->child[0]));
-        json_put_int(d, o, "delta.identity.step", number(identity->child[1]));
+        json_put_int(d, o, "delta.identity.step", number(identity->child[1])); /* not 0: dml_column_of() */
         json_put_bool(d, o, "delta.identity.allowExplicitInsert", identity->op == 'd');
         n++;
     }
@@ -59,6 +59,14 @@ err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret
         return sql_error("PARSE_SYNTAX_ERROR", def, x->d->text, "error", arena_printf(x->a, "'%.*s'", STR_ARG(def->text)), "hint", ": a type is missing", NULL);
     if (ast_get(def, SLOT_IDENTITY) && ret->type->kind != TY_BIGINT)
         return dml_error("DELTA_IDENTITY_COLUMNS_UNSUPPORTED_DATA_TYPE", "dataType", dml_z(x, STR("non-BIGINT")), NULL);
+    if (ast_get(def, SLOT_IDENTITY) && number(ast_get(def, SLOT_IDENTITY)->child[1]) == 0) return dml_error("IDENTITY_COLUMNS_ILLEGAL_STEP", NULL);
+    static const enum sql_type_kind never[] = {TY_INTERVAL, TY_INTERVAL_DT, TY_INTERVAL_YM, TY_OBJECT};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++) {
+        buf t = {0};
+        if (ret->type->kind != never[i]) continue;
+        sql_type_write_sql(ret->type, &t);
+        return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(def->text), STR_ARG(dml_take(x, &t))), NULL);
+    }
     if (comment) ret->comment = comment->text;
     const struct ast *constraints = ast_get(def, SLOT_CONSTRAINTS);
     for (uint32_t i = 0; constraints && i < constraints->n; i++)
@@ -110,7 +118,7 @@ static err *partitions_of(struct dml_x *x, const struct ast *list, struct delta_
             return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", p, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name)), NULL);
         m->partitions[m->n_partitions++] = (*cols)[at].name;
     }
-    if (m->n_partitions && m->n_partitions == *n) return dml_error("DELTA_CANNOT_USE_ALL_COLUMNS_FOR_PARTITION", NULL);
+    if (m->n_partitions && m->n_partitions == *n) return dml_error("ALL_PARTITION_COLUMNS_NOT_ALLOWED", NULL);
     return NULL;
 }
 
@@ -133,6 +141,33 @@ err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *c
     return NULL;
 }
 
+/* What may follow "delta.": a name, or the beginning of many. */
+static const char *const known_properties[] = {
+    "appendOnly", "autoMerge", "autoOptimize.", "castIcebergTimeType", "catalogManaged.", "checkpoint.", "checkpointInterval", "checkpointPolicy",
+    "checkpointRetentionDuration", "columnMapping.", "compatibility.", "constraints.", "coordinatedCommits.", "dataSkippingNumIndexedCols",
+    "dataSkippingStatsColumns", "dataSkippingStringPrefixLength", "deletedFileRetentionDuration", "enable", "feature.", "icebergWriterCompatV", "identity.",
+    "ignoreProtocolDefaults", "inCommitTimestamp", "isolationLevel", "lastCommitTimestamp", "lastUpdateVersion", "liquid.", "logRetentionDuration",
+    "minReaderVersion", "minWriterVersion", "parquet.", "randomizeFilePrefixes", "randomPrefixLength", "redirect", "requireCheckpointProtectionBeforeVersion",
+    "rowTracking.", "rowTrackingSuspended", "sampleRetentionDuration", "setTransactionRetentionDuration", "sharing.", "targetFileSize", "tuneFileSizesForRewrites",
+    "universalFormat.", "workloadBasedColumns.", "write"};
+
+static err *check_property(struct dml_x *x, str key) {
+    str on;
+    if (!str_starts(key, STR("delta."))) return NULL;
+    str rest = str_from(key, 6);
+    if (str_starts(rest, STR("feature.")) && !delta_feature_of(str_from(rest, 8)) && !str_eqz(rest, "feature.catalogManaged"))
+        return dml_error("DELTA_UNSUPPORTED_FEATURES_IN_CONFIG", "features", dml_z(x, str_from(rest, 8)), NULL);
+    for (size_t i = 0; i < ARRAY_LEN(known_properties); i++)
+        if (str_starts(rest, str_of(known_properties[i]))) return NULL;
+    if (x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.allowArbitraryProperties.enabled"), &on) && str_ieq(on, STR("true"))) return NULL;
+    return dml_error("DELTA_UNKNOWN_CONFIGURATION", "config", dml_z(x, key), NULL);
+}
+
+err *dml_table_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) {
+    for (uint32_t i = 0; list && i < list->n; i++) TRY(check_property(x, list->child[i]->text));
+    return dml_properties(x, list, config);
+}
+
 /* ---- clustering ---- */
 
 bool dml_cluster_auto(const struct ast *by) { return by && by->kind != AST_LIST && str_ieq(by->text, STR("auto")); }
@@ -149,6 +184,7 @@ err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p
     for (uint32_t i = 0; by->kind == AST_LIST && i < by->n; i++) {
         const struct ast *name = by->child[i];
         ptrdiff_t at = dml_column(x->cols, x->n, name->child[0]->text);
+        if (at < 0 && x->t) return dml_error("DELTA_COLUMN_NOT_FOUND_IN_SCHEMA", "columnName", dml_z(x, name->child[0]->text), NULL);
         if (at < 0)
             return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[0]->text)),
                              NULL);
@@ -443,6 +479,38 @@ struct plan {
     struct delta_map properties;
 };
 
+/* Calls whose value is another each time; subqueries. */
+static bool unsteady(const struct ast *e, int depth) {
+    static const char *const names[] = {"rand", "random", "randn", "uuid", "now", "current_timestamp", "current_date", "localtimestamp", "shuffle",
+                                        "monotonically_increasing_id", "spark_partition_id", "input_file_name", "current_user"};
+    if (!e || depth > 200) return false;
+    if (e->kind == AST_EXISTS || e->kind == AST_SUBQUERY) return true;
+    const struct ast *name = e->kind == AST_CALL ? ast_get(e, SLOT_NAME) : NULL;
+    for (size_t i = 0; name && name->n == 1 && i < ARRAY_LEN(names); i++)
+        if (str_ieq(name->child[0]->text, str_of(names[i]))) return true;
+    for (uint32_t i = 0; i < e->n; i++)
+        if (unsteady(e->child[i], depth + 1)) return true;
+    for (uint32_t i = 0; i < e->n_slots; i++)
+        if (unsteady(e->slot[i].node, depth + 1)) return true;
+    return false;
+}
+
+/* A generated column's expression must hold for the columns that are given, and be the same each time. */
+static err *check_generated(struct dml_x *x, const struct ast *list, const struct sql_field *cols, size_t n) {
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *e = ast_get(list->child[i], SLOT_GENERATED);
+        const struct sql_type *type;
+        buf text = {0};
+        if (!e) continue;
+        if (unsteady(e, 0))
+            return dml_error("UNSUPPORTED_EXPRESSION_GENERATED_COLUMN", "generatedColumn", dml_z(x, list->child[i]->text), "expression", dml_z(x, source_text(x, e)), NULL);
+        err *bad = sql_compile_expr(&x->env, e, cols, n, STR(""), NULL, &text, &type);
+        buf_free(&text);
+        if (bad) return bad;
+    }
+    return NULL;
+}
+
 static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_metadata *m, struct delta_protocol *p, struct plan *plan) {
     const struct ast *like = ast_get(s, SLOT_LIKE), *clone = ast_get(s, SLOT_CLONE), *query = ast_get(s, SLOT_QUERY);
     if (like || clone) {
@@ -452,12 +520,26 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
         TRY(query_columns(x, &plan->c, &plan->cols, &plan->n));
     } else {
         TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
+        TRY(check_generated(x, ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
     }
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
     TRY(dml_take_policies(x, ast_get(s, SLOT_COLUMNS), ast_get(s, SLOT_FILTER)));
+    if (ast_get(s, SLOT_CLUSTER) && ast_get(s, SLOT_PARTITION)) return dml_error("SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED", NULL);
     if (!like && !clone) TRY(partitions_of(x, ast_get(s, SLOT_PARTITION), m, &plan->cols, &plan->n));
-    TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
+    TRY(dml_table_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
     return constraints(x, s, &m->config);
+}
+
+err *dml_need_defaults(struct dml_x *x, const char *command) {
+    if (delta_has_feature(x->protocol, "allowColumnDefaults")) return NULL;
+    return dml_error("WRONG_COLUMN_DEFAULTS_FOR_DELTA_FEATURE_NOT_ENABLED", "commandType", command, NULL);
+}
+
+/* Does a column of the statement have a default? */
+static bool defaults(const struct ast *list) {
+    for (uint32_t i = 0; list && i < list->n; i++)
+        if (ast_get(list->child[i], SLOT_DEFAULT)) return true;
+    return false;
 }
 
 /* A table that exists at a LOCATION and a statement that says nothing of it: registered as it is. */
@@ -530,6 +612,8 @@ err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (dml_cluster_auto(ast_get(s, SLOT_CLUSTER))) delta_map_set(x->a, &m->config, STR(CLUSTER_BY_AUTO), STR("true"), false);
     TRY(bad_names(x, plan.cols, plan.n));
     x->protocol = p;
+    /* Defaults take a feature that the statement must ask for. */
+    if (defaults(ast_get(s, SLOT_COLUMNS)) && !delta_map_has(&m->config, STR("delta.feature.allowColumnDefaults"))) TRY(dml_need_defaults(x, "CREATE TABLE"));
     TRY(dml_set_schema(x, plan.cols, plan.n));
     TRY(dml_set_features(x));
     p = (struct delta_protocol *)(uintptr_t)x->protocol;
