@@ -570,6 +570,13 @@ static err *bind_filter(struct cx *c, const struct ast *n, struct bx *x) {
     return NULL;
 }
 
+/* What IGNORE NULLS shows of itself: first_value and last_value are then called first and last. */
+static str ignoring_caption(struct binder *b, str cap) {
+    if (str_starts(cap, STR("first_value("))) return sql_fmt(b->a, "first%.*s", STR_ARG(str_from(cap, 11)));
+    if (str_starts(cap, STR("last_value("))) return sql_fmt(b->a, "last%.*s", STR_ARG(str_from(cap, 10)));
+    return str_starts(cap, STR("nth_value(")) ? sql_fmt(b->a, "%.*s ignore nulls", STR_ARG(cap)) : cap;
+}
+
 static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, struct bx **ret) {
     struct bx *x = *ret;
     const struct ast *over = ast_get(n, SLOT_OVER);
@@ -577,7 +584,10 @@ static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, s
         TRY(bind_within(c, n, x, set_args));
         TRY(bind_filter(c, n, x));
     }
-    if (n->op == 'i') x->ignore_nulls = true;
+    if (n->op == 'i') {
+        x->ignore_nulls = true;
+        x->cap = ignoring_caption(c->b, x->cap);
+    }
     if (over) {
         if (x->kind != BX_AGG && x->kind != BX_WIN)
             return sql_error("UNSUPPORTED_EXPR_FOR_WINDOW", n, c->b->text, "sqlExpr",

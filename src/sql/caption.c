@@ -58,7 +58,6 @@ static void frame_cap(struct binder *b, const struct bx *x, buf *out) {
 
 static void over_cap(struct binder *b, const struct bx *x, buf *out) {
     const struct bwin *w = x->win;
-    if (x->ignore_nulls) buf_z(out, " IGNORE NULLS");
     buf_z(out, " OVER (");
     size_t at = out->n;
     for (size_t i = 0; i < w->n_part; i++) {

@@ -95,11 +95,22 @@ static err *last_if(struct sql_call *c, buf *out) { return ignoring(c, "last", o
 /* Percentiles of numbers are doubles, those of intervals stay intervals. */
 static err *percentile_type(struct sql_call *c, const struct sql_type **ret) {
     enum sql_type_kind k = c->args[0].type->kind;
-    *ret = sql_type_of(k == TY_INTERVAL_YM || k == TY_INTERVAL_DT ? k : TY_DOUBLE);
+    *ret = k == TY_INTERVAL_YM ? sql_interval(c->a, UNIT_YEAR, UNIT_MONTH) : k == TY_INTERVAL_DT ? sql_interval(c->a, UNIT_DAY, UNIT_SECOND) : sql_type_of(TY_DOUBLE);
+    return NULL;
+}
+
+/* A value with a frequency stands so many times. */
+static err *weighted_emit(struct sql_call *c, buf *out) {
+    bool interval = c->type->kind == TY_INTERVAL_YM || c->type->kind == TY_INTERVAL_DT;
+    if (interval) buf_z(out, "CAST(trunc(");
+    buf_z(out, "list_aggregate(flatten(list(CASE WHEN {2} < 0 THEN error('[NEGATIVE_VALUES_IN_FREQUENCY_EXPRESSION] {{\"frequencyExpression\":\"\",\"negativeValue\":\"' || {2} || '\"}}') "
+               "WHEN {2} > 0 AND {0} IS NOT NULL THEN list_resize(CAST([] AS DOUBLE[]), CAST({2} AS BIGINT), CAST({0} AS DOUBLE)) ELSE CAST([] AS DOUBLE[]) END){w}), 'quantile_cont', {1})");
+    if (interval) buf_z(out, ") AS {type})");
     return NULL;
 }
 
 static err *percentile_emit(struct sql_call *c, buf *out) {
+    if (c->n > 2 && !(c->args[2].constant && c->args[2].value.p && str_eqz(c->args[2].value, "1"))) return weighted_emit(c, out);
     if (c->type->kind == TY_DOUBLE)
         buf_z(out, "quantile_cont(CAST({0} AS DOUBLE), {1}){w}");
     else
@@ -189,6 +200,7 @@ static const struct sql_rule rules[] = {
     {"first_if", NULL, first_if, NULL},
     {"last_if", NULL, last_if, NULL},
     {"percentile", percentile_type, percentile_emit, NULL},
+    {"percentile_weighted", NULL, weighted_emit, NULL},
     {"percentile_disc", percentile_disc_type, percentile_disc_emit, NULL},
     {"try_avg", avg_type, try_avg_emit, NULL},
     {"median", percentile_type, median_emit, NULL},

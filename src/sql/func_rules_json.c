@@ -275,23 +275,53 @@ static void read_scalar(struct sql_call *c, const char *x, const struct sql_type
     }
 }
 
+/* The path of a field, as DuckDB reads it. */
+static void field_path(str name, buf *out) {
+    buf path = {0};
+    buf_z(&path, "$.\"");
+    for (size_t k = 0; k < name.n; k++) {
+        char ch = name.p[k];
+        if (ch == '"' || ch == '\\') buf_c(&path, '\\');
+        buf_c(&path, ch);
+    }
+    buf_c(&path, '"');
+    quoted(out, buf_view(&path));
+    buf_free(&path);
+}
+
+static bool nested(const struct sql_type *t) { return t->kind == TY_ARRAY || t->kind == TY_MAP || t->kind == TY_STRUCT; }
+
+static str corrupt_name(struct sql_call *c) { return option(c, 2, "columnNameOfCorruptRecord", "_corrupt_record"); }
+
+/* Is a record (the text {0}, d{#} as JSON) malformed? A value that is there and does not fit its plain field makes it so. */
+static err *malformed(struct sql_call *c, const struct sql_type *t, buf *out) {
+    buf_z(out, "(NOT json_valid({0})");
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++) {
+        if (nested(t->fields[i].type) || str_eq(t->fields[i].name, corrupt_name(c))) continue;
+        buf_z(out, " OR COALESCE(list_transform([json_extract(d{#}, ");
+        field_path(t->fields[i].name, out);
+        buf_z(out, ")], lambda b{#}: json_type(b{#}) <> 'NULL' AND (");
+        TRY(read_value(c, "b{#}", t->fields[i].type, 1, out));
+        buf_z(out, ") IS NULL)[1], false)");
+    }
+    buf_c(out, ')');
+    return NULL;
+}
+
 static err *read_struct(struct sql_call *c, const char *x, const struct sql_type *t, int depth, buf *out) {
     char v[64], f[64];
     snprintf(v, sizeof v, "r{#}_%d", depth);
     snprintf(f, sizeof f, "f{#}_%d", depth);
     buf_fmt(out, "list_transform([%s], lambda %s: CASE WHEN %s IS NOT NULL AND json_type(%s) = 'OBJECT' THEN {{", x, v, v, v);
     for (size_t i = 0; i < t->n; i++) {
-        buf path = {0};
-        buf_z(&path, "$.\"");
-        for (size_t k = 0; k < t->fields[i].name.n; k++) {
-            char ch = t->fields[i].name.p[k];
-            if (ch == '"' || ch == '\\') buf_c(&path, '\\');
-            buf_c(&path, ch);
+        if (depth == 0 && c->f && str_eq(t->fields[i].name, corrupt_name(c)) && sql_is_text(t->fields[i].type)) {
+            buf_fmt(out, "%s'f%zu': CASE WHEN ", i ? ", " : "", i);
+            TRY(malformed(c, t, out));
+            buf_z(out, " THEN {0} END");
+            continue;
         }
-        buf_c(&path, '"');
         buf_fmt(out, "%s'f%zu': list_transform([json_extract(%s, ", i ? ", " : "", i, v);
-        quoted(out, buf_view(&path));
-        buf_free(&path);
+        field_path(t->fields[i].name, out);
         buf_fmt(out, ")], lambda %s: ", f);
         TRY(read_value(c, f, t->fields[i].type, depth + 1, out));
         buf_z(out, ")[1]");
@@ -331,7 +361,17 @@ static err *schema_of(struct sql_call *c, const struct sql_type **ret) {
 
 static err *from_json_emit(struct sql_call *c, buf *out) {
     buf_z(out, "list_transform([CASE WHEN json_valid({0}) THEN CAST({0} AS JSON) WHEN {0} IS NOT NULL THEN CAST('{{}}' AS JSON) END], lambda d{#}: ");
+    str mode = option(c, 2, "mode", "PERMISSIVE");
+    bool fast = str_ieq(mode, STR("FAILFAST"));
+    if (!fast && !str_ieq(mode, STR("PERMISSIVE")))
+        return sql_error("PARSE_MODE_UNSUPPORTED", c->ast, STR_NONE, "funcName", "`from_json`", "mode", arena_printf(c->a, "%.*s", STR_ARG(mode)), NULL);
+    if (fast) {
+        buf_z(out, "CASE WHEN {0} IS NOT NULL AND ");
+        TRY(malformed(c, c->type, out));
+        buf_z(out, " THEN error('[MALFORMED_RECORD_IN_PARSING.WITHOUT_SUGGESTION] ' || CAST(to_json({{'badRecord': {0}, 'failFastMode': 'FAILFAST'}}) AS VARCHAR)) ELSE ");
+    }
     TRY(read_value(c, "d{#}", c->type, 0, out));
+    if (fast) buf_z(out, " END");
     buf_z(out, ")[1]");
     return NULL;
 }

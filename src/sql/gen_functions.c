@@ -1102,6 +1102,9 @@ const struct sql_func sql_functions[] = {
     {"percentile", "numeric|ym|dt, double, bigint?", "rule:percentile",
      "rule:percentile",
      NULL, defaults_12, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, false, "exact percentile, between values"},
+    {"percentile", "double, array<double>, bigint", "array<double>",
+     "rule:percentile_weighted",
+     NULL, NULL, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, true, "exact percentiles of values with frequencies"},
     {"percentile", "double, array<double>", "array<double>",
      "quantile_cont({0}, {1}){w}",
      "percentile({0}, {1}, 1)", NULL, NULL, FN_AGGREGATE, FN_NULL_ALWAYS, false, false, "exact percentiles, between values"},
@@ -2072,4 +2075,4 @@ const struct sql_func sql_functions[] = {
      "list_transform([{{'a': {0}, 'b': {1}}}], lambda p{#}: list_transform(CASE WHEN p{#}.a IS NOT NULL AND p{#}.b IS NOT NULL THEN range(1, greatest(len(p{#}.a), len(p{#}.b)) + 1) END, lambda i{#}: {2|p{#}.a[i{#}]|p{#}.b[i{#}]}))[1]",
      NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, "elements of both by a function"},
 };
-const size_t sql_functions_n = 679;
+const size_t sql_functions_n = 680;

@@ -467,6 +467,8 @@ const struct sql_error_row sql_error_rows[] = {
      "One step of |> cannot have both <clause1> and <clause2>. Use two steps.", {NULL}},
     {"MULTI_ALIAS_WITHOUT_GENERATOR", "42K0E", SQL_FORM_ANALYSIS,
      "<expr> gives one value, so it cannot have several names (<names>).", {NULL}},
+    {"NEGATIVE_VALUES_IN_FREQUENCY_EXPRESSION", "22003", SQL_FORM_ANALYSIS,
+     "A frequency is negative: <negativeValue>.", {NULL}},
     {"NESTED_AGGREGATE_FUNCTION", "42607", SQL_FORM_ANALYSIS,
      "An aggregate function cannot have another one in its arguments. Compute the inner one in a subquery.", {NULL}},
     {"NON_FOLDABLE_ARGUMENT", "42K08", SQL_FORM_ANALYSIS,
