@@ -4,9 +4,20 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
 
 static inline unsigned char lower(unsigned char c) {
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
+}
+
+char *str_dup(str s) {
+    char *p = malloc(s.n + 1);
+    must(p != NULL);
+    if (s.n) memcpy(p, s.p, s.n);
+    p[s.n] = 0;
+    return p;
 }
 
 bool str_ieq(str a, str b) {

@@ -21,6 +21,8 @@ typedef struct str {
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
 static inline str str_of(const char *z) { return (str){z, z ? strlen(z) : 0}; }
+/* A copy on the heap, ended by a zero; free() it. Never NULL. */
+char *str_dup(str s);
 static inline str str_n(const char *p, size_t n) { return (str){p, n}; }
 static inline bool str_eq(str a, str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

@@ -16,7 +16,7 @@ struct stores *stores_new(courier_client *client, const struct settings *set) {
     str url = settings_str(set, SET_STORAGE_ROOT);
     if (!str_starts(url, STR("s3://"))) return s;
     while (url.n && url.p[url.n - 1] == '/') url.n--;
-    s->root_url = str_n(strndup(url.p, url.n), url.n);
+    s->root_url = str_n(str_dup(url), url.n);
     must(s->root_url.p != NULL);
     return s;
 }

@@ -308,7 +308,7 @@ static err *add_place(courier *c, arena *a, str id, int fd) {
     if (!id.n || c->places.n >= COURIER_MAX_PLACES) return err_new(ERR_RESOURCE_EXHAUSTED, "the courier knows too many stores");
     struct place p = {0};
     TRY(read_place(c, a, fd, &p.root));
-    p.id = strndup(id.p, id.n);
+    p.id = str_dup(id);
     must(p.id != NULL);
     vec_push(&c->places, p);
     return NULL;

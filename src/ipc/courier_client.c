@@ -582,7 +582,7 @@ storage *courier_client_storage(courier_client *c) { return &c->remote.base; }
 storage *courier_client_granted(courier_client *c, str grant) {
     struct remote *r = calloc(1, sizeof(*r));
     must(r != NULL);
-    *r = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, NULL, strndup(grant.p, grant.n), false};
+    *r = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, NULL, str_dup(grant), false};
     must(r->grant != NULL);
     return &r->base;
 }
@@ -599,15 +599,15 @@ err *courier_client_place(courier_client *c, str id, str config) {
     struct place *p = map_get(c->places, id);
     if (!p) {
         p = calloc(1, sizeof(*p));
-        must(p != NULL && (p->config = strndup(config.p, config.n)) != NULL);
-        p->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, strndup(id.p, id.n), NULL, true};
+        must(p != NULL && (p->config = str_dup(config)) != NULL);
+        p->remote = (struct remote){{STORAGE_MAGIC, &remote_ops}, c, str_dup(id), NULL, true};
         must(p->remote.place != NULL);
         map_put(c->places, id, p);
     }
     bool known = p->known;
     pthread_mutex_unlock(&c->lock);
     if (known) return NULL;
-    char *text = strndup(config.p, config.n);
+    char *text = str_dup(config);
     must(text != NULL);
     int fd = config_fd(text);
     explicit_bzero(text, config.n);

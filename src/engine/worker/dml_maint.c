@@ -411,7 +411,7 @@ static err *sweep_store(struct sweep *w) {
         while (end && all[i].path.p[end - 1] != '/') end--;
         map_put(folders, str_cut(all[i].path, end), w);
         if (all[i].mtime_us / 1000 >= w->before_ms || map_get(w->keep, all[i].path)) continue;
-        char *copy = strndup(all[i].path.p, all[i].path.n);
+        char *copy = str_dup(all[i].path);
         must(copy);
         vec_push(&w->gone, copy);
         w->bytes += all[i].size;

@@ -120,7 +120,7 @@ static err *make_file(struct remote_object *o) {
 static struct remote_object *object_new(str path, int64_t size, int64_t mtime_us, str etag) {
     struct remote_object *o = calloc(1, sizeof(*o));
     must(o != NULL);
-    *o = (struct remote_object){.path = strndup(path.p, path.n), .size = size, .mtime_us = mtime_us ? mtime_us : clock_now(), .fd = -1,
+    *o = (struct remote_object){.path = str_dup(path), .size = size, .mtime_us = mtime_us ? mtime_us : clock_now(), .fd = -1,
                                 .next = -1, .used = clock_mono()};
     must(o->path != NULL);
     if (etag.n < sizeof(o->etag)) memcpy(o->etag, etag.p ? etag.p : "", etag.n);
@@ -403,7 +403,7 @@ void remote_done(struct remote_object *o) {
 }
 
 void remote_fetch_tail(str path) {
-    char *z = strndup(path.p, path.n);
+    char *z = str_dup(path);
     must(z != NULL);
     struct remote_object *o = take(z, -1);
     free(z);

@@ -80,7 +80,7 @@ void remote_grant(uint64_t statement, str url, str key, str grant) {
     str path = remote_path(a, url);
     struct grant *g = calloc(1, sizeof(*g));
     must(g != NULL);
-    *g = (struct grant){statement, strndup(path.p, path.n), strndup(key.p ? key.p : "", key.n), courier_client_granted(remote.client, grant), 0,
+    *g = (struct grant){statement, str_dup(path), str_dup(key), courier_client_granted(remote.client, grant), 0,
                         false};
     must(g->prefix != NULL && g->key != NULL);
     arena_free(a);
