@@ -31,10 +31,16 @@
 #pragma weak api_files_post_join
 #pragma weak api_files_post
 #pragma weak api_files_get_find
+#pragma weak api_files_get_head
 #pragma weak api_files_get_open
+#pragma weak api_files_find_place
+#pragma weak api_files_delete_outside
 #pragma weak api_files_delete
+#pragma weak api_files_mkdir_outside
 #pragma weak api_files_mkdir
 #pragma weak api_files_list
+#pragma weak api_files_list_outside
+#pragma weak api_files_rmdir_outside
 #pragma weak api_files_rmdir
 #pragma weak api_files_download_url
 #pragma weak api_files_upload_url
@@ -43,6 +49,7 @@
 #pragma weak api_files_signed_find
 #pragma weak api_files_signed_put_check
 #pragma weak api_files_signed_put
+#pragma weak api_files_signed_delete_find
 #pragma weak api_files_signed_delete
 #pragma weak api_files_artifact_put_check
 #pragma weak api_files_artifact_put
@@ -3402,19 +3409,19 @@ const struct route_row route_rows[] = {
      {{LANE_READ, api_files_post_check}, {LANE_WORK, api_files_post_join}, {LANE_WRITE, api_files_post}}, NULL,
      "Begin or complete a multipart upload."},
     {"files", "get", "GET", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_42, NULL,
-     {{LANE_READ, api_files_get_find}, {LANE_LOOP, api_files_get_open}}, "files.download",
+     {{LANE_READ, api_files_get_find}, {LANE_WORK, api_files_get_head}, {LANE_LOOP, api_files_get_open}}, "files.download",
      "Download a file; Range and If-… headers count."},
     {"files", "delete", "DELETE", "/api/2.0/fs/files/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
-     {{LANE_WRITE, api_files_delete}}, "files.delete",
+     {{LANE_READ, api_files_find_place}, {LANE_WORK, api_files_delete_outside}, {LANE_WRITE, api_files_delete}}, "files.delete",
      "Delete a file."},
     {"files", "mkdir", "PUT", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
-     {{LANE_WRITE, api_files_mkdir}}, "files.create_directory",
+     {{LANE_READ, api_files_find_place}, {LANE_WORK, api_files_mkdir_outside}, {LANE_WRITE, api_files_mkdir}}, "files.create_directory",
      "Make a directory and those above it."},
     {"files", "list", "GET", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_43, &schema_46,
-     {{LANE_READ, api_files_list}}, "files.list_directory_contents",
+     {{LANE_READ, api_files_list}, {LANE_WORK, api_files_list_outside}}, "files.list_directory_contents",
      "Contents of a directory, by name; default and maximum page 1000."},
     {"files", "rmdir", "DELETE", "/api/2.0/fs/directories/{path*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, NULL,
-     {{LANE_WRITE, api_files_rmdir}}, "files.delete_directory",
+     {{LANE_READ, api_files_find_place}, {LANE_WORK, api_files_rmdir_outside}, {LANE_WRITE, api_files_rmdir}}, "files.delete_directory",
      "Delete an empty directory."},
     {"files", "download_url", "POST", "/api/2.0/fs/create-download-url", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_47, &schema_48,
      {{LANE_READ, api_files_download_url}}, NULL,
@@ -3429,13 +3436,13 @@ const struct route_row route_rows[] = {
      {{LANE_READ, api_files_abort_url}}, NULL,
      "A signed URL that aborts a multipart upload."},
     {"files", "signed_get", "GET", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
-     {{LANE_READ, api_files_signed_find}, {LANE_LOOP, api_files_get_open}}, NULL,
+     {{LANE_READ, api_files_signed_find}, {LANE_WORK, api_files_get_head}, {LANE_LOOP, api_files_get_open}}, NULL,
      "Read by a signed URL."},
     {"files", "signed_put", "PUT", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, true, false, NULL, NULL,
      {{LANE_READ, api_files_signed_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_signed_put}}, NULL,
      "Write a file or a part by a signed URL."},
     {"files", "signed_delete", "DELETE", "/api/boathouse/signed/{token}", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
-     {{LANE_WRITE, api_files_signed_delete}}, NULL,
+     {{LANE_READ, api_files_signed_delete_find}, {LANE_WORK, api_files_delete_outside}, {LANE_WRITE, api_files_signed_delete}}, NULL,
      "Abort a multipart upload by a signed URL."},
     {"files", "artifact_put", "PUT", "/api/2.0/mlflow-artifacts/artifacts/{artifact*}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, true, false, NULL, NULL,
      {{LANE_READ, api_files_artifact_put_check}, {LANE_LOOP, api_files_put_open}, {LANE_TAKE, NULL}, {LANE_WORK, api_files_put_sync}, {LANE_LOOP, api_files_put_confirm}, {LANE_WRITE, api_files_artifact_put}}, NULL,

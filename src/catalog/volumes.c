@@ -2,6 +2,7 @@
 #include "catalog/volumes.h"
 
 #include "catalog/grants.h"
+#include "catalog/locations.h"
 #include "catalog/name.h"
 
 static err *check_free(const struct caller *c, const struct securable *schema, str name,
@@ -93,6 +94,10 @@ err *volumes_file_access(const struct caller *c, str path, bool write, str *ret_
     str rest;
     TRY(volumes_of_path(c, path, &v, &rest));
     TRY(securable_need(c, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
+    if (str_starts(v.volume.location, STR("s3://"))) {
+        *ret_path = rest.n ? str_of(arena_printf(c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
+        return locations_url(c->a, *ret_path, ret_path);
+    }
     if (v.volume.location.n)
         return err_new(ERR_NOT_IMPLEMENTED,
                        "Files of the external volume '%.*s' are reached by SQL, not by the Files "

@@ -22,7 +22,8 @@ str volumes_storage_path(arena *a, int64_t volume_id);
 
 /* What the Files API asks. path: what follows /Volumes/ ("main/default/v/a.csv", or ".id/7/a.csv").
  * Decides for reading (READ_VOLUME) or writing (WRITE_VOLUME), and says where the file is kept: a
- * path of the account's tree for managed volumes. External volumes are NOT_IMPLEMENTED there. The
+ * path of the account's tree for managed volumes, the s3:// URL for external ones in a store. Those in local folders are
+ * NOT_IMPLEMENTED there. The
  * error names the privilege; a volume that the caller may not know is RESOURCE_DOES_NOT_EXIST. */
 err *volumes_file_access(const struct caller *c, str path, bool write, str *ret_path) BH_CHECK;
 /* The volume at the beginning of such a path, and what follows it (without a slash in front). */

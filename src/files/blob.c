@@ -120,13 +120,29 @@ static void put_over(void *arg) {
     struct waiting *w = p->waiting;
     if (p->temp) storage_local_abort(b->store, p->temp);
     p->temp = NULL;
-    if (p->done && !p->committed) blob_drop(b->c, str_of(p->key));
+    if (p->done && !p->committed && !p->outside) blob_drop(b->c, str_of(p->key));
     if (w) { /* not confirmed: the courier throws it away */
         w->put = NULL;
         w->park = 0;
         courier_confirm(b->client, w->order, false, 0);
     }
     err_free(p->failed);
+}
+
+/* The request's body goes to the courier, by this order. */
+static err *order_body(struct req *r, struct blob_put *p, struct order *o) {
+    int fds[2];
+    TRY(body_pair(fds));
+    struct waiting *w = waiting_new(p->b);
+    w->put = p;
+    p->waiting = w;
+    o->verb = ORDER_PUT;
+    o->max_size = r->take.max;
+    struct courier_call call = {.on_done = on_done, .arg = w};
+    w->order = courier_ask(p->b->client, o, fds[1], &call);
+    close(fds[1]);
+    r->take.fd = fds[0];
+    return NULL;
 }
 
 err *blob_put_open(struct req *r, int64_t announced, struct blob_put **ret) {
@@ -151,18 +167,24 @@ err *blob_put_open(struct req *r, int64_t announced, struct blob_put **ret) {
         p->temp = t;
         r->take.fd = fcntl(storage_temp_fd(t), F_DUPFD_CLOEXEC, 3);
     } else {
-        int fds[2];
-        TRY(body_pair(fds));
-        struct waiting *w = waiting_new(b);
-        w->put = p;
-        p->waiting = w;
-        struct order o = {.verb = ORDER_PUT, .key = str_of(p->key), .size = announced,
-                          .max_size = r->take.max};
-        struct courier_call call = {.on_done = on_done, .arg = w};
-        w->order = courier_ask(b->client, &o, fds[1], &call);
-        close(fds[1]);
-        r->take.fd = fds[0];
+        struct order o = {.key = str_of(p->key), .size = announced};
+        TRY(order_body(r, p, &o));
     }
+    arena_on_free(r->a, put_over, p);
+    *ret = p;
+    return NULL;
+}
+
+err *blob_put_open_at(struct req *r, int64_t announced, str place, str key, bool if_absent, struct blob_put **ret) {
+    struct blob_put *p = arena_new_of(r->a, struct blob_put);
+    p->b = r->control->courier;
+    p->r = r;
+    p->outside = true;
+    r->take.max = settings_int(&r->control->settings, SET_FILES_MAX_SIZE);
+    if (announced > r->take.max)
+        return err_new(ERR_PAYLOAD_TOO_LARGE, "The file is larger than the %lld bytes allowed.", (long long)r->take.max);
+    struct order o = {.place = place, .key = key, .size = announced, .if_absent = if_absent};
+    TRY(order_body(r, p, &o));
     arena_on_free(r->a, put_over, p);
     *ret = p;
     return NULL;
@@ -189,7 +211,7 @@ err *blob_put_sync(struct req *r, struct blob_put *p) {
 }
 
 err *blob_put_confirm(struct req *r, struct blob_put *p) {
-    if (p->b->local) return NULL;
+    if (p->b->local && !p->outside) return NULL;
     if (!p->waiting) { /* it failed already */
         err *e = p->failed;
         p->failed = NULL;
@@ -217,6 +239,15 @@ err *blob_get_open(struct req *r, str key, int64_t offset, int64_t length, int s
         req_fd(r, status, fd, offset, length);
         return NULL;
     }
+    return blob_get_open_at(r, STR(""), key, offset, length, status);
+}
+
+err *blob_get_open_at(struct req *r, str place, str key, int64_t offset, int64_t length, int status) {
+    struct blobs *b = r->control->courier;
+    if (length == 0) {
+        req_body(r, status, "application/octet-stream", STR(""));
+        return NULL;
+    }
     int fds[2];
     TRY(body_pair(fds));
     struct waiting *w = waiting_new(b);
@@ -225,7 +256,7 @@ err *blob_get_open(struct req *r, str key, int64_t offset, int64_t length, int s
     w->status = status;
     w->length = length;
     w->park = req_park(r);
-    struct order o = {.verb = ORDER_GET, .key = key, .offset = offset, .length = length};
+    struct order o = {.verb = ORDER_GET, .place = place, .key = key, .offset = offset, .length = length};
     struct courier_call call = {.on_head = on_head, .on_done = on_done, .arg = w};
     w->order = courier_ask(b->client, &o, fds[1], &call);
     close(fds[1]);

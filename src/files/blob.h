@@ -45,10 +45,14 @@ struct blob_put {
     err *failed;      /* courier: it failed before it was confirmed */
     bool committed;   /* the row is written: keep it */
     bool done;        /* the bytes are an object */
+    bool outside;     /* in a store of its own: no row, and nothing to take back */
 };
 
 /* Makes the place for a new blob, sets r->take. max: more is refused (-1: the setting). */
 err *blob_put_open(struct req *r, int64_t announced, struct blob_put **ret) BH_CHECK;
+/* The same into a store of its own (ipc/courier_client.h; place empty: storage.root's): the object `key` itself, replaced when
+ * the body is confirmed; if_absent: ALREADY_EXISTS instead. */
+err *blob_put_open_at(struct req *r, int64_t announced, str place, str key, bool if_absent, struct blob_put **ret) BH_CHECK;
 err *blob_put_sync(struct req *r, struct blob_put *p) BH_CHECK;
 err *blob_put_confirm(struct req *r, struct blob_put *p) BH_CHECK;
 /* Called in the write step, after the row: the blob stays. */
@@ -56,6 +60,9 @@ void blob_put_keep(struct blob_put *p);
 
 /* Answers with length bytes of a blob from offset on. */
 err *blob_get_open(struct req *r, str key, int64_t offset, int64_t length, int status) BH_CHECK;
+
+/* … of an object in a store of its own. */
+err *blob_get_open_at(struct req *r, str place, str key, int64_t offset, int64_t length, int status) BH_CHECK;
 
 /* Small blobs without a client behind them; blocking, worker threads only; local back, or through
  * the courier and a wait. */

@@ -362,3 +362,54 @@ def test_temporary_credentials(p, sql, bob, schema, s3, u):
                  {"what": "path", "url": "s3://bucket/extra", "operation": "PATH_READ"}):
         r = ask(body.pop("what"), token=theirs.token, **body)
         assert r.status_code in (403, 404) and "aws_temp" not in r.text, r.text
+
+
+def test_external_volumes(p, sql, bob, schema, s3, u, tmp_path):
+    import io
+    from databricks.sdk import errors
+    name, theirs = bob
+    sql(f"CREATE EXTERNAL VOLUME {schema}.vol LOCATION 's3://bucket/ext/{u}/vol'")
+    root, files = f"/Volumes/{schema.replace('.', '/')}/vol", p.sdk().files
+    files.upload(f"{root}/a/one.csv", io.BytesIO(b"1,x\n2,y\n"))
+    assert s3.objects(f"ext/{u}/vol/") == {f"ext/{u}/vol/a/one.csv": 8}
+    assert files.download(f"{root}/a/one.csv").contents.read() == b"1,x\n2,y\n"
+    with pytest.raises(errors.AlreadyExists):
+        files.upload(f"{root}/a/one.csv", io.BytesIO(b"no"), overwrite=False)
+    files.upload(f"{root}/a/one.csv", io.BytesIO(b"1,x\n2,y\n3,z\n"), overwrite=True)
+    r = p.request("GET", f"/api/2.0/fs/files{root}/a/one.csv", headers={"Range": "bytes=4-6"})
+    assert (r.status_code, r.content, r.headers["Content-Range"]) == (206, b"2,y", "bytes 4-6/12")
+    assert files.get_metadata(f"{root}/a/one.csv").content_length == 12
+    big = bytes(range(256)) * 90000  # more than one part
+    files.upload(f"{root}/big.bin", io.BytesIO(big))
+    assert files.download(f"{root}/big.bin").contents.read() == big and not s3.unfinished()
+    assert sorted((x.name, x.is_directory) for x in files.list_directory_contents(root)) == [("a", True), ("big.bin", False)]
+    files.create_directory(f"{root}/empty")
+    with pytest.raises(Exception, match="not empty"):
+        files.delete_directory(f"{root}/a")
+    files.delete_directory(f"{root}/empty")
+    for missing in (lambda: files.download(f"{root}/none"), lambda: files.delete(f"{root}/none"), lambda: list(files.list_directory_contents(f"{root}/none"))):
+        with pytest.raises(errors.NotFound):
+            missing()
+    # SQL reads them by their paths, and its staging goes through signed URLs.
+    assert sql(f"SELECT count(*), sum(CAST(_c0 AS INT)) FROM csv.`{root}/a`") == [["3", "6"]]
+    assert sorted(r[1] for r in sql(f"LIST '{root}'")) == ["a/", "big.bin"]
+    put = p.request("POST", S, {"statement": f"PUT '/tmp/x' INTO '{root}/staged.txt'", "warehouse_id": sql.wh, "wait_timeout": "50s"}).json()
+    import requests
+    assert requests.put(put["result"]["data_array"][0][1], data=b"staged", timeout=30).status_code == 200
+    assert requests.put(put["result"]["data_array"][0][1], data=b"again", timeout=30).status_code in (400, 409), "without OVERWRITE"
+    got = sql(f"GET '{root}/staged.txt' TO '/tmp/y'")
+    assert requests.get(got[0][1], timeout=30).content == b"staged"
+    gone = sql(f"REMOVE '{root}/staged.txt'")
+    assert requests.delete(gone[0][1], timeout=30).status_code == 204 and f"ext/{u}/vol/staged.txt" not in s3.objects(f"ext/{u}/vol/")
+    # Grants.
+    other = p.request("GET", f"/api/2.0/fs/files{root}/a/one.csv", token=theirs.token)
+    assert other.status_code in (403, 404)
+    sql(f"GRANT USE SCHEMA ON SCHEMA {schema} TO `{name}`")
+    sql(f"GRANT READ VOLUME ON VOLUME {schema}.vol TO `{name}`")
+    assert p.request("GET", f"/api/2.0/fs/files{root}/a/one.csv", token=theirs.token).content == b"1,x\n2,y\n3,z\n"
+    assert theirs(f"SELECT count(*) FROM csv.`{root}/a`") == [["3"]]
+    assert p.request("DELETE", f"/api/2.0/fs/files{root}/a/one.csv", token=theirs.token).status_code == 403
+    for path in (f"{root}/../../../x", f"{root}/a//b"):
+        assert p.request("GET", f"/api/2.0/fs/files{path}").status_code in (400, 404)
+    files.delete(f"{root}/a/one.csv")
+    assert list(s3.objects(f"ext/{u}/vol/")) == [f"ext/{u}/vol/big.bin"]

@@ -61,12 +61,25 @@ static err *access_of(struct req *r, str *path, bool write) {
 
 err *files_access(struct req *r, str path, bool write) { return access_of(r, &path, write); }
 
+err *files_go_outside(struct req *r, struct file_op *op) {
+    struct caller c = {.tx = r->tx, .today = store_tx_today(r->tx), .scope = r->scope, .a = r->a,
+                       .who = &r->who, .name = r->principal_name, .stores = r->control->stores};
+    op->outside = true;
+    return stores_open(&c, op->path, &op->at);
+}
+
 err *files_path(struct req *r, const char *arg_name, bool write, struct file_op *op) {
+    TRY(files_place(r, arg_name, write, op));
+    return op->outside ? err_new(ERR_NOT_IMPLEMENTED, "'%.*s' lies in an external volume: this operation is not for it.", STR_ARG(op->shown)) : NULL;
+}
+
+err *files_place(struct req *r, const char *arg_name, bool write, struct file_op *op) {
     TRY(tree_path(r->a, arg_str(r, arg_name), &op->path));
     op->shown = op->path;
     op->scope = tree_scope(op->path, r->scope);
     op->principal = r->principal;
-    return access_of(r, &op->path, write);
+    TRY(access_of(r, &op->path, write));
+    return url_is_remote(op->path) ? files_go_outside(r, op) : NULL;
 }
 
 bool files_artifact_path(arena *a, str artifact, str *ret) {

@@ -42,8 +42,9 @@ void files_drop_later(struct req *r, str key) {
 
 err *api_files_put_check(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", true, op));
+    TRY(files_place(r, "path", true, op));
     op->overwrite = arg_bool(r, "overwrite", false);
+    if (op->outside) return NULL; /* the put itself tells what exists */
     struct ent_file_object row;
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &row, &found));
@@ -54,7 +55,10 @@ err *api_files_put_check(struct req *r) {
 }
 
 err *api_files_put_open(struct req *r) {
-    return blob_put_open(r, r->content_length, &files_op(r)->put);
+    struct file_op *op = files_op(r);
+    if (op->outside && !op->at.key.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is a volume, not a file.", STR_ARG(op->shown));
+    if (op->outside) return blob_put_open_at(r, r->content_length, op->at.place, op->at.key, !op->overwrite, &op->put);
+    return blob_put_open(r, r->content_length, &op->put);
 }
 err *api_files_put_sync(struct req *r) { return blob_put_sync(r, files_op(r)->put); }
 err *api_files_put_confirm(struct req *r) { return blob_put_confirm(r, files_op(r)->put); }
@@ -79,8 +83,10 @@ err *files_store(struct req *r, struct file_op *op, bool overwrite) {
 
 err *api_files_put(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_access(r, op->path, true)); /* rights may have gone while the body came */
-    TRY(files_store(r, op, op->overwrite));
+    if (!op->outside) {
+        TRY(files_access(r, op->path, true)); /* rights may have gone while the body came */
+        TRY(files_store(r, op, op->overwrite));
+    }
     req_body(r, 204, "application/json", STR(""));
     return NULL;
 }
@@ -180,13 +186,60 @@ err *files_find(struct req *r, struct file_op *op) {
 
 err *api_files_get_find(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", false, op));
-    return files_find(r, op);
+    TRY(files_place(r, "path", false, op));
+    return op->outside ? NULL : files_find(r, op);
+}
+
+static err *no_file(const struct file_op *op) {
+    return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(op->shown.n ? op->shown : op->path));
+}
+
+/* What the rows say of other files, the store says of those outside. */
+err *api_files_get_head(struct req *r) {
+    struct file_op *op = files_op(r);
+    struct storage_info info;
+    if (!op->outside) return NULL;
+    if (!op->at.key.n) return no_file(op);
+    err *e = storage_head(op->at.s, op->at.key, &info);
+    if (err_code_of(e) == ERR_NOT_FOUND) {
+        err_free(e);
+        return no_file(op);
+    }
+    if (e) return e;
+    op->row = (struct ent_file_object){.size = info.size, .modified_at = info.mtime, .etag = arena_str(r->a, str_of(info.etag))};
+    return files_serve(r, op);
 }
 
 err *api_files_get_open(struct req *r) {
     struct file_op *op = files_op(r);
+    if (op->outside) return blob_get_open_at(r, op->at.place, op->at.key, r->reply_offset, r->reply_length, r->status);
     return blob_get_open(r, op->row.storage_key, r->reply_offset, r->reply_length, r->status);
+}
+
+/* For routes whose write step is for files with rows. */
+err *api_files_find_place(struct req *r) {
+    struct file_op *op = files_op(r);
+    return files_place(r, "path", true, op);
+}
+
+static err *done_outside(struct req *r) {
+    req_body(r, 204, "application/json", STR(""));
+    req_finish(r);
+    return NULL;
+}
+
+err *api_files_delete_outside(struct req *r) {
+    struct file_op *op = files_op(r);
+    struct storage_info info;
+    if (!op->outside) return NULL;
+    if (!op->at.key.n) return no_file(op);
+    err *e = storage_head(op->at.s, op->at.key, &info);
+    if (err_code_of(e) == ERR_NOT_FOUND) {
+        err_free(e);
+        return no_file(op);
+    }
+    if (!e) e = storage_del(op->at.s, &op->at.key, 1);
+    return e ? e : done_outside(r);
 }
 
 err *api_files_delete(struct req *r) {
@@ -217,9 +270,74 @@ err *api_files_rmdir(struct req *r) {
     return NULL;
 }
 
+/* A directory outside is a prefix; one without files is an object whose key ends in a slash. */
+static str folder_key(struct req *r, const struct file_op *op) {
+    return op->at.key.n ? str_of(arena_printf(r->a, "%.*s/", STR_ARG(op->at.key))) : STR("");
+}
+
+err *api_files_mkdir_outside(struct req *r) {
+    struct file_op *op = files_op(r);
+    struct storage_bytes nothing;
+    struct storage_put_options o = {0};
+    str key = folder_key(r, op);
+    if (!op->outside) return NULL;
+    if (key.n) TRY(storage_put(op->at.s, key, storage_from_bytes(&nothing, STR("")), &o, NULL));
+    return done_outside(r);
+}
+
+static err *no_folder(const struct file_op *op) {
+    return err_new(ERR_NOT_FOUND, "The directory '%.*s' does not exist.", STR_ARG(op->shown));
+}
+
+err *api_files_rmdir_outside(struct req *r) {
+    struct file_op *op = files_op(r);
+    struct storage_list page;
+    if (!op->outside) return NULL;
+    str key = folder_key(r, op);
+    struct storage_list_ask ask = {.prefix = key, .max = 2};
+    TRY(storage_list(op->at.s, r->a, &ask, &page));
+    if (!page.n || !key.n) return no_folder(op);
+    if (page.n > 1 || !str_eq(page.entries[0].key, key)) return err_new(ERR_DIRECTORY_NOT_EMPTY, "The directory '%.*s' is not empty.", STR_ARG(op->shown));
+    TRY(storage_del(op->at.s, &key, 1));
+    return done_outside(r);
+}
+
+err *api_files_list_outside(struct req *r) {
+    struct file_op *op = files_op(r);
+    if (!op->outside) return NULL;
+    str prefix = folder_key(r, op);
+    int64_t limit = arg_i64(r, "page_size", PAGE);
+    struct storage_list_ask ask = {.prefix = prefix, .delimiter = true, .max = limit < 1 || limit > PAGE ? PAGE : (int)limit};
+    struct storage_list page;
+    TRY(page_token_read(r, arg_str(r, "page_token"), op->path, &ask.token));
+    TRY(storage_list(op->at.s, r->a, &ask, &page));
+    if (!page.n && !ask.token.n && prefix.n && !str_eq(op->shown, STR(""))) {
+        str rest = str_from(op->shown, 9), part; /* a volume without files is there, too */
+        int parts = 0;
+        while (str_split(&rest, '/', &part)) parts += part.n > 0;
+        if (parts > 3) return no_folder(op);
+    }
+    jmut *list = json_put_arr(req_doc(r), req_out(r), "contents");
+    for (size_t i = 0; i < page.n; i++) {
+        const struct storage_entry *x = &page.entries[i];
+        str name = str_from(x->key, prefix.n);
+        while (name.n && name.p[name.n - 1] == '/') name.n--;
+        if (!name.n) continue;
+        jmut *e = json_add_obj(r->doc, list);
+        json_put_str(r->doc, e, "path", str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(op->shown), STR_ARG(name))));
+        json_put_str(r->doc, e, "name", name);
+        json_put_bool(r->doc, e, "is_directory", x->prefix);
+        if (!x->prefix) json_put_int(r->doc, e, "file_size", x->size);
+        if (!x->prefix) json_put_int(r->doc, e, "last_modified", x->mtime / 1000);
+    }
+    if (page.next.n) json_put_str(r->doc, r->out, "next_page_token", page_token_make(r, op->path, page.next));
+    return NULL;
+}
+
 err *api_files_list(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", false, op));
+    TRY(files_place(r, "path", false, op));
+    if (op->outside) return NULL;
     bool found;
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
     if (!found || !op->row.is_dir)

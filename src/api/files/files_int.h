@@ -3,6 +3,7 @@
 #ifndef BH_API_FILES_INT_H
 #define BH_API_FILES_INT_H
 
+#include "catalog/stores.h"
 #include "files/blob.h"
 #include "files/sign.h"
 #include "files/tree.h"
@@ -11,6 +12,8 @@
 struct file_op {
     str path;  /* as it is kept */
     str shown; /* as the client wrote it: for answers and messages */
+    bool outside;          /* of an external volume in a store: path is its URL, no row knows of it … */
+    struct store_at at;    /* … and it lies here */
     struct store_scope scope;
     struct ent_file_object row; /* downloads */
     struct blob_put *put;       /* uploads */
@@ -32,6 +35,10 @@ struct file_op {
 err *files_access(struct req *r, str path, bool write) BH_CHECK;
 /* The path argument, checked and with its scope; access is asked. */
 err *files_path(struct req *r, const char *arg_name, bool write, struct file_op *op) BH_CHECK;
+/* The same for handlers that know files outside (op->outside). */
+err *files_place(struct req *r, const char *arg_name, bool write, struct file_op *op) BH_CHECK;
+/* op->path is an s3:// URL: opens its store. Needs r->tx. */
+err *files_go_outside(struct req *r, struct file_op *op) BH_CHECK;
 /* The canonical path of "<exp>/<run>/artifacts/…" or "<exp>/models/<id>/artifacts/…" (plain MLflow);
  * false where it is of another form. */
 bool files_artifact_path(arena *a, str artifact, str *ret);

@@ -236,6 +236,7 @@ static err *check_signed(struct req *r, struct file_op *op, bool *ret_expired) {
     op->path = op->url.path;
     op->scope = op->url.scope;
     op->principal = op->url.principal;
+    if (url_is_remote(op->path) && !*ret_expired) TRY(files_go_outside(r, op));
     r->principal = op->url.principal;
     r->scope = op->url.scope;
     if (*ret_expired) {
@@ -249,7 +250,7 @@ err *api_files_signed_find(struct req *r) {
     struct file_op *op = files_op(r);
     bool expired;
     TRY(check_signed(r, op, &expired));
-    return expired ? NULL : files_find(r, op);
+    return expired || op->outside ? NULL : files_find(r, op);
 }
 
 static bool part_of(str extra, str *token, int64_t *number) {
@@ -261,7 +262,9 @@ static bool part_of(str extra, str *token, int64_t *number) {
 err *api_files_signed_put_check(struct req *r) {
     struct file_op *op = files_op(r);
     bool expired;
-    return check_signed(r, op, &expired);
+    TRY(check_signed(r, op, &expired));
+    op->overwrite = !str_eqz(op->url.extra, "create"); /* outside, where no row says what exists */
+    return NULL;
 }
 
 static err *store_part(struct req *r, struct file_op *op, str token, int64_t number) {
@@ -293,13 +296,23 @@ err *api_files_signed_put(struct req *r) {
     struct file_op *op = files_op(r);
     str token;
     int64_t number;
-    if (part_of(op->url.extra, &token, &number))
+    if (op->outside)
+        ;
+    else if (part_of(op->url.extra, &token, &number))
         TRY(store_part(r, op, token, number));
     else
         TRY(files_store(r, op, true));
     req_reply_header(r, "ETag", str_of(arena_printf(r->a, "\"%s\"", op->put->etag)));
     req_body(r, 200, "application/json", STR(""));
     return NULL;
+}
+
+err *api_files_signed_delete_find(struct req *r) {
+    struct file_op *op = files_op(r);
+    bool expired;
+    TRY(check_signed(r, op, &expired));
+    if (!op->outside || str_eqz(op->url.extra, "remove")) return NULL;
+    return err_new(ERR_PERMISSION_DENIED, "This URL removes nothing.");
 }
 
 err *api_files_signed_delete(struct req *r) {

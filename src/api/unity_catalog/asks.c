@@ -63,7 +63,7 @@ static const struct route_row rows[] = {
     {.service = "ask", .name = "command.put_file", .file = STORE_META, .steps = {{LANE_READ, uc_put_file}}},
     {.service = "ask", .name = "command.get_file", .file = STORE_META, .steps = {{LANE_READ, uc_get_file}}},
     {.service = "ask", .name = "command.remove_file", .file = STORE_META, .steps = {{LANE_READ, uc_remove_file}}},
-    {.service = "ask", .name = "command.list_files", .file = STORE_META, .steps = {{LANE_READ, uc_list_files}}},
+    {.service = "ask", .name = "command.list_files", .file = STORE_META, .steps = {{LANE_READ, uc_list_files}, {LANE_WORK, uc_list_outside}}},
     {.service = "ask",
      .name = "commit",
      .file = STORE_META,

@@ -15,6 +15,7 @@ err *uc_put_file(struct req *r) BH_CHECK;
 err *uc_get_file(struct req *r) BH_CHECK;
 err *uc_remove_file(struct req *r) BH_CHECK;
 err *uc_list_files(struct req *r) BH_CHECK;
+err *uc_list_outside(struct req *r) BH_CHECK;
 
 /* The steps of `commit`. */
 err *uc_commit_place(struct req *r) BH_CHECK;

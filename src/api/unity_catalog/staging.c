@@ -4,6 +4,7 @@
  * says what to do with which signed URL of the Files API. Rights are decided here, when the URL is made.
  */
 #include "api/unity_catalog/asks_int.h"
+#include "catalog/stores.h"
 #include "catalog/volumes.h"
 #include "files/sign.h"
 #include "files/tree.h"
@@ -24,6 +25,9 @@ static str signed_url(struct req *r, str kept, const char *verb, const char *ext
     return files_sign_url(r, (struct store_scope){r->scope.account, 0}, kept, verb, str_of(extra), 0);
 }
 
+/* What lies in an external volume's store is asked there, when the URL is used. */
+static bool is_outside(str kept) { return str_starts(kept, STR("s3://")); }
+
 static void say(struct ask *k, const char *operation, str url, str local) {
     ask_columns(k, "operation, presignedUrl, headers, localFile");
     jmut *row = ask_row(k);
@@ -43,6 +47,7 @@ static err *begin(struct req *r, struct caller *c, struct ask *k, const char *sl
 static err *must_exist(struct req *r, str kept, str shown) {
     struct ent_file_object row;
     bool found;
+    if (is_outside(kept)) return NULL;
     TRY(tree_find(r->tx, (struct store_scope){r->scope.account, 0}, r->a, kept, &row, &found));
     if (found && !row.is_dir) return NULL;
     return ask_error("PATH_NOT_FOUND", "42K03", "Path does not exist: %.*s.", STR_ARG(str_cut(shown, 600)));
@@ -55,6 +60,10 @@ err *uc_put_file(struct req *r) {
     str kept;
     bool found;
     TRY(begin(r, &c, &k, "target", true, &kept));
+    if (is_outside(kept)) {
+        say(&k, "PUT", signed_url(r, kept, "PUT", ask_flag(&k, "overwrite") ? "" : "create"), ask_text(&k, "location"));
+        return NULL;
+    }
     TRY(tree_find(r->tx, (struct store_scope){r->scope.account, 0}, r->a, kept, &row, &found));
     if (found && !ask_flag(&k, "overwrite"))
         return ask_error("PATH_ALREADY_EXISTS", "42K04", "Path %.*s already exists. Use OVERWRITE to replace it.",
@@ -85,6 +94,38 @@ err *uc_remove_file(struct req *r) {
 
 #define MOST_LISTED 10000
 
+/* The second step of LIST: of an external volume's store. */
+err *uc_list_outside(struct req *r) {
+    struct store_at *at = r->state;
+    struct caller c = {.a = r->a};
+    struct ask k = {.c = &c, .in = r->args, .d = req_doc(r), .out = req_out(r)}; /* no store here: rights were decided before */
+    int64_t limit = MOST_LISTED, n = 0;
+    if (!at) return NULL;
+    (void)json_i64(json_get(k.in, "limit"), &limit);
+    if (limit < 0 || limit > MOST_LISTED) limit = MOST_LISTED;
+    str shown = ask_text(&k, "location"), prefix = at->key.n ? str_of(arena_printf(r->a, "%.*s/", STR_ARG(at->key))) : STR("");
+    while (shown.n && shown.p[shown.n - 1] == '/') shown.n--;
+    ask_columns(&k, "path, name, size bigint, modification_time bigint");
+    struct storage_list_ask ask = {.prefix = prefix, .delimiter = true};
+    struct storage_list page = {.next = STR("")};
+    do {
+        TRY(storage_list(at->s, r->a, &ask, &page));
+        for (size_t i = 0; i < page.n && n < limit; i++) {
+            const struct storage_entry *x = &page.entries[i];
+            str name = str_from(x->key, prefix.n);
+            if (!name.n) continue;
+            jmut *row = ask_row(&k);
+            ask_put(&k, row, str_of(arena_printf(r->a, "%.*s/%.*s", STR_ARG(shown), STR_ARG(name))));
+            ask_put(&k, row, name);
+            ask_put(&k, row, str_of(arena_printf(r->a, "%lld", (long long)x->size)));
+            ask_put(&k, row, str_of(arena_printf(r->a, "%lld", (long long)(x->mtime / 1000))));
+            n++;
+        }
+        ask.token = page.next;
+    } while (page.next.n && n < limit);
+    return NULL;
+}
+
 err *uc_list_files(struct req *r) {
     struct caller c;
     struct ask k;
@@ -92,6 +133,11 @@ err *uc_list_files(struct req *r) {
     str kept, shown;
     int64_t limit = MOST_LISTED;
     TRY(begin(r, &c, &k, "location", false, &kept));
+    if (is_outside(kept)) {
+        struct store_at *at = arena_new_of(r->a, struct store_at);
+        r->state = at;
+        return ask_sql(stores_open(&c, arena_str(r->a, kept), at));
+    }
     (void)json_i64(json_get(k.in, "limit"), &limit);
     if (limit < 0 || limit > MOST_LISTED) limit = MOST_LISTED;
     shown = ask_text(&k, "location");
