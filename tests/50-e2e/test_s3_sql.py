@@ -382,6 +382,10 @@ def test_external_volumes(p, sql, bob, schema, s3, u, tmp_path):
     big = bytes(range(256)) * 90000  # more than one part
     files.upload(f"{root}/big.bin", io.BytesIO(big))
     assert files.download(f"{root}/big.bin").contents.read() == big and not s3.unfinished()
+    large = tmp_path / "large.bin"
+    large.write_bytes(big * 3)  # the SDK would send parts
+    files.upload_from(f"{root}/big.bin", str(large), overwrite=True)
+    assert s3.objects(f"ext/{u}/vol/")[f"ext/{u}/vol/big.bin"] == 3 * len(big) and not s3.unfinished()
     assert sorted((x.name, x.is_directory) for x in files.list_directory_contents(root)) == [("a", True), ("big.bin", False)]
     files.create_directory(f"{root}/empty")
     with pytest.raises(Exception, match="not empty"):

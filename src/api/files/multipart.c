@@ -37,8 +37,12 @@ static void put_url(struct req *r, jmut *o, str url) {
 
 err *api_files_download_url(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", false, op));
+    TRY(files_place(r, "path", false, op));
     bool found;
+    if (op->outside) { /* the store says whether it is there */
+        put_url(r, req_out(r), files_sign_url(r, op->scope, op->path, "GET", STR(""), asked_life(r)));
+        return NULL;
+    }
     TRY(tree_find(r->tx, op->scope, r->a, op->path, &op->row, &found));
     if (!found || op->row.is_dir)
         return err_new(ERR_NOT_FOUND, "The file '%.*s' does not exist.", STR_ARG(op->shown));
@@ -48,7 +52,7 @@ err *api_files_download_url(struct req *r) {
 
 err *api_files_upload_url(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", true, op));
+    TRY(files_place(r, "path", true, op));
     put_url(r, req_out(r), files_sign_url(r, op->scope, op->path, "PUT", STR(""), asked_life(r)));
     return NULL;
 }
@@ -145,9 +149,19 @@ static err *choose_parts(struct req *r, struct file_op *op) {
     return NULL;
 }
 
+/* Parts are not for files outside. Clients that begin so are let begin and are refused at the first part: then they send the
+ * file in one request, which they would not if the beginning failed. */
+static err *begin_outside(struct req *r) {
+    if (completes(r)) return err_new(ERR_NOT_IMPLEMENTED, "Files of external volumes are not uploaded in parts.");
+    json_put_z(req_doc(r), json_put_obj(r->doc, req_out(r), "multipart_upload"), "session_token", "one-request");
+    req_finish(r);
+    return NULL;
+}
+
 err *api_files_post_check(struct req *r) {
     struct file_op *op = files_op(r);
-    TRY(files_path(r, "path", true, op));
+    TRY(files_place(r, "path", true, op));
+    if (op->outside) return begin_outside(r);
     if (completes(r)) {
         TRY(find_any_upload(r, op->scope, arg_str(r, "session_token"), op->path, &op->upload));
         if (!is_done(&op->upload)) return choose_parts(r, op);
