@@ -16,6 +16,7 @@
 #define KEPT 64               /* commits whose text is remembered, for conflict checks */
 #define KEPT_BYTES (256 * 1024)
 #define MAX_TRIES 10000
+#define SUMS_SKIPPED 8
 
 struct kept {
     int64_t version;
@@ -52,6 +53,7 @@ struct delta_committer {
     int64_t last_time;        /* given to a commit by us: in-commit timestamps rise */
     struct kept kept[KEPT];
     struct delta_checksum sum;
+    int sums_skipped;         /* groups since a .crc was written */
     int64_t sum_next_try;     /* of a version without known sums: when .crc files are looked for again */
     uint64_t used;
 };
@@ -442,9 +444,14 @@ err *delta_commit(delta_committer *c, arena *a, const struct delta_commit_ask *a
             w->done = true;
         }
         pthread_cond_broadcast(&c->wake);
-        pthread_mutex_unlock(&c->lock);
-        write_sum(c);
-        pthread_mutex_lock(&c->lock);
+        /* Where others wait already, only now and then: they would wait for it. */
+        bool sum = !c->first || ++c->sums_skipped >= SUMS_SKIPPED;
+        if (sum) {
+            c->sums_skipped = 0;
+            pthread_mutex_unlock(&c->lock);
+            write_sum(c);
+            pthread_mutex_lock(&c->lock);
+        }
         c->busy = false;
         pthread_cond_broadcast(&c->wake);
     }
