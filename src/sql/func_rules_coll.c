@@ -206,7 +206,7 @@ static err *map_concat_emit(struct sql_call *c, buf *out) {
         for (size_t i = 0; i < c->n; i++) buf_fmt(out, "%s{%zu} IS NULL", i ? " OR " : "", i);
         buf_z(out, " THEN NULL ELSE ");
     }
-    if (c->n < 2) buf_z(out, "map_concat({*})");
+    if (c->n < 2) buf_z(out, "{0}");
     else {
         /* A key that stands twice is an error. */
         buf_z(out, "list_transform([{{'m': map_concat({*}), 'n': ");
