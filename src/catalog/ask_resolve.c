@@ -158,7 +158,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool
     for (int64_t want = 0; want < (int64_t)yyjson_arr_size(columns); want++)
         yyjson_arr_foreach(columns, i, n, v)
             if (json_i64(json_get(v, "partition_index"), &at) && at == want) json_add_str(k->d, parts, json_get_str(v, "name"));
-    TRY(kv_read(k->c->a, t->properties, &properties));
+    TRY(tables_properties(k->c, t, &properties));
     kv_put_object(k->d, x, "properties", &properties);
     return put_log(k, x, t);
 }

@@ -112,7 +112,7 @@ static str stat_of(const struct kv *m, const char *key) {
 /* Properties as people set them: without what ANALYZE counted. */
 static err *shown_properties(struct ask *k, const struct ent_uc_table *t, struct kv *ret) {
     struct kv all;
-    TRY(kv_read(k->c->a, t->properties, &all));
+    TRY(tables_properties(k->c, t, &all));
     *ret = (struct kv){0};
     for (size_t i = 0; i < all.n; i++)
         if (!str_starts(all.p[i].key, STR(TABLE_STATISTICS))) kv_set(k->c->a, ret, all.p[i].key, all.p[i].value);
@@ -147,7 +147,7 @@ static err *table_detail(struct ask *k, const struct securable *s) {
     }
     detail(k, "Owner", owner);
     if (!table_is_view(t)) detail(k, "Is_managed_location", table_is_managed(t) ? STR("true") : STR("false"));
-    TRY(kv_read(k->c->a, t->properties, &properties));
+    TRY(tables_properties(k->c, t, &properties));
     str bytes = stat_of(&properties, "totalSize"), rows = stat_of(&properties, "numRows");
     if (bytes.n)
         detail(k, "Statistics", str_of(arena_printf(k->c->a, rows.n ? "%.*s bytes, %.*s rows" : "%.*s bytes%.*s", STR_ARG(bytes), STR_ARG(rows))));
@@ -325,7 +325,7 @@ static err *describe_json(struct ask *k, const struct securable *s) {
     json_put_str(k->d, o, "created_time", iso_time(k->c->a, t->created_at));
     json_put_z(k->d, o, "last_access", "UNKNOWN");
     json_put_z(k->d, o, "created_by", "Boathouse");
-    TRY(kv_read(k->c->a, t->properties, &properties));
+    TRY(tables_properties(k->c, t, &properties));
     kv_put_object(k->d, o, "table_properties", &properties);
     TRY(constraints_text(k, t, &keys));
     if (keys.n) json_put_str(k->d, o, "table_constraints", keys);
@@ -356,7 +356,7 @@ static err *column_statistics(struct ask *k, const struct ent_uc_table *t, str c
     static const char *const rows[][2] = {{"min", "min"}, {"max", "max"}, {"num_nulls", "nullCount"}, {"distinct_count", "distinctCount"},
                                           {"avg_col_len", "avgLen"}, {"max_col_len", "maxLen"}, {"histogram", NULL}};
     struct kv all;
-    TRY(kv_read(k->c->a, t->properties, &all));
+    TRY(tables_properties(k->c, t, &all));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         str v = STR_NONE;
         if (rows[i][1]) v = stat_of(&all, arena_printf(k->c->a, "colStats.%.*s.%s", STR_ARG(column), rows[i][1]));

@@ -103,7 +103,7 @@ static err *information(struct ask *k, const struct securable *s, str *ret) {
             buf_c(&b, t->format.p[c] >= 'A' && t->format.p[c] <= 'Z' ? (char)(t->format.p[c] + 32) : t->format.p[c]);
         buf_fmt(&b, "\nLocation: %.*s\n", STR_ARG(url));
     }
-    TRY(kv_read(k->c->a, t->properties, &properties));
+    TRY(tables_properties(k->c, t, &properties));
     buf_z(&b, "Table Properties: [");
     for (i = 0; i < properties.n; i++)
         buf_fmt(&b, "%s%.*s=%.*s", i ? "," : "", STR_ARG(properties.p[i].key), STR_ARG(properties.p[i].value));

@@ -168,6 +168,19 @@ err *tables_guarded(const struct caller *c, const struct ent_uc_table *t, bool *
     return NULL;
 }
 
+err *tables_properties(const struct caller *c, const struct ent_uc_table *t, struct kv *ret) {
+    bool guarded;
+    TRY(kv_read(c->a, t->properties, ret));
+    TRY(tables_guarded(c, t, &guarded));
+    for (size_t i = 0; guarded && i < ret->n;) {
+        if (str_starts(ret->p[i].key, STR("spark.sql.statistics.")))
+            kv_del(ret, ret->p[i].key);
+        else
+            i++;
+    }
+    return NULL;
+}
+
 err *tables_tags(const struct caller *c, const struct ent_uc_table *t, str column, struct kv *ret) {
     jval *o;
     *ret = (struct kv){0};

@@ -67,6 +67,9 @@ err *tables_set_tags(const struct caller *c, struct securable *t, str column, co
 /* Has it a row filter or a column mask? Its files tell more than its rows then. */
 err *tables_guarded(const struct caller *c, const struct ent_uc_table *t, bool *ret) BH_CHECK;
 
+/* Properties as people are shown them. Statistics of values are left out where a filter or mask hides rows or values. */
+err *tables_properties(const struct caller *c, const struct ent_uc_table *t, struct kv *ret) BH_CHECK;
+
 /* Columns as stored: an array, possibly empty. */
 err *tables_columns(const struct caller *c, const struct ent_uc_table *t, jval **ret) BH_CHECK;
 

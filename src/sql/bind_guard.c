@@ -129,6 +129,7 @@ err *bind_guarded(struct binder *b, const struct sql_relation *t, const struct a
     for (size_t i = 0; i < n; i++) {
         q->items[i] = bx_col(b, r, i, r->cols[i].name);
         q->cols[i] = r->cols[i];
+        if (i == t->n && t->masks) q->items[i] = bx_null(b, r->cols[i].type); /* _metadata: folders are named by partition values */
         if (i >= t->n || !t->masks || !t->masks[i].n) continue;
         if (raw) {
             q->items[at] = q->items[i];

@@ -87,6 +87,13 @@ def world(platform, admin, names):
                  f"CREATE TABLE {c}.s.gone (a INT)", f"DROP TABLE {c}.s.gone", f"CREATE SCHEMA {c}.gone", f"DROP SCHEMA {c}.gone",
                  f"CREATE VOLUME {c}.s.vol", f"CREATE EXTERNAL LOCATION loc URL '{loc}' WITH (CREDENTIAL local)",
                  f"CREATE TABLE {c}.s.x LOCATION '{loc}/x' AS SELECT id, name FROM {c}.s.t", f"ALTER TABLE {c}.s.x SET ROW FILTER {c}.s.odd ON (id)",
+                 f"CREATE TABLE {c}.s.p (id BIGINT, name STRING MASK {c}.s.hide) PARTITIONED BY (name)",
+                 f"CREATE TABLE {c}.s.q (id BIGINT, name STRING) PARTITIONED BY (name)",
+                 f"INSERT INTO {c}.s.p VALUES (1, 'x1-hidden'), (2, 'hidden-row')", f"INSERT INTO {c}.s.q VALUES (1, '11'), (2, 'hidden-row')",
+                 f"ALTER TABLE {c}.s.f DROP ROW FILTER", f"ANALYZE TABLE {c}.s.f COMPUTE STATISTICS FOR ALL COLUMNS",
+                 f"ANALYZE TABLE {c}.s.q COMPUTE STATISTICS FOR ALL COLUMNS",
+                 f"ALTER TABLE {c}.s.f SET ROW FILTER {c}.s.odd ON (id)", f"ALTER TABLE {c}.s.q SET ROW FILTER {c}.s.odd ON (id)",
+                 f"DELETE FROM {c}.s.p WHERE id = 2",
                  "CREATE TABLE main.own.mine (id BIGINT, name STRING)"):
         admin(text)
     platform.sdk().files.upload(f"/Volumes/{c}/s/vol/a.csv", io.BytesIO(b"1,hidden-row\n"), overwrite=True)
@@ -138,6 +145,7 @@ def carol(platform, admin, world, names):
     who, client, carol = another(platform, "reader")
     for text in (f"GRANT USE CATALOG ON CATALOG {CAT} TO `{who}`", f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`",
                  f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.f TO `{who}`", f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.m TO `{who}`",
+                 f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.p TO `{who}`", f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.q TO `{who}`",
                  f"GRANT SELECT ON TABLE {CAT}.s.x TO `{who}`", f"GRANT SELECT ON VIEW {CAT}.s.v TO `{who}`",
                  f"GRANT READ FILES, WRITE FILES ON EXTERNAL LOCATION loc TO `{who}`",
                  f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, SELECT, MODIFY ON SCHEMA main.own TO `{who}`"):
@@ -232,7 +240,7 @@ def test_the_same_through_thrift(platform, world, carol, names):
             except sql.exc.Error as e:
                 shown = str(e)
             assert not any(h in shown for h in HIDDEN), text
-        assert {r[2] for r in cur.tables(catalog_name=CAT, schema_name="s").fetchall()} == {"f", "m", "v", "x"}
+        assert {r[2] for r in cur.tables(catalog_name=CAT, schema_name="s").fetchall()} == {"f", "m", "p", "q", "v", "x"}
 
 
 # ---- REST ----

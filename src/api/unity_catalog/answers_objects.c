@@ -93,7 +93,7 @@ static err *put_table(struct req *r, jmut *o, const struct caller *c, const stru
     err_free(e);
     if (url.n) json_put_str(r->doc, o, "storage_location", url);
     TRY(put_columns(r, o, c, t));
-    TRY(kv_read(r->a, t->properties, &properties));
+    TRY(tables_properties(c, t, &properties));
     kv_put_object(r->doc, o, "properties", &properties);
     if (t->view_text.n) json_put_str(r->doc, o, "view_definition", t->view_text);
     if (t->view_dependencies.n) {

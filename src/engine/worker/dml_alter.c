@@ -531,7 +531,8 @@ err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     for (size_t i = 0; i < ARRAY_LEN(alters); i++) {
         if (!str_eqz(s->text, alters[i].name)) continue;
         dml_begin_commit(x, alters[i].operation);
-        TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+        /* Adding a check tells whether there are rows that fail it. */
+        TRY(dml_open_target(x, ast_get(s, SLOT_NAME), alters[i].run == add_check ? "alter" : "modify"));
         /* A constraint that is no check is a key, which the catalog has. */
         if (alters[i].run == drop_check && !check_of(x->metadata, ast_get(s, SLOT_KEY)->text)) {
             *ret = (struct dml_result){.modified_rows = -1};

@@ -361,7 +361,8 @@ static void parameters(struct dml_x *x, const struct ast *s, bool replace) {
 err *dml_insert(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     bool replace = ast_get(s, SLOT_WHERE) || ast_get(s, SLOT_USING) || ast_get(s, SLOT_ON);
     dml_begin_commit(x, "WRITE");
-    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    /* A condition reads what is there. */
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), replace ? "change" : "modify"));
     struct sql_compiled c;
     int *of;
     TRY(compile_source(x, s, &c, &of));

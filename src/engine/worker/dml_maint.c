@@ -324,7 +324,7 @@ err *dml_optimize(struct dml_x *x, const struct ast *s, struct dml_result *ret) 
     size_t n_order, n_files;
     const struct delta_file **files;
     dml_begin_commit(x, purge ? "REORG" : "OPTIMIZE");
-    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    TRY(dml_open_target(x, ast_get(s, SLOT_NAME), ast_get(s, SLOT_WHERE) ? "change" : "modify"));
     TRY(order_columns(x, s, &order, &n_order));
     if (!purge) TRY(check_optimize(x, s, n_order));
     TRY(chosen(x, ast_get(s, SLOT_WHERE), &files, &n_files));
@@ -507,6 +507,10 @@ static err *vacuum_in(struct dml_x *x, const struct ast *s, struct sweep *w, str
 err *dml_vacuum(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (ast_get(s, SLOT_FORMAT)) return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", "VACUUM", "operation", "USING INVENTORY", NULL);
     TRY(dml_open_target(x, ast_get(s, SLOT_NAME), "modify"));
+    /* Names of files tell of partition values. */
+    if (ast_has(s, AST_F_JSON) && dml_is_guarded(x->resolved))
+        return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", dml_z(x, x->full_name), "operation",
+                         "VACUUM DRY RUN of a table with a row filter or column masks", NULL);
     struct sweep w = {.x = x, .keep = map_new()};
     err *e = vacuum_in(x, s, &w, ret);
     for (size_t i = 0; i < w.gone.n; i++) free(w.gone.p[i]);
