@@ -75,7 +75,7 @@ static const struct golden texts[] = {
     {"SELECT * FROM v WHERE n = 3",
      "SELECT t5.c0 AS c0 FROM (SELECT (t1.\"a\" + 1) AS c0 FROM t AS t1) AS t5 WHERE (t5.c0 = 3)"},
     {"SELECT * FROM f",
-     "SELECT t11.c0 AS c0, t11.c1 AS c1 FROM (SELECT t1.\"id\" AS c0, ('x' || t1.\"secret\") AS c1 FROM f AS t1 WHERE (t1.\"id\" > 1)) AS t11"},
+     "SELECT t12.c0 AS c0, t12.c1 AS c1 FROM (SELECT t1.\"id\" AS c0, ('x' || t1.\"secret\") AS c1 FROM f AS t1 WHERE (t1.\"id\" > 1)) AS t12"},
     {"SELECT twice(a) FROM t",
      "SELECT CAST((t1.\"a\" * 2) AS BIGINT) AS c0 FROM t AS t1"},
     {"SELECT * FROM (SELECT a, b FROM t) PIVOT (max(a) FOR b IN ('p' AS one, 'q'))",
