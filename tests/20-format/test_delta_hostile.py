@@ -133,7 +133,8 @@ def test_a_log_without_its_beginning(world, table):
 def test_a_commit_that_is_no_log(world, sound, table, text):
     log(table, 3).write_text(text)
     got = read(world, table)
-    assert got.get("error", "").startswith(("DELTA_LOG_FILE_MALFORMED", "DELTA_STATE_RECOVER_ERROR")) or "rows" in got, got
+    named = ("DELTA_LOG_FILE_MALFORMED", "DELTA_STATE_RECOVER_ERROR", "DELTA_TXN_LOG_FAILED_INTEGRITY")
+    assert got.get("error", "").startswith(named) or "rows" in got, got
     still_sound(world, sound)
 
 

@@ -217,6 +217,9 @@ def test_row_ids_stay_with_their_rows(sql, schema):
 
 def test_what_is_not_done_is_refused(sql, schema):
     sql.fails(f"VACUUM {schema}.base USING INVENTORY (SELECT 1)", "UNSUPPORTED_FEATURE")
+    for text in ("REORG TABLE {t} APPLY (UPGRADE UNIFORM (ICEBERG_COMPAT_VERSION=2))", "FSCK REPAIR TABLE {t} DRY RUN",
+                 "GENERATE symlink_format_manifest FOR TABLE {t}"):
+        sql.fails(text.format(t=f"{schema}.base"), "UNSUPPORTED_FEATURE.SQL_STATEMENT")
 
 
 def test_clustering_and_how_a_table_is_written_down(sql, schema):
