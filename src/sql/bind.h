@@ -132,7 +132,7 @@ struct cte {
     bool recursive, binding, emitted, referenced;
     struct bq *step;              /* the recursive part */
     bool all;
-    int64_t max_level;            /* rounds of the step; -1: no limit */
+    int64_t max_level, max_rows;  /* rounds of the step, rows in all; max_level -1: neither is limited */
     struct cte *next;             /* the scope's next */
 };
 

@@ -193,6 +193,14 @@ static int64_t level_limit(struct binder *b, const struct ast *at) {
     return str_to_i64(text, &v) ? v : 100;
 }
 
+/* How many rows a recursive query may make in all; without a limit: more than there can be. */
+static int64_t row_limit(struct binder *b) {
+    str text;
+    int64_t v;
+    if (!b->env->setting || !b->env->setting(b->env, STR("spark.sql.cteRecursionRowLimit"), &text) || !str_to_i64(text, &v)) return 1000000;
+    return v < 0 ? INT64_MAX : v;
+}
+
 /* The anchor and the step of a recursive query: its body is a union of both. */
 static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c, struct scope *outer) {
     const struct ast *q = ast_get(at, SLOT_QUERY), *body = ast_get(q, SLOT_BODY);
@@ -208,6 +216,7 @@ static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c
     c->recursive = true;
     c->all = ast_has(body, AST_F_ALL);
     c->max_level = level_limit(b, at);
+    c->max_rows = row_limit(b);
     struct cte *before = b->ctes;
     c->next = before;
     b->ctes = c;

@@ -362,12 +362,14 @@ static void emit_cte(struct binder *b, struct cte *c, buf *out) {
         buf_z(out, "))");
         return;
     }
-    /* A column counts the rounds; what each round asks first is how far it has come. */
-    buf_z(out, ", rounds) AS ((SELECT *, 0 FROM (");
+    /* Two columns count the rounds and the rows so far; what each round asks first is how far it has come. */
+    buf_z(out, ", rounds, so_far) AS ((SELECT *, 0, CAST(0 AS BIGINT) FROM (");
     emit_body(b, c->query, NULL, out);
     buf_z(out, ")) UNION ALL (SELECT *, (SELECT CASE WHEN max(rounds) >= ");
-    buf_fmt(out, "%lld THEN error('[RECURSION_LEVEL_LIMIT_EXCEEDED] {\"levelLimit\":\"%lld\"}') ELSE max(rounds) + 1 END FROM w%u) FROM (",
+    buf_fmt(out, "%lld THEN error('[RECURSION_LEVEL_LIMIT_EXCEEDED] {\"levelLimit\":\"%lld\"}') ELSE max(rounds) + 1 END FROM w%u), ",
             (long long)c->max_level, (long long)c->max_level, c->id);
+    buf_fmt(out, "(SELECT CASE WHEN max(so_far) + count(*) > %lld THEN error('[RECURSION_ROW_LIMIT_EXCEEDED] {\"rowLimit\":\"%lld\"}') "
+                 "ELSE max(so_far) + count(*) END FROM w%u) FROM (", (long long)c->max_rows, (long long)c->max_rows, c->id);
     emit_body(b, c->step, NULL, out);
     buf_z(out, ")))");
 }

@@ -527,6 +527,8 @@ const struct sql_error_row sql_error_rows[] = {
      "<functionName> cannot be used: nothing that reads or writes Protobuf values is loaded.", {NULL}},
     {"RECURSION_LEVEL_LIMIT_EXCEEDED", "42836", SQL_FORM_CONTEXT,
      "The recursive query still gave rows after <levelLimit> rounds. If it is meant to go on, raise the limit: WITH RECURSIVE t(col) MAX RECURSION LEVEL 200.", {NULL}},
+    {"RECURSION_ROW_LIMIT_EXCEEDED", "42836", SQL_FORM_CONTEXT,
+     "The recursive query gave more than <rowLimit> rows. If it is meant to, raise spark.sql.cteRecursionRowLimit, or stop it with LIMIT.", {NULL}},
     {"REMAINDER_BY_ZERO", "22012", SQL_FORM_CONTEXT,
      "Remainder of a division by zero. `try_mod` gives NULL when the divisor is 0, as does <config> set to \"false\".", {"config", "\"spark.sql.ansi.enabled\""}},
     {"REQUIRED_PARAMETER_NOT_FOUND", "4274K", SQL_FORM_ANALYSIS,

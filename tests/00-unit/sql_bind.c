@@ -71,7 +71,7 @@ static const struct golden texts[] = {
     {"WITH w AS (SELECT a, b FROM t) SELECT x.a FROM w AS x JOIN w AS y ON x.a = y.a",
      "WITH w1 AS (SELECT t2.\"a\" AS c0 FROM t AS t2) SELECT t5.c0 AS c0 FROM w1 AS t5 INNER JOIN w1 AS t6 ON (t5.c0 = t6.c0)"},
     {"WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 9) SELECT * FROM r",
-     "WITH RECURSIVE w1(c0, rounds) AS ((SELECT *, 0 FROM (SELECT * FROM (VALUES (1)) AS v(c0))) UNION ALL (SELECT *, (SELECT CASE WHEN max(rounds) >= 100 THEN error('[RECURSION_LEVEL_LIMIT_EXCEEDED] {\"levelLimit\":\"100\"}') ELSE max(rounds) + 1 END FROM w1) FROM (SELECT (t3.c0 + 1) AS c0 FROM w1 AS t3 WHERE (t3.c0 < 9)))) SELECT t10.c0 AS c0 FROM w1 AS t10"},
+     "WITH RECURSIVE w1(c0, rounds, so_far) AS ((SELECT *, 0, CAST(0 AS BIGINT) FROM (SELECT * FROM (VALUES (1)) AS v(c0))) UNION ALL (SELECT *, (SELECT CASE WHEN max(rounds) >= 100 THEN error('[RECURSION_LEVEL_LIMIT_EXCEEDED] {\"levelLimit\":\"100\"}') ELSE max(rounds) + 1 END FROM w1), (SELECT CASE WHEN max(so_far) + count(*) > 1000000 THEN error('[RECURSION_ROW_LIMIT_EXCEEDED] {\"rowLimit\":\"1000000\"}') ELSE max(so_far) + count(*) END FROM w1) FROM (SELECT (t3.c0 + 1) AS c0 FROM w1 AS t3 WHERE (t3.c0 < 9)))) SELECT t10.c0 AS c0 FROM w1 AS t10"},
     {"SELECT * FROM v WHERE n = 3",
      "SELECT t5.c0 AS c0 FROM (SELECT (t1.\"a\" + 1) AS c0 FROM t AS t1) AS t5 WHERE (t5.c0 = 3)"},
     {"SELECT * FROM f",
