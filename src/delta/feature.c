@@ -149,7 +149,7 @@ bool delta_add_feature(arena *a, struct delta_protocol *p, const char *name) {
     } needs[] = {{"rowTracking", "domainMetadata"}, {"clustering", "domainMetadata"}, {"icebergCompatV1", "columnMapping"},
                  {"icebergCompatV2", "columnMapping"}, {"variantShredding", "variantType"},
                  {"variantShredding-preview", "variantType"},
-                 {"catalogManaged", "inCommitTimestamp"}};
+                 {"catalogManaged", "inCommitTimestamp"}, {"catalogManaged", "vacuumProtocolCheck"}};
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
         if (strcmp(needs[i].of, name) == 0) delta_add_feature(a, p, needs[i].needs);
     str *set;

@@ -188,6 +188,8 @@ err *dml_set_features(struct dml_x *x) {
     delta_features_of_config(x->a, p, &m->config);
     /* The catalog's versions carry their own times. */
     if (delta_has_feature(p, "catalogManaged")) delta_map_set(x->a, &m->config, STR("delta.enableInCommitTimestamps"), STR("true"), false);
+    /* By this Spark asks for them. */
+    if (delta_has_feature(p, "catalogManaged") && x->uuid.n) delta_map_set(x->a, &m->config, STR("io.unitycatalog.tableId"), x->uuid, false);
     for (size_t i = 0; i < x->n; i++) {
         const struct sql_field *f = &x->cols[i];
         if (has_kind(f->type, TY_TIMESTAMP_NTZ)) need(x, p, "timestampNtz");

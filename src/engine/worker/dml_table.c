@@ -268,6 +268,7 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     x->id = json_get_str(answer, "id");
     x->path = scan_place(x->a, json_get_str(answer, "location"));
     x->url = json_get_str(answer, "url");
+    x->uuid = json_get_str(answer, "uuid");
     x->full_name = str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(json_get_str(answer, "catalog")), STR_ARG(json_get_str(answer, "schema")),
                                        STR_ARG(json_get_str(answer, "name"))));
     char *text = yyjson_val_write(answer, 0, NULL);
