@@ -295,7 +295,11 @@ static const char *collation_word(struct binder *b, const struct bx *x) {
 }
 
 /* A text made of texts has their collation: one that is said by COLLATE, else that of a column; constants take it too. */
-static err *take_collation(struct binder *b, const struct ast *at, struct bx **args, size_t n, const struct sql_type **t) {
+static err *take_collation(struct binder *b, const struct ast *at, const char *function, struct bx **args, size_t n, const struct sql_type **t) {
+    /* What these make is none of their argument's text. */
+    static const char *const own_text[] = {"collation", "typeof", "md5", "sha", "sha1", "sha2", "hex", "base64", "date_format", "to_json", "schema_of_json",
+                                           "get_json_object", "to_csv", "schema_of_csv", "to_xml", "parse_url", "format_number", "bin", "conv", "to_char",
+                                           "to_varchar", "from_unixtime", "soundex", "monthname", "dayname"};
     const struct bx *said = NULL, *other = NULL;
     for (size_t i = 0; i < n; i++) {
         if (!sql_is_text(args[i]->type)) continue;
@@ -317,6 +321,8 @@ static err *take_collation(struct binder *b, const struct ast *at, struct bx **a
         args[i] = l;
     }
     if ((*t)->kind != TY_STRING || (*t)->collation.n) return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(own_text); i++)
+        if (strcmp(function, own_text[i]) == 0) return NULL;
     struct sql_type *own = arena_new_of(b->a, struct sql_type);
     *own = **t;
     own->collation = name;
@@ -337,7 +343,7 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
     k.type = t;
     TRY(template_of(b, &k, fn, &tmpl));
     TRY(caption_tmpl(b, &k, fn, distinct, &cap));
-    if (fn->kind == FN_SCALAR) TRY(take_collation(b, at, args, n, &t));
+    if (fn->kind == FN_SCALAR) TRY(take_collation(b, at, fn->name, args, n, &t));
     struct bx *x = bx_tmpl(b, t, tmpl, cap, args, n);
     x->ast = at;
     x->nullable = nullable_of(fn, args, n);
