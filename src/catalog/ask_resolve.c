@@ -152,6 +152,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool
     json_put_str(k->d, x, "location", engine);
     json_put_str(k->d, x, "url", url);
     json_put_bool(k->d, x, "managed", table_is_managed(t));
+    json_put_str(k->d, x, "uuid", t->uuid);
     TRY(tables_columns(k->c, t, &columns));
     jmut *parts = json_put_arr(k->d, x, "partition_columns");
     int64_t at;

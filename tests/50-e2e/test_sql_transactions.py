@@ -547,6 +547,8 @@ def test_create_or_replace_and_upgrade(connect, make, schema, seen):
         run(db, f"INSERT INTO {plain} VALUES (2, 'b')")
         run(db, "COMMIT")
         assert seen(plain) == [(1, "a"), (2, "b")]
+        for one in (t, f"{t}_as", plain):  # by this Spark finds its commits
+            assert len(dict(run(db, f"SHOW TBLPROPERTIES {one}"))["io.unitycatalog.tableId"]) == 36
 
 
 def test_an_engine_that_ends_aborts_the_transaction(platform, connect, make, seen):

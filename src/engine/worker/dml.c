@@ -260,6 +260,7 @@ err *dml_open_readable(struct dml_x *x, const struct ast *name, const char *righ
         x->rel->schema = json_get_str(x->resolved, "schema");
         x->rel->name = json_get_str(x->resolved, "name");
         x->rel->row_filter = json_get_str(x->resolved, "row_filter");
+        x->uuid = json_get_str(json_get(x->resolved, "table"), "uuid");
         target_masks(x);
         x->full_name = str_of(arena_printf(x->a, "%.*s.%.*s.%.*s", STR_ARG(x->rel->catalog), STR_ARG(x->rel->schema), STR_ARG(x->rel->name)));
     } else {

@@ -55,7 +55,7 @@ struct dml_x {
     const struct scan_table *read_by; /* its conditions are all that was read of the target (dml_reads), or NULL */
     str keys;                     /* JSON of the keys that CREATE TABLE declares, or empty */
     str policies;                 /* masks and row filter that the statement gives, as JSON for control, or empty */
-    str uuid;                     /* the catalog's, of a table that is created or replaced; or empty */
+    str uuid;                     /* the catalog's, of a table that has a name; or empty */
     str create;                   /* JSON of stage_table's answer for a new table, or empty */
     vec_of(char *) written;       /* files to remove unless committed */
     vec_of(str) to_sync;          /* small ones that control makes durable with the log: relative to the table */
