@@ -76,6 +76,7 @@
 #pragma weak api_files_dbfs_delete
 #pragma weak api_files_dbfs_move
 #pragma weak api_identity_discovery
+#pragma weak api_identity_crl
 #pragma weak api_identity_oauth_metadata
 #pragma weak api_identity_oauth_jwks
 #pragma weak api_identity_oauth_page
@@ -257,6 +258,7 @@
 #pragma weak api_sql_wh_stop
 #pragma weak api_sql_config_get
 #pragma weak api_sql_config_set
+#pragma weak api_sql_ses_look
 #pragma weak api_sql_ses_create
 #pragma weak api_sql_ses_delete
 #pragma weak api_sql_st_execute
@@ -275,6 +277,8 @@
 #pragma weak api_sql_flags
 #pragma weak api_sql_telemetry
 #pragma weak api_thrift_begin
+#pragma weak api_thrift_look
+#pragma weak api_thrift_open
 #pragma weak api_thrift_settle
 #pragma weak api_thrift_answer
 #pragma weak api_thrift_end
@@ -3513,6 +3517,9 @@ const struct route_row route_rows[] = {
     {"identity", "discovery", "GET", "/.well-known/databricks-config", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_79,
      {{LANE_LOOP, api_identity_discovery}}, NULL,
      "Host metadata, read by every client first."},
+    {"identity", "crl", "GET", "/tls/ca.crl", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, NULL,
+     {{LANE_WORK, api_identity_crl}}, NULL,
+     "The revocation list (DER) of our own certificate authority, which its certificates name."},
     {"identity", "oauth_metadata", "GET", "/oidc/.well-known/oauth-authorization-server", AUTH_NONE, SCOPE_ANY, STORE_META, 0, false, false, NULL, &schema_80,
      {{LANE_LOOP, api_identity_oauth_metadata}}, NULL,
      "OAuth server metadata (RFC 8414)."},
@@ -4648,10 +4655,10 @@ const struct route_row route_rows[] = {
      {{LANE_WRITE, api_sql_config_set}}, "warehouses.set_workspace_warehouse_config",
      "Change what holds for all SQL warehouses of the workspace."},
     {"sql", "ses_create", "POST", "/api/2.0/sql/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_311,
-     {{LANE_LOOP, api_sql_ses_create}}, NULL,
+     {{LANE_READ, api_sql_ses_look}, {LANE_LOOP, api_sql_ses_create}}, NULL,
      "Open a SQL session on a warehouse, which is started by it."},
     {"sql", "ses_create", "POST", "/api/2.0/sql/warehouses/{warehouse_id}/sessions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_310, &schema_311,
-     {{LANE_LOOP, api_sql_ses_create}}, NULL,
+     {{LANE_READ, api_sql_ses_look}, {LANE_LOOP, api_sql_ses_create}}, NULL,
      "Open a SQL session on a warehouse, which is started by it."},
     {"sql", "ses_delete", "DELETE", "/api/2.0/sql/sessions/{session_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_312, NULL,
      {{LANE_LOOP, api_sql_ses_delete}}, NULL,
@@ -4679,7 +4686,7 @@ const struct route_row route_rows[] = {
      "Statements of the workspace, newest first: one's own, and all of warehouses with CAN_MONITOR; default page 100, maximum 1000."},
     {"sql", "flags", "GET", "/api/2.0/connector-service/feature-flags/{client}/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_330,
      {{LANE_LOOP, api_sql_flags}}, NULL,
-     "Feature flags of SQL drivers: none, so that they send no telemetry."},
+     "Feature flags of SQL drivers: none, so that they send no telemetry, unless sql.driver_telemetry is set."},
     {"sql", "telemetry", "POST", "/telemetry-ext", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_331, &schema_332,
      {{LANE_LOOP, api_sql_telemetry}}, NULL,
      "Telemetry of SQL drivers: taken and thrown away."},
@@ -4687,10 +4694,10 @@ const struct route_row route_rows[] = {
      {{LANE_LOOP, api_sql_telemetry}}, NULL,
      "Telemetry of SQL drivers without a credential: taken and thrown away."},
     {"thrift", "call", "POST", "/sql/1.0/warehouses/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
-     {{LANE_LOOP, api_thrift_begin}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
+     {{LANE_LOOP, api_thrift_begin}, {LANE_READ, api_thrift_look}, {LANE_LOOP, api_thrift_open}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
      "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
     {"thrift", "call", "POST", "/sql/1.0/endpoints/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
-     {{LANE_LOOP, api_thrift_begin}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
+     {{LANE_LOOP, api_thrift_begin}, {LANE_READ, api_thrift_look}, {LANE_LOOP, api_thrift_open}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
      "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
     {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_334,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",

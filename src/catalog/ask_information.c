@@ -759,13 +759,105 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
     return NULL;
 }
 
+static void own_names(struct info *x, jmut *r, const struct securable *catalog, const char *name) {
+    put_name(x, r, catalog->catalog.name);
+    put_z(x, r, INFORMATION_SCHEMA);
+    if (name) put_z(x, r, name);
+}
+
+#define NOBODY "System user"
+
+static void own_stamps(struct info *x, jmut *r, const struct securable *catalog) {
+    put_int(x, r, catalog->catalog.created_at);
+    put_z(x, r, NOBODY);
+    put_int(x, r, catalog->catalog.created_at);
+    put_z(x, r, NOBODY);
+}
+
+static void own_table(struct info *x, const struct securable *catalog, const struct info_view *v) {
+    jmut *r = row(x);
+    own_names(x, r, catalog, v->name);
+    put_z(x, r, "VIEW");
+    put_z(x, r, "NO");
+    put_z(x, r, "PRESERVE");
+    put_z(x, r, NOBODY);
+    put_null(x, r, 1);
+    own_stamps(x, r, catalog);
+    put_z(x, r, "UNKNOWN_DATA_SOURCE_FORMAT");
+    put_null(x, r, 2);
+}
+
+static void own_columns(struct info *x, const struct securable *catalog, const struct info_view *v) {
+    str rest = str_of(v->columns), part;
+    for (int64_t i = 0; str_split(&rest, ',', &part); i++) {
+        part = str_trim(part);
+        ptrdiff_t blank = str_chr(part, ' ', 0);
+        str type = blank < 0 ? STR("string") : str_trim(str_from(part, (size_t)blank));
+        jmut *r = row(x);
+        own_names(x, r, catalog, v->name);
+        put(x, r, blank < 0 ? part : str_cut(part, (size_t)blank));
+        put_int(x, r, i);
+        put_null(x, r, 1);
+        put_z(x, r, "YES");
+        put(x, r, type);
+        put_type(x, r, type);
+        put_null(x, r, 3);
+        put_z(x, r, "NO");
+        put_null(x, r, 6);
+        put_z(x, r, "NO");
+        put_null(x, r, 1);
+        put_z(x, r, "NO");
+        put_z(x, r, "NO");
+        put_null(x, r, 1);
+        put_z(x, r, "NO");
+        put_null(x, r, 2);
+    }
+}
+
+/* information_schema is a schema itself, and its views are relations like others. */
+static void on_itself(struct info *x, const struct securable *catalog) {
+    bool tables = x->view->fn == on_tables, columns = x->view->fn == on_columns;
+    if (!passes(x, "schema", STR(INFORMATION_SCHEMA))) return;
+    if (x->view->fn == on_schemata && x->left > 0) {
+        jmut *r = row(x);
+        own_names(x, r, catalog, NULL);
+        put_z(x, r, NOBODY);
+        put_null(x, r, 1);
+        own_stamps(x, r, catalog);
+    }
+    for (size_t i = 0; i < N_VIEWS && (tables || columns) && x->left > 0; i++) {
+        if (!passes(x, "name", str_of(views[i].name))) continue;
+        if (tables)
+            own_table(x, catalog, &views[i]);
+        else
+            own_columns(x, catalog, &views[i]);
+    }
+}
+
+/* The catalog `system` is no object of the metastore. */
+static void on_system(struct info *x) {
+    struct securable s = {.kind = SEC_CATALOG};
+    s.catalog.name = STR(SYSTEM_CATALOG);
+    if (!passes(x, "catalog", s.catalog.name)) return;
+    if (x->view->fn == on_catalogs) {
+        jmut *r = row(x);
+        put(x, r, s.catalog.name);
+        put_z(x, r, NOBODY);
+        put_null(x, r, 1);
+        own_stamps(x, r, &s);
+    }
+    on_itself(x, &s);
+}
+
 static err *on_catalog(void *arg, const struct securable *s, bool *go) {
     struct info *x = arg;
     if (!passes(x, "catalog", s->catalog.name) || str_ieq(s->catalog.name, STR(HIVE_CATALOG))) return NULL;
-    if (x->view->level == OF_CATALOG)
+    if (x->view->level == OF_CATALOG) {
         TRY(x->view->fn(x, s));
-    else
+    } else {
         TRY(ask_each_schema(x->k, s, on_schema, x));
+        on_itself(x, s);
+    }
     *go = x->left > 0;
     return NULL;
 }
@@ -805,8 +897,8 @@ static err *fill_top(struct info *x) {
 /* of empty: all catalogs. */
 static err *fill(struct info *x, str of) {
     if (x->view->level == OF_NONE) return NULL;
-    if (x->view->level >= OF_METASTORE) return fill_top(x);
-    if (!of.n) return ask_each_catalog(x->k, on_catalog, x);
+    if (!passes(x, "catalog", s->catalog.name) || str_ieq(s->catalog.name, STR(HIVE_CATALOG))) return NULL;
+    if (x->view->level == OF_CATALOG) {
     struct ask_name n = {.part = {of}};
     struct securable s;
     bool found, go = true;

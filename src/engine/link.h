@@ -101,6 +101,8 @@ struct engine_param {
     str name;      /* empty: positional */
     str type;      /* "INT", "DECIMAL(10,2)", … as the client named it; empty: STRING */
     str value;     /* p NULL: NULL */
+    const struct engine_param *args; /* elements of an ARRAY, keys and values of a MAP by turns, fields of a STRUCT */
+    size_t n_args;
 };
 
 struct engine_exec {
@@ -115,7 +117,7 @@ struct engine_exec {
     enum engine_form form;
     unsigned native;            /* ENGINE_NATIVE_ bits */
     bool lz4;                   /* each chunk is one LZ4 frame (Arrow only) */
-    int64_t row_limit;          /* 0: none; more rows are cut off and truncated is set */
+    int64_t row_limit;          /* 0: none, -1: no rows; more rows are cut off and truncated is set */
     int64_t byte_limit;         /* 0: none; of the spool, uncompressed; same */
     bool byte_limit_fails;      /* going past byte_limit fails the statement instead (SEA INLINE) */
     int64_t chunk_bytes;        /* about this much in a chunk, uncompressed (0: 4 MiB) */

@@ -63,11 +63,10 @@ void engine_session_close(engine *e, str id) {
     send_json(e, MSG_ENGINE_SESSION, 0, &j, -1);
 }
 
-static void put_params(buf *j, const struct engine_exec *x) {
-    if (!x->n_params) return;
-    buf_z(j, ",\"params\":[");
-    for (size_t i = 0; i < x->n_params; i++) {
-        const struct engine_param *p = &x->params[i];
+static void put_list(buf *j, const struct engine_param *list, size_t n) {
+    buf_c(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_param *p = &list[i];
         buf_z(j, i ? ",{\"name\":" : "{\"name\":");
         buf_json_str(j, p->name);
         buf_z(j, ",\"type\":");
@@ -77,9 +76,19 @@ static void put_params(buf *j, const struct engine_exec *x) {
             buf_json_str(j, p->value);
         else
             buf_z(j, "null");
+        if (p->args) {
+            buf_z(j, ",\"args\":");
+            put_list(j, p->args, p->n_args);
+        }
         buf_c(j, '}');
     }
     buf_c(j, ']');
+}
+
+static void put_params(buf *j, const struct engine_exec *x) {
+    if (!x->n_params) return;
+    buf_z(j, ",\"params\":");
+    put_list(j, x->params, x->n_params);
 }
 
 /* ---- statements ---- */

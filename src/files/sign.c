@@ -26,9 +26,8 @@ str files_sign_url(struct req *r, struct store_scope scope, str path, const char
     buf_add(&whole, m, MAC);
     buf_str(&whole, buf_view(&text));
     enc_base64url(&b64, buf_view(&whole));
-    str host = r->host.n && r->host.n < 256 ? r->host : STR("localhost");
-    str out = str_of(arena_printf(r->a, "%s://%.*s" SIGN_PREFIX "%.*s", r->tls ? "https" : "http",
-                                  STR_ARG(host), STR_ARG(buf_view(&b64))));
+    str base = req_base_url(r);
+    str out = str_of(arena_printf(r->a, "%.*s" SIGN_PREFIX "%.*s", STR_ARG(base), STR_ARG(buf_view(&b64))));
     buf_free(&text);
     buf_free(&whole);
     buf_free(&b64);

@@ -205,6 +205,19 @@ static void print_ready(const char *data_dir, const char *http, const char *http
     fflush(stdout);
 }
 
+/* It goes into answers as it is. */
+static err *check_public_url(const struct settings *s) {
+    str url = settings_str(s, SET_NET_PUBLIC_URL);
+    size_t head = str_starts(url, STR("https://")) ? 8 : str_starts(url, STR("http://")) ? 7 : 0;
+    bool ok = head && url.n > head && url.n < 256;
+    for (size_t i = head; ok && i < url.n; i++) {
+        char c = url.p[i];
+        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(".-_:[]", c) || (c == '/' && i + 1 == url.n);
+    }
+    if (!url.n || ok) return NULL;
+    return err_new(ERR_INVALID_PARAMETER_VALUE, "net.public_url '%.*s' is not https://host[:port].", STR_ARG(str_cut(url, 200)));
+}
+
 static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     TRY(read_options(s, argc, argv, false));
     if (!realpath(s->data, dir)) {
@@ -228,6 +241,7 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     log_setup("supervisor", json ? LOG_JSON : LOG_HUMAN, settings_log_level(&s->settings), fd);
     TRY(prepare_folder(dir));
     TRY(check_local_roots(&s->settings, dir));
+    TRY(check_public_url(&s->settings));
     static char base_env[PATH_MAX], python_dir[PATH_MAX], uv[PATH_MAX], engine[PATH_MAX], duckdb[PATH_MAX];
     str env = settings_str(&s->settings, SET_ENVIRONMENTS_PYTHON);
     if (env.n && !realpath(env.p, base_env))

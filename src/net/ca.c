@@ -340,6 +340,30 @@ bool ca_names_covered(str cert, const str *names, size_t n) {
     return ok;
 }
 
+bool ca_crl_named(str cert, str url) {
+    X509 *x = NULL;
+    err *e = from_pem_cert(cert, &x);
+    bool ok = !e;
+    err_free(e);
+    CRL_DIST_POINTS *points = ok ? X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL) : NULL;
+    int n = sk_DIST_POINT_num(points), named = 0;
+    for (int i = 0; ok && i < n; i++) {
+        const DIST_POINT_NAME *name = sk_DIST_POINT_value(points, i)->distpoint;
+        for (int j = 0; name && name->type == 0 && j < sk_GENERAL_NAME_num(name->name.fullname); j++) {
+            const GENERAL_NAME *g = sk_GENERAL_NAME_value(name->name.fullname, j);
+            named++;
+            ok = ok && g->type == GEN_URI &&
+                 str_eq(str_n((const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
+                              (size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)), url);
+        }
+    }
+    ok = ok && named == (url.n > 0);
+    CRL_DIST_POINTS_free(points);
+    ERR_clear_error();
+    X509_free(x);
+    return ok;
+}
+
 bool ca_signed_by(str cert, str root) {
     X509 *x = NULL, *r = NULL;
     err *e = from_pem_cert(cert, &x);

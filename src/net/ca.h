@@ -44,6 +44,8 @@ bool ca_renewal_due(str cert);
 /* Does the first certificate bear all these names (host names or addresses)? For a changed
  * tls.names. */
 bool ca_names_covered(str cert, const str *names, size_t n);
+/* Does the first certificate name this revocation list, and no other? Empty: none at all. */
+bool ca_crl_named(str cert, str url);
 /* Was the first certificate of `cert` signed by `root`? */
 bool ca_signed_by(str cert, str root);
 

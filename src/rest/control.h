@@ -58,7 +58,6 @@ struct control {
     void *serving, *courier, *engines, *statements, *sweep; /* services of their own folders */
     struct courier_client *outside; /* ipc/courier_client.h; the blobs' */
     struct stores *stores;          /* catalog/stores.h */
-    char *base_url; /* https://… or http://…: what discovery and links name; set by main */
 };
 
 /* A frame of a gateway (request, taken, gone, facts_ack, …). */

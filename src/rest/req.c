@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "rest/control.h"
+
 bool arg_bool(struct req *r, const char *name, bool dflt) {
     jval *v = arg(r, name);
     if (yyjson_is_bool(v)) return yyjson_get_bool(v);
@@ -20,6 +22,14 @@ str req_header(const struct req *r, const char *name) {
     for (uint32_t i = 0; i < r->headers.n; i++)
         if (str_ieq(r->headers.p[i].name, str_of(name))) return r->headers.p[i].value;
     return STR_NONE;
+}
+
+str req_base_url(struct req *r) {
+    str set = r->control ? settings_str(&r->control->settings, SET_NET_PUBLIC_URL) : STR_NONE;
+    while (set.n && set.p[set.n - 1] == '/') set.n--;
+    if (set.n) return set;
+    str host = r->host.n && r->host.n < 256 ? r->host : STR("localhost");
+    return str_of(arena_printf(r->a, "%s://%.*s", r->tls ? "https" : "http", STR_ARG(host)));
 }
 
 jmut *req_out(struct req *r) {

@@ -165,6 +165,9 @@ bool arg_bool(struct req *r, const char *name, bool dflt);
 /* A required id in a path that must be a number; otherwise RESOURCE_DOES_NOT_EXIST "<what> …". */
 err *arg_id(struct req *r, const char *name, const char *what, int64_t *ret) BH_CHECK;
 
+/* "https://host[:port]" that links in answers begin with: the setting net.public_url, else the host and door that the request
+ * came by. Lives as long as the request. */
+str req_base_url(struct req *r);
 str req_header(const struct req *r, const char *name);
 
 /* ---- the answer ---- */

@@ -373,6 +373,8 @@ err *bind_session_window(struct cx *c, const struct ast *n, struct bx **ret) BH_
 /* schema_of_csv(), schema_of_json(), schema_of_xml(); *done stays false: another name. */
 err *bind_schema_of(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;
 err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struct bx **ret) BH_CHECK;
+/* "array", "map" (keys and values by turns) or "struct" (fields col1, …) of values that are bound; v may be changed. */
+err *bind_built(struct binder *b, const char *name, const struct ast *at, struct bx **v, size_t count, struct bx **ret) BH_CHECK;
 /* bind_udf.c */
 err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_udf_table(struct binder *b, struct scope *outer, const struct sql_function_def *f, const struct ast *call,

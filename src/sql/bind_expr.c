@@ -615,22 +615,34 @@ static err *bind_collate(struct cx *c, const struct ast *n, struct bx **ret) {
     return NULL;
 }
 
+static err *bind_param_value(struct cx *c, const struct ast *n, const struct sql_param *p, struct bx **ret) {
+    if (p->build) {
+        struct bx **args = arena_array_of(c->b->a, struct bx *, p->n_args + 1);
+        for (size_t i = 0; i < p->n_args; i++) TRY(bind_param_value(c, n, &p->args[i], &args[i]));
+        TRY(bind_built(c->b, p->build, n, args, p->n_args, ret));
+        if (p->type) *ret = bx_cast(c->b, bx_exact(c->b, *ret), p->type);
+    } else if (!p->value.p) {
+        *ret = bx_null(c->b, p->type);
+    } else if (sql_is_text(p->type)) {
+        *ret = bx_string(c->b, p->value);
+    } else if (!sql_can_cast(sql_type_of(TY_STRING), p->type)) {
+        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, c->b->text, "sqlExpr",
+                         arena_printf(c->b->a, "\"%.*s\"", STR_ARG(str_cut(p->value, 200))), "srcType", "\"STRING\"", "targetType",
+                         type_name(c->b, p->type).p, NULL);
+    } else {
+        *ret = bx_cast(c->b, bx_string(c->b, p->value), p->type);
+        if ((*ret)->kind == BX_TMPL) (*ret)->implicit = true;
+    }
+    return NULL;
+}
+
 static err *bind_param(struct cx *c, const struct ast *n, struct bx **ret) {
     struct sql_env *e = c->b->env;
     size_t seen = 0;
     for (size_t i = 0; i < e->n_params; i++) {
         const struct sql_param *p = &e->params[i];
         if (n->text.n ? !str_ieq(p->name, n->text) : (p->name.n > 0 || seen++ != n->op)) continue;
-        struct bx *x = bx_string(c->b, p->value);
-        if (!p->value.p) {
-            *ret = bx_null(c->b, p->type);
-        } else if (sql_is_text(p->type)) {
-            *ret = x;
-        } else {
-            *ret = bx_cast(c->b, x, p->type);
-            if ((*ret)->kind == BX_TMPL) (*ret)->implicit = true;
-        }
-        return NULL;
+        return bind_param_value(c, n, p, ret);
     }
     return sql_error("UNBOUND_SQL_PARAMETER", n, c->b->text, "name",
                      n->text.n ? arena_printf(c->b->a, "%.*s", STR_ARG(n->text))

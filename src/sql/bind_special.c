@@ -117,28 +117,22 @@ static err *diff_types(struct binder *b, const struct ast *n, const char *name, 
                      arena_printf(b->a, "`%s`", name), "dataType", o->p, NULL);
 }
 
-static err *array(struct cx *c, const struct ast *n, struct bx **ret) {
-    struct binder *b = c->b;
-    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
-    TRY(args_of(c, n, v));
-    const struct sql_type *t = bx_unify(b, v, n->n);
-    if (!t) return diff_types(b, n, "array", v, n->n);
+static err *array_of(struct binder *b, const struct ast *n, struct bx **v, size_t count, struct bx **ret) {
+    const struct sql_type *t = bx_unify(b, v, count);
+    if (!t) return diff_types(b, n, "array", v, count);
     bool nullable = false;
-    for (uint32_t i = 0; i < n->n; i++) nullable |= v[i]->nullable;
+    for (size_t i = 0; i < count; i++) nullable |= v[i]->nullable;
     const struct sql_type *at = sql_array(b->a, t, nullable);
-    *ret = bx_tmpl(b, at, n->n ? STR("[{*}]") : STR("CAST([] AS {type})"), STR("array({0*})"), v, n->n);
-    if (t->kind == TY_VOID && n->n) (*ret)->text = STR("CAST([{*}] AS {type})");
+    *ret = bx_tmpl(b, at, count ? STR("[{*}]") : STR("CAST([] AS {type})"), STR("array({0*})"), v, count);
+    if (t->kind == TY_VOID && count) (*ret)->text = STR("CAST([{*}] AS {type})");
     (*ret)->nullable = false;
     return NULL;
 }
 
-static err *map_of(struct cx *c, const struct ast *n, struct bx **ret) {
-    struct binder *b = c->b;
-    size_t k = n->n / 2;
-    struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
+static err *map_of(struct binder *b, const struct ast *n, struct bx **v, size_t count, struct bx **ret) {
+    size_t k = count / 2;
     struct bx **keys = arena_array_of(b->a, struct bx *, k + 1), **vals = arena_array_of(b->a, struct bx *, k + 1);
-    if (n->n % 2) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", n, b->text, "functionName", "`map`", "expectedNum", "2n (n > 0)", "actualNum", arena_printf(b->a, "%u", n->n), "docroot", "https://spark.apache.org/docs/latest", NULL);
-    TRY(args_of(c, n, v));
+    if (count % 2) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", n, b->text, "functionName", "`map`", "expectedNum", "2n (n > 0)", "actualNum", arena_printf(b->a, "%zu", count), "docroot", "https://spark.apache.org/docs/latest", NULL);
     for (size_t i = 0; i < k; i++) {
         keys[i] = v[i * 2];
         vals[i] = v[i * 2 + 1];
@@ -158,9 +152,25 @@ static err *map_of(struct cx *c, const struct ast *n, struct bx **ret) {
         nullable |= vals[i]->nullable;
     }
     if (k) buf_z(t, "])");
-    *ret = bx_tmpl(b, sql_map(b->a, kt, vt, nullable), sql_keep(b->a, t), STR("map({0*})"), v, n->n);
+    *ret = bx_tmpl(b, sql_map(b->a, kt, vt, nullable), sql_keep(b->a, t), STR("map({0*})"), v, count);
     (*ret)->nullable = false;
     return NULL;
+}
+
+err *bind_built(struct binder *b, const char *name, const struct ast *at, struct bx **v, size_t count, struct bx **ret) {
+    if (strcmp(name, "array") == 0) return array_of(b, at, v, count, ret);
+    if (strcmp(name, "map") == 0) return map_of(b, at, v, count, ret);
+    str *names = arena_array_of(b->a, str, count + 1);
+    for (size_t i = 0; i < count; i++) names[i] = str_of(arena_printf(b->a, "col%zu", i + 1));
+    *ret = make_struct(b, v, names, count, STR("struct({0*})"));
+    return NULL;
+}
+
+/* array(…) or map(…) as written */
+static err *built(struct cx *c, const char *name, const struct ast *n, struct bx **ret) {
+    struct bx **v = arena_array_of(c->b->a, struct bx *, n->n + 1);
+    TRY(args_of(c, n, v));
+    return bind_built(c->b, name, n, v, n->n, ret);
 }
 
 static err *concat(struct cx *c, const struct ast *n, struct bx **ret) {
@@ -420,7 +430,7 @@ static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret
     else if (str_eqz(name, "current_path"))
         *ret = text_constant(b, sql_fmt(b->a, "system.builtin,system.session,%.*s.%.*s", STR_ARG(str_chr(e->catalog, SQL_MARK, 0) < 0 ? e->catalog : str_cut(e->catalog, (size_t)str_chr(e->catalog, SQL_MARK, 0))), STR_ARG(e->schema)), name);
     else if (str_eqz(name, "current_timezone"))
-        *ret = text_constant(b, e->time_zone.n ? e->time_zone : STR("UTC"), name);
+        *ret = text_constant(b, e->time_zone_shown.n ? e->time_zone_shown : e->time_zone.n ? e->time_zone : STR("UTC"), name);
     else
         return false;
     return true;
@@ -571,8 +581,8 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
     *done = true;
     if (n->kind == AST_ROW || str_eqz(name, "struct")) return structure(c, n, ret);
     if (str_eqz(name, "named_struct")) return named_struct(c, n, ret);
-    if (str_eqz(name, "array")) return array(c, n, ret);
-    if (str_eqz(name, "map")) return map_of(c, n, ret);
+    if (str_eqz(name, "array")) return built(c, "array", n, ret);
+    if (str_eqz(name, "map")) return built(c, "map", n, ret);
     if (str_eqz(name, "concat") && n->n == 1 && n->child[0]->kind == AST_STAR) return concat(c, n, ret);
     if (str_eqz(name, "grouping")) return grouping(c, n, false, ret);
     if (str_eqz(name, "grouping_id") || str_eqz(name, "grouping__id")) return grouping(c, n, true, ret);

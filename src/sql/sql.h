@@ -63,8 +63,11 @@ struct sql_function_def {               /* a SQL user-defined function */
 
 struct sql_param {
     str name;                            /* empty: positional */
-    const struct sql_type *type;
+    const struct sql_type *type;         /* NULL: that of what build makes */
     str value;                           /* text that the type's cast reads; STR_NONE: NULL */
+    const char *build;                   /* "array", "map", "struct": the function that makes it of args; else NULL */
+    const struct sql_param *args;        /* of a map, keys and values by turns */
+    size_t n_args;
 };
 
 struct sql_variable {
@@ -102,6 +105,7 @@ struct sql_env {
     str catalog, schema;                 /* current */
     str user;                            /* session_user */
     str time_zone;                       /* "UTC", "Europe/Berlin", "+02:00" */
+    str time_zone_shown;                 /* what users are told it is called; empty: the same */
     bool ansi;                           /* true unless SET ansi_mode = false */
     int64_t now_us;                      /* statement's start */
     const struct sql_param *params;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "catalog/ask.h"
+#include "catalog/securable.h"
 #include "statements/statements_int.h"
 #include "sys/rand.h"
 
@@ -115,6 +117,18 @@ static bool has_control(str name) {
     for (size_t i = 0; i < name.n; i++)
         if ((unsigned char)name.p[i] < 32) return true;
     return false;
+}
+
+err *session_look(struct req *r, str catalog) {
+    if (!catalog.n || str_ieq(catalog, STR("system")) || has_control(catalog)) return NULL;
+    struct caller c = {.tx = r->tx, .today = store_tx_today(r->tx), .scope = r->scope, .a = r->a, .who = &r->who, .name = r->principal_name};
+    struct securable s;
+    bool found = false;
+    err *bad = securable_find(&c, SEC_CATALOG, catalog, &s, &found); /* a name that none can have */
+    bool unknown = bad || !found || !securable_visible(&c, &s);
+    err_free(bad);
+    return unknown ? ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "There is no catalog '%.*s', or you may not use it.", STR_ARG(str_cut(catalog, 255)))
+                   : NULL;
 }
 
 err *session_open(struct req *r, const struct session_ask *ask, struct sql_session **ret) {

@@ -39,6 +39,9 @@ struct session_ask {
     str client;                  /* User-Agent */
     bool of_one;
 };
+/* On a lane that reads the metastore, before session_open(): is there such a catalog, as far as the caller may know?
+ * NO_SUCH_CATALOG_EXCEPTION. A schema may be named before it is made. */
+err *session_look(struct req *r, str catalog) BH_CHECK;
 /* The caller must hold CAN_USE (asked here). RESOURCE_EXHAUSTED beyond sql.max_sessions. Not of_one: the warehouse
  * is woken, so that the first statement finds it running. */
 err *session_open(struct req *r, const struct session_ask *ask, struct sql_session **ret) BH_CHECK;

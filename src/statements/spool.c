@@ -211,9 +211,8 @@ str statement_link(struct req *r, const struct statement *s, size_t chunk, int64
     buf_add(&whole, m, MAC);
     buf_str(&whole, buf_view(&text));
     enc_base64url(&b64, buf_view(&whole));
-    str host = r->host.n && r->host.n < 256 ? r->host : STR("localhost");
-    str out = str_of(arena_printf(r->a, "%s://%.*s" LINK_PREFIX "%.*s", r->tls ? "https" : "http",
-                                  STR_ARG(host), STR_ARG(buf_view(&b64))));
+    str base = req_base_url(r);
+    str out = str_of(arena_printf(r->a, "%.*s" LINK_PREFIX "%.*s", STR_ARG(base), STR_ARG(buf_view(&b64))));
     buf_free(&text);
     buf_free(&whole);
     buf_free(&b64);

@@ -108,6 +108,14 @@ void statements_forget_warehouse(struct statements *svc, struct warehouse *w) {
 
 static str keep(arena *a, str s) { return s.p ? arena_str(a, s) : s; }
 
+static const struct engine_param *keep_params(arena *a, const struct engine_param *from, size_t n) {
+    struct engine_param *p = arena_array_of(a, struct engine_param, n + 1);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (struct engine_param){keep(a, from[i].name), keep(a, from[i].type), keep(a, from[i].value),
+                                     from[i].args ? keep_params(a, from[i].args, from[i].n_args) : NULL, from[i].n_args};
+    return p;
+}
+
 static void copy_ask(struct statement *s, const struct statement_ask *ask) {
     arena *a = s->a = arena_new();
     s->ask = *ask;
@@ -116,11 +124,7 @@ static void copy_ask(struct statement *s, const struct statement_ask *ask) {
     if (ask->shown.n) s->shown = dup_text(ask->shown);
     s->ask.shown = STR_NONE;
     s->ask.text = str_n(s->text, s->text_n);
-    struct engine_param *p = arena_array_of(a, struct engine_param, ask->n_params + 1);
-    for (size_t i = 0; i < ask->n_params; i++)
-        p[i] = (struct engine_param){keep(a, ask->params[i].name), keep(a, ask->params[i].type),
-                                     keep(a, ask->params[i].value)};
-    s->ask.params = p;
+    s->ask.params = keep_params(a, ask->params, ask->n_params);
     struct msg_pair *conf = arena_array_of(a, struct msg_pair, ask->n_conf + 1);
     for (size_t i = 0; i < ask->n_conf; i++)
         conf[i] = (struct msg_pair){keep(a, ask->conf[i].name), keep(a, ask->conf[i].value)};

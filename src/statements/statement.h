@@ -51,7 +51,7 @@ struct statement_ask {
     enum engine_form form;
     unsigned native;
     bool lz4;
-    int64_t row_limit, byte_limit; /* 0: none */
+    int64_t row_limit, byte_limit; /* 0: none; row_limit -1: no rows */
     bool byte_limit_fails;
     int64_t chunk_bytes, chunk_rows, inline_bytes; /* 0: the engine's */
     int64_t timeout_us;            /* 0: the session's, warehouse's, setting's */

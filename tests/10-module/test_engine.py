@@ -45,7 +45,7 @@ def test_arrow_has_sparks_types(engine):
     types = {f.name: str(f.type) for f in t.schema}
     assert types == {"bo": "bool", "ti": "int8", "si": "int16", "i": "int32", "l": "int64", "f": "float", "d": "double",
                      "de": "decimal128(4, 2)", "de2": "decimal128(30, 1)", "s": "string", "bin": "binary", "dt": "date32[day]",
-                     "ts": "timestamp[us, tz=UTC]", "n": "timestamp[us]", "a": "list<element: int32>", "m": "map<string, int32>",
+                     "ts": "timestamp[us, tz=Etc/UTC]", "n": "timestamp[us]", "a": "list<element: int32>", "m": "map<string, int32>",
                      "st": "struct<x: int32 not null, y: string not null>", "nu": "string"}
     row = {k: v[0] for k, v in t.to_pydict().items()}
     assert row["de"] == decimal.Decimal("12.34") and row["de2"] == decimal.Decimal("123456789012345678901234.5")
@@ -164,12 +164,12 @@ def test_settings_of_a_session_and_of_one_statement(engine):
     assert engine.rows("SET TIME ZONE 'Asia/Tokyo'", session="set")[0][1] == "Asia/Tokyo"
     assert engine.rows("SELECT current_timezone()", session="set") == [["Asia/Tokyo"]]
     assert engine.rows("SELECT current_timezone()", session="set", conf={"timezone": "UTC"}) == [["UTC"]]
-    assert engine.rows("SELECT current_timezone()") == [["UTC"]]
+    assert engine.rows("SELECT current_timezone()") == [["Etc/UTC"]]
     assert fails(engine, "SET TIME ZONE 'Nowhere/Land'", session="set").cls == "INVALID_CONF_VALUE.TIME_ZONE"
     s = engine.exec("SET spark.some.key = a b", session="set")
     assert s.rows() == [["spark.some.key", "a b"]] and s.last[1]["session"]["conf"]["spark.some.key"] == "a b"
     engine.exec("RESET", session="set").wait()
-    assert engine.rows("SELECT current_timezone()", session="set") == [["UTC"]]
+    assert engine.rows("SELECT current_timezone()", session="set") == [["Etc/UTC"]]
 
 
 def test_variables_and_execute_immediate(engine):

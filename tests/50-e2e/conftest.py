@@ -95,3 +95,15 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for p in _running:
             report.sections.append((f"log of the platform on {p.data}", p.log_tail()))
+
+
+@pytest.fixture(scope="session")
+def secure(tmp_path_factory):
+    """One platform with TLS for the tests of SQL connectors (harness/connector.py), with a volume main.default.files."""
+    from connector import Server
+
+    with Server(tmp_path_factory.mktemp("secure")) as s:
+        _running.append(s.platform)
+        s.rows("CREATE VOLUME main.default.files")
+        yield s
+        _running.remove(s.platform)

@@ -18,7 +18,7 @@ SCIM = "/api/2.0/preview/scim/v2"
 PATCH = [iam.PatchSchema.URN_IETF_PARAMS_SCIM_API_MESSAGES_2_0_PATCH_OP]
 # Routes without a credential: what clients read before they have one, what is its own credential, what
 # watchers of the machine ask.
-OPEN = {"/.well-known/databricks-config", "/oidc/.well-known/oauth-authorization-server", "/oidc/.well-known/openid-configuration",
+OPEN = {"/tls/ca.crl", "/.well-known/databricks-config", "/oidc/.well-known/oauth-authorization-server", "/oidc/.well-known/openid-configuration",
         "/oidc/accounts/{account_id}/.well-known/oauth-authorization-server", "/oidc/jwks.json", "/oidc/v1/token",
         "/oidc/accounts/{account_id}/v1/token", "/oidc/v1/authorize", "/oidc/accounts/{account_id}/v1/authorize",
         "/api/boathouse/signed/{token}",      # the URL is the credential, for its 15 minutes

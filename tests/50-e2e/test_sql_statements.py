@@ -94,7 +94,7 @@ def test_errors_are_answers(run):
 
 def test_wrong_requests(platform, wh, run):
     for more, part in (({"wait_timeout": "3s"}, "wait_timeout"), ({"wait_timeout": "51s"}, "wait_timeout"), ({"wait_timeout": "x"}, "wait_timeout"),
-                       ({"format": "ARROW_STREAM"}, "JSON_ARRAY"), ({"format": "XML"}, "format"), ({"row_limit": 0}, "row_limit"),
+                       ({"format": "ARROW_STREAM"}, "JSON_ARRAY"), ({"format": "XML"}, "format"), ({"row_limit": -1}, "row_limit"),
                        ({"byte_limit": -1}, "byte_limit"), ({"parameters": [{"name": "a", "value": [1]}]}, "parameter"), ({"statement": "  "}, "statement")):
         got = run(more.pop("statement", "SELECT 1"), status=400, **more)
         assert got["error_code"] == "INVALID_PARAMETER_VALUE" and part in got["message"], got

@@ -7,12 +7,7 @@
 #include "api/gen_routes.h"
 #include "base/enc.h"
 #include "rest/control.h"
-
-/* Links name the door that the client came through: its Host header and TLS. */
-static str base_url(struct req *r) {
-    str host = r->host.n && r->host.n < 256 ? r->host : STR("localhost");
-    return str_of(arena_printf(r->a, "%s://%.*s", r->tls ? "https" : "http", STR_ARG(host)));
-}
+#include "sys/files.h"
 
 static str with(struct req *r, str base, const char *path) {
     return str_of(arena_printf(r->a, "%.*s%s", STR_ARG(base), path));
@@ -35,7 +30,7 @@ static int64_t only_workspace(struct req *r) {
 
 err *api_identity_discovery(struct req *r) {
     int64_t workspace = only_workspace(r);
-    str base = base_url(r);
+    str base = req_base_url(r);
     jmut *o = req_out(r);
     json_put_str(r->doc, o, "oidc_endpoint", with(r, base, "/oidc"));
     json_put_z(r->doc, o, "account_id", r->control->account_id);
@@ -48,8 +43,20 @@ err *api_identity_discovery(struct req *r) {
     return NULL;
 }
 
+err *api_identity_crl(struct req *r) {
+    buf der = {0};
+    err *e = files_read(arena_printf(r->a, "%s/tls/ca.crl", r->control->data_dir), 1u << 20, &der);
+    if (e) {
+        err_free(e);
+        return err_new(ERR_NOT_FOUND, "The certificate is not of our own authority: it has no revocation list here.");
+    }
+    req_body(r, 200, "application/pkix-crl", arena_str(r->a, buf_view(&der)));
+    buf_free(&der);
+    return NULL;
+}
+
 err *api_identity_oauth_metadata(struct req *r) {
-    str base = base_url(r);
+    str base = req_base_url(r);
     jmut *o = req_out(r);
     json_put_str(r->doc, o, "issuer", with(r, base, "/oidc"));
     json_put_str(r->doc, o, "authorization_endpoint", with(r, base, "/oidc/v1/authorize"));

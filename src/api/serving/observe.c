@@ -123,10 +123,11 @@ err *api_serving_openapi(struct req *r) {
     TRY(endpoint_find(r, SERVING_ENDPOINTS_CAN_VIEW, &e));
     if (!e.ready || e.stopped)
         return err_new(ERR_INVALID_STATE, "Endpoint '%.*s' is not ready.", STR_ARG(e.name));
+    str base = req_base_url(r);
     str text = str_of(arena_printf(
         r->a,
         "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"%.*s\",\"version\":\"%lld\"},"
-        "\"servers\":[{\"url\":\"%s://%.*s/serving-endpoints/%.*s\"}],"
+        "\"servers\":[{\"url\":\"%.*s/serving-endpoints/%.*s\"}],"
         "\"paths\":{\"/invocations\":{\"post\":{\"summary\":\"Score rows\",\"requestBody\":{\"content\":{"
         "\"application/json\":{\"schema\":{\"oneOf\":["
         "{\"type\":\"object\",\"required\":[\"dataframe_split\"],\"properties\":{\"dataframe_split\":"
@@ -138,8 +139,7 @@ err *api_serving_openapi(struct req *r) {
         "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{\"inputs\":{}}}]}}}},"
         "\"responses\":{\"200\":{\"description\":\"predictions\",\"content\":{\"application/json\":"
         "{\"schema\":{\"type\":\"object\",\"properties\":{\"predictions\":{}}}}}}}}}}}",
-        STR_ARG(e.name), (long long)e.config_version, r->tls ? "https" : "http",
-        STR_ARG(r->host.n ? r->host : STR("localhost")), STR_ARG(e.name)));
+        STR_ARG(e.name), (long long)e.config_version, STR_ARG(base), STR_ARG(e.name)));
     req_body(r, 200, "application/json", text);
     return NULL;
 }

@@ -92,10 +92,9 @@ err *endpoint_put(struct req *r, jmut *o, const struct ent_endpoint *e, bool det
     if (level)
         json_put_z(r->doc, o, "permission_level", perm_rows[PERM_SERVING_ENDPOINTS].levels[level - 1]);
     json_put_bool(r->doc, o, "route_optimized", e->route_optimized);
-    str host = r->host.n && r->host.n < 256 ? r->host : STR("localhost");
+    str base = req_base_url(r);
     json_put_z(r->doc, o, "endpoint_url",
-               arena_printf(r->a, "%s://%.*s/serving-endpoints/%.*s/invocations",
-                            r->tls ? "https" : "http", STR_ARG(host), STR_ARG(e->name)));
+               arena_printf(r->a, "%.*s/serving-endpoints/%.*s/invocations", STR_ARG(base), STR_ARG(e->name)));
     put_parsed(r, o, "email_notifications", e->email_notifications);
     if (e->message.n) json_put_str(r->doc, o, "update_message", arena_str(r->a, e->message));
     return NULL;

@@ -10,6 +10,7 @@
  * is left to the dialect's own grammar.
  */
 #include "sql_int.h"
+#include "statements/type_name.h"
 
 #define MATCHES(column, param) "(:" param " IS NULL OR lower(" column ") LIKE lower(:" param "))"
 
@@ -22,7 +23,7 @@ static const char tables_sql[] =
 
 static const char columns_sql[] =
     "SELECT column_name AS col_name, table_catalog AS catalogName, table_schema AS namespace, table_name AS tableName, "
-    "upper(full_data_type) AS columnType, coalesce(numeric_precision, character_maximum_length) AS columnSize, "
+    STATEMENT_TYPE_NAME " AS columnType, coalesce(numeric_precision, character_maximum_length) AS columnSize, "
     "numeric_scale AS decimalDigits, numeric_precision_radix AS radix, CASE is_nullable WHEN 'YES' THEN 'true' ELSE "
     "'false' END AS isNullable, coalesce(comment, '') AS remarks, CAST(ordinal_position AS INT) AS ordinalPosition, "
     "is_identity AS isAutoIncrement, CASE is_generated WHEN 'ALWAYS' THEN 'YES' ELSE 'NO' END AS isGenerated FROM "
@@ -134,10 +135,10 @@ bool metadata_query(arena *a, struct statement_ask *ask) {
     skip_blanks(&w);
     if (w.rest.n && !str_eqz(str_trim(w.rest), ";")) return false;
     struct engine_param *p = arena_array_of(a, struct engine_param, 4);
-    p[0] = (struct engine_param){STR("catalog"), STR("STRING"), catalog};
-    p[1] = (struct engine_param){STR("schema"), STR("STRING"), schema};
-    p[2] = (struct engine_param){STR("name"), STR("STRING"), name};
-    p[3] = (struct engine_param){STR("table"), STR("STRING"), table};
+    p[0] = (struct engine_param){.name = STR("catalog"), .type = STR("STRING"), .value = catalog};
+    p[1] = (struct engine_param){.name = STR("schema"), .type = STR("STRING"), .value = schema};
+    p[2] = (struct engine_param){.name = STR("name"), .type = STR("STRING"), .value = name};
+    p[3] = (struct engine_param){.name = STR("table"), .type = STR("STRING"), .value = table};
     ask->shown = ask->text;
     ask->text = str_of(columns ? columns_sql : tables_sql);
     ask->params = p;

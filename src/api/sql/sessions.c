@@ -16,6 +16,8 @@ static str conf_text(struct req *r, jval *v) {
     return s;
 }
 
+err *api_sql_ses_look(struct req *r) { return session_look(r, arg_str(r, "catalog")); }
+
 err *api_sql_ses_create(struct req *r) {
     str id = arg_str(r, "warehouse_id");
     struct session_ask ask = {.w = warehouse_find(r->control, r->scope, id),
@@ -47,8 +49,19 @@ err *api_sql_ses_delete(struct req *r) {
     return NULL;
 }
 
+/* By client as its route names it: which flag makes it send telemetry. */
 err *api_sql_flags(struct req *r) {
-    json_put_arr(req_doc(r), req_out(r), "flags");
+    static const struct {
+        const char *client, *flag;
+    } rows[] = {{"PYTHON", "enableTelemetryForPythonDriver"}, {"JDBC", "enableTelemetryForJdbc"}, {"OSS_JDBC", "enableTelemetryForJdbc"},
+                {"NODEJS", "enableTelemetryForNodeJs"}};
+    jmut *flags = json_put_arr(req_doc(r), req_out(r), "flags");
+    for (size_t i = 0; settings_bool(&r->control->settings, SET_SQL_DRIVER_TELEMETRY) && i < ARRAY_LEN(rows); i++) {
+        if (!str_ieq(arg_str(r, "client"), str_of(rows[i].client))) continue;
+        jmut *f = json_add_obj(r->doc, flags);
+        json_put_z(r->doc, f, "name", arena_printf(r->a, "databricks.partnerplatform.clientConfigsFeatureFlags.%s", rows[i].flag));
+        json_put_z(r->doc, f, "value", "true");
+    }
     json_put_int(r->doc, req_out(r), "ttl_seconds", 900);
     return NULL;
 }

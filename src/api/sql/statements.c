@@ -47,7 +47,7 @@ static err *read_params(struct req *r, struct statement_ask *ask) {
     struct engine_param *p = arena_array_of(r->a, struct engine_param, yyjson_arr_size(list) + 1);
     yyjson_arr_foreach(list, i, n, e) {
         jval *v = json_get(e, "value");
-        p[i] = (struct engine_param){json_get_str(e, "name"), json_get_str(e, "type"), STR_NONE};
+        p[i] = (struct engine_param){.name = json_get_str(e, "name"), .type = json_get_str(e, "type"), .value = STR_NONE};
         if (!p[i].name.p) p[i].name = STR("");
         if (!p[i].type.p) p[i].type = STR("");
         if (yyjson_is_str(v)) {
@@ -99,8 +99,9 @@ static err *read_shape(struct req *r, struct statement_ask *ask) {
                        "The format field must be JSON_ARRAY when the disposition field is INLINE.");
     ask->row_limit = arg_i64(r, "row_limit", 0);
     ask->byte_limit = arg_i64(r, "byte_limit", 0);
-    if ((arg_has(r, "row_limit") && ask->row_limit < 1) || (arg_has(r, "byte_limit") && ask->byte_limit < 1))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "row_limit and byte_limit must be at least 1.");
+    if (ask->row_limit < 0 || (arg_has(r, "byte_limit") && ask->byte_limit < 1))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "row_limit must not be negative, byte_limit must be at least 1.");
+    if (arg_has(r, "row_limit") && !ask->row_limit) ask->row_limit = -1;
     ask->form = ENGINE_FORM_STREAMS;
     ask->native = ENGINE_NATIVE_TIMESTAMP | ENGINE_NATIVE_DECIMAL | ENGINE_NATIVE_COMPLEX | ENGINE_NATIVE_NULL;
     ask->lz4 = str_eqz(arg_str(r, "result_compression"), "LZ4_FRAME") && ask->format == ENGINE_ARROW;

@@ -201,8 +201,11 @@ static void put_json(struct req *r, jmut *o, const char *name, str text) {
 }
 
 static void put_door(struct req *r, jmut *o, const struct ent_warehouse *w) {
-    str host = r->host.n ? r->host : STR("localhost"), name = host;
-    int64_t port = r->tls ? 443 : 80;
+    str host = req_base_url(r);
+    bool tls = str_starts(host, STR("https://"));
+    host = str_from(host, tls ? 8 : 7);
+    str name = host;
+    int64_t port = tls ? 443 : 80;
     for (size_t i = host.n; i-- > 0 && host.p[i] != ']';)
         if (host.p[i] == ':') {
             if (str_to_i64(str_from(host, i + 1), &port)) name = str_cut(host, i);
@@ -211,11 +214,11 @@ static void put_door(struct req *r, jmut *o, const struct ent_warehouse *w) {
     char *path = arena_printf(r->a, "/sql/1.0/warehouses/%.*s", STR_ARG(w->uid));
     json_put_z(r->doc, o, "jdbc_url",
                arena_printf(r->a, "jdbc:databricks://%.*s:%lld/default;transportMode=http;ssl=%d;AuthMech=3;httpPath=%s;",
-                            STR_ARG(name), (long long)port, r->tls, path));
+                            STR_ARG(name), (long long)port, tls, path));
     jmut *odbc = json_put_obj(r->doc, o, "odbc_params");
     json_put_str(r->doc, odbc, "hostname", name);
     json_put_z(r->doc, odbc, "path", path);
-    json_put_z(r->doc, odbc, "protocol", r->tls ? "https" : "http");
+    json_put_z(r->doc, odbc, "protocol", tls ? "https" : "http");
     json_put_int(r->doc, odbc, "port", port);
 }
 

@@ -3,6 +3,8 @@
  * TCLIService: a call through the steps of its request.
  *
  *   begin   (loop)  decode; sessions, cancel, close are done here; a statement is submitted or found and waited for
+ *   look    (read)  for a session that names a catalog: is there one?
+ *   open    (loop)  that session is opened
  *   settle  (loop)  the statement has ended, or the wait; small answers are made here and the request ends
  *   answer  (work)  what has much to read from the spool
  *   end     (loop)  where the next fetch begins; a result that was delivered whole is closed
@@ -81,11 +83,10 @@ static int agreed(const struct t_open_session_req *q) {
     return v < TPROTOCOL(1) ? 1 : (int)(v - TPROTOCOL(0));
 }
 
-static err *open_session(struct tcall *x) {
+/* Of the session that the call opens: settings, catalog and schema as it names them. */
+static void read_session(struct tcall *x, struct session_ask *ret) {
     const struct t_open_session_req *q = x->req;
     struct session_ask ask = {.client = req_header(x->r, "user-agent")};
-    ask.w = warehouse_find(x->r->control, x->r->scope, arg_str(x->r, "warehouse_id"));
-    if (!ask.w) return warehouse_missing(arg_str(x->r, "warehouse_id"));
     struct msg_pair *conf = arena_array_of(x->a, struct msg_pair, q->configuration.n + 1);
     for (size_t i = 0; i < q->configuration.n; i++) {
         str k = q->configuration.p[i].key, v = q->configuration.p[i].value;
@@ -99,7 +100,16 @@ static err *open_session(struct tcall *x) {
         if (q->initial_namespace->catalog_name.n) ask.catalog = q->initial_namespace->catalog_name;
         if (q->initial_namespace->schema_name.n) ask.schema = q->initial_namespace->schema_name;
     }
+    *ret = ask;
+}
+
+static err *open_session(struct tcall *x) {
+    const struct t_open_session_req *q = x->req;
+    struct session_ask ask;
     struct sql_session *s;
+    read_session(x, &ask);
+    ask.w = warehouse_find(x->r->control, x->r->scope, arg_str(x->r, "warehouse_id"));
+    if (!ask.w) return warehouse_missing(arg_str(x->r, "warehouse_id"));
     TRY(session_open(x->r, &ask, &s));
     x->protocol = agreed(q);
     struct t_open_session_resp *resp = arena_new_of(x->a, struct t_open_session_resp);
@@ -137,27 +147,16 @@ static err *find_session(struct tcall *x, struct sql_session **ret) {
 
 static str number_text(arena *a, double d) { return str_of(arena_printf(a, "%.17g", d)); }
 
-static void write_arguments(buf *b, const struct t_parameter_argument *arg, size_t n, bool map, int depth) {
-    buf_c(b, map ? '{' : '[');
+/* Elements of arrays, keys and values of maps, fields of structs. The decoder bounds how deep they nest. */
+static const struct engine_param *read_arguments(arena *a, const struct t_parameter_argument *arg, size_t n) {
+    struct engine_param *out = arena_array_of(a, struct engine_param, n + 1);
     for (size_t i = 0; i < n; i++) {
-        if (i) buf_c(b, map && i % 2 ? ':' : ',');
-        if (arg[i].arguments.n && depth < THRIFT_MAX_DEPTH)
-            write_arguments(b, arg[i].arguments.p, arg[i].arguments.n, str_ieq(str_cut(arg[i].type, 3), STR("map")), depth + 1);
-        else if (!arg[i].value.p)
-            buf_z(b, "null");
-        else
-            buf_json_str(b, arg[i].value);
+        out[i] = (struct engine_param){.name = STR(""), .type = arg[i].type, .value = arg[i].value};
+        if (!(arg[i].has & T_PARAMETER_ARGUMENT_ARGUMENTS)) continue;
+        out[i].args = read_arguments(a, arg[i].arguments.p, arg[i].arguments.n);
+        out[i].n_args = arg[i].arguments.n;
     }
-    buf_c(b, map ? '}' : ']');
-}
-
-/* Values of arrays and maps as JSON whose leaves are texts. */
-static str argument_json(arena *a, const struct t_parameter *p) {
-    buf b = {0};
-    write_arguments(&b, p->arguments.p, p->arguments.n, str_ieq(str_cut(p->type, 3), STR("map")), 0);
-    str s = arena_str(a, buf_view(&b));
-    buf_free(&b);
-    return s;
+    return out;
 }
 
 static void read_params(struct tcall *x, const struct t_execute_statement_req *q, struct statement_ask *ask) {
@@ -171,8 +170,9 @@ static void read_params(struct tcall *x, const struct t_execute_statement_req *q
             out[i].value = number_text(x->a, p->value->double_value);
         else if (p->value && p->value->has & T_PARAMETER_VALUE_BOOLEAN_VALUE)
             out[i].value = p->value->boolean_value ? STR("true") : STR("false");
-        else if (p->arguments.p)
-            out[i].value = argument_json(x->a, p);
+        if (!(p->has & T_PARAMETER_ARGUMENTS)) continue;
+        out[i].args = read_arguments(x->a, p->arguments.p, p->arguments.n);
+        out[i].n_args = p->arguments.n;
     }
     ask->params = out;
     ask->n_params = q->parameters.n;
@@ -225,7 +225,7 @@ static err *execute(struct tcall *x) {
     ask.conf = conf;
     read_params(x, q, &ask);
     read_format(x, q, &ask);
-    if (q->has & T_EXECUTE_STATEMENT_REQ_RESULT_ROW_LIMIT && q->result_row_limit > 0) ask.row_limit = q->result_row_limit;
+    if (q->has & T_EXECUTE_STATEMENT_REQ_RESULT_ROW_LIMIT && q->result_row_limit >= 0) ask.row_limit = q->result_row_limit ? q->result_row_limit : -1;
     if (q->query_timeout > 0) ask.timeout_us = q->query_timeout < INT64_MAX / 1000000 ? q->query_timeout * 1000000 : 0;
     want_rows(x, q->get_direct_results);
     e = submit(x, &ask, x->direct ? WAIT_DIRECT : q->run_async ? 0 : WAIT_ALL);
@@ -309,9 +309,20 @@ static int call_by_name(str name) {
     return -1;
 }
 
+/* The steps look and open are of sessions that name a catalog alone. */
+static bool must_look(struct tcall *x) {
+    struct session_ask ask;
+    if (x->call != CALL_OpenSession) return false;
+    read_session(x, &ask);
+    x->catalog = ask.catalog;
+    return ask.catalog.n > 0;
+}
+
 static err *dispatch(struct tcall *x) {
     struct sql_session *s;
     err *e;
+    if (must_look(x)) return NULL;
+    x->r->step += 2;
     switch (x->call) {
     case CALL_OpenSession: return open_session(x);
     case CALL_CloseSession:
@@ -349,6 +360,19 @@ err *api_thrift_begin(struct req *r) {
     TRY(thrift_read_wrapped(r->a, r->body, at, 1, thrift_calls[call].request, q));
     x->req = q;
     return dispatch(x);
+}
+
+err *api_thrift_look(struct req *r) {
+    struct tcall *x = call_of(r);
+    x->unknown = session_look(r, x->catalog);
+    return NULL;
+}
+
+err *api_thrift_open(struct req *r) {
+    struct tcall *x = call_of(r);
+    err *e = x->unknown;
+    x->unknown = NULL;
+    return e ? send_err(x, e) : open_session(x);
 }
 
 static err *answer_operation(struct tcall *x, struct t_operation_resp *resp) {

@@ -8,6 +8,7 @@
  */
 #include "api/thrift/thrift_int.h"
 #include "api/thrift/types.h"
+#include "statements/type_name.h"
 
 #define MATCHES(column, param) "(:" param " IS NULL OR lower(" column ") LIKE lower(:" param "))"
 #define EXACTLY(column, param) "(:" param " IS NULL OR lower(" column ") = lower(:" param "))"
@@ -84,10 +85,10 @@ static const char *columns_sql(arena *a) {
     buf_z(&b, "SELECT table_catalog AS TABLE_CAT, table_schema AS TABLE_SCHEM, table_name AS TABLE_NAME, column_name AS "
               "COLUMN_NAME");
     type_case(&b, NULL, java_of, "DATA_TYPE");
-    buf_z(&b, ", upper(full_data_type) AS TYPE_NAME");
+    buf_z(&b, ", " STATEMENT_TYPE_NAME " AS TYPE_NAME");
     type_case(&b, "WHEN data_type = 'DECIMAL' THEN numeric_precision WHEN data_type IN ('CHAR', 'VARCHAR') THEN "
                   "character_maximum_length", size_of, "COLUMN_SIZE");
-    buf_z(&b, ", CAST(NULL AS INT) AS BUFFER_LENGTH");
+    buf_z(&b, ", CAST(NULL AS TINYINT) AS BUFFER_LENGTH");
     type_case(&b, "WHEN data_type = 'DECIMAL' THEN numeric_scale", digits_of, "DECIMAL_DIGITS");
     type_case(&b, NULL, radix_of, "NUM_PREC_RADIX");
     buf_z(&b, ", CASE is_nullable WHEN 'YES' THEN 1 ELSE 0 END AS NULLABLE, coalesce(comment, '') AS REMARKS, "
@@ -95,8 +96,7 @@ static const char *columns_sql(arena *a) {
     type_case(&b, NULL, bytes_of, "CHAR_OCTET_LENGTH");
     buf_z(&b, ", CAST(ordinal_position AS INT) AS ORDINAL_POSITION, is_nullable AS IS_NULLABLE, CAST(NULL AS STRING) AS "
               "SCOPE_CATALOG, CAST(NULL AS STRING) AS SCOPE_SCHEMA, CAST(NULL AS STRING) AS SCOPE_TABLE, CAST(NULL AS "
-              "SMALLINT) AS SOURCE_DATA_TYPE, CASE is_identity WHEN 'YES' THEN 'YES' ELSE 'NO' END AS IS_AUTO_INCREMENT, "
-              "CASE is_generated WHEN 'ALWAYS' THEN 'YES' ELSE 'NO' END AS IS_GENERATEDCOLUMN" FROM_INFO "columns WHERE "
+              "SMALLINT) AS SOURCE_DATA_TYPE, CASE is_identity WHEN 'YES' THEN 'YES' ELSE 'NO' END AS IS_AUTO_INCREMENT" FROM_INFO "columns WHERE "
               MATCHES("table_catalog", "catalog") " AND " MATCHES("table_schema", "schema") " AND "
               MATCHES("table_name", "table") " AND " MATCHES("column_name", "name") " ORDER BY 1, 2, 3, ORDINAL_POSITION");
     const char *s = arena_strndup(a, b.p, b.n);
@@ -162,7 +162,7 @@ struct params {
 };
 
 static void add(struct params *to, const char *name, str value) {
-    to->p[to->n++] = (struct engine_param){str_of(name), STR("STRING"), value.n ? value : STR_NONE};
+    to->p[to->n++] = (struct engine_param){.name = str_of(name), .type = STR("STRING"), .value = value.n ? value : STR_NONE};
 }
 
 static str table_types(arena *a, const struct t_get_tables_req *q) {

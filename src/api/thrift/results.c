@@ -51,6 +51,7 @@ err *result_metadata(struct tcall *x, const struct statement *s, struct t_get_re
         const struct sql_type *type;
         TRY(json_parse(x->a, str_of(s->cols[i].type_json), false, &v));
         TRY(sql_type_read_json(x->a, v, &type));
+        if (type->kind == TY_VOID && s->format == ENGINE_ARROW && !(s->ask.native & ENGINE_NATIVE_NULL)) type = sql_type_of(TY_STRING);
         cols[i] = (struct t_column_desc){.has = T_COLUMN_DESC_POSITION,
                                          .column_name = arena_str(x->a, str_of(s->cols[i].name)),
                                          .type_desc = thrift_type_desc(x->a, type),

@@ -31,6 +31,8 @@ struct tcall {
     int64_t max_rows, max_bytes;
     int64_t next_row;      /* after the rows that were put into the answer */
     bool close_after;      /* all rows are delivered with the answer */
+    str catalog;           /* that the session to open names */
+    err *unknown;          /* why it cannot; between two steps */
 };
 
 /* handles.c */

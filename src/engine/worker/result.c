@@ -158,8 +158,9 @@ static idx_t slice(const struct result_int *r, duckdb_data_chunk chunk, idx_t fr
 err *result_add(struct result *r, duckdb_data_chunk chunk) {
     struct result_int *i = r->i;
     idx_t n = duckdb_data_chunk_get_size(chunk), at = 0;
-    if (i->o.row_limit > 0 && r->rows + (int64_t)n > i->o.row_limit) {
-        n = (idx_t)(i->o.row_limit - r->rows);
+    int64_t limit = i->o.row_limit > 0 ? i->o.row_limit : 0;
+    if (i->o.row_limit && r->rows + (int64_t)n > limit) {
+        n = (idx_t)(limit - r->rows);
         r->truncated = true;
     }
     while (at < n) {

@@ -32,10 +32,11 @@ struct result_options {
     enum result_form form;
     unsigned native;
     bool lz4;
-    int64_t row_limit, byte_limit; /* 0: none */
+    int64_t row_limit, byte_limit; /* 0: none; row_limit -1: no rows */
     bool byte_limit_fails;
     int64_t chunk_bytes, chunk_rows, inline_bytes;
     const struct zone *zone;       /* the session's */
+    const char *zone_name;         /* as Arrow's types have it */
     int spool;                     /* written from offset 0; -1: rows are only counted */
     int64_t spool_room;            /* what fits into it; 0: everything */
     void *arg;

@@ -153,7 +153,7 @@ static err *set_type(struct ArrowSchema *s, const struct sql_type *t, const stru
     }
     int rc = 0;
     if (t->kind == TY_TIMESTAMP)
-        rc = ArrowSchemaSetTypeDateTime(s, NANOARROW_TYPE_TIMESTAMP, NANOARROW_TIME_UNIT_MICRO, zone_name(o->zone));
+        rc = ArrowSchemaSetTypeDateTime(s, NANOARROW_TYPE_TIMESTAMP, NANOARROW_TIME_UNIT_MICRO, o->zone_name);
     else if (t->kind == TY_TIMESTAMP_NTZ)
         rc = ArrowSchemaSetTypeDateTime(s, NANOARROW_TYPE_TIMESTAMP, NANOARROW_TIME_UNIT_MICRO, NULL);
     else if (t->kind == TY_TIME)

@@ -225,6 +225,7 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
                                  .chunk_rows = order_int(r, "chunk_rows"),
                                  .inline_bytes = order_int(r, "inline_bytes"),
                                  .zone = r->zone,
+                                 .zone_name = arena_strndup(r->a, r->env.time_zone_shown.p, r->env.time_zone_shown.n),
                                  .spool = r->st->spool,
                                  .spool_room = order_int(r, "spool_room"),
                                  .arg = r,

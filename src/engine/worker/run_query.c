@@ -499,13 +499,29 @@ err *run_connection(struct run *r) {
     return NULL;
 }
 
-static const struct sql_param *read_params(struct run *r, size_t *ret_n) {
-    jval *list = json_get(r->st->order, "params"), *v;
+static const char *builder_of(str type) {
+    static const char *const names[] = {"array", "map", "struct"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t n = strlen(names[i]);
+        if (str_ieq(str_cut(type, n), str_of(names[i])) && (type.n == n || type.p[n] == '<')) return names[i];
+    }
+    return NULL;
+}
+
+/* Drivers nest them as deep as Thrift's decoder allows. */
+static const struct sql_param *read_params(struct run *r, jval *list, size_t *ret_n) {
+    jval *v;
     size_t i, n;
-    struct sql_param *p = arena_array_of(r->a, struct sql_param, yyjson_arr_size(list));
+    struct sql_param *p = arena_array_of(r->a, struct sql_param, yyjson_arr_size(list) + 1);
     yyjson_arr_foreach(list, i, n, v) {
         str type = json_get_str(v, "type");
         p[i] = (struct sql_param){.name = json_get_str(v, "name"), .type = sql_type_of(TY_STRING), .value = json_str(json_get(v, "value"))};
+        const char *build = json_get(v, "args") ? builder_of(type) : NULL;
+        if (build) {
+            p[i].build = build;
+            p[i].args = read_params(r, json_get(v, "args"), &p[i].n_args);
+            p[i].type = NULL;
+        }
         if (str_ieq(type, STR("VOID")) || str_ieq(type, STR("NULL"))) {
             p[i].type = sql_type_of(TY_VOID);
             p[i].value = STR_NONE;
@@ -513,7 +529,7 @@ static const struct sql_param *read_params(struct run *r, size_t *ret_n) {
             const struct sql_type *t = NULL;
             err *bad = sql_type_parse(r->a, type, &t);
             if (!bad) p[i].type = t;
-            err_free(bad); /* a type that we do not know is read as text */
+            err_free(bad); /* a type that we do not know is read as text, ARRAY alone as what its elements make */
         }
     }
     *ret_n = yyjson_arr_size(list);
@@ -534,7 +550,7 @@ void run_env(struct run *r) {
     pthread_mutex_unlock(&s->lock);
     if (env_setting(&r->env, STR("ansi_mode"), &ansi) || env_setting(&r->env, STR("spark.sql.ansi.enabled"), &ansi))
         r->env.ansi = !str_ieq(ansi, STR("false"));
-    r->env.params = read_params(r, &r->env.n_params);
+    r->env.params = read_params(r, json_get(r->st->order, "params"), &r->env.n_params);
     run_zone(r);
     r->scan = (struct scan_ctx){.a = r->a, .cache = r->st->w->cache, .roots = r->st->w->roots, .n_roots = r->st->w->n_roots,
                                .allow = allow_path, .arg = r,

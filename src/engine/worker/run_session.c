@@ -24,16 +24,23 @@ static str setting_name(str key) {
     return key;
 }
 
+/* A session that has set no zone computes in UTC; its clients read the name that Databricks has for that. */
+#define ZONE_UNSET STR("Etc/UTC")
+
 void run_zone(struct run *r) {
     str name = STR_NONE;
-    if (!r->env.setting(&r->env, STR("timezone"), &name) && !r->env.setting(&r->env, STR("spark.sql.session.timeZone"), &name))
+    bool set = true;
+    if (!r->env.setting(&r->env, STR("timezone"), &name) && !r->env.setting(&r->env, STR("spark.sql.session.timeZone"), &name)) {
         name = STR("UTC");
+        set = false;
+    }
     r->zone = zone_get(name);
     if (!r->zone) { /* one that SET would have refused */
         r->zone = zone_utc();
         name = STR("UTC");
     }
     r->zone_name = r->env.time_zone = arena_str(r->a, name);
+    r->env.time_zone_shown = set ? r->zone_name : ZONE_UNSET;
 }
 
 /* '…' or "…" around the value goes. */
@@ -121,7 +128,7 @@ static err *run_set(struct run *r, const struct ast *s) {
         cells[1] = v;
         if (str_ieq(key, STR("timezone"))) cells[0] = STR("spark.sql.session.timeZone");
     } else if (!r->env.setting(&r->env, key, &cells[1])) {
-        cells[1] = str_ieq(key, STR("timezone")) ? STR("UTC") : str_ieq(key, STR("ansi_mode")) ? STR("true") : STR("<undefined>");
+        cells[1] = str_ieq(key, STR("timezone")) ? ZONE_UNSET : str_ieq(key, STR("ansi_mode")) ? STR("true") : STR("<undefined>");
     }
     return run_table(r, cols, 2, cells, 1);
 }
