@@ -281,7 +281,7 @@ static bool like_one(str p, str s) {
         if (any) {
             star = i++;
             at = k;
-        } else if (i < p.n && (a == b || a == '_')) {
+        } else if (i < p.n && (a == b || a == '_' || a == '.')) {
             i++;
             k++;
         } else if (star != SIZE_MAX) {

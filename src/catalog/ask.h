@@ -144,7 +144,7 @@ void ask_put(struct ask *k, jmut *row, str cell);      /* NULL where p is NULL *
 void ask_put_z(struct ask *k, jmut *row, const char *cell);
 void ask_put_bool(struct ask *k, jmut *row, bool cell);
 
-/* Does a name pass a SHOW pattern ("a*|b*", case-insensitive)? An absent pattern passes all. */
+/* Does a name pass a SHOW pattern ("a*|b*", "." for any character, case-insensitive)? An absent pattern passes all. */
 bool ask_like(str pattern, str name);
 /* A principal's name; digits when it is gone. */
 err *ask_principal(struct ask *k, int64_t id, str *ret) BH_CHECK;

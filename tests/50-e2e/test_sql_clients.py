@@ -3,6 +3,7 @@
 
 import datetime
 import decimal
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
+from cryptography import x509
 
 from test_drivers import DRIVERS, drive
 
@@ -147,16 +150,21 @@ def test_the_mark_of_a_view_stays_inside(connect, u):
         connect(catalog="main\x01v1.00")
 
 
-def test_jdbc(platform):
-    """The official JDBC driver over plain HTTP: types, parameters, links, cancel, errors, tables, metadata."""
+def jdbc(platform, program, *arguments, more="ssl=0", port=None):
+    """What a program of harness/jdbc prints: {step: what came}."""
     if not JAR.exists() or not shutil.which("java"):
         pytest.skip("no JDBC driver or no java")
-    url = (f"jdbc:databricks://127.0.0.1:{platform.http_port}/default;transportMode=http;ssl=0;AuthMech=3;"
+    url = (f"jdbc:databricks://localhost:{port or platform.http_port}/default;transportMode=http;AuthMech=3;{more};"
            f"httpPath=/sql/1.0/warehouses/{warehouse(platform)}")
-    done = subprocess.run(["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", JAR, ROOT / "tests/harness/jdbc/JdbcSession.java",
-                           url, platform.token, "tables"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", JAR, ROOT / f"tests/harness/jdbc/{program}.java",
+                           url, platform.token, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    got = dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
+    return dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
+
+
+def test_jdbc(platform):
+    """The official JDBC driver over plain HTTP: types, parameters, links, cancel, errors, tables, metadata."""
+    got = jdbc(platform, "JdbcSession", "tables")
     assert got["column types"] == ("b:BOOLEAN t:TINYINT s:SMALLINT i:INT l:BIGINT f:FLOAT d:DOUBLE m:DECIMAL(10,2) st:STRING dt:DATE "
                                    "ts:TIMESTAMP bin:BINARY a:ARRAY<INT> st2:STRUCT<p: INT NOT NULL> mp:MAP<STRING, INT> n:INT"), got
     assert got["values"].startswith("true 1 2 3 4 1.5 2.5 1.25 x 2024-01-02 2024-01-02 03:04:05.5 2 [1,2]"), got
@@ -169,6 +177,33 @@ def test_jdbc(platform):
     assert got["getTables"] == "main.default.jdbc_t TABLE"
     assert got["getColumns"] == "id 4 10;name 12 255;price 3 10;"
     assert got["getSchemas"].startswith("default,main")
+
+
+JDBC_EMPTY = ("procedures", "procedure columns", "index info", "best row", "version columns", "column privileges", "table privileges", "attributes",
+              "udts", "super tables", "super types", "pseudo columns", "no tables")
+
+
+@pytest.mark.parametrize("how", ["thrift", "sea"])
+def test_jdbc_metadata_batches_and_limits(platform, u, how):
+    """Every metadata call of JDBC, executeBatch(), limits of rows and time; by Thrift and by Statement Execution."""
+    s = f"jm_{u}"
+    got = jdbc(platform, "JdbcMetadata", s, more="ssl=0" + (";UseThriftClient=0" if how == "sea" else ""))
+    assert not [step for step, what in got.items() if what.startswith("FAILED")], got
+    assert {step: got[step] for step in JDBC_EMPTY} == dict.fromkeys(JDBC_EMPTY, "0 rows")
+    assert {"main", "system"} <= set(got["catalogs"].split(";")) and got["schemas"] == f"main,{s};"
+    assert got["table types"] == "SYSTEM TABLE;TABLE;VIEW;" and got["views"] == "both;"
+    assert got["tables"] == "child,TABLE,;parent,TABLE,the parents;both,VIEW,;"
+    digits = 9 if how == "thrift" else 0
+    assert got["columns"] == ("id,-5,BIGINT,19,0,YES,1,;p_id,4,INT,10,0,YES,2,;price,3,DECIMAL,7,2,YES,3,in euro;v,12,VARCHAR,20,0,YES,4,;"
+                              f"a,12,ARRAY<STRING>,255,0,YES,5,;s,12,STRUCT<Name: STRING, n: INT>,255,0,YES,6,;at,93,TIMESTAMP,29,{digits},YES,7,;")
+    assert got["columns by pattern"] == "p_id;"
+    assert got["primary keys"] == "parent,id,1,parent_pk;" and got["imported keys"] == "parent,id,child,p_id,child_fk;"
+    assert got["cross reference"] == "id,p_id;"
+    assert got["functions"] == "twice;" and got["type info"] == "true" and got["product"] == "SparkSQL true ` ."
+    assert got["catalog and schema"] == f"main.{s} true"
+    assert (got["batch"], got["batch of texts"], got["after the batches"]) == ("[1, 1, 1]", "[1, 2, 1]", "1,x;2,x;10,ten;")
+    assert (got["most rows"], got["fetch size"], got["nothing"], got["time limit"]) == ("7", "123456", "0", "stopped")
+    assert got["time zone"] == "2022-03-02 12:54:56 +01:00" and got["shape of a prepared statement"] == "2 INT x"
 
 
 def test_sql_driver(platform):
@@ -201,6 +236,66 @@ def test_node_driver(tls):
                            f"/sql/1.0/warehouses/{warehouse(tls)}"], cwd=DRIVERS, capture_output=True, text=True, timeout=200,
                           env={**os.environ, "NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": tls.connect["NODE_EXTRA_CA_CERTS"]})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_node_session(tls, u):
+    """@databricks/sql: values, parameters, metadata, large results, cancel."""
+    modules = ROOT / ".deps/node/node_modules"
+    if not shutil.which("node") or not modules.exists():
+        pytest.skip("no node or no @databricks/sql")
+    done = subprocess.run(["node", ROOT / "tests/harness/node/session.js", str(tls.https_port), tls.token, f"/sql/1.0/warehouses/{warehouse(tls)}", f"n_{u}"],
+                          capture_output=True, text=True, timeout=200,
+                          env={**os.environ, "NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": tls.connect["NODE_EXTRA_CA_CERTS"]})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    got = {name: json.loads(what) for name, what in (line.split("\t", 1) for line in done.stdout.splitlines())}
+    assert not [name for name, what in got.items() if str(what).startswith("FAILED")], got
+    value, = got["values"]
+    assert [value[n] for n in "btsilfdm"] == [True, 1, 2, 3, 4, 1.5, 2.5, 1.25] and (value["st"], value["n"]) == ("it's", None)
+    assert value["dt"].startswith("2024-01-02") and value["ts"] == "2024-01-02T02:04:05.500Z"  # Amsterdam
+    assert (value["a"], value["o"], value["mp"]) == ([1, 2], {"p": 1}, {"k": 1})
+    assert got["names_and_types"] == [["a", 3], ["b", 15]]
+    named, = got["named_parameters"]
+    assert (named["i"], named["s"], named["d"], named["n"], named["x"]) == (5, "it's", 1.5, None, 1.25) and named["t"].startswith("2024-01-02")
+    assert got["ordinal_parameters"] == [{"a": 7, "b": "x"}]
+    assert got["large"] == [300000, 300000 * 299999 // 2] and got["large_inline"] == 100000
+    assert got["table"] == [{"id": 1, "name": "a", "s": {"Name": "x"}}, {"id": 2, "name": None, "s": None}]
+    assert ["main"] in got["catalogs"] and got["schemas"] == [["main", f"n_{u}"]] and got["tables"] == [["t", "TABLE"]]
+    assert got["columns"] == [["id", 4, "INT", 0], ["name", 12, "STRING", 1], ["s", 2002, "STRUCT<Name: STRING>", 1]]
+    assert got["table_types"] == [["SYSTEM TABLE"], ["TABLE"], ["VIEW"]] and got["functions"] == [["twice"]] and got["primary_keys"] == []
+    assert got["type_info"] == ["DECIMAL", "INT", "STRING"] and got["info"] == "Spark SQL"
+    assert "UNRESOLVED_COLUMN" in got["error"][0] and "no_such_column" in got["error"][0] and got["error"][1] == 1
+    said, after = got["cancel"]
+    assert (said == [] or "cancel" in said) and after == 1  # whichever the driver sees first
+
+
+def test_jdbc_over_tls_with_its_default_checks(tls, tmp_path):
+    """The certificate names a revocation list that we serve: nothing has to be turned off."""
+    if not shutil.which("keytool"):
+        pytest.skip("no keytool")
+    trust = tmp_path / "trust.p12"
+    subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "bh", "-file", tls.connect["NODE_EXTRA_CA_CERTS"], "-keystore", trust, "-storetype",
+                    "PKCS12", "-storepass", "changeit"], check=True, capture_output=True)
+    got = jdbc(tls, "JdbcSession", more=f"ssl=1;SSLTrustStore={trust};SSLTrustStorePwd=changeit", port=tls.https_port)
+    assert got["large"] == f"1000000 {1000000 * 999999 // 2}" and got["cancel"] == "canceled"
+    answer = requests.get(tls.url + "/tls/ca.crl", timeout=30)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pkix-crl")
+    crl = x509.load_der_x509_crl(answer.content)
+    assert len(crl) == 0 and crl.is_signature_valid(x509.load_pem_x509_certificate(Path(tls.connect["NODE_EXTRA_CA_CERTS"]).read_bytes()).public_key())
+
+
+def test_links_behind_a_proxy(make_platform):
+    """net.public_url: what links and discovery name, whatever door a request came by."""
+    p = make_platform(settings={"net.public_url": "https://sql.example.com/"})
+    p.start()
+    one = warehouse(p)
+    assert p.request("GET", "/.well-known/databricks-config", token="").json()["oidc_endpoint"] == "https://sql.example.com/oidc"
+    door = p.request("GET", f"/api/2.0/sql/warehouses/{one}").json()
+    assert door["odbc_params"] == {"hostname": "sql.example.com", "path": f"/sql/1.0/warehouses/{one}", "protocol": "https", "port": 443}
+    got = p.request("POST", "/api/2.0/sql/statements", {"warehouse_id": one, "statement": "SELECT 1 AS a", "disposition": "EXTERNAL_LINKS",
+                                                       "format": "JSON_ARRAY", "wait_timeout": "30s"}).json()
+    link = got["result"]["external_links"][0]["external_link"]
+    assert link.startswith("https://sql.example.com/api/2.0/sql/results/")
+    assert requests.get(link.replace("https://sql.example.com", p.url), timeout=30).json() == [["1"]]
 
 
 def test_dbt_driver(tls):

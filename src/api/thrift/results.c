@@ -10,10 +10,14 @@ static const int states[] = {[STATEMENT_PENDING] = TSTATE_PENDING,     [STATEMEN
                              [STATEMENT_SUCCEEDED] = TSTATE_FINISHED,  [STATEMENT_FAILED] = TSTATE_ERROR,
                              [STATEMENT_CANCELED] = TSTATE_CANCELED,   [STATEMENT_CLOSED] = TSTATE_CLOSED};
 
-static bool is_links(const struct statement *s) { return s->format == ENGINE_ARROW && s->form == ENGINE_FORM_STREAMS; }
+static bool is_links(const struct statement *s) { return s->format == ENGINE_ARROW && s->form == ENGINE_FORM_STREAMS && s->n_cols; }
+static bool is_columns(const struct statement *s) { return s->format == ENGINE_COLUMNS; }
 
-/* A result without columns has no Arrow schema either. */
-static bool is_columns(const struct statement *s) { return s->format == ENGINE_COLUMNS || !s->n_cols; }
+/* The Arrow schema of a statement without columns, which the engine does not make: an IPC message with no field. Where Arrow
+ * is read, it is Arrow too: Node.js asks for the rows of a column set without columns for ever. */
+static const unsigned char no_columns[] = {
+    0xff, 0xff, 0xff, 0xff, 0x30, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0x0a, 0, 0x0c, 0, 0x06, 0, 0x05, 0, 0x08, 0, 0x0a, 0, 0, 0,
+    0,    1,    4,    0,    0x0c, 0, 0, 0, 0x08, 0, 0x08, 0, 0, 0, 0x04, 0, 0x08, 0, 0, 0, 0x04, 0, 0, 0, 0, 0, 0, 0};
 
 struct t_get_operation_status_resp *operation_status(struct tcall *x, const struct statement *s) {
     struct t_get_operation_status_resp *o = arena_new_of(x->a, struct t_get_operation_status_resp);
@@ -21,7 +25,7 @@ struct t_get_operation_status_resp *operation_status(struct tcall *x, const stru
     o->has = T_GET_OPERATION_STATUS_RESP_OPERATION_STATE | T_GET_OPERATION_STATUS_RESP_HAS_RESULT_SET |
              T_GET_OPERATION_STATUS_RESP_OPERATION_STARTED;
     o->operation_state = states[s->state];
-    o->has_result_set = s->state == STATEMENT_SUCCEEDED;
+    o->has_result_set = true; /* false: Node.js does not ask why a statement failed */
     o->operation_started = s->submitted / 1000;
     if (statement_over(s->state)) {
         o->has |= T_GET_OPERATION_STATUS_RESP_OPERATION_COMPLETED;
@@ -68,7 +72,8 @@ err *result_metadata(struct tcall *x, const struct statement *s, struct t_get_re
     m->lz4_compressed = s->lz4 && !is_columns(s);
     m->cache_lookup_result = 0;
     m->is_staging_operation = s->staging != NULL;
-    if (!is_columns(s)) m->arrow_schema = arena_str(x->a, str_n(s->arrow_schema, s->arrow_schema_n));
+    if (!is_columns(s) && s->n_cols) m->arrow_schema = arena_str(x->a, str_n(s->arrow_schema, s->arrow_schema_n));
+    if (!is_columns(s) && !s->n_cols) m->arrow_schema = str_n((const char *)no_columns, sizeof(no_columns));
     *ret = m;
     return NULL;
 }
