@@ -103,6 +103,10 @@ static void server_certificate(void **state) {
     str more[] = {STR("boat.example"), STR("new.example")};
     assert_false(ca_names_covered(cert, more, 2));
     assert_true(ca_signed_by(cert, buf_view(&root.cert)));
+    assert_true(ca_crl_named(cert, STR("http://127.0.0.1:8080/crl")));
+    assert_false(ca_crl_named(cert, STR("http://127.0.0.1:8081/crl")));
+    assert_false(ca_crl_named(cert, STR("")));
+    assert_true(ca_crl_named(buf_view(&root.cert), STR("")));
     X509 *x = first_of(cert);
     assert_true(X509_get_ext_by_NID(x, NID_crl_distribution_points, -1) >= 0);
     EVP_PKEY *key = X509_get0_pubkey(x);
