@@ -897,8 +897,12 @@ static err *fill_top(struct info *x) {
 /* of empty: all catalogs. */
 static err *fill(struct info *x, str of) {
     if (x->view->level == OF_NONE) return NULL;
-    if (!passes(x, "catalog", s->catalog.name) || str_ieq(s->catalog.name, STR(HIVE_CATALOG))) return NULL;
-    if (x->view->level == OF_CATALOG) {
+    if (x->view->level >= OF_METASTORE) return fill_top(x);
+    if (!of.n) {
+        TRY(ask_each_catalog(x->k, on_catalog, x));
+        if (x->left > 0) on_system(x);
+        return NULL;
+    }
     struct ask_name n = {.part = {of}};
     struct securable s;
     bool found, go = true;
