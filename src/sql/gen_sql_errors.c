@@ -513,8 +513,6 @@ const struct sql_error_row sql_error_rows[] = {
      "<funcName> has no mode <mode>; it has PERMISSIVE and FAILFAST.", {NULL}},
     {"PARSE_SYNTAX_ERROR", "42601", SQL_FORM_SYNTAX,
      "Syntax error: cannot read the statement at <error><hint>.", {NULL}},
-    {"PATH_ALREADY_EXISTS", "42K04", SQL_FORM_ANALYSIS,
-     "At the path <outputPath> something already exists. Write with the mode \"overwrite\" to replace it.", {NULL}},
     {"PATH_NOT_FOUND", "42K03", SQL_FORM_ANALYSIS,
      "There is nothing at the path <path>.", {NULL}},
     {"PIPE_OPERATOR_CONTAINS_AGGREGATE_FUNCTION", "0A000", SQL_FORM_ANALYSIS,
