@@ -241,7 +241,7 @@ static err *load(arena *a, const char *corpus, const char *name, jval **ret) {
 
 static void replay(const char *corpus, const char *name) {
     arena *a = arena_new();
-    jval *v, *step;
+    jval *v = NULL, *step;
     size_t i, max;
     const char *path = arena_printf(a, "%s/%s", root, name);
     err *e = load(a, corpus, name, &v);
