@@ -53,7 +53,6 @@ void direct_open(struct direct *d) {
     struct store_options o = {.dir = d->dir, .master_key = STR("0123456789abcdef0123456789abcdef")};
     ok(store_open(&o, &d->c.store));
     snprintf(d->c.account_id, sizeof(d->c.account_id), "11111111-2222-4333-8444-555555555555");
-    d->c.base_url = strdup("http://127.0.0.1:1");
     memset(d->c.page_key, 7, sizeof(d->c.page_key));
     memset(d->c.url_key, 9, sizeof(d->c.url_key));
     kept = arena_new();
@@ -64,7 +63,6 @@ void direct_open(struct direct *d) {
 void direct_close(struct direct *d) {
     store_close(d->c.store);
     arena_free(kept);
-    free(d->c.base_url);
     settings_free(&d->c.settings);
     ok(files_remove_tree(d->dir, 1u << 20));
 }
