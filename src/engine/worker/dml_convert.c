@@ -76,7 +76,7 @@ static err *merge_schemas(struct convert *c) {
     const struct footer *last = NULL;
     for (size_t i = 0; i < c->n; i++) {
         const struct footer *foot;
-        TRY(scan_footer(c->x->d->scan, c->files[i], &foot));
+        TRY(scan_footer_again(c->x->d->scan, c->files[i], &foot));
         if (foot == last) continue;
         last = foot;
         struct sql_field *f = arena_array_of(a, struct sql_field, foot->root.n + 1);

@@ -296,7 +296,7 @@ err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
     size_t n;
     const struct footer *foot;
     TRY(scan_list(c, url, ".parquet", &files, &n));
-    TRY(scan_footer(c, files[0], &foot));
+    TRY(scan_footer_again(c, files[0], &foot));
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
     *t = (struct scan_table){.ctx = c, .path = STR("/"), .url = STR("file:///"), .format = STR("parquet")};
     if (remote_is(files[0])) t->path = remote_path(c->a, STR("s3://")), t->url = STR("s3:/");

@@ -218,6 +218,13 @@ bool scan_footer_known(struct scan_ctx *c, str path) {
     return known;
 }
 
+err *scan_footer_again(struct scan_ctx *c, str path, const struct footer **ret) {
+    pthread_mutex_lock(&c->cache->lock);
+    map_del(c->cache->footers, path);
+    pthread_mutex_unlock(&c->cache->lock);
+    return scan_footer(c, path, ret);
+}
+
 err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) {
     pthread_mutex_lock(&c->cache->lock);
     const struct footer *have = map_get(c->cache->footers, path);

@@ -44,6 +44,8 @@ err *scan_declare(str path, int64_t size) BH_CHECK;
 /* The footer of a data file, kept by the cache for good (paths are never written twice). Error
  * FAILED_READ_FILE.FILE_NOT_EXIST, … */
 err *scan_footer(struct scan_ctx *c, str path, const struct footer **ret) BH_CHECK;
+/* The same of a file that is in no table: others may have replaced it. */
+err *scan_footer_again(struct scan_ctx *c, str path, const struct footer **ret) BH_CHECK;
 bool scan_footer_known(struct scan_ctx *c, str path);
 
 /* Where a file lies that the table's log names, relative or absolute. An absolute name that leads out of what the user may read
