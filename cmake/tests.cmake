@@ -128,7 +128,7 @@ if(TARGET sqlcheck)
   set(oracle "${CMAKE_SOURCE_DIR}/../shared/oracle")
   add_test(NAME "20-format/sql_golden" COMMAND sqlcheck "${CMAKE_SOURCE_DIR}/tests/golden/sql_functions.jsonl" --min 100)
   add_test(NAME "20-format/sql_defined" COMMAND sqlcheck "${CMAKE_SOURCE_DIR}/tests/golden/sql_defined.jsonl" --min 100)
-  add_test(NAME "20-format/sql_oracle_functions" COMMAND sqlcheck "${oracle}/spark_functions.jsonl" --min 85)
+  add_test(NAME "20-format/sql_oracle_functions" COMMAND sqlcheck "${oracle}/spark_functions.jsonl" --min 99)
   foreach(set tpch tpcds)
     add_test(NAME "20-format/sql_oracle_${set}" COMMAND sqlcheck "${oracle}/${set}_sf001.jsonl" --data
                                                         "${oracle}/${set}_sf001_data" --min 90)
