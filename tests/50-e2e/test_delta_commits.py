@@ -141,17 +141,17 @@ def test_sixteen_writers_and_readers(sql, schema):
     assert [r[0] for r in sql(f"DESCRIBE HISTORY {t}")] == [str(v) for v in range(128, -1, -1)]
 
 
-SLOW = "(SELECT sum(sqrt(a.id + b.id)) * 0 FROM range(6000) a CROSS JOIN range(6000) b)"
+SLOW = "(SELECT sum(sqrt(a.id + b.id)) * 0 FROM range(20000) a CROSS JOIN range(20000) b)"
 
 
 def while_it_runs(sql, slow, quick):
-    """The slow statement's answer; the quick one was committed after the slow one had read the table."""
+    """The slow statement's answer; True where the quick one was committed after the slow one had read the table and before it
+    was. A quick one that came too late conflicts itself."""
     answer = []
     t = threading.Thread(target=lambda: answer.append(Sql(sql.platform).run(slow)["status"]))
     t.start()
     t.join(0.7)
-    sql(quick)
-    beside = t.is_alive()
+    beside = sql.run(quick)["status"]["state"] == "SUCCEEDED" and t.is_alive()
     t.join()
     return answer[0], beside
 
