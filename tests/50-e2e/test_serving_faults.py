@@ -94,6 +94,10 @@ def bad(own):
 
 def works(platform, endpoint):
     answer = invoke(platform, endpoint, 0, rows=2)
+    for _ in range(3):  # on a busy machine a new process may need longer than this platform's short limit of time
+        if answer.status_code != 504:
+            break
+        answer = invoke(platform, endpoint, 0, rows=2)
     assert answer.status_code == 200 and answer.json()["predictions"] == [0.0, 0.0], answer.text
 
 
