@@ -178,12 +178,14 @@ def fetch(link):
 
 
 def all_chunks(platform, got):
-    """Contents of all chunks by their links, following next_chunk_internal_link."""
+    """Contents of all chunks: an answer has the links of several, the last one's next_chunk_internal_link those behind it."""
     part, out = got["result"], []
     while True:
-        link, = part["external_links"]
-        out.append(fetch(link["external_link"]))
+        for link in part["external_links"]:
+            assert link["chunk_index"] == len(out)
+            out.append(fetch(link["external_link"]))
         if "next_chunk_index" not in link:
+            assert len(out) == got["manifest"]["total_chunk_count"]
             return out
         part = platform.request("GET", link["next_chunk_internal_link"]).json()
 

@@ -239,7 +239,7 @@ static void bitmap_bucket(struct fn_call *c) {
 }
 static void bitmap_position(struct fn_call *c) {
     int64_t v = fn_i64(c, 0);
-    fn_ret_i64(c, v > 0 ? (v - 1) % 32768 : (int64_t)((uint64_t)-v % 32768));
+    fn_ret_i64(c, v > 0 ? (v - 1) % 32768 : (int64_t)((0 - (uint64_t)v) % 32768));
 }
 
 /* ---- random: java.util.Random's arithmetic over Spark's xor-shift ---- */
