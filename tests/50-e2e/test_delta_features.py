@@ -12,29 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 from boathouse import Platform  # noqa: E402
-
-S = "/api/2.0/sql/statements"
-
-
-class Sql:
-    def __init__(self, platform, token=None):
-        self.platform, self.wh, self.token = platform, platform.connect["DATABRICKS_WAREHOUSE_ID"], token
-
-    def run(self, text):
-        more = {"token": self.token} if self.token else {}
-        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, **more)
-        assert r.status_code == 200, r.text
-        return r.json()
-
-    def __call__(self, text):
-        got = self.run(text)
-        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
-        return got.get("result", {}).get("data_array", [])
-
-    def fails(self, text, part):
-        got = self.run(text)
-        assert got["status"]["state"] == "FAILED", (text, got)
-        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+from statements import Sql  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -5,28 +5,7 @@ import threading
 import uuid
 
 import pytest
-
-S = "/api/2.0/sql/statements"
-
-
-class Sql:
-    def __init__(self, platform):
-        self.platform, self.wh = platform, platform.connect["DATABRICKS_WAREHOUSE_ID"]
-
-    def run(self, text):
-        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"})
-        assert r.status_code == 200, r.text
-        return r.json()
-
-    def __call__(self, text):
-        got = self.run(text)
-        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
-        return got.get("result", {}).get("data_array", [])
-
-    def fails(self, text, part):
-        got = self.run(text)
-        assert got["status"]["state"] == "FAILED", (text, got)
-        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+from statements import Sql
 
 
 @pytest.fixture(scope="module")

@@ -8,30 +8,10 @@ import uuid
 
 import pytest
 import s3_store
+from statements import Sql
 
 S = "/api/2.0/sql/statements"
 UC = "/api/2.1/unity-catalog"
-
-
-class Sql:
-    def __init__(self, platform, token=None):
-        self.platform, self.token, self.wh = platform, token, platform.connect["DATABRICKS_WAREHOUSE_ID"]
-
-    def run(self, text):
-        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, token=self.token)
-        assert r.status_code == 200, r.text
-        return r.json()
-
-    def __call__(self, text):
-        got = self.run(text)
-        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
-        return got.get("result", {}).get("data_array", [])
-
-    def fails(self, text, part):
-        got = self.run(text)
-        assert got["status"]["state"] == "FAILED", (text, got)
-        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
-        return got["status"]["error"]["message"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL by Statement Execution on a platform's first warehouse, for tests that look at what statements answer."""
+
+S = "/api/2.0/sql/statements"
+
+
+class Sql:
+    """sql(text): the rows of a statement that must succeed. token: another user's."""
+
+    def __init__(self, platform, token=None):
+        self.platform, self.token, self.wh = platform, token, platform.connect["DATABRICKS_WAREHOUSE_ID"]
+
+    def run(self, text):
+        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, token=self.token)
+        assert r.status_code == 200, r.text
+        return r.json()
+
+    def __call__(self, text):
+        got = self.run(text)
+        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
+        return got.get("result", {}).get("data_array", [])
+
+    def fails(self, text, part):
+        """The message of a statement that must fail with it."""
+        got = self.run(text)
+        assert got["status"]["state"] == "FAILED", (text, got)
+        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+        return got["status"]["error"]["message"]
