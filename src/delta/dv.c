@@ -8,6 +8,8 @@
 
 #include <roaring/roaring.h>
 
+#include "base/map.h"
+
 #define DV_MAGIC 1681511377u
 #define DV_MAGIC_OLD 1681511376u
 #define MAX_BLOB (1024u * 1024u * 1024u)
@@ -191,46 +193,81 @@ static err *blob_of_file(str file, const struct delta_dv *dv, str *ret) {
     return NULL;
 }
 
-static err *load_in(arena *a, const struct delta_fs *fs, const struct delta_dv *dv, int64_t rows, roaring64_bitmap_t **ret) {
+/* Many vectors lie in one file: each file is read once. */
+struct dv_files {
+    arena *a;
+    map *text;      /* path → str */
+};
+
+static err *file_of(struct dv_files *f, const struct delta_fs *fs, const struct delta_dv *dv, str *ret) {
+    str path;
+    TRY(delta_dv_path(f->a, dv, &path));
+    str *have = map_get(f->text, path);
+    if (have) {
+        *ret = *have;
+        return NULL;
+    }
+    struct delta_fs root = dv->storage == 'p' ? delta_fs_dir(f->a, STR("")) : *fs;
+    err *e = delta_fs_read(&root, f->a, dv->storage == 'p' ? str_from(path, 1) : path, ret);
+    if (err_code_of(e) == ERR_NOT_FOUND) {
+        err_free(e);
+        return delta_error("DELTA_FILE_NOT_FOUND", "The deletion vector file %.*s does not exist.", STR_ARG(path));
+    }
+    if (e) return e;
+    have = arena_new_of(f->a, str);
+    *have = *ret;
+    map_put(f->text, path, have);
+    return NULL;
+}
+
+static err *check_bitmap(const roaring64_bitmap_t *b, const struct delta_dv *dv, int64_t rows) {
+    if ((int64_t)roaring64_bitmap_get_cardinality(b) != dv->cardinality)
+        return delta_error("DELTA_DELETION_VECTOR_CARDINALITY_MISMATCH",
+                           "A deletion vector marks another number of rows than the log says.");
+    if (rows >= 0 && dv->cardinality && (int64_t)roaring64_bitmap_maximum(b) >= rows)
+        return delta_error("DELTA_DELETION_VECTOR_INVALID_ROW_INDEX", "A deletion vector marks a row that its file does not "
+                                                                      "have.");
+    return NULL;
+}
+
+static err *load_in(struct dv_files *f, const struct delta_fs *fs, const struct delta_dv *dv, int64_t rows, roaring64_bitmap_t **ret) {
     str blob;
     buf inl = {0};
     if (dv->size < 0 || dv->size > MAX_BLOB) return bad_descriptor(dv);
     if (dv->storage == 'i') {
         bool ok = delta_z85_decode(dv->path, &inl) && inl.n >= (size_t)dv->size;
-        blob = arena_str(a, str_cut(buf_view(&inl), (size_t)dv->size));
+        blob = arena_str(f->a, str_cut(buf_view(&inl), (size_t)dv->size));
         buf_free(&inl);
         if (!ok) return bad_descriptor(dv);
     } else {
-        str path, file;
-        TRY(delta_dv_path(a, dv, &path));
-        struct delta_fs root = dv->storage == 'p' ? delta_fs_dir(a, STR("")) : *fs;
-        err *e = delta_fs_read(&root, a, dv->storage == 'p' ? str_from(path, 1) : path, &file);
-        if (err_code_of(e) == ERR_NOT_FOUND) {
-            err_free(e);
-            return delta_error("DELTA_FILE_NOT_FOUND", "The deletion vector file %.*s does not exist.", STR_ARG(path));
-        }
-        if (e) return e;
+        str file;
+        TRY(file_of(f, fs, dv, &file));
         TRY(blob_of_file(file, dv, &blob));
     }
     TRY(delta_dv_blob_read(blob, ret));
-    if ((int64_t)roaring64_bitmap_get_cardinality(*ret) != dv->cardinality) {
-        delta_bitmap_free(*ret);
-        return delta_error("DELTA_DELETION_VECTOR_CARDINALITY_MISMATCH",
-                           "A deletion vector marks another number of rows than the log says.");
+    err *e = check_bitmap(*ret, dv, rows);
+    if (!e) return NULL;
+    delta_bitmap_free(*ret);
+    *ret = NULL;
+    return e;
+}
+
+err *delta_dv_load_all(const struct delta_fs *fs, const struct delta_dv *dv, const int64_t *rows, size_t n, roaring64_bitmap_t **ret) {
+    struct dv_files f = {arena_new(), map_new()};
+    err *e = NULL;
+    for (size_t i = 0; i < n; i++) ret[i] = NULL;
+    for (size_t i = 0; !e && i < n; i++) e = load_in(&f, fs, &dv[i], rows[i], &ret[i]);
+    for (size_t i = 0; e && i < n; i++) {
+        delta_bitmap_free(ret[i]);
+        ret[i] = NULL;
     }
-    if (rows >= 0 && dv->cardinality && (int64_t)roaring64_bitmap_maximum(*ret) >= rows) {
-        delta_bitmap_free(*ret);
-        return delta_error("DELTA_DELETION_VECTOR_INVALID_ROW_INDEX", "A deletion vector marks a row that its file does not "
-                                                                      "have.");
-    }
-    return NULL;
+    map_free(f.text);
+    arena_free(f.a);
+    return e;
 }
 
 err *delta_dv_load(const struct delta_fs *fs, const struct delta_dv *dv, int64_t rows, roaring64_bitmap_t **ret) {
-    arena *a = arena_new();
-    err *e = load_in(a, fs, dv, rows, ret);
-    arena_free(a);
-    return e;
+    return delta_dv_load_all(fs, dv, &rows, 1, ret);
 }
 
 roaring64_bitmap_t *delta_bitmap_new(void) {

@@ -32,6 +32,9 @@ err *delta_dv_blob_read(str blob, struct roaring64_bitmap_s **ret) BH_CHECK;
 void delta_dv_blob_write(struct roaring64_bitmap_s *rows, buf *out);
 /* Loads a vector, whatever its storage; checks size, checksum and cardinality. `rows` is numRecords of the file, or -1. */
 err *delta_dv_load(const struct delta_fs *fs, const struct delta_dv *dv, int64_t rows, struct roaring64_bitmap_s **ret) BH_CHECK;
+/* The same for n vectors: a file that holds several of them is read once. After an error nothing of ret[] is to be freed. */
+err *delta_dv_load_all(const struct delta_fs *fs, const struct delta_dv *dv, const int64_t *rows, size_t n,
+                       struct roaring64_bitmap_s **ret) BH_CHECK;
 /* Appends to the bytes of a vectors' file (beginning it with the version byte if it is empty); *ret has offset, size,
  * cardinality; storage and path are the caller's. */
 void delta_dv_file_add(buf *file, struct roaring64_bitmap_s *rows, struct delta_dv *ret);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -95,6 +96,26 @@ static void vector_file(void **state) {
         assert_non_null(e);
         err_free(e);
     }
+    /* Both through the file, then with one that is wrong: what was read before it is freed. */
+    char dir[] = "/tmp/bh-delta-vectors-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct delta_fs fs = delta_fs_dir(a, str_of(dir));
+    str name;
+    struct delta_dv both[2] = {dv, second};
+    delta_dv_name(a, (const unsigned char *)"0123456789abcdef", &both[0].path, &name);
+    both[0].storage = both[1].storage = 'u';
+    both[1].path = both[0].path;
+    ok(delta_fs_put(&fs, name, buf_view(&file), true));
+    struct roaring64_bitmap_s *read[2];
+    int64_t rows[2] = {-1, -1};
+    ok(delta_dv_load_all(&fs, both, rows, 2, read));
+    assert_int_equal(delta_bitmap_count(read[0]) + delta_bitmap_count(read[1]), 2 * 33335);
+    delta_bitmap_free(read[0]), delta_bitmap_free(read[1]);
+    both[1].cardinality++;
+    refused(delta_dv_load_all(&fs, both, rows, 2, read), "DELTA_DELETION_VECTOR_CARDINALITY_MISMATCH");
+    assert_null(read[0]);
+    ok(delta_fs_delete(&fs, name));
+    rmdir(dir);
     buf_free(&file);
     delta_bitmap_free(bits);
 }

@@ -193,6 +193,27 @@ def test_row_ids_stay_with_their_rows(sql, schema):
     assert after == {"1": before[0][1], "12": before[1][1], "3": before[2][1], "4": "3"}
 
 
+def test_rows_of_deletion_vectors_are_gone_from_every_kind_of_reading(sql, schema):
+    """Three files whose vectors lie in one file: sparse, dense, none; counted from the log, read in order, read with gaps."""
+    t = f"{schema}.vectors"
+    sql(f"CREATE TABLE {t} (id BIGINT, k INT) TBLPROPERTIES ('delta.enableDeletionVectors'='true')")
+    for begin in (0, 10000, 20000):
+        sql(f"INSERT INTO {t} SELECT id, CAST(id % 10 AS INT) FROM range({begin}, {begin + 10000})")
+    sql(f"DELETE FROM {t} WHERE id < 20000 AND id % 100 = 7 OR id BETWEEN 12000 AND 15999")
+    left = [i for i in range(30000) if not (i < 20000 and i % 100 == 7 or 12000 <= i <= 15999)]
+    assert sql(f"SELECT count(*) FROM {t}") == [[str(len(left))]]
+    assert sql(f"SELECT count(*) FROM {t} CROSS JOIN (SELECT 1 UNION ALL SELECT 2)") == [[str(2 * len(left))]]
+    assert sql(f"SELECT count(*), sum(id), min(id), max(k) FROM {t}") == [[str(len(left)), str(sum(left)), "0", "9"]]
+    for k in (3, 7):
+        part = [i for i in left if i % 10 == k]
+        assert sql(f"SELECT count(*), sum(id) FROM {t} WHERE k = {k}") == [[str(len(part)), str(sum(part))]]
+    assert sql(f"SELECT id FROM {t} WHERE id IN (7, 8, 11999, 12000, 16000, 20007) ORDER BY id") == [["8"], ["11999"], ["16000"], ["20007"]]
+    sql(f"DELETE FROM {t} WHERE k = 3")
+    left = [i for i in left if i % 10 != 3]
+    assert sql(f"SELECT count(*) FROM {t}") == [[str(len(left))]]
+    assert sql(f"SELECT count(*), sum(id) FROM {t}") == [[str(len(left)), str(sum(left))]]
+
+
 def test_what_is_not_done_is_refused(sql, schema):
     sql.fails(f"VACUUM {schema}.base USING INVENTORY (SELECT 1)", "UNSUPPORTED_FEATURE")
     for text in ("REORG TABLE {t} APPLY (UPGRADE UNIFORM (ICEBERG_COMPAT_VERSION=2))", "FSCK REPAIR TABLE {t} DRY RUN",

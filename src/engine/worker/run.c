@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/enc.h"
@@ -262,6 +263,20 @@ static err *pull(struct run *r, duckdb_result *q) {
     }
 }
 
+/* Takes part in the query until other threads have all that is left of it, then waits for them: duckdb_execute_pending() alone
+ * would ask again and again, at the cost of a core. What it is that ended it (rows, an error, a full buffer) that call tells. */
+static void take_part(duckdb_pending_result pending) {
+    long us = 0;
+    for (duckdb_pending_state s; s = duckdb_pending_execute_task(pending), s == DUCKDB_PENDING_RESULT_NOT_READY || s == DUCKDB_PENDING_NO_TASKS_AVAILABLE;) {
+        if (s == DUCKDB_PENDING_RESULT_NOT_READY) {
+            us = 0;
+            continue;
+        }
+        if (us) nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+        us = us ? us < 200 ? us * 2 : us : 5;
+    }
+}
+
 /* duckdb_execute_pending() runs until the first rows are there, or all; the statement's connection is interrupted by
  * the loop thread when it is told to end, and by that this call ends. */
 static err *execute(duckdb_connection con, const char *sql, duckdb_result *ret) {
@@ -274,7 +289,7 @@ static err *execute(duckdb_connection con, const char *sql, duckdb_result *ret) 
     } else if (duckdb_pending_prepared_streaming(stmt, &pending) != DuckDBSuccess) {
         const char *why = pending ? duckdb_pending_error(pending) : NULL;
         e = sql_error_of_duckdb(why ? why : "the query cannot be started");
-    } else if (duckdb_execute_pending(pending, ret) != DuckDBSuccess) {
+    } else if (take_part(pending), duckdb_execute_pending(pending, ret) != DuckDBSuccess) {
         const char *why = duckdb_result_error(ret);
         e = sql_error_of_duckdb(why && *why ? why : "the query failed without a reason");
         duckdb_destroy_result(ret);

@@ -97,17 +97,23 @@ static void mark_each(const roaring64_bitmap_t *dead, const int64_t *row, idx_t 
     for (idx_t i = 0; i < n; i++) to[i] = !roaring64_bitmap_contains_bulk(dead, &bulk, (uint64_t)row[i]);
 }
 
-/* Rows one after the other, as a scan mostly has them: only those that are gone are looked at. */
-static void mark_range(const roaring64_bitmap_t *dead, const int64_t *row, idx_t n, bool *to) {
-    for (idx_t i = 1; i < n; i++)
-        if (row[i] != row[0] + (int64_t)i) {
-            mark_each(dead, row, n, to);
-            return;
-        }
+/* Are these the rows of one file, one after the other, as a scan mostly has them? Without a branch, so that several are
+ * compared at a time. */
+static bool in_order(const uint64_t *file, const int64_t *row, idx_t n) {
+    uint64_t differ[8] = {0}, any = 0, first = (uint64_t)row[0];
+    idx_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (idx_t j = 0; j < 8; j++) differ[j] |= (file[i + j] ^ file[0]) | ((uint64_t)row[i + j] ^ (first + i + j));
+    for (; i < n; i++) any |= (file[i] ^ file[0]) | ((uint64_t)row[i] ^ (first + i));
+    for (idx_t j = 0; j < 8; j++) any |= differ[j];
+    return !any;
+}
+
+/* Rows one after the other: only those that are gone are looked at. */
+static void mark_range(const roaring64_bitmap_t *dead, uint64_t first, idx_t n, bool *to) {
     roaring64_iterator_t *it = roaring64_iterator_create(dead);
-    bool more = roaring64_iterator_move_equalorlarger(it, (uint64_t)row[0]);
-    for (; more && roaring64_iterator_value(it) <= (uint64_t)row[n - 1]; more = roaring64_iterator_advance(it))
-        to[roaring64_iterator_value(it) - (uint64_t)row[0]] = false;
+    bool more = roaring64_iterator_move_equalorlarger(it, first);
+    for (; more && roaring64_iterator_value(it) - first < n; more = roaring64_iterator_advance(it)) to[roaring64_iterator_value(it) - first] = false;
     roaring64_iterator_free(it);
 }
 
@@ -124,16 +130,14 @@ static void live(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector 
         return;
     }
     memset(to, 1, n * sizeof(*to));
-    for (idx_t i = 0; i < n;) {
-        uint64_t f = file[i];
-        const roaring64_bitmap_t *dead = f < g->n_files ? g->dead[f] : NULL;
-        idx_t end = i;
-        while (end < n && file[end] == f) end++;
-        if (dead && row[end - 1] - row[i] == (int64_t)(end - 1 - i))
-            mark_range(dead, row + i, end - i, to + i);
+    bool range = in_order(file, row, n);
+    for (idx_t i = 0, end; i < n; i = end) {
+        const roaring64_bitmap_t *dead = file[i] < g->n_files ? g->dead[file[i]] : NULL;
+        for (end = range ? n : i; end < n && file[end] == file[i]; end++) {}
+        if (dead && range)
+            mark_range(dead, (uint64_t)row[i], end - i, to + i);
         else if (dead)
             mark_each(dead, row + i, end - i, to + i);
-        i = end;
     }
 }
 
