@@ -115,6 +115,40 @@ static void fit_length(const struct sql_type *to, str x, buf *out) {
         buf_fmt(out, "left(%.*s, %d) END", STR_ARG(x), to->length);
 }
 
+static bool has_length(const struct sql_type *t) {
+    if (t->kind == TY_CHAR || t->kind == TY_VARCHAR) return true;
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++)
+        if (has_length(t->fields[i].type)) return true;
+    return (t->kind == TY_ARRAY && has_length(t->elem)) || (t->kind == TY_MAP && (has_length(t->key) || has_length(t->elem)));
+}
+
+/* The same inside of arrays, maps and structs. */
+static void fit_lengths(struct sql_env *e, const struct sql_type *to, str x, int depth, buf *out) {
+    str v = str_of(arena_printf(e->a, "fit%d", depth));
+    if (!has_length(to)) {
+        buf_str(out, x);
+    } else if (to->kind == TY_ARRAY) {
+        buf_fmt(out, "list_transform(%.*s, lambda %.*s: ", STR_ARG(x), STR_ARG(v));
+        fit_lengths(e, to->elem, v, depth + 1, out);
+        buf_c(out, ')');
+    } else if (to->kind == TY_MAP) {
+        buf_fmt(out, "map_from_entries(list_transform(map_entries(%.*s), lambda %.*s: {'k': ", STR_ARG(x), STR_ARG(v));
+        fit_lengths(e, to->key, str_of(arena_printf(e->a, "%.*s.key", STR_ARG(v))), depth + 1, out);
+        buf_z(out, ", 'v': ");
+        fit_lengths(e, to->elem, str_of(arena_printf(e->a, "%.*s.value", STR_ARG(v))), depth + 1, out);
+        buf_z(out, "}))");
+    } else if (to->kind == TY_STRUCT) {
+        buf_fmt(out, "list_transform([%.*s], lambda %.*s: CASE WHEN %.*s IS NOT NULL THEN {", STR_ARG(x), STR_ARG(v), STR_ARG(v));
+        for (size_t i = 0; i < to->n; i++) {
+            buf_fmt(out, "%s'f%zu': ", i ? ", " : "", i);
+            fit_lengths(e, to->fields[i].type, str_of(arena_printf(e->a, "%.*s.f%zu", STR_ARG(v), i)), depth + 1, out);
+        }
+        buf_z(out, "} END)[1]");
+    } else {
+        fit_length(to, x, out);
+    }
+}
+
 err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const struct sql_type *from, const struct sql_type *to, buf *out) {
     struct binder b = binder_of(e);
     if (!sql_can_store(from, to))
@@ -128,6 +162,6 @@ err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const st
     if (sql_is_text(to))
         fit_length(to, buf_view(o), out);
     else
-        buf_str(out, buf_view(o));
+        fit_lengths(e, to, buf_view(o), 0, out);
     return NULL;
 }

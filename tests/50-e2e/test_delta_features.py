@@ -172,6 +172,15 @@ def test_lengths_of_texts(sql, schema):
     assert [r[1] for r in sql(f"DESCRIBE {t}")] == ["char(5)", "varchar(10)"]
 
 
+def test_lengths_of_texts_inside_of_others(sql, schema):
+    t = f"{schema}.inside"
+    sql(f"CREATE TABLE {t} (id INT, a ARRAY<VARCHAR(2)>, s STRUCT<c: CHAR(2)>, m MAP<STRING, VARCHAR(1)>)")
+    sql(f"INSERT INTO {t} VALUES (1, array('xy', NULL, 'z   '), named_struct('c', 'q'), map('long', 'v')), (2, NULL, NULL, NULL)")
+    assert sql(f"SELECT a[0], a[1], a[2], s.c, m['long'] FROM {t} ORDER BY id") == [["xy", None, "z ", "q ", "v"], [None] * 5]
+    for row in ("3, array('abc'), NULL, NULL", "3, NULL, named_struct('c', 'abc'), NULL", "3, NULL, NULL, map('k', 'vv')"):
+        sql.fails(f"INSERT INTO {t} VALUES ({row})", "DELTA_EXCEED_CHAR_VARCHAR_LIMIT")
+
+
 def test_truncate_answers_nothing(sql, schema):
     sql(f"CREATE TABLE {schema}.emptied AS SELECT 1 AS id")
     got = sql.run(f"TRUNCATE TABLE {schema}.emptied")
@@ -301,3 +310,46 @@ def test_changes_that_cannot_be(sql, schema):
     for text, name in CHANGES:
         sql.fails(text.format(t=t), name)
     assert len(sql(f"DESCRIBE HISTORY {t}")) == 1
+
+
+def test_fields_inside_arrays_and_maps_and_whole_lists_of_columns(sql, schema):
+    t = f"{schema}.lists"
+    sql(f"CREATE TABLE {t} (id INT, l ARRAY<STRUCT<x: INT>>, m MAP<STRING, STRUCT<y: INT>>)")
+    sql(f"INSERT INTO {t} VALUES (1, array(named_struct('x', 1)), map('k', named_struct('y', 2)))")
+    sql(f"ALTER TABLE {t} ADD COLUMNS (l.element.z STRING, m.value.w INT FIRST)")
+    assert sql(f"SELECT l[0].x, l[0].z, m['k'].w, m['k'].y FROM {t}") == [["1", None, None, "2"]]
+    sql.fails(f"ALTER TABLE {t} ADD COLUMNS (l.element.x.q INT)", "UNRESOLVED_COLUMN.WITH_SUGGESTION")
+    sql(f"ALTER TABLE {t} REPLACE COLUMNS (n DOUBLE COMMENT 'new', id INT, m MAP<STRING, STRUCT<y: INT, w: INT>>, l ARRAY<STRUCT<x: INT, z: STRING>>)")
+    assert sql(f"SELECT n, id, m['k'].y, l[0].x FROM {t}") == [[None, "1", "2", "1"]]
+    assert sql(f"DESCRIBE {t}")[0] == ["n", "double", "new"]
+    sql.fails(f"ALTER TABLE {t} REPLACE COLUMNS (id INT)", "DELTA_UNSUPPORTED_ALTER_TABLE_REPLACE_COL_OP")
+    sql.fails(f"ALTER TABLE {t} REPLACE COLUMNS (n DOUBLE, id BIGINT, m MAP<STRING, STRUCT<y: INT, w: INT>>, l ARRAY<STRUCT<x: INT, z: STRING>>)",
+              "DELTA_UNSUPPORTED_ALTER_TABLE_REPLACE_COL_OP")
+
+
+def test_a_with_list_before_changes(sql, schema):
+    t = f"{schema}.listed"
+    sql(f"CREATE TABLE {t} (id INT, v STRING)")
+    sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    sql(f"WITH x AS (SELECT 1 AS id, 'one' AS v UNION ALL SELECT 9, 'nine') MERGE INTO {t} t USING x ON t.id = x.id WHEN MATCHED THEN UPDATE SET v = x.v "
+        "WHEN NOT MATCHED THEN INSERT *")
+    sql(f"WITH x AS (SELECT 2 AS id) UPDATE {t} SET v = 'two' WHERE id IN (SELECT id FROM x)")
+    sql(f"WITH x AS (SELECT 3 AS id) DELETE FROM {t} WHERE id IN (SELECT id FROM x)")
+    assert sql(f"SELECT id, v FROM {t} ORDER BY id") == [["1", "one"], ["2", "two"], ["9", "nine"]]
+
+
+def test_what_iceberg_cannot_read(sql, schema):
+    on = "'delta.columnMapping.mode'='name', 'delta.enableIcebergCompatV2'='true'"
+    sql(f"CREATE TABLE {schema}.ice (id INT) TBLPROPERTIES ({on}, 'delta.enableDeletionVectors'='false')")
+    sql.fails(f"ALTER TABLE {schema}.ice SET TBLPROPERTIES ('delta.enableDeletionVectors'='true')", "DELTA_ICEBERG_COMPAT_VIOLATION.DELETION_VECTORS_SHOULD_BE_DISABLED")
+    sql.fails(f"ALTER TABLE {schema}.ice ADD COLUMNS (v VARIANT)", "DELTA_ICEBERG_COMPAT_VIOLATION.UNSUPPORTED_DATA_TYPE")
+
+
+def test_a_path_is_cloned(sql):
+    a, b = sql.root / "cloned", sql.root / "clone"
+    sql(f"CREATE TABLE delta.`{a}` (id INT)")
+    sql(f"INSERT INTO delta.`{a}` VALUES (1), (2)")
+    sql(f"CREATE TABLE delta.`{b}` SHALLOW CLONE delta.`{a}`")
+    sql(f"DELETE FROM delta.`{b}` WHERE id = 1")
+    assert sql(f"SELECT id FROM delta.`{b}`") == [["2"]]
+    sql.fails(f"SELECT * FROM delta.`{sql.root}/nowhere`", "DELTA_TABLE_NOT_FOUND")

@@ -103,18 +103,28 @@ def step(s):
 
 
 def make(spark, folder, name, steps):
-    """A case as those of the corpus: Spark's table, its content at every version, the steps."""
+    """A case as those of the corpus: Spark's table, its content at every version, the steps. A step that begins with "!" is refused; its
+    class is noted."""
     case = Path(folder) / name
     shutil.rmtree(case, ignore_errors=True)
     (case / "expected").mkdir(parents=True)
-    table, versions = case / "delta", {}
+    table, versions, listed = case / "delta", {}, []
     for sql, conf in map(step, steps):
-        got = spark.run(sql, table, conf)
-        if "error" in got:
-            return f"{name}: Spark refuses {sql}: {got['error']} {got['message'][:300]}"
-    for v in range(latest(table) + 1):
+        refused = sql.startswith("!")
+        got = spark.run(sql.lstrip("!"), table, conf)
+        if ("error" in got) != refused:
+            return f"{name}: Spark " + (f"takes {sql}" if refused else f"refuses {sql}: {got['error']} {got['message'][:300]}")
+        listed.append({"sql": sql.lstrip("!"), **({"conf": conf} if conf else {}), **({"class": got["error"]} if refused else {})})
+    for v in range(first(table), latest(table) + 1):
         got = spark.ask(op="dump", path=str(table), version=v, to=str(case / f"expected/v{v:05d}.parquet"))
         versions[str(v)] = {"error": got["error"]} if "error" in got else {"schema": json.dumps(got["schema"])}
-    listed = [{"sql": sql, **({"conf": conf} if conf else {})} for sql, conf in map(step, steps)]
     (case / "case.json").write_text(json.dumps({"case": name, "versions": versions, "latest": latest(table), "steps": listed}, indent=1))
     return None
+
+
+def more(spark, table, versions):
+    """What Spark says beside the content: the feed of each of these versions, the rows' ids; None where the table has none."""
+    log = "".join(p.read_text() for p in (Path(table) / "_delta_log").glob("*.json") if re.fullmatch(r"\d{20}", p.stem))
+    feeds = {v: spark.ask(op="feed", path=str(table), version=v) for v in versions} if '"delta.enableChangeDataFeed":"true"' in log else {}
+    ids = spark.ask(op="ids", path=str(table)) if '"delta.enableRowTracking":"true"' in log else None
+    return {"feeds": feeds, "ids": ids}

@@ -6,6 +6,8 @@ Arguments: a folder, folders of jars with ":" between, further settings as JSON.
     {"op": "read", "path": "…", "version": 3}               → the same, of a Delta table at a version (null: the latest)
     {"op": "dump", "path": "…", "version": 3, "to": "f"}    → {"schema": {…}}; the content as one Parquet file
     {"op": "detail", "path": "…"}                           → {"version": n}
+    {"op": "feed", "path": "…", "version": 3}               → as of "read": the changes of one version
+    {"op": "ids", "path": "…"}                              → as of "read": the latest rows with _metadata.row_id, row_commit_version
     {"op": "end"}
 Whatever fails answers {"error": class, "message": "…"}.
 """
@@ -75,6 +77,7 @@ def rows_of(df):
     plain = df.toDF(*[f"c{i}" for i in range(len(texts))])
     found = plain.selectExpr(*[text_of(f"c{i}", f.dataType) + f" AS c{i}" for i, f in enumerate(df.schema.fields)]).collect() if texts else []
     return {"columns": [f.name for f in df.schema.fields], "types": [f.dataType.simpleString() for f in df.schema.fields],
+            "texts": [text_of(f.name, f.dataType) for f in df.schema.fields],
             "rows": [list(r) for r in found]}
 
 
@@ -117,6 +120,12 @@ class Peer:
                 return rows_of(self.spark.sql(ask["sql"]))
             if op == "read":
                 return rows_of(self.table(ask))
+            if op == "feed":
+                v = ask["version"]
+                return rows_of(self.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", v).option("endingVersion", v)
+                               .load(ask["path"]).drop("_commit_timestamp"))
+            if op == "ids":
+                return rows_of(self.table(ask).select("*", "_metadata.row_id", "_metadata.row_commit_version"))
             if op == "dump":
                 return dump(self.table(ask), ask["to"])
             if op == "detail":

@@ -84,6 +84,12 @@ struct ast *dml_query(arena *a, struct ast *select) {
     return q;
 }
 
+struct ast *dml_query_of(arena *a, const struct ast *s, struct ast *select) {
+    struct ast *q = dml_query(a, select), *with = ast_get(s, SLOT_WITH);
+    if (with) ast_set(a, q, SLOT_WITH, with), q->flags |= s->flags & AST_F_RECURSIVE;
+    return q;
+}
+
 struct ast *dml_from(struct dml_x *x, const struct ast *name, const struct ast *alias, bool row_ids) {
     struct ast *f = ast_new(x->a, AST_FROM_TABLE, name->pos, name->end);
     ast_set(x->a, f, SLOT_NAME, (struct ast *)(uintptr_t)name);
@@ -552,7 +558,7 @@ static void put_target(struct dml_x *x, buf *q) {
         buf_z(q, ",\"sources\":[{\"id\":");
         buf_json_str(q, x->clone_of->id);
         buf_z(q, ",\"url\":");
-        buf_json_str(q, x->clone_of->url);
+        buf_json_str(q, x->clone_of->url.p[0] == '/' ? str_of(arena_printf(x->a, "file://%.*s", STR_ARG(x->clone_of->url))) : x->clone_of->url);
         buf_z(q, "}]");
     }
     if (x->metadata_changed) dml_put_columns(x, q);

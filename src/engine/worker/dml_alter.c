@@ -121,17 +121,19 @@ static err *append(struct edit *e, struct fields *f) {
     return place(e, f, f->n - 1);
 }
 
-static err *append_below(struct edit *e, struct fields *f, size_t i) {
-    if (f->p[i].type->kind != TY_STRUCT) return no_column(e);
+static err *append_to_struct(struct edit *e, const struct sql_type **type) {
+    if ((*type)->kind != TY_STRUCT) return no_column(e);
     struct sql_type *t = arena_new_of(e->x->a, struct sql_type);
-    *t = *f->p[i].type;
+    *t = **type;
     struct fields inner = {arena_array_of(e->x->a, struct sql_field, t->n + 2), t->n};
     memcpy(inner.p, t->fields, t->n * sizeof(*inner.p));
     TRY(append(e, &inner));
     t->fields = inner.p, t->n = inner.n;
-    f->p[i].type = t;
+    *type = t;
     return NULL;
 }
+
+static err *append_below(struct edit *e, struct fields *f, size_t i) { return append_to_struct(e, &f->p[i].type); }
 
 static err *add_columns(struct dml_x *x, const struct ast *s) {
     const struct ast *list = ast_get(s, SLOT_COLUMNS);
@@ -142,7 +144,7 @@ static err *add_columns(struct dml_x *x, const struct ast *s) {
         if (name && name->n > 1) {
             struct ast *parent = ast_new(x->a, AST_NAME, name->pos, name->end);
             for (uint32_t k = 0; k + 1 < name->n; k++) ast_add(x->a, parent, name->child[k]);
-            e.path = parent, e.on_field = append_below;
+            e.path = parent, e.on_field = append_below, e.on_type = append_to_struct;
             TRY(edit_schema(&e));
             continue;
         }
@@ -346,6 +348,68 @@ static err *alter_columns(struct dml_x *x, const struct ast *s) {
     return dml_set_features(x);
 }
 
+/* ---- REPLACE COLUMNS ---- */
+
+static err *no_replace(struct dml_x *x, const char *reason) {
+    return dml_error("DELTA_UNSUPPORTED_ALTER_TABLE_REPLACE_COL_OP", "details", reason, "oldSchema", dml_z(x, x->t->snap->metadata.schema), "newSchema", "", NULL);
+}
+
+static err *replaced_fields(struct dml_x *x, const struct sql_type *old, const struct sql_type *fresh, struct sql_type *ret);
+
+static err *replaced_type(struct dml_x *x, const struct sql_type *old, const struct sql_type *fresh, const struct sql_type **ret) {
+    *ret = old;
+    if (old->kind != fresh->kind || old->n + fresh->n + (old->elem ? 1 : 0) == 0) {
+        if (sql_type_eq(old, fresh)) return NULL;
+        *ret = fresh;
+        return sql_is_text(old) && fresh->kind == TY_STRING ? NULL : no_replace(x, "the type of a column changes");
+    }
+    struct sql_type *t = arena_new_of(x->a, struct sql_type);
+    *t = *fresh;
+    *ret = t;
+    if (old->kind == TY_STRUCT) return replaced_fields(x, old, fresh, t);
+    if (old->key) TRY(replaced_type(x, old->key, fresh->key, &t->key));
+    return replaced_type(x, old->elem, fresh->elem, &t->elem);
+}
+
+/* The new list's order and comments; what the old list knows of a column (its id, its default, …) stays with its name. */
+static err *replaced_fields(struct dml_x *x, const struct sql_type *old, const struct sql_type *fresh, struct sql_type *ret) {
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, fresh->n + 1);
+    size_t kept = 0;
+    for (size_t i = 0; i < fresh->n; i++) {
+        ptrdiff_t at = dml_column(old->fields, old->n, fresh->fields[i].name);
+        f[i] = fresh->fields[i];
+        if (dml_column(fresh->fields, i, f[i].name) >= 0)
+            return sql_error("COLUMN_ALREADY_EXISTS", NULL, STR_NONE, "columnName", arena_printf(x->a, "`%.*s`", STR_ARG(f[i].name)), NULL);
+        if (at < 0 && !f[i].nullable) return no_replace(x, "a column that is NOT NULL comes in");
+        if (at < 0) continue;
+        kept++;
+        if (old->fields[at].nullable && !f[i].nullable) return no_replace(x, "a column becomes NOT NULL");
+        f[i].metadata = old->fields[at].metadata;
+        if (f[i].comment.p) f[i].metadata = dml_set_meta(x, f[i].metadata, "comment", f[i].comment);
+        TRY(replaced_type(x, old->fields[at].type, fresh->fields[i].type, &f[i].type));
+    }
+    if (kept < old->n && str_eqz(delta_mapping_mode(x->metadata), "none")) return no_replace(x, "columns are dropped");
+    ret->fields = f, ret->n = fresh->n;
+    return NULL;
+}
+
+static err *replace_columns(struct dml_x *x, const struct ast *s) {
+    const struct ast *list = ast_get(s, SLOT_COLUMNS);
+    TRY(dml_take_policies(x, list, NULL));
+    for (size_t i = 0; i < x->n; i++)
+        if (dml_is_identity(&x->cols[i])) return dml_error("DELTA_IDENTITY_COLUMNS_REPLACE_COLUMN_NOT_SUPPORTED", NULL);
+    struct sql_type old = {.kind = TY_STRUCT, .fields = x->cols, .n = x->n}, fresh = {.kind = TY_STRUCT}, all = {.kind = TY_STRUCT};
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, list->n + 1);
+    for (uint32_t i = 0; i < list->n; i++) TRY(dml_column_of(x, list->child[i], &f[i]));
+    fresh.fields = f, fresh.n = list->n;
+    TRY(replaced_fields(x, &old, &fresh, &all));
+    for (size_t i = 0; i < x->n; i++)
+        if (dml_is_partition(x->metadata, x->cols[i].name) && dml_column(all.fields, all.n, x->cols[i].name) < 0)
+            return dml_error("DELTA_UNSUPPORTED_DROP_PARTITION_COLUMN", "columnList", dml_z(x, x->cols[i].name), NULL);
+    TRY(dml_set_schema(x, all.fields, all.n));
+    return dml_set_features(x);
+}
+
 /* Masks and tags are the catalog's. */
 static bool of_catalog(const struct ast *s) {
     for (uint32_t i = 0; i < s->n; i++)
@@ -506,6 +570,7 @@ static const struct {
     {"alter_table_drop_columns", "DROP COLUMNS", drop_columns},
     {"alter_table_rename_column", "RENAME COLUMN", rename_column},
     {"alter_table_alter_column", "CHANGE COLUMN", alter_columns},
+    {"alter_table_replace_columns", "REPLACE COLUMNS", replace_columns},
     {"alter_table_set_properties", "SET TBLPROPERTIES", set_properties},
     {"alter_table_unset_properties", "UNSET TBLPROPERTIES", unset_properties},
     {"alter_table_add_constraint", "ADD CONSTRAINT", add_check},

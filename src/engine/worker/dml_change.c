@@ -418,8 +418,8 @@ err *dml_update(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         }
     }
     struct sql_compiled c;
-    TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
-                                                        (struct ast *)(uintptr_t)where)), &c));
+    TRY(sql_compile(&x->env, dml_query_of(x->a, s, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
+                                                              (struct ast *)(uintptr_t)where)), &c));
     dml_reads(x, &c);
     struct dml_source source = {.text = c.duckdb, .cols = c.cols, .n = c.n, .of = of};
     dml_hidden(x, "'u'", old, &source);
@@ -481,8 +481,8 @@ static err *delete_some(struct dml_x *x, const struct ast *s, int64_t *count) {
         ast_add(x->a, items, alias.n ? ast_column(x->a, parts, 2) : ast_column(x->a, parts + 1, 1));
     }
     struct sql_compiled c;
-    TRY(sql_compile(&x->env, dml_query(x->a, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
-                                                        ast_get(s, SLOT_WHERE))), &c));
+    TRY(sql_compile(&x->env, dml_query_of(x->a, s, dml_select(x->a, items, dml_from(x, x->target_name, ast_get(s, SLOT_ALIAS), true),
+                                                              ast_get(s, SLOT_WHERE))), &c));
     dml_reads(x, &c);
     str table = dml_temp_name(x);
     buf q = {0};

@@ -259,6 +259,7 @@ err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) BH_
 /* ---- SQL trees ---- */
 struct ast *dml_select(arena *a, struct ast *items, struct ast *from, struct ast *where);
 struct ast *dml_query(arena *a, struct ast *select);
+struct ast *dml_query_of(arena *a, const struct ast *s, struct ast *select); /* under the WITH list that stands before statement s */
 struct ast *dml_col(arena *a, const char *name);
 struct ast *dml_alias(arena *a, struct ast *e, const char *name);
 struct ast *dml_from(struct dml_x *x, const struct ast *name, const struct ast *alias, bool row_ids);

@@ -245,7 +245,7 @@ static err *source_names(struct merge *m) {
     }
     struct ast *items = ast_new(m->x->a, AST_LIST, 0, 0);
     ast_add(m->x->a, items, ast_new(m->x->a, AST_STAR, 0, 0));
-    return sql_compile(&m->x->env, dml_query(m->x->a, dml_select(m->x->a, items, (struct ast *)(uintptr_t)m->from, NULL)), &m->src);
+    return sql_compile(&m->x->env, dml_query_of(m->x->a, m->s, dml_select(m->x->a, items, (struct ast *)(uintptr_t)m->from, NULL)), &m->src);
 }
 
 static err *evolve(struct merge *m) {
@@ -296,7 +296,7 @@ static err *build(struct merge *m, int *of, size_t *old, struct sql_compiled *re
             ast_add(a, items, known ? qualified(m, m->target, dml_true_name(x, x->cols[i].name)) : ast_new(a, AST_LIT_NULL, 0, 0));
         }
     }
-    return sql_compile(&x->env, dml_query(a, dml_select(a, items, joined(m), NULL)), ret);
+    return sql_compile(&x->env, dml_query_of(a, m->s, dml_select(a, items, joined(m), NULL)), ret);
 }
 
 /* 'u', 'd' or 'i' by the clause's number. */

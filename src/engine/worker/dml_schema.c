@@ -167,6 +167,27 @@ static err *check_mapping(struct dml_x *x) {
     return NULL;
 }
 
+/* What Iceberg's readers could not follow is kept out of tables that promise to be readable to them. */
+static err *check_iceberg(struct dml_x *x) {
+    const struct delta_map *c = &x->metadata->config;
+    bool v1 = str_ieq(delta_map_get(c, STR("delta.enableIcebergCompatV1")), STR("true")), v2 = str_ieq(delta_map_get(c, STR("delta.enableIcebergCompatV2")), STR("true"));
+    if (!v1 && !v2) return NULL;
+    if (v1 && v2) return dml_error("DELTA_ICEBERG_COMPAT_VIOLATION.VERSION_MUTUAL_EXCLUSIVE", "version", "2", NULL);
+    if (str_ieq(delta_map_get(c, STR("delta.enableDeletionVectors")), STR("true")))
+        return dml_error("DELTA_ICEBERG_COMPAT_VIOLATION.DELETION_VECTORS_SHOULD_BE_DISABLED", "version", v1 ? "1" : "2", NULL);
+    for (size_t i = 0; i < x->n; i++) {
+        static const enum sql_type_kind never[] = {TY_VOID, TY_VARIANT}, not_in_1[] = {TY_ARRAY, TY_MAP};
+        bool bad = false;
+        for (size_t k = 0; k < ARRAY_LEN(never); k++) bad |= has_kind(x->cols[i].type, never[k]);
+        for (size_t k = 0; v1 && k < ARRAY_LEN(not_in_1); k++) bad |= has_kind(x->cols[i].type, not_in_1[k]);
+        if (!bad) continue;
+        buf b = {0};
+        sql_type_write_sql(x->cols[i].type, &b);
+        return dml_error("DELTA_ICEBERG_COMPAT_VIOLATION.UNSUPPORTED_DATA_TYPE", "version", v1 ? "1" : "2", "dataType", dml_z(x, dml_take(x, &b)), NULL);
+    }
+    return NULL;
+}
+
 static void row_tracking_names(struct dml_x *x, struct delta_metadata *m) {
     static const char *const keys[][2] = {{"delta.rowTracking.materializedRowIdColumnName", "_row-id-col-"},
                                           {"delta.rowTracking.materializedRowCommitVersionColumnName", "_row-commit-version-col-"}};
@@ -183,6 +204,7 @@ err *dml_set_features(struct dml_x *x) {
     struct delta_protocol *p = arena_new_of(x->a, struct delta_protocol);
     *p = *x->protocol;
     TRY(check_mapping(x));
+    TRY(check_iceberg(x));
     int reader = p->reader, writer = p->writer;
     size_t n = p->n_writer;
     delta_features_of_config(x->a, p, &m->config);

@@ -533,7 +533,12 @@ err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, i
     t->pinned = at.version >= 0 || at.timestamp_us != INT64_MIN;
     if (c->pinned && !t->pinned) t->snap = c->pinned(c->txn, fs.root);
     if (!t->snap) {
-        TRY(snapshot_of(c, &fs, at, known_version, &t->snap));
+        err *e = snapshot_of(c, &fs, at, known_version, &t->snap);
+        if (e && str_eqz(sql_error_class(e, c->a), "DELTA_TABLE_NOT_FOUND")) { /* by the name that was given, not that of the sandbox */
+            err_free(e);
+            return delta_error("DELTA_TABLE_NOT_FOUND", "Delta table %.*s doesn't exist.", STR_ARG(url));
+        }
+        if (e) return e;
         if (c->pin && !t->pinned) c->pin(c->txn, fs.root, t->managed, t->snap);
     }
     arena_on_free(c->a, drop_snapshot, t->snap);
