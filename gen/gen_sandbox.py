@@ -8,7 +8,7 @@ rows, filters = t["profiles"], {f["name"]: f for f in t["filters"]}
 NS = {"user": "USER", "pid": "PID", "mount": "MOUNT", "net": "NET", "ipc": "IPC", "uts": "UTS", "cgroup": "CGROUP"}
 RLIMITS = ["as_mb", "cpu_s", "nofile", "nproc", "fsize_mb"]
 KNOWN = {"name", "doc", "namespaces", "root", "ro", "dirs", "tmpfs", "uid", "init", "loopback", "caps", "filter", "landlock",
-         "deny_tcp", "confine", "rlimits", "memory_mb", "pids", "cpu_percent"}
+         "deny_tcp", "confine", "rlimits", "memory_mb", "pids", "cpu_percent", "cpu_weight"}
 
 
 def calls(f):
@@ -73,6 +73,7 @@ def profile(r):
         "confine_rules": "confine_" + n if confine.get("landlock") is not None else "NULL",
         "deny_tcp": tcp(r.get("deny_tcp", [])), "confine_deny_tcp": tcp(confine.get("deny_tcp", [])),
         "memory_mb": str(r["memory_mb"]), "pids": str(r["pids"]), "cpu_percent": str(r.get("cpu_percent", 0)),
+        "cpu_weight": str(r.get("cpu_weight", 0)),
     }
     for k in RLIMITS:
         f["rlimit_" + k] = str(lim.get(k, 0))

@@ -20,6 +20,7 @@
 #include "ipc/courier_client.h"
 #include "sys/clock.h"
 #include "sys/files.h"
+#include "sys/jobs.h"
 
 #define BACKOFF_LEAST 10000
 #define BACKOFF_MOST 10000000
@@ -66,9 +67,13 @@ size_t engine_roots(const struct control *c, const struct engine_root **ret) {
 static void fill_pool(struct engine_pool *p) {
     struct control *c = p->c;
     if (c->reduced || c->draining) return;
-    int waiting = 0;
-    for (size_t i = 0; i < p->engines.n; i++) waiting += p->engines.p[i]->process == NULL;
-    int64_t want = settings_int(&c->settings, SET_ENGINE_WARM) + waiting;
+    int waiting = 0, coming = 0;
+    for (size_t i = 0; i < p->engines.n; i++) {
+        waiting += p->engines.p[i]->process == NULL;
+        coming += !p->engines.p[i]->ready;
+    }
+    /* Those that somebody waits for come first: what starts beside them would take their processors. */
+    int64_t want = coming ? waiting : settings_int(&c->settings, SET_ENGINE_WARM);
     while ((int64_t)p->warm.n + p->starting < want) {
         p->starting++;
         CHAN_SEND(c->supervisor, spawn, 0, -1, .role = STR(ROLE), .owner = STR(""), .environment = STR(""));
@@ -179,8 +184,10 @@ void engine_pool_on_courier(struct control *c) {
 static void send_lease(engine *e) {
     struct engine_pool *p = e->pool;
     buf j = {0};
-    buf_fmt(&j, "{\"owner\":\"%s\",\"memory_bytes\":%lld,\"spill_bytes\":%lld,\"threads\":%d,\"max_running\":%d,\"spill\":",
-            e->owner, (long long)e->memory_bytes, (long long)e->spill_bytes, e->threads, e->max_running);
+    buf_fmt(&j, "{\"owner\":\"%s\",\"memory_bytes\":%lld,\"spill_bytes\":%lld,\"reserve_bytes\":%lld,\"threads\":%d,"
+            "\"max_running\":%d,\"spill\":",
+            e->owner, (long long)e->memory_bytes, (long long)e->spill_bytes,
+            (long long)settings_int(&p->c->settings, SET_STORAGE_RESERVE), e->threads, e->max_running);
     buf spill = {0};
     if (p->c->reduced)
         buf_fmt(&spill, "%s/spill/%s", p->c->data_dir, e->owner);
@@ -211,13 +218,16 @@ static void send_lease(engine *e) {
     e->frames.n = 0;
 }
 
+/* What its control group may have: an eighth more than the engine keeps itself to. */
+static uint32_t group_memory(const engine *e) { return (uint32_t)((e->memory_bytes + (e->memory_bytes >> 3)) >> 20); }
+
 static void lease(engine *e, struct engine_process *x) {
     struct engine_pool *p = e->pool;
     e->process = x;
     x->owner = e;
     snprintf(x->spill, sizeof(x->spill), "%s", e->owner);
     CHAN_SEND(p->c->supervisor, lease, 0, -1, .instance = x->instance, .owner = str_of(e->owner),
-              .environment = str_of(p->account), .memory_mb = (uint32_t)((e->memory_bytes + (e->memory_bytes >> 3)) >> 20));
+              .environment = str_of(p->account), .memory_mb = group_memory(e), .cpu_weight = (uint32_t)e->cpu_weight);
 }
 
 /* A process that nobody has: for the first engine that waits, else it stays warm. */
@@ -236,7 +246,7 @@ engine *engine_acquire(struct control *c, const struct engine_spec *spec, const 
     must(e != NULL);
     *e = (struct engine){.pool = p, .ev = *ev, .arg = arg, .memory_bytes = spec->memory_bytes,
                          .spill_bytes = spec->spill_bytes, .threads = spec->threads > 0 ? spec->threads : 1,
-                         .max_running = spec->max_running, .asked_at = clock_mono()};
+                         .max_running = spec->max_running, .cpu_weight = spec->cpu_weight, .asked_at = clock_mono()};
     int64_t most = settings_int(&c->settings, SET_ENGINE_MAX_THREADS), cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (most <= 0) most = cores > 0 ? cores : 1;
     if (e->threads > most) e->threads = (int)most;
@@ -251,7 +261,7 @@ engine *engine_acquire(struct control *c, const struct engine_spec *spec, const 
     if (c->reduced) {
         CHAN_SEND(c->supervisor, spawn, 0, -1, .role = STR(ROLE), .owner = str_of(e->owner),
                   .environment = str_of(p->account),
-                  .memory_mb = (uint32_t)((e->memory_bytes + (e->memory_bytes >> 3)) >> 20));
+                  .memory_mb = group_memory(e), .cpu_weight = (uint32_t)e->cpu_weight);
     } else if (p->warm.n) {
         struct engine_process *x = p->warm.p[0];
         vec_remove_swap(&p->warm, 0);
@@ -310,7 +320,9 @@ static void on_frame(chan *ch, struct chan_frame *f, void *arg) {
     } else if (!e->ready) {
         e->ready = true;
         log_debug("engine ready", lf_z("owner", e->owner), lf_int("us", clock_mono() - e->asked_at));
+        struct engine_pool *p = x->pool;
         if (e->ev.on_ready) e->ev.on_ready(e, e->arg);
+        fill_pool(p);
     } else if (e->ev.on_report) {
         e->ev.on_report(e, o, e->arg);
     }
@@ -434,6 +446,30 @@ bool engine_pool_on_supervisor(struct control *c, struct chan_frame *f) {
 
 /* ---- opening ---- */
 
+static void remove_list(void *arg, int worker) {
+    struct files_names *names = arg;
+    (void)worker;
+    for (size_t i = 0; i < names->n; i++) err_free(files_remove_tree(names->p[i], 100000));
+    files_names_free(names);
+    free(names);
+}
+
+/* What engines of an earlier control spilled: they end with it, so nobody told this one. */
+static void sweep_spill(struct engine_pool *p) {
+    char dir[4400], path[4700];
+    struct files_names *names = calloc(1, sizeof(*names));
+    must(names != NULL);
+    snprintf(dir, sizeof(dir), "%s/spill", p->c->data_dir);
+    err_free(files_list(dir, 100000, names));
+    for (size_t i = 0; i < names->n; i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names->p[i]);
+        free(names->p[i]);
+        names->p[i] = strdup(path);
+        must(names->p[i] != NULL);
+    }
+    jobs_add(p->c->workers, remove_list, names);
+}
+
 err *engine_pool_open(struct control *c) {
     struct engine_pool *p = calloc(1, sizeof(*p));
     must(p != NULL);
@@ -447,6 +483,8 @@ err *engine_pool_open(struct control *c) {
     list_roots(p);
     c->engines = p;
     TRY(files_mkdirs(p->roots.p[0].control, 0755));
+    p->next_owner = (uint64_t)clock_now(); /* an owner's folder is never that of an engine of an earlier control */
+    sweep_spill(p);
     fill_pool(p);
     return NULL;
 }

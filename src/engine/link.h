@@ -60,6 +60,7 @@ struct engine_spec {
     int64_t memory_bytes; /* all memory of the process; a statement that wants more fails */
     int64_t spill_bytes;  /* all temporary files of the engine */
     int threads;          /* of queries, all statements together */
+    int cpu_weight;       /* share of the processors beside other engines: 100 is one share (0: 100) */
     int max_running;      /* statements at once; more wait inside the engine (0: 16) */
 };
 
@@ -188,6 +189,8 @@ engine_statement *engine_exec(engine *e, const struct engine_exec *x, const stru
 void engine_cancel(engine_statement *s, const char *reason);
 /* Numbers are never used again in the life of control: an answerer that works on another thread, or later, keeps
  * the number and not the pointer. An answer to a statement that has ended is dropped. */
+/* It did what no engine of ours does: its process is killed, and all its statements fail as when it dies. what goes to the log. */
+void engine_refuse(engine_statement *s, const char *what);
 uint64_t engine_statement_number(const engine_statement *s);
 engine_statement *engine_statement_by_number(struct control *c, uint64_t number);
 engine *engine_of(const engine_statement *s);

@@ -35,7 +35,7 @@ struct engine {
     void *arg;
     char owner[65];
     int64_t memory_bytes, spill_bytes;
-    int threads, max_running;
+    int threads, max_running, cpu_weight;
     bool leased; /* frames go out at once */
     bool ready;
     vec_of(struct engine_frame) frames;

@@ -145,6 +145,11 @@ void engine_cancel(engine_statement *s, const char *reason) {
     loop_timer_set(s->pool->c->l, &s->late, ENGINE_CANCEL_MS * 1000);
 }
 
+void engine_refuse(engine_statement *s, const char *what) {
+    log_error("an engine misbehaves: it is killed", lf_z("owner", s->e->owner), lf_z("what", what));
+    engine_kill(s->e);
+}
+
 uint64_t engine_statement_number(const engine_statement *s) { return s->number; }
 engine *engine_of(const engine_statement *s) { return s->e; }
 void *engine_arg_of(const engine_statement *s) { return s->arg; }

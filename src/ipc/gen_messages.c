@@ -213,6 +213,7 @@ void msg_spawn_encode(const struct msg_spawn *m, buf *out) {
     wire_put_str(out, m->owner);
     wire_put_str(out, m->environment);
     wire_put_u32(out, m->memory_mb);
+    wire_put_u32(out, m->cpu_weight);
 }
 
 bool msg_spawn_decode(arena *a, str payload, struct msg_spawn *ret) {
@@ -222,6 +223,7 @@ bool msg_spawn_decode(arena *a, str payload, struct msg_spawn *ret) {
     ret->owner = wire_get_str(&in);
     ret->environment = wire_get_str(&in);
     ret->memory_mb = wire_get_u32(&in);
+    ret->cpu_weight = wire_get_u32(&in);
     return in.ok && in.rest.n == 0;
 }
 
@@ -251,6 +253,7 @@ void msg_lease_encode(const struct msg_lease *m, buf *out) {
     wire_put_str(out, m->owner);
     wire_put_str(out, m->environment);
     wire_put_u32(out, m->memory_mb);
+    wire_put_u32(out, m->cpu_weight);
 }
 
 bool msg_lease_decode(arena *a, str payload, struct msg_lease *ret) {
@@ -260,6 +263,7 @@ bool msg_lease_decode(arena *a, str payload, struct msg_lease *ret) {
     ret->owner = wire_get_str(&in);
     ret->environment = wire_get_str(&in);
     ret->memory_mb = wire_get_u32(&in);
+    ret->cpu_weight = wire_get_u32(&in);
     return in.ok && in.rest.n == 0;
 }
 

@@ -24,9 +24,9 @@ enum msg_type {
     MSG_READY = 5, /* A role to the supervisor: it serves. */
     MSG_RELOAD = 6, /* Re-read the reloadable settings. */
     MSG_CERTIFICATE = 7, /* Supervisor to gateway: the certificate chain and key for TLS listeners, PEM; a later one replaces it. */
-    MSG_SPAWN = 10, /* Control to supervisor: start a role for an owner. Names a row and an owner, nothing else. */
+    MSG_SPAWN = 10, /* Control to supervisor: start a role for an owner. Names a row and an owner, nothing else. cpu_weight: its share of the processors, 0: the row's. */
     MSG_SPAWNED = 11, /* Answer to spawn. ok false: reason says why. */
-    MSG_LEASE = 12, /* Control to supervisor: give a warm instance its owner; its roots are mounted before the answer. memory_mb: the limit of its control group from now on, 0 leaves it. */
+    MSG_LEASE = 12, /* Control to supervisor: give a warm instance its owner; its roots are mounted before the answer. memory_mb: the limit of its control group from now on, cpu_weight its share of the processors; 0 leaves them. */
     MSG_LEASED = 13, /* Answer to lease. */
     MSG_END = 14, /* Control to supervisor: end this instance now. */
     MSG_ENDED = 15, /* Supervisor to control: a process ended; report holds its last words. */
@@ -186,6 +186,7 @@ struct msg_spawn {
     str owner;
     str environment;
     uint32_t memory_mb;
+    uint32_t cpu_weight;
 };
 void msg_spawn_encode(const struct msg_spawn *m, buf *out);
 /* Slices point into payload. False: malformed. */
@@ -208,6 +209,7 @@ struct msg_lease {
     str owner;
     str environment;
     uint32_t memory_mb;
+    uint32_t cpu_weight;
 };
 void msg_lease_encode(const struct msg_lease *m, buf *out);
 /* Slices point into payload. False: malformed. */

@@ -36,6 +36,9 @@ static const struct route_row *row_of(struct statements *svc, str op, jval *ask)
 static void on_answer(struct req *r, const err *e) {
     struct answer_to *to = r->conn;
     struct control *c = r->control;
+    engine_statement *run = engine_statement_by_number(c, to->statement);
+    struct statement *s = run ? engine_arg_of(run) : NULL;
+    if (s && s->asks) s->asks--;
     if (e) {
         engine_answer_err(c, to->statement, to->question, e);
     } else if (r->raw.n > CHAN_MAX_PAYLOAD - 4096) {
@@ -89,6 +92,10 @@ static void set_args(struct req *r, jval *ask) {
 static void answer_spool(struct statement *s, uint64_t question) {
     struct control *c = s->svc->c;
     uint64_t number = engine_statement_number(s->run);
+    if (s->spool && spool_grown(s->spool)) { /* each further one would be disk that nobody counts */
+        engine_refuse(s->run, "a second file for one result");
+        return;
+    }
     err *e = s->spool ? spool_grow(s->svc, s) : err_new(ERR_INVALID_STATE, "This statement keeps no result.");
     if (e)
         engine_answer_err(c, number, question, e);
@@ -103,6 +110,11 @@ void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask)
         answer_spool(s, question);
         return;
     }
+    if (s->asks >= STATEMENT_MAX_ASKS) {
+        engine_refuse(s->run, "more questions than it can wait for");
+        return;
+    }
+    s->asks++;
     struct req *r = req_new(c);
     struct answer_to *to = arena_new_of(r->a, struct answer_to);
     *to = (struct answer_to){engine_statement_number(s->run), question};

@@ -37,6 +37,7 @@ static struct engine_spec spec_of(const struct warehouse *w, const char *owner) 
         .memory_bytes = memory < most ? memory : most,
         .spill_bytes = doubled(settings_int(set, SET_SQL_SPILL_BASE), n),
         .threads = cores > 0 ? (int)cores : 1,
+        .cpu_weight = warehouse_sizes[w->size].cpu_weight,
         .max_running = (int)settings_int(set, SET_SQL_CLUSTER_STATEMENTS),
     };
 }

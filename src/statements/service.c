@@ -114,12 +114,25 @@ static void shelve_old(struct statements *svc, int64_t now) {
     }
 }
 
+/* A file that has far more than its engine told of is nobody's result. */
+static void refuse_untold(struct statements *svc) {
+    str k, id;
+    void *session, *v;
+    for (size_t i = 0; map_next(svc->sessions, &i, &k, &session);)
+        for (size_t n = 0; map_next(((struct sql_session *)session)->running, &n, &id, &v);) {
+            struct statement *s = v;
+            if (s->run && s->spool && spool_grown(s->spool) && spool_size(s->spool) - s->told_bytes > SPOOL_MAX_UNTOLD)
+                engine_refuse(s->run, "a result that it tells nothing of");
+        }
+}
+
 static void on_sweep(loop_timer *t) {
     struct statements *svc = (struct statements *)((char *)t - offsetof(struct statements, sweep));
     int64_t now = loop_now(svc->c->l);
     shelve_old(svc, now);
     forget_old(svc, now);
     sessions_sweep(svc);
+    refuse_untold(svc);
     loop_timer_set(svc->c->l, t, SWEEP_US);
 }
 

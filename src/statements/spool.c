@@ -5,7 +5,7 @@
  *
  * A file belongs to one statement while the engine writes it. It begins as SHELF_MAX_RESULT bytes of memory that
  * cannot grow (a file system takes a hundred times as long to make a nameless file); the engine asks for a file on
- * the disk when its result does not fit ("spool"). Small results move, two seconds after their end, into a file
+ * the disk when its result does not fit ("spool"), once. Small results move, two seconds after their end, into a file
  * that many share (the shelf), so that clients that never close their statements cost no descriptor.
  *
  * A link is /api/2.0/sql/results/<base64url( mac(16) || text )>, text: statement id '\n' chunk '\n' expiry us.
@@ -17,6 +17,7 @@
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/enc.h"
@@ -32,6 +33,7 @@
 struct spool {
     int fd;
     unsigned refs;
+    bool on_disk;
     int64_t size; /* of a shelf: where the next result goes */
 };
 
@@ -50,7 +52,7 @@ err *spool_start(struct statements *svc) {
 
 /* File systems that have no nameless files get memory, which is bounded by sql.spool_limit as well. */
 static int new_file(struct statements *svc) {
-    int fd = openat(svc->spool_dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = openat(svc->spool_dir, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600); /* EXCL: nobody gives it a name */
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
         fd = memfd_create("sql result", MFD_CLOEXEC);
     return fd;
@@ -67,6 +69,7 @@ static err *spool_on_disk(struct statements *svc, struct spool **ret) {
     int fd = new_file(svc);
     if (fd < 0) return err_errno("cannot make a file for a result");
     *ret = spool_of(fd);
+    (*ret)->on_disk = true;
     return NULL;
 }
 
@@ -83,6 +86,13 @@ err *spool_open(struct spool **ret) {
 }
 
 int spool_fd(const struct spool *s) { return s->fd; }
+
+bool spool_grown(const struct spool *s) { return s->on_disk; }
+
+int64_t spool_size(const struct spool *s) {
+    struct stat st;
+    return fstat(s->fd, &st) == 0 ? st.st_size : 0;
+}
 
 void spool_release(struct spool *s) {
     if (!s || --s->refs) return;

@@ -301,12 +301,22 @@ static void take_schema(struct statement *s, const struct engine_state *st) {
     s->arrow_schema_n = st->arrow_schema.n;
 }
 
-static void take_chunks(struct statement *s, const struct engine_state *st) {
-    if (st->n_chunks && !s->chunks.n) s->form = st->form;
+/* Chunks follow each other, and lie in what was written: so what they add up to is what there is. */
+static bool take_chunks(struct statement *s, const struct engine_state *st) {
+    if (!st->n_chunks) return true;
+    if (!s->spool || s->chunks.n + st->n_chunks > STATEMENT_MAX_CHUNKS) return false;
+    if (!s->chunks.n) s->form = st->form;
+    int64_t size = spool_size(s->spool);
     for (size_t i = 0; i < st->n_chunks; i++) {
-        vec_push(&s->chunks, st->chunks[i]);
-        s->svc->spool_bytes += st->chunks[i].bytes;
+        const struct engine_chunk *k = &st->chunks[i];
+        if (k->offset != s->told_bytes || k->row_offset != s->told_rows || k->bytes > size - s->told_bytes || !k->bytes || !k->rows)
+            return false;
+        s->told_bytes += k->bytes;
+        s->told_rows += k->rows;
+        vec_push(&s->chunks, *k);
+        s->svc->spool_bytes += k->bytes;
     }
+    return true;
 }
 
 static char *json_kept(jval *v) { return v && !yyjson_is_null(v) ? yyjson_val_write(v, 0, NULL) : NULL; }
@@ -383,6 +393,7 @@ static bool again(struct statement *s, const struct engine_state *st) {
         return false;
     s->run = NULL;
     s->cluster = NULL;
+    s->asks = 0;
     loop_timer_clear(s->svc->c->l, &s->late);
     spool_release(s->spool);
     s->spool = NULL;
@@ -423,12 +434,24 @@ static void finished(struct statement *s, const struct engine_state *st) {
     statement_end(s, STATEMENT_SUCCEEDED);
 }
 
+/* Its engine told a last state that cannot be: there will be no other. */
+static void statement_refused(struct statement *s) {
+    set_error(s, ERR_ABORTED, STR("[ENGINE_LOST] The warehouse's compute process was ended because its result is damaged. "
+                                  "Run the statement again. SQLSTATE: 58030"));
+    s->error_class = dup_text(STR("ENGINE_LOST"));
+    snprintf(s->sql_state, sizeof(s->sql_state), "58030");
+    statement_end(s, STATEMENT_FAILED);
+}
+
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg) {
     struct statement *s = arg;
-    (void)run;
     if (s->state == STATEMENT_PENDING && st->kind != ENGINE_CANCELED && s->cluster->ready) set_running(s);
     take_schema(s, st);
-    take_chunks(s, st);
+    if (!take_chunks(s, st)) {
+        engine_refuse(run, "chunks of a result that are not there");
+        if (st->kind != ENGINE_RUNNING) statement_refused(s);
+        return;
+    }
     switch (st->kind) {
     case ENGINE_RUNNING: break;
     case ENGINE_FINISHED: finished(s, st); break;

@@ -118,6 +118,8 @@ struct statement {
     char *staging, *metrics;    /* JSON, or NULL */
     struct spool *spool;
     int64_t spool_base;         /* where its bytes begin in the spool */
+    int64_t told_bytes, told_rows; /* of all chunks: where the next one begins */
+    unsigned asks;              /* questions of its engine that wait for their answer */
 
     /* machinery */
     unsigned holds, tries;

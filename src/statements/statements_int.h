@@ -16,6 +16,11 @@
 #define SHELF_MAX_RESULT (256 * 1024)
 #define SHELF_MAX (64 * 1024 * 1024)
 #define SHELVE_AFTER_US 2000000
+/* What an engine may do with one statement before it is taken for a hostile one. Ours tells of its chunks as they come,
+ * each beginning where the last one ended, asks for a file once, and has one question open at a time. */
+#define STATEMENT_MAX_CHUNKS (1u << 20)
+#define STATEMENT_MAX_ASKS 64u
+#define SPOOL_MAX_UNTOLD (4ll << 30)
 
 struct cluster {
     struct warehouse *w;
@@ -99,6 +104,10 @@ err *spool_start(struct statements *svc) BH_CHECK;
 err *spool_open(struct spool **ret) BH_CHECK;
 /* A file on the disk in its place, with what is written already. What others hold of the memory stays readable. */
 err *spool_grow(struct statements *svc, struct statement *s) BH_CHECK;
+/* Its result is in a file that only the disk bounds. */
+bool spool_grown(const struct spool *s);
+/* Bytes that the engine's file has: of memory its fixed size. */
+int64_t spool_size(const struct spool *s);
 int spool_fd(const struct spool *s);
 void spool_release(struct spool *s); /* NULL is fine */
 /* Moves a small result into a file that it shares with others. */

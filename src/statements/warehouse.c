@@ -12,9 +12,9 @@
 #define WATCH_US 200000
 
 const struct warehouse_size warehouse_sizes[] = {
-    {"2X-Small", 4, 0},   {"X-Small", 6, 1},    {"Small", 12, 2},     {"Medium", 24, 3},
-    {"Large", 40, 4},     {"X-Large", 80, 5},   {"2X-Large", 144, 6}, {"3X-Large", 272, 7},
-    {"4X-Large", 528, 8}, {"5X-Large", 1056, 9},
+    {"2X-Small", 4, 0, 100},   {"X-Small", 6, 1, 125},    {"Small", 12, 2, 150},     {"Medium", 24, 3, 175},
+    {"Large", 40, 4, 200},     {"X-Large", 80, 5, 225},   {"2X-Large", 144, 6, 250}, {"3X-Large", 272, 7, 275},
+    {"4X-Large", 528, 8, 300}, {"5X-Large", 1056, 9, 325},
 };
 const size_t warehouse_sizes_n = ARRAY_LEN(warehouse_sizes);
 

@@ -45,6 +45,7 @@ struct warehouse_size {
     const char *name; /* "2X-Small", … */
     int dbu;          /* per hour and cluster */
     int doublings;    /* of sql.memory_base and sql.spill_base */
+    int cpu_weight;   /* of a cluster beside others: where all want the processors, each has them in this proportion */
 };
 extern const struct warehouse_size warehouse_sizes[];
 extern const size_t warehouse_sizes_n;

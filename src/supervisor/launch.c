@@ -102,8 +102,7 @@ static size_t local_roots(struct supervisor *s, arena *a, struct sandbox_mount *
     return n;
 }
 
-/* Whether the row's folders belong to an owner: then local roots come with them. */
-static bool leasable_row(const struct role_row *row) {
+bool launch_leasable(const struct role_row *row) {
     for (const struct role_root *r = row->roots; r->inside; r++)
         if (strchr(r->outside, '{')) return true;
     return false;
@@ -113,7 +112,7 @@ static bool leasable_row(const struct role_row *row) {
 static size_t roots_of(struct supervisor *s, const struct role_row *row, arena *a, str owner,
                        str environment, bool leasable, struct sandbox_mount *out) {
     size_t n = 0;
-    bool owned = leasable_row(row);
+    bool owned = launch_leasable(row);
     if (row->local_roots && (owned ? owner.n > 0 : !leasable)) n += local_roots(s, a, out);
     for (const struct role_root *r = row->roots; r->inside; r++) {
         if (leasable && !strchr(r->outside, '{')) continue;
@@ -307,7 +306,7 @@ static err *plan_program(struct plan *p) {
 
 /* ---- the three calls ---- */
 
-static err *run(struct plan *p, uint32_t memory_mb, int chan_fd, int words_fd, struct spawned *ret) {
+static err *run(struct plan *p, const struct launch_share *share, int chan_fd, int words_fd, struct spawned *ret) {
     p->mount_n = roots_of(p->s, p->row, p->a, p->owner, p->environment, false, p->mounts);
     TRY(plan_fds(p, chan_fd, words_fd));
     if (p->row->python)
@@ -326,20 +325,21 @@ static err *run(struct plan *p, uint32_t memory_mb, int chan_fd, int words_fd, s
                               .fd_n = p->fd_n,
                               .mounts = p->mounts,
                               .mount_n = p->mount_n,
-                              .memory_mb = memory_mb,
+                              .memory_mb = share ? share->memory_mb : 0,
+                              .cpu_weight = share ? share->cpu_weight : 0,
                               .groups = p->s->groups};
     must(plan.row != NULL);
     return spawn_run(&plan, ret);
 }
 
 err *launch(struct supervisor *s, const struct role_row *row, str owner, str environment,
-            uint32_t memory_mb, int chan_fd, struct child **ret) {
+            const struct launch_share *share, int chan_fd, struct child **ret) {
     int words[2];
     if (pipe2(words, O_CLOEXEC) < 0) return err_errno("cannot make a pipe");
     struct plan p = {.a = arena_new(), .s = s, .row = row, .owner = owner, .environment = environment};
     struct child *c = calloc(1, sizeof(*c));
     must(c != NULL);
-    err *e = run(&p, memory_mb, chan_fd, words[1], &c->process);
+    err *e = run(&p, share, chan_fd, words[1], &c->process);
     for (size_t i = 0; i < p.own_n; i++) close(p.own_fds[i]);
     arena_free(p.a);
     close(words[1]);
@@ -357,12 +357,15 @@ err *launch(struct supervisor *s, const struct role_row *row, str owner, str env
     return NULL;
 }
 
-err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment, uint32_t memory_mb) {
+err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment,
+                  const struct launch_share *share) {
     arena *a = arena_new();
     struct sandbox_mount mounts[SANDBOX_MOUNTS_MAX];
     size_t n = roots_of(s, c->row, a, owner, environment, true, mounts);
     err *e = sandbox_lease(&c->process, mounts, n);
-    if (!e && memory_mb && c->process.group) e = cgroup_set_memory(c->process.group, (uint64_t)memory_mb << 20);
+    cgroup *group = share ? c->process.group : NULL;
+    if (!e && group && share->memory_mb) e = cgroup_set_memory(group, (uint64_t)share->memory_mb << 20);
+    if (!e && group) cgroup_set_weight(group, share->cpu_weight);
     arena_free(a);
     snprintf(c->owner, sizeof(c->owner), "%.*s", STR_ARG(owner));
     return e;

@@ -2,10 +2,11 @@
 /*
  * The supervisor's life: lock the folder → open listeners → start the kept roles → loop → drain.
  *
- * A kept role (control, gateway, courier) is restarted when it ends, at once the first time, then
- * after 50 ms, 100 ms … 5 s while it does not even get ready, and never later than 200 ms when it did:
- * then its end came from outside or from one request. Ten quiet seconds reset the back-off. Each (re)start makes new socket
- * pairs to the other kept roles: a channel never outlives either end.
+ * A kept role (control, gateway, courier) is restarted when it ends: at once the first time, then
+ * after 50 ms, 100 ms … 5 s while it does not even get ready; at once whenever it had been ready for
+ * READY_GAP_US, for then its end came from outside or from one request. Ten quiet seconds reset the
+ * back-off. Each (re)start makes new socket pairs to the other kept roles: a channel never outlives
+ * either end. Engines without an owner outlive control (warm.c).
  * Roles started for control (importer, runtime_host, …) are never restarted; their end is told to
  * control with their last words.
  */
@@ -26,7 +27,7 @@
 
 #define BACKOFF_LEAST 50000
 #define BACKOFF_MOST 5000000
-#define BACKOFF_MOST_READY 50000
+#define READY_GAP_US 50000
 #define QUIET_US 10000000
 #define DRAIN_US 4500000
 #define ADVANCE_MOST_MS (100ull * 365 * 24 * 3600 * 1000)
@@ -116,22 +117,25 @@ static void forget(struct child *c) {
     loop_unwatch(s->l, &c->words);
     spawn_release(&c->process);
     if (c->words.fd >= 0) close(c->words.fd);
+    if (c->keep_fd >= 0) close(c->keep_fd);
     chan_free(c->ch);
     buf_free(&c->report);
     free(c);
 }
 
-static void restart_later(struct kept *k, bool quick, bool was_ready) {
+/* ready_us: how long it had been ready, -1: it never was. */
+static void restart_later(struct kept *k, bool quick, int64_t ready_us) {
     struct supervisor *s = k->s;
+    int64_t wait = ready_us >= 0 && ready_us < READY_GAP_US ? READY_GAP_US - ready_us : 0;
     k->restarts++;
-    if (quick) {
-        k->backoff_us = k->backoff_us ? k->backoff_us * 2 : BACKOFF_LEAST;
-        int64_t most = was_ready ? BACKOFF_MOST_READY : BACKOFF_MOST;
-        if (k->backoff_us > most) k->backoff_us = most;
-    } else {
+    if (ready_us >= 0 || !quick) {
         k->backoff_us = 0;
+    } else {
+        k->backoff_us = k->backoff_us ? k->backoff_us * 2 : BACKOFF_LEAST;
+        if (k->backoff_us > BACKOFF_MOST) k->backoff_us = BACKOFF_MOST;
+        wait = k->backoff_us;
     }
-    loop_timer_set(s->l, &k->again, k->backoff_us);
+    loop_timer_set(s->l, &k->again, wait);
 }
 
 /* A kept role that gives up by itself before the platform has ever answered has found something that
@@ -168,11 +172,12 @@ static void on_end(loop_watch *w, int events) {
     if (sig != SIGTERM && !c->ending) keep_report(s, c, code, sig);
     tell_ended(s, c, code, sig);
     if (kept) k->child = NULL;
+    if (kept && c->row == &role_rows[ROLE_CONTROL]) warm_orphan(s);
     bool quick = clock_mono() - c->started < QUIET_US;
     if (unexpected && give_up(s, c, code)) unexpected = false;
-    bool was_ready = c->ready;
+    int64_t ready_us = c->ready_at ? clock_mono() - c->ready_at : -1;
     forget(c);
-    if (unexpected) restart_later(k, quick && k->restarts > 0, was_ready);
+    if (unexpected) restart_later(k, quick && k->restarts > 0, ready_us);
     if (s->draining) drain_children(s);
     check_stopped(s);
 }
@@ -189,8 +194,9 @@ static void on_child_close(chan *ch, const char *why, void *arg) {
     c->ch = NULL; /* its end is seen through the pidfd */
 }
 
-static void watch_child(struct supervisor *s, struct child *c, int chan_fd) {
+void child_watch(struct supervisor *s, struct child *c, int chan_fd) {
     c->s = s;
+    c->keep_fd = -1;
     c->instance = ++s->next_instance;
     c->started = clock_mono();
     c->end.on_event = on_end;
@@ -226,13 +232,13 @@ static err *start_role(struct kept *k) {
     int fds[2];
     TRY(chan_pair(fds));
     struct child *c = NULL;
-    err *e = launch(s, k->row, STR(""), STR(""), 0, fds[1], &c);
+    err *e = launch(s, k->row, STR(""), STR(""), NULL, fds[1], &c);
     close(fds[1]);
     if (e) {
         close(fds[0]);
         return e;
     }
-    watch_child(s, c, fds[0]);
+    child_watch(s, c, fds[0]);
     k->child = c;
     send_settings(c);
     if (k->row == &role_rows[ROLE_GATEWAY]) send_certificate(c);
@@ -246,6 +252,7 @@ static err *start_role(struct kept *k) {
         }
     for (int i = 0; i < ROLE_COUNT; i++)
         if (s->kept[i].child && talks((int)(k->row - role_rows), i)) broker(c, s->kept[i].child);
+    if (k->row == &role_rows[ROLE_CONTROL]) warm_begin(s);
     return NULL;
 }
 
@@ -259,7 +266,7 @@ static void start_kept(struct kept *k) {
     if (!e) return;
     log_error("cannot start a role", lf_z("role", k->row->name), lf_err(e));
     err_free(e);
-    restart_later(k, true, false);
+    restart_later(k, true, -1);
 }
 
 /* ---- orders of control ---- */
@@ -276,11 +283,15 @@ static void on_spawn(struct supervisor *s, struct child *control, uint64_t strea
         e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner is not an id");
     else if (m->environment.n && !role_owner_ok(m->environment))
         e = err_new(ERR_INVALID_PARAMETER_VALUE, "environment is not an id");
+    bool warm = !e && !m->owner.n && !m->environment.n && warm_role(&role_rows[role]);
+    if (warm && warm_give(s, control, stream, role)) return;
     if (!e) e = chan_pair(fds);
-    if (!e) e = launch(s, &role_rows[role], m->owner, m->environment, m->memory_mb, fds[1], &c);
+    struct launch_share share = {m->memory_mb, m->cpu_weight};
+    if (!e) e = launch(s, &role_rows[role], m->owner, m->environment, &share, fds[1], &c);
     if (fds[1] >= 0) close(fds[1]);
     if (!e) {
-        watch_child(s, c, -1);
+        child_watch(s, c, -1);
+        if (warm) warm_keep(c, fds[0]);
         struct child *peer = s->kept[role_by_name(str_of(role_rows[role].peer))].child;
         if (peer && peer->ch)
             CHAN_SEND(peer->ch, peer, 0, fds[0], .role = m->role, .owner = str_of(c->owner),
@@ -296,6 +307,7 @@ static void on_spawn(struct supervisor *s, struct child *control, uint64_t strea
 static void on_lease(struct supervisor *s, struct child *control, uint64_t stream,
                      const struct msg_lease *m) {
     struct child *c = child_by_instance(s, m->instance);
+    struct launch_share share = {m->memory_mb, m->cpu_weight};
     err *e = NULL;
     if (!c || !c->row->peer)
         e = err_new(ERR_RESOURCE_DOES_NOT_EXIST, "no such instance");
@@ -304,9 +316,10 @@ static void on_lease(struct supervisor *s, struct child *control, uint64_t strea
     else if (!role_owner_ok(m->owner) || (m->environment.n && !role_owner_ok(m->environment)))
         e = err_new(ERR_INVALID_PARAMETER_VALUE, "owner or environment is not an id");
     else
-        e = launch_lease(s, c, m->owner, m->environment, m->memory_mb);
+        e = launch_lease(s, c, m->owner, m->environment, &share);
     if (!e) {
         c->leased = true;
+        warm_leased(c);
     } else if (c && c->process.leased) {
         c->ending = true;
         launch_kill(c);
@@ -356,10 +369,13 @@ static void on_ready(struct child *c) {
     struct supervisor *s = c->s;
     const char *at[2] = {NULL, NULL};
     for (size_t i = 0; i < s->listeners.n; i++) at[s->listeners.p[i].tls] = s->listeners.p[i].address;
-    c->ready = true;
+    c->ready_at = clock_mono();
     if (c->row == &role_rows[ROLE_CONTROL] && !s->kept[ROLE_CONTROL].restarts && s->o.on_ready)
         s->o.on_ready(s->o.data_dir, at[0], at[1]);
-    if (c->row == &role_rows[ROLE_CONTROL]) c->s->answered = true;
+    if (c->row == &role_rows[ROLE_CONTROL]) {
+        s->answered = true;
+        warm_settle(s);
+    }
     log_debug("ready", lf_z("role", c->row->name), lf_int("pid", c->pid));
 }
 
@@ -582,6 +598,7 @@ err *supervisor_run(const struct supervisor_options *o) {
         e = s->failed;
     }
     close_listeners(s);
+    loop_timer_clear(s->l, &s->warm_timer);
     while (s->children.n) forget(s->children.p[0]);
     logs_close(s);
     vec_free(&s->children);

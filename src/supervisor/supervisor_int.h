@@ -24,8 +24,10 @@ struct child {
     chan *ch;            /* to the role; NULL for roles without a supervisor channel */
     loop_watch end, words; /* pidfd; the pipe with crash reports or stderr */
     buf report;          /* last words, the newest REPORT_MAX bytes */
-    int64_t started;
-    bool leased, ending, stopping, ready;
+    int64_t started, ready_at; /* monotonic; 0: not ready */
+    bool leased, ending, stopping;
+    int keep_fd;         /* control's end of its channel while it has had no owner (warm.c), or -1 */
+    bool orphan;         /* it waits for a control that asks for one */
     loop_timer kill_timer;
 };
 
@@ -59,22 +61,49 @@ struct supervisor {
     bool answered; /* control has been ready once */
     err *failed;   /* why it never was */
     int exit_code;
-    loop_timer drain_timer, tls_timer;
+    loop_timer drain_timer, tls_timer, warm_timer;
     enum sandbox_level level;
     cgroups *groups;
 };
 
-/* launch.c: starts a process of a row. chan_fd becomes its descriptor 3. The child is watched. */
+/* What a process may take of the machine; 0: what its row says (at a lease: what it has). */
+struct launch_share {
+    uint32_t memory_mb, cpu_weight;
+};
+
+/* launch.c: starts a process of a row. chan_fd becomes its descriptor 3. share may be NULL. */
 err *launch(struct supervisor *s, const struct role_row *row, str owner, str environment,
-            uint32_t memory_mb, int chan_fd, struct child **ret) BH_CHECK;
+            const struct launch_share *share, int chan_fd, struct child **ret) BH_CHECK;
 /* Mounts the owner's roots into a warm child. INVALID_STATE at level reduced. After an error the child
  * must be killed: half a lease is one, too. */
-err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment, uint32_t memory_mb) BH_CHECK;
+err *launch_lease(struct supervisor *s, struct child *c, str owner, str environment,
+                  const struct launch_share *share) BH_CHECK;
 /* Kills a child and all it started. */
 void launch_kill(struct child *c);
 /* Sets s->level to what the settings ask and the machine can, or an error with the way out; makes
  * the parent of the control groups. */
 err *launch_level(struct supervisor *s) BH_CHECK;
+
+/* Whether the row's folders belong to an owner, and come with a lease. */
+bool launch_leasable(const struct role_row *row);
+
+/* supervisor.c: it is one of s->children from here on; chan_fd -1: it has no channel to us. */
+void child_watch(struct supervisor *s, struct child *c, int chan_fd);
+
+/* warm.c: processes of control's without an owner, which outlive it. */
+bool warm_role(const struct role_row *row);
+/* fd: control's end of its channel; duplicated. */
+void warm_keep(struct child *c, int fd);
+/* It has an owner: from here on it ends with control. */
+void warm_leased(struct child *c);
+/* Control has ended. */
+void warm_orphan(struct supervisor *s);
+/* Control was started: an engine is, too, so that both are there at the same time. */
+void warm_begin(struct supervisor *s);
+/* Answers control's spawn with one that waits; false: there is none. */
+bool warm_give(struct supervisor *s, struct child *control, uint64_t stream, int role);
+/* Control is ready: those that it does not ask for are ended after a while. */
+void warm_settle(struct supervisor *s);
 
 /* logs.c: between the loop's making and its end. */
 err *logs_open(struct supervisor *s) BH_CHECK;

@@ -27,6 +27,8 @@
 #include "sys/files.h"
 
 #define PATH_LIMIT 1024
+/* The parent of all groups is one competitor of whatever else runs beside us, and stands for many processes. */
+#define PARENT_WEIGHT 1000u
 
 enum { MEMORY, PIDS, CPU, CONTROLS };
 
@@ -183,6 +185,12 @@ static void sweep(const char *dir, const char *name) {
     files_names_free(&names);
 }
 
+/* Version 1 counts in shares, 1,024 where version 2 has 100. */
+static void set_weight(const char *dir, bool v1, uint32_t weight) {
+    if (weight > 10000) weight = 10000;
+    (void)(v1 ? put_u64(dir, "cpu.shares", (uint64_t)weight * 1024 / 100) : put_u64(dir, "cpu.weight", weight));
+}
+
 static bool make_parent(const char *own, const char *name, char out[PATH_LIMIT]) {
     sweep(own, name);
     snprintf(out, PATH_LIMIT, "%.900s/%.100s", own, name);
@@ -224,6 +232,7 @@ err *cgroups_new(const char *name, cgroups **ret) {
     if (!e && own_dir(buf_view(&groups), buf_view(&mounts), NULL, own) &&
         make_parent(own, name, g->v2))
         enable_v2(g, own);
+    if (g->v1[CPU][0] || g->v2_has[CPU]) set_weight(g->v1[CPU][0] ? g->v1[CPU] : g->v2, g->v1[CPU][0] != 0, PARENT_WEIGHT);
     buf_free(&groups);
     buf_free(&mounts);
     err_free(e); /* no /proc, no groups: described as none */
@@ -290,19 +299,19 @@ static err *make(char out[PATH_LIMIT], const char *parent, unsigned n) {
     return e;
 }
 
-err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_percent,
-                cgroup **ret) {
+err *cgroup_new(cgroups *g, const struct cgroup_limits *limits, cgroup **ret) {
     cgroup *c = calloc(1, sizeof(*c));
     must(c != NULL);
     c->v2_fd = -1;
     unsigned n = atomic_fetch_add(&g->next, 1);
     err *e = make(c->v2, g->v2, n);
-    const uint64_t values[CONTROLS] = {memory_bytes, pids, cpu_percent};
+    const uint64_t values[CONTROLS] = {limits->memory_bytes, limits->pids, limits->cpu_percent};
     for (int i = 0; !e && i < CONTROLS; i++) {
         e = make(c->v1[i], g->v1[i], n);
         c->v2_has[i] = g->v2_has[i];
         if (!e) e = limit(c, i, values[i]);
     }
+    if (!e) cgroup_set_weight(c, limits->cpu_weight);
     if (!e && c->v2[0]) {
         c->v2_fd = open(c->v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (c->v2_fd < 0) e = err_errno("cannot open group %s", c->v2);
@@ -316,6 +325,13 @@ err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_p
 }
 
 err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) { return limit(c, MEMORY, memory_bytes); }
+
+void cgroup_set_weight(cgroup *c, uint32_t cpu_weight) {
+    if (cpu_weight && c->v1[CPU][0])
+        set_weight(c->v1[CPU], true, cpu_weight);
+    else if (cpu_weight && c->v2_has[CPU])
+        set_weight(c->v2, false, cpu_weight);
+}
 
 int cgroup_v2_fd(const cgroup *c) { return c->v2_fd; }
 

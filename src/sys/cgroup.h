@@ -25,11 +25,19 @@ int cgroups_controls(const cgroups *g);
 /* One line for people: "memory v1, pids v1, cpu v1, kill v2". */
 void cgroups_describe(const cgroups *g, buf *out);
 
-/* A child group. 0 = no limit. Limits that the machine has no controller for are left out. */
-err *cgroup_new(cgroups *g, uint64_t memory_bytes, uint32_t pids, uint32_t cpu_percent,
-                cgroup **ret) BH_CHECK;
+struct cgroup_limits {
+    uint64_t memory_bytes;
+    uint32_t pids, cpu_percent; /* percent of one core */
+    /* The share of the processors that it gets of what all groups of ours ask for, 1 … 10,000; 100 is a process without a
+     * group. A group that asks for less than its share waits for nobody. */
+    uint32_t cpu_weight;
+};
+/* A child group. 0 = no limit, or weight 100. Limits that the machine has no controller for are left out. */
+err *cgroup_new(cgroups *g, const struct cgroup_limits *limits, cgroup **ret) BH_CHECK;
 /* Changes the memory limit of a group in use. */
 err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) BH_CHECK;
+/* Changes its weight. Where weights cannot be set nothing happens: they are no limit that anybody relies on. */
+void cgroup_set_weight(cgroup *c, uint32_t cpu_weight);
 /* Descriptor of the version 2 folder for CLONE_INTO_CGROUP, or -1. */
 int cgroup_v2_fd(const cgroup *c);
 /* Moves a process in (version 1 part; it must not have forked yet). */

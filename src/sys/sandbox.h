@@ -73,7 +73,7 @@ struct sandbox_row {
     int deny_tcp, confine_deny_tcp;
     uint64_t rlimit_as_mb, rlimit_cpu_s, rlimit_nofile, rlimit_nproc, rlimit_fsize_mb;
     uint64_t memory_mb;
-    uint32_t pids, cpu_percent;
+    uint32_t pids, cpu_percent, cpu_weight;
 };
 extern const struct sandbox_row sandbox_rows[SANDBOX_COUNT];
 

@@ -378,8 +378,11 @@ static err *join_groups(const struct spawn_plan *p, struct spawned *ret) {
 #ifdef BH_SANITIZE
     memory *= 4; /* redzones and quarantine */
 #endif
-    return cgroup_new(p->groups, memory, p->pids ? p->pids : p->row->pids,
-                      p->cpu_percent ? p->cpu_percent : p->row->cpu_percent, &ret->group);
+    struct cgroup_limits limits = {.memory_bytes = memory,
+                                   .pids = p->pids ? p->pids : p->row->pids,
+                                   .cpu_percent = p->cpu_percent ? p->cpu_percent : p->row->cpu_percent,
+                                   .cpu_weight = p->cpu_weight ? p->cpu_weight : p->row->cpu_weight};
+    return cgroup_new(p->groups, &limits, &ret->group);
 }
 
 /* For a lease. Later the process may forbid to be looked at (its init does), and an ordinary user

@@ -35,7 +35,7 @@ struct spawn_plan {
     const struct sandbox_mount *mounts; /* present from the start; owners' come by lease */
     size_t mount_n;
     uint64_t memory_mb;         /* 0: the row's */
-    uint32_t pids, cpu_percent; /* 0: the row's */
+    uint32_t pids, cpu_percent, cpu_weight; /* 0: the row's */
     uint32_t uid;               /* outside uid at level full; 0: by the row's rule */
     cgroups *groups;            /* NULL: no limits but rlimits */
 };

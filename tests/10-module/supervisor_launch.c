@@ -94,7 +94,7 @@ static struct child *start(struct fix *f, enum role_id role, str owner, int *ret
     int fds[2];
     struct child *c = NULL;
     good(chan_pair(fds));
-    good(launch(&f->s, &role_rows[role], owner, STR(""), 1024, fds[1], &c));
+    good(launch(&f->s, &role_rows[role], owner, STR(""), &(struct launch_share){.memory_mb = 1024}, fds[1], &c));
     close(fds[1]);
     *ret_fd = fds[0];
     return c;
@@ -126,14 +126,14 @@ static void host_at(const char *level) {
     struct wire_in in = {payload, true};
     assert_true(str_eqz(wire_get_str(&in), "runtime_host"));
     assert_int_equal(frame(fd, a, &payload), MSG_READY);
-    err *e = launch_lease(&f.s, c, STR("o1"), STR(""), 0);
+    err *e = launch_lease(&f.s, c, STR("o1"), STR(""), NULL);
     if (is_reduced) {
         assert_non_null(e);
         assert_int_equal(err_code_of(e), ERR_INVALID_STATE);
         err_free(e);
     } else {
         good(e);
-        e = launch_lease(&f.s, c, STR("o2"), STR(""), 0);
+        e = launch_lease(&f.s, c, STR("o2"), STR(""), NULL);
         assert_non_null(e); /* never a second owner */
         err_free(e);
     }

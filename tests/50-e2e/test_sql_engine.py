@@ -157,3 +157,65 @@ def test_an_engine_sees_its_roots_and_nothing_else(platform):
     for y in warm:
         assert not list(Path("/proc/%d/root/data/tables" % y.pid).iterdir())
     call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
+
+
+def warm_of(p):
+    """The engine that waits for an owner."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = [x for x in p.processes("engine") if not has_owner(x)]
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("no warm engine")
+
+
+def test_an_engine_without_an_owner_outlives_control(platform):
+    """The next control is given it; those that had an owner end, and what they spilled goes."""
+    p = platform
+    w = warehouse(p, "outlives")
+    assert rows(p, w, "SELECT 6") == [["6"]]
+    old, warm = leased(p), warm_of(p)
+    folders = {f.name for f in (p.data / "spill").iterdir()}
+    p.kill9("control")
+    body = {"warehouse_id": w, "statement": "SELECT 7", "wait_timeout": "50s"}
+    while (r := p.request("POST", "/api/2.0/sql/statements", body)).status_code == 503:  # it was on its way when control died
+        time.sleep(0.02)
+    assert r.json()["result"]["data_array"] == [["7"]], r.text
+    gone, alive = psutil.wait_procs(old, 20)
+    assert not alive
+    assert warm[0] in leased(p)
+    end = time.monotonic() + 20
+    while folders & {f.name for f in (p.data / "spill").iterdir()} and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not folders & {f.name for f in (p.data / "spill").iterdir()}
+    warm_of(p)
+    call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
+
+
+def test_engines_weigh_as_their_warehouse_s_size_says(platform):
+    """The control group of a larger warehouse's engine has a larger share, control a larger one than any engine."""
+    p = platform
+    w = warehouse(p, "weight")
+    assert rows(p, w, "SELECT 1") == [["1"]]
+
+    def weight(x):
+        path = next((line.strip().split(":")[2] for line in Path("/proc/%d/cgroup" % x.pid).read_text().splitlines()
+                     if line.split(":")[1] in ("cpu", "cpu,cpuacct", "cpuacct,cpu")), None)
+        for folder in ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"):
+            if path and Path(folder + path, "cpu.shares").exists():
+                return int(Path(folder + path, "cpu.shares").read_text())
+        unified = Path("/proc/%d/cgroup" % x.pid).read_text().splitlines()[-1].split(":")[2]
+        f = Path("/sys/fs/cgroup" + unified, "cpu.weight")
+        return int(f.read_text()) if f.exists() else None
+
+    mine = leased(p)[-1]
+    small = weight(mine)
+    if small is None:
+        pytest.skip("this machine has no control groups for processors")
+    assert weight(p.processes("control")[0]) > 2 * small and weight(p.processes("gateway")[0]) > 2 * small
+    call(p, "POST", "/api/2.0/sql/warehouses/%s/edit" % w, {"cluster_size": "Large"})
+    assert rows(p, w, "SELECT 2") == [["2"]]
+    psutil.wait_procs([mine], 20)
+    assert max(weight(x) for x in leased(p)) == 2 * small
+    call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random kill -9 of engines and of control during reads and writes of Delta tables (INSERT, MERGE, OPTIMIZE, VACUUM): no
 acknowledged commit is lost, no partial one is seen (each INSERT has two rows, each MERGE counts two rows up), the warehouse answers
-again, and at the end delta-rs, and Spark where it is asked for, read what we read."""
+again; delta-rs reads the table after every kill and finds the same, and at the end so does Spark where it is asked for."""
 import collections
+import os
 import random
 import statistics
 import threading
@@ -21,6 +22,7 @@ class Load:
         self.p, self.w, self.stop = p, warehouse, threading.Event()
         self.acknowledged, self.unknown, self.wrong, self.reads = set(), set(), [], 0
         self.merged, self.maybe_merged, self.kept = collections.Counter(), collections.Counter(), collections.Counter()
+        self.now, self.hit = {}, collections.Counter()  # which statement each thread waits for; how often a kill met it
 
     def run(self, sql):
         r = requests.post(self.p.url + "/api/2.0/sql/statements", timeout=120, headers={"Authorization": "Bearer " + self.p.token},
@@ -29,10 +31,13 @@ class Load:
 
     def quiet(self, sql):
         """The answer, or None when the connection broke."""
+        self.now[threading.get_ident()] = sql.split()[0]
         try:
             return self.run(sql)
         except (requests.RequestException, ValueError):
             return None
+        finally:
+            del self.now[threading.get_ident()]
 
     def write(self, who):
         k = 0
@@ -106,10 +111,23 @@ def check_merges(load):
     assert all(k in found for k, n in load.merged.items() if n)
 
 
-def check_others(load, found, spark, folder):
+def outside(path):
+    """id → rows, as delta-rs reads the table."""
     from deltalake import DeltaTable
+    return collections.Counter(DeltaTable(str(path)).to_pyarrow_table()["id"].to_pylist())
+
+
+def check_outside(load, path, acknowledged):
+    """While all goes on: what was acknowledged before is there, and nothing in part."""
+    got = outside(path)
+    assert set(got.values()) <= {2}, f"delta-rs reads a commit in part: {[k for k, n in got.items() if n != 2][:5]}"
+    lost = acknowledged - got.keys()
+    assert not lost, f"acknowledged, and delta-rs does not read it: {sorted(lost)[:10]}"
+
+
+def check_others(load, found, spark, folder):
     path = folder_of(load, "main.k.t")
-    got = collections.Counter(DeltaTable(str(path)).to_pyarrow_table()["id"].to_pylist())
+    got = outside(path)
     assert got == collections.Counter(found), "delta-rs reads other rows"
     if not spark:
         return
@@ -134,7 +152,20 @@ def answers_again(load):
         time.sleep(0.01)
 
 
+def report(load, took):
+    for role, times in took.items():
+        if times:
+            times = sorted(times)
+            print(f"{role}: {len(times)} kills, answered after p50 {statistics.median(times):.2f} s, p90 {times[len(times) * 9 // 10]:.2f} s, "
+                  f"at most {times[-1]:.2f} s; {sum(t > 1 for t in times)} later than 1 s")
+    print(f"met by a kill: {dict(load.hit)}")
+    print(f"{len(load.acknowledged)} acknowledged, {len(load.unknown)} unknown, {load.reads} reads; "
+          f"{sum(load.merged.values())} merges, {sum(load.maybe_merged.values())} unknown; {dict(load.kept)}")
+
+
 def run(folder, kills, seed=1, spark=False):
+    seed = int(os.environ.get("BOATHOUSE_SEED", seed))
+    print(f"seed {seed}; BOATHOUSE_SEED={seed} repeats the order of kills")
     rnd = random.Random(seed)
     with Platform(folder / "data") as p:
         w = p.request("GET", "/api/2.0/sql/warehouses").json()["warehouses"][0]["id"]
@@ -145,7 +176,8 @@ def run(folder, kills, seed=1, spark=False):
                     f"CREATE TABLE main.k.m (id BIGINT, half INT, n INT) TBLPROPERTIES ({short}, 'delta.enableDeletionVectors'='true')"):
             r = load.run(sql)
             assert r["status"]["state"] == "SUCCEEDED", r
-        threads = [threading.Thread(target=load.write, args=(i,)) for i in range(WRITERS)] 
+        path = folder_of(load, "main.k.t")
+        threads = [threading.Thread(target=load.write, args=(i,)) for i in range(WRITERS)]
         threads += [threading.Thread(target=f) for f in (load.read, load.merge, load.keep)]
         for t in threads:
             t.start()
@@ -154,8 +186,10 @@ def run(folder, kills, seed=1, spark=False):
             for _ in range(kills):
                 time.sleep(rnd.uniform(0.05, 0.6))
                 role = rnd.choice(list(took))
+                load.hit.update(set(load.now.copy().values()))
                 p.kill9(role)
                 took[role].append(answers_again(load))
+                check_outside(load, path, load.acknowledged.copy())
         finally:
             load.stop.set()
             for t in threads:
@@ -168,8 +202,4 @@ def run(folder, kills, seed=1, spark=False):
         assert found.keys() <= load.acknowledged | load.unknown
         check_merges(load)
         check_others(load, found, spark, folder)
-        for role, times in took.items():
-            if times:
-                print(f"{role}: {len(times)} kills, answered after p50 {statistics.median(times):.2f} s, at most {max(times):.2f} s")
-        print(f"{len(load.acknowledged)} acknowledged, {len(load.unknown)} unknown, {load.reads} reads; "
-              f"{sum(load.merged.values())} merges, {sum(load.maybe_merged.values())} unknown; {dict(load.kept)}")
+        report(load, took)

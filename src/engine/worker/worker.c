@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@
 #define THREAD_STACK (4u << 20)
 #define REPORT_US 3000000
 #define TRIM_US 60000000
+#define DISK_US 250000
 #define SNAPSHOT_BYTES (64u << 20)
 #define NAMES_BYTES (8u << 20)
 #define RUNNING_DEFAULT 16
@@ -99,6 +101,26 @@ static int64_t spill_used(const char *dir) {
         if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) n += st.st_blocks * 512;
     if (d) closedir(d);
     return n;
+}
+
+/* The disk is also the stores' and the tables': what spilling may take follows what is free, less the reserve. */
+static void mind_disk(struct worker *w) {
+    struct statvfs fs;
+    if (!w->reserve_bytes || statvfs(w->spill_dir, &fs) != 0) return;
+    int64_t left = (int64_t)(fs.f_bavail * fs.f_frsize) - w->reserve_bytes;
+    int64_t limit = spill_used(w->spill_dir) + (left > 0 ? left : 0);
+    if (limit > w->spill_bytes) limit = w->spill_bytes;
+    if (limit < 1 << 20) limit = 1 << 20;
+    int64_t change = limit > w->spill_limit ? limit - w->spill_limit : w->spill_limit - limit;
+    if (change <= w->spill_limit / 64) return;
+    w->spill_limit = limit;
+    err_free(duck_limit(w->duck, 0, 0, (uint64_t)limit)); /* refused while more is used already: then it is too late for it */
+}
+
+static void on_disk_time(loop_timer *t) {
+    struct worker *w = (struct worker *)((char *)t - offsetof(struct worker, disk));
+    mind_disk(w);
+    if (map_size(w->statements)) loop_timer_set(w->l, t, DISK_US);
 }
 
 /* ---- reports ---- */
@@ -381,13 +403,14 @@ static err *on_lease(struct worker *w, jval *lease) {
     json_i64(json_get(lease, "threads"), &threads);
     json_i64(json_get(lease, "memory_bytes"), &memory);
     json_i64(json_get(lease, "spill_bytes"), &spill);
+    json_i64(json_get(lease, "reserve_bytes"), &w->reserve_bytes);
     json_i64(json_get(lease, "max_running"), &running);
     w->owner = dup_str(json_get_str(lease, "owner"));
     free(w->spill_dir);
     w->spill_dir = dup_str(json_get_str(lease, "spill"));
     w->max_running = running > 0 ? (int)running : RUNNING_DEFAULT;
     w->memory_bytes = memory;
-    w->spill_bytes = spill;
+    w->spill_bytes = w->spill_limit = spill;
     read_roots(w, lease);
     if (!w->duck) TRY(open_duck(w, lease));
     TRY(duck_limit(w->duck, (int)threads, duck_memory(memory), (uint64_t)spill));
@@ -441,6 +464,7 @@ static void on_exec(struct worker *w, uint64_t number, arena *a, jval *order, in
     map_put(w->statements, map_key_u64(&st->number), st);
     loop_timer_clear(w->l, &w->trim);
     if (st->timeout_ms > 0) loop_timer_set(w->l, &st->timeout, st->timeout_ms * 1000);
+    if (!w->disk.slot) loop_timer_set(w->l, &w->disk, DISK_US);
     enqueue(w, st);
 }
 
@@ -513,6 +537,7 @@ err *worker_run(int fd, bool reduced) {
     w->names = names_cache_new(NAMES_BYTES);
     w->report.on_time = on_report_time;
     w->trim.on_time = on_trim_time;
+    w->disk.on_time = on_disk_time;
     TRY(loop_new(&w->l));
     if (!reduced) TRY(open_duck(w, NULL));
     malloc_trim(0);

@@ -102,6 +102,7 @@ struct worker {
     struct names_cache *names;
     char *spill_dir;
     int64_t memory_bytes, spill_bytes;
+    int64_t reserve_bytes, spill_limit; /* disk that spilling leaves free; DuckDB's limit now */
     int max_running;
     err *failed;          /* why it ends by itself */
 
@@ -115,7 +116,7 @@ struct worker {
     struct connection *kept[WORKER_CONNECTIONS_KEPT];
     int n_kept;
     atomic_uint next_question;
-    loop_timer report, trim;
+    loop_timer report, trim, disk;
     uint64_t done, reported; /* statements ended; as of the last report */
 };
 
