@@ -14,7 +14,7 @@ import requests
 
 from boathouse import Platform
 
-WRITERS, KEYS, ANSWER_S = 3, 5, 20
+WRITERS, KEYS, ANSWER_S, RETENTION_S = 3, 5, 20, 10
 
 
 class Load:
@@ -112,9 +112,21 @@ def check_merges(load):
 
 
 def outside(path):
-    """id → rows, as delta-rs reads the table."""
+    """id → rows, as delta-rs reads the table. It lists the log while we write: a listing may have a version's .crc
+    without its .json, which was made before, and then it gives up. And one that reads longer than the retention finds
+    files gone, rightly. In both cases it looks again."""
     from deltalake import DeltaTable
-    return collections.Counter(DeltaTable(str(path)).to_pyarrow_table()["id"].to_pylist())
+    from deltalake.exceptions import DeltaError
+    for more in (True, True, True, False):
+        began = time.monotonic()
+        try:
+            return collections.Counter(DeltaTable(str(path)).to_pyarrow_table()["id"].to_pylist())
+        except DeltaError as e:
+            if not more or "newer than log segment" not in str(e):
+                raise
+        except FileNotFoundError:
+            if not more or time.monotonic() - began < RETENTION_S:
+                raise
 
 
 def check_outside(load, path, acknowledged):
@@ -170,13 +182,14 @@ def run(folder, kills, seed=1, spark=False):
     with Platform(folder / "data") as p:
         w = p.request("GET", "/api/2.0/sql/warehouses").json()["warehouses"][0]["id"]
         load = Load(p, w)
-        short = "'delta.deletedFileRetentionDuration'='interval 10 seconds'"
+        short = f"'delta.deletedFileRetentionDuration'='interval {RETENTION_S} seconds'"
         for sql in ("CREATE SCHEMA main.k",
                     f"CREATE TABLE main.k.t (id BIGINT, half INT) TBLPROPERTIES ({short}, 'delta.enableDeletionVectors'='false')",
                     f"CREATE TABLE main.k.m (id BIGINT, half INT, n INT) TBLPROPERTIES ({short}, 'delta.enableDeletionVectors'='true')"):
             r = load.run(sql)
             assert r["status"]["state"] == "SUCCEEDED", r
         path = folder_of(load, "main.k.t")
+        outside(path)  # it is imported before time counts
         threads = [threading.Thread(target=load.write, args=(i,)) for i in range(WRITERS)]
         threads += [threading.Thread(target=f) for f in (load.read, load.merge, load.keep)]
         for t in threads:
