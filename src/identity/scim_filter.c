@@ -31,8 +31,8 @@ struct parser {
 };
 
 static err *wrong(struct parser *p, const char *what) {
-    return err_new(ERR_INVALID_PARAMETER_VALUE, "Invalid filter at character %zu: %s.", p->at + 1,
-                   what);
+    err *e = err_new(ERR_INVALID_PARAMETER_VALUE, "Invalid filter at character %zu: %s.", p->at + 1, what);
+    return err_detail(e, "invalidFilter");
 }
 
 static void blanks(struct parser *p) {
@@ -170,7 +170,7 @@ static bool match_term(const struct scim_filter *f, const struct scim_resource *
     } else if (str_ieq(f->attr, STR("active"))) {
         have = r->active ? STR("true") : STR("false");
     } else if (str_ieq(f->attr, STR("displayName"))) {
-        have = r->type == PRINCIPAL_GROUP ? r->name : r->display_name;
+        have = r->type == PRINCIPAL_GROUP || !r->display_name.n ? r->name : r->display_name; /* as it is shown */
     } else if (str_ieq(f->attr, STR("userName"))) {
         have = r->type == PRINCIPAL_USER ? r->name : STR("");
     } else {

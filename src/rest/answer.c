@@ -33,6 +33,14 @@ static void delta_error_body(struct req *r, buf *b) {
     buf_fmt(b, ",\"code\":%d,\"stack\":null}}", r->status);
 }
 
+/* RFC 7644's word for a wrong request; handlers may say a closer one as the error's detail. */
+static const char *scim_type(const char *detail) {
+    static const char *const types[] = {"invalidFilter", "invalidPath", "noTarget", "mutability"};
+    for (size_t i = 0; detail && i < ARRAY_LEN(types); i++)
+        if (strcmp(detail, types[i]) == 0) return types[i];
+    return "invalidValue";
+}
+
 static void error_body(struct req *r, buf *b) {
     if (of_delta(r)) {
         delta_error_body(r, b);
@@ -46,7 +54,7 @@ static void error_body(struct req *r, buf *b) {
         if (code == ERR_RESOURCE_ALREADY_EXISTS || code == ERR_ALREADY_EXISTS)
             buf_z(b, ",\"scimType\":\"uniqueness\"");
         else if (code == ERR_INVALID_PARAMETER_VALUE || code == ERR_MALFORMED_REQUEST)
-            buf_z(b, ",\"scimType\":\"invalidValue\"");
+            buf_fmt(b, ",\"scimType\":\"%s\"", scim_type(err_detail_of(r->failure)));
         buf_c(b, '}');
         return;
     }

@@ -143,6 +143,52 @@ def test_group_members_by_patch(sdk, u):
         sdk.users.delete(p)
 
 
+def test_paths_of_patch(platform, sdk, u):
+    user = sdk.users.create(user_name=f"paths-{u}@example.com", emails=[iam.ComplexValue(value=f"a-{u}@x.org", type="work", primary=True)],
+                            entitlements=[iam.ComplexValue(value="workspace-access")])
+
+    def change(*operations):
+        sdk.users.patch(user.id, schemas=PATCH, operations=list(operations))
+        return sdk.users.get(user.id)
+    assert change(patch("replace", 'emails[type eq "work"].value', f"b-{u}@x.org")).emails[0].value == f"b-{u}@x.org"
+    two = change(patch("add", 'emails[type eq "home"].value', f"h-{u}@x.org")).emails
+    assert {(e.type, e.value) for e in two} == {("work", f"b-{u}@x.org"), ("home", f"h-{u}@x.org")}
+    assert [e.type for e in change(patch("remove", 'emails[type eq "work"]')).emails] == ["home"]
+    assert not change(patch("remove", "emails")).emails
+    given = change(patch("add", None, {"entitlements": [{"value": "databricks-sql-access"}], "name.givenName": "Ann", "locale": "de"}))
+    assert {e.value for e in given.entitlements} == {"workspace-access", "databricks-sql-access"} and given.name.given_name == "Ann"
+    assert [e.value for e in change(patch("replace", "entitlements", [{"value": "allow-cluster-create"}])).entitlements] == ["allow-cluster-create"]
+    assert not change(patch("remove", "entitlements", [{"value": "allow-cluster-create"}])).entitlements
+    long = "urn:ietf:params:scim:schemas:core:2.0:User:"
+    assert change(patch("replace", long + "name.familyName", "Lee")).name.family_name == "Lee"
+    for path, word in [("nonsense", "invalidPath"), ("groups", "invalidPath"), ("emails[type eq", "invalidPath"), ("name.middleName", "invalidPath"),
+                       ("emails.value", "noTarget"), ("members", "invalidPath")]:
+        r = platform.request("PATCH", f"{SCIM}/Users/{user.id}", body={"Operations": [{"op": "replace", "path": path, "value": "x"}]})
+        assert (r.status_code, r.json()["scimType"]) == (400, word), (path, r.text)
+    assert platform.request("GET", f"{SCIM}/Users", params={"filter": "userName zz 1"}).json()["scimType"] == "invalidFilter"
+    sdk.users.delete(user.id)
+
+
+def test_attributes_and_order(platform, sdk, u):
+    people = [sdk.users.create(user_name=f"{c}-{u}@example.com", display_name=d).id for c, d in [("b", "Zoe"), ("A", "Yan"), ("c", None)]]
+
+    def listed(**more):
+        return platform.request("GET", f"{SCIM}/Users", params={"filter": f'userName co "-{u}@"', **more}).json()
+    some = listed(attributes="userName,emails")["Resources"]
+    assert all(set(r) == {"schemas", "id", "userName"} for r in some) and len(some) == 3
+    assert all("groups" not in r and "entitlements" not in r and "userName" in r for r in listed(excludedAttributes="groups, entitlements")["Resources"])
+    assert [r["userName"][0] for r in listed(sortBy="userName")["Resources"]] == ["A", "b", "c"]
+    last = listed(sortBy="displayName", sortOrder="descending", startIndex=2, count=2)
+    assert [r["displayName"] for r in last["Resources"]] == ["Yan", f"c-{u}@example.com"] and last["totalResults"] == 3
+    assert [x.id for x in sdk.users.list(filter=f'displayName eq "C-{u}@example.com"')] == [people[2]]
+    group = sdk.groups.create(display_name=f"big-{u}", members=[iam.ComplexValue(value=p) for p in people])
+    assert sdk.groups.get(group.id).members and not next(sdk.groups.list(filter=f'id eq "{group.id}"', excluded_attributes="members")).members
+    assert platform.request("GET", f"{SCIM}/Users/{people[0]}", params={"attributes": "id,displayName"}).json().keys() == {"schemas", "id", "displayName"}
+    sdk.groups.delete(group.id)
+    for p in people:
+        sdk.users.delete(p)
+
+
 def test_nested_groups_give_and_take_rights(platform, sdk, u):
     name, theirs = platform.another(f"nested-{u}")
     who = next(iter(sdk.service_principals.list(filter=f'applicationId eq "{name}"'))).id

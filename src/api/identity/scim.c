@@ -5,10 +5,12 @@
  */
 #include "identity/scim.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "api/gen_routes.h"
 #include "rules.h"
+#include "scim_int.h"
 #include "sys/rand.h"
 
 #define DEFAULT_PAGE 100
@@ -33,7 +35,7 @@ static err *check_door(struct req *r) {
 
 static int64_t scope_of(struct req *r) { return at_account(r) ? 0 : r->scope.workspace; }
 
-static const char *resource_name(enum principal_type t) {
+const char *scim_resource_name(enum principal_type t) {
     return t == PRINCIPAL_USER ? "User" : t == PRINCIPAL_GROUP ? "Group" : "ServicePrincipal";
 }
 
@@ -68,7 +70,7 @@ static err *put_refs(struct req *r, jmut *o, const char *key, const struct id_li
         char *id = arena_printf(r->a, "%lld", (long long)p.id);
         json_put_z(r->doc, e, "value", id);
         json_put_str(r->doc, e, "display", p.display_name.n ? p.display_name : p.name);
-        json_put_z(r->doc, e, "$ref", arena_printf(r->a, "%ss/%s", resource_name(p.type), id));
+        json_put_z(r->doc, e, "$ref", arena_printf(r->a, "%ss/%s", scim_resource_name(p.type), id));
         if (p.type == PRINCIPAL_GROUP && strcmp(key, "groups") == 0)
             json_put_z(r->doc, e, "type", "direct");
     }
@@ -78,7 +80,7 @@ static err *put_refs(struct req *r, jmut *o, const char *key, const struct id_li
 static void put_schemas(struct req *r, jmut *o, enum principal_type t) {
     jmut *s = json_put_arr(r->doc, o, "schemas");
     json_add_str(r->doc, s, str_of(arena_printf(r->a, "urn:ietf:params:scim:schemas:core:2.0:%s",
-                                                resource_name(t))));
+                                                scim_resource_name(t))));
 }
 
 static err *put_groups_of(struct req *r, jmut *o, int64_t id) {
@@ -94,7 +96,8 @@ static err *put_groups_of(struct req *r, jmut *o, int64_t id) {
     return put_refs(r, o, "groups", &mine);
 }
 
-static err *put_resource(struct req *r, jmut *o, const struct scim_resource *s, bool deep) {
+/* The attributes that the request asked for. */
+static err *put_resource(struct req *r, jmut *o, const struct scim_resource *s) {
     put_schemas(r, o, s->type);
     json_put_z(r->doc, o, "id", arena_printf(r->a, "%lld", (long long)s->id));
     if (s->external_id.n) json_put_str(r->doc, o, "externalId", arena_str(r->a, s->external_id));
@@ -102,11 +105,10 @@ static err *put_resource(struct req *r, jmut *o, const struct scim_resource *s, 
         json_put_str(r->doc, o, "displayName", arena_str(r->a, s->name));
         jmut *meta = json_put_obj(r->doc, o, "meta");
         json_put_z(r->doc, meta, "resourceType", s->workspace ? "WorkspaceGroup" : "Group");
-        if (deep) {
+        if (scim_wanted(r, "members")) {
             struct id_list m;
             TRY(scim_members(r->tx, r->a, s, &m));
             TRY(put_refs(r, o, "members", &m));
-            TRY(put_groups_of(r, o, s->id));
         }
     } else {
         bool user = s->type == PRINCIPAL_USER;
@@ -115,109 +117,24 @@ static err *put_resource(struct req *r, jmut *o, const struct scim_resource *s, 
         json_put_str(r->doc, o, "displayName", arena_str(r->a, shown));
         json_put_bool(r->doc, o, "active", s->active);
         if (user) {
-            jmut *n = json_put_obj(r->doc, o, "name");
+            jmut *n = s->given_name.n || s->family_name.n ? json_put_obj(r->doc, o, "name") : NULL;
             if (s->given_name.n) json_put_str(r->doc, n, "givenName", arena_str(r->a, s->given_name));
             if (s->family_name.n)
                 json_put_str(r->doc, n, "familyName", arena_str(r->a, s->family_name));
             put_json(r, o, "emails", s->emails);
         }
-        if (deep) TRY(put_groups_of(r, o, s->id));
     }
+    if (scim_wanted(r, "groups")) TRY(put_groups_of(r, o, s->id));
     put_json(r, o, "entitlements", s->entitlements);
     put_json(r, o, "roles", s->roles);
-    return NULL;
-}
-
-/* ---- reading a body ---- */
-
-static str json_arg(struct req *r, jval *v) {
-    size_t n = 0;
-    char *p = yyjson_val_write(v, 0, &n);
-    str s = p ? arena_str(r->a, str_n(p, n)) : STR("");
-    free(p);
-    return s;
-}
-
-static bool names_account_admin(jval *roles) {
-    size_t i, n;
-    jval *v;
-    yyjson_arr_foreach(roles, i, n, v) {
-        if (str_eqz(json_get_str(v, "value"), "account_admin")) return true;
-    }
-    return false;
-}
-
-/* Takes the fields that are there. Only account admins may make account admins. */
-static err *take_fields(struct req *r, struct scim_resource *s, jval *o) {
-    jval *v;
-    const char *name_key = s->type == PRINCIPAL_USER    ? "userName"
-                           : s->type == PRINCIPAL_GROUP ? "displayName"
-                                                        : "applicationId";
-    if ((v = json_get(o, name_key)) && yyjson_is_str(v)) {
-        if (s->type == PRINCIPAL_SERVICE && s->id && !str_eq(s->name, json_str(v)))
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "applicationId cannot be changed.");
-        s->name = json_str(v);
-    }
-    if (s->type != PRINCIPAL_GROUP && (v = json_get(o, "displayName")) && yyjson_is_str(v))
-        s->display_name = json_str(v);
-    if ((v = json_get(o, "externalId")) && yyjson_is_str(v)) s->external_id = json_str(v);
-    if ((v = json_get(o, "active")))
-        s->active = yyjson_is_bool(v) ? yyjson_get_bool(v) : str_ieq(json_str(v), STR("true"));
-    jval *name = json_get(o, "name");
-    if (yyjson_is_obj(name)) {
-        if ((v = json_get(name, "givenName"))) s->given_name = json_str(v);
-        if ((v = json_get(name, "familyName"))) s->family_name = json_str(v);
-    }
-    if ((v = json_get(o, "emails")) && yyjson_is_arr(v)) s->emails = json_arg(r, v);
-    if ((v = json_get(o, "entitlements")) && yyjson_is_arr(v)) s->entitlements = json_arg(r, v);
-    if ((v = json_get(o, "roles")) && yyjson_is_arr(v)) {
-        bool admin = names_account_admin(v);
-        if (admin != s->account_admin && !r->account_admin)
-            return err_new(ERR_PERMISSION_DENIED, "Only account admins can give or take this role.");
-        s->roles = json_arg(r, v);
-        s->account_admin = admin;
-    }
-    return NULL;
-}
-
-static err *member_id(jval *v, int64_t *ret) {
-    jval *id = yyjson_is_obj(v) ? json_get(v, "value") : v;
-    if (json_i64(id, ret)) return NULL;
-    return err_new(ERR_INVALID_PARAMETER_VALUE, "A member's value must be the id of a principal.");
-}
-
-static err *add_members(struct req *r, const struct scim_resource *g, jval *list) {
-    size_t i, n;
-    jval *v;
-    if (yyjson_is_obj(list)) {
-        int64_t id;
-        TRY(member_id(list, &id));
-        TRY(rules_may_add(r, g, id));
-        return scim_member_add(r->tx, r->a, g, id);
-    }
-    yyjson_arr_foreach(list, i, n, v) {
-        int64_t id;
-        TRY(member_id(v, &id));
-        TRY(rules_may_add(r, g, id));
-        TRY(scim_member_add(r->tx, r->a, g, id));
-    }
-    return NULL;
-}
-
-static err *remove_all_members(struct req *r, const struct scim_resource *g) {
-    struct id_list m;
-    TRY(scim_members(r->tx, r->a, g, &m));
-    for (size_t i = 0; i < m.n; i++) {
-        TRY(scim_member_remove(r->tx, r->a, g, m.p[i]));
-        TRY(rules_publish(r, m.p[i], true));
-    }
+    scim_project(r, o);
     return NULL;
 }
 
 /* ---- facts ---- */
 
 static err *publish(struct req *r, const struct scim_resource *s, bool restricts) {
-    store_tx_securable(r->tx, resource_name(s->type), s->id, s->name);
+    store_tx_securable(r->tx, scim_resource_name(s->type), s->id, s->name);
     return s->type == PRINCIPAL_GROUP ? identity_publish_group(r, s->id, restricts)
                                       : identity_publish(r, s->id, restricts);
 }
@@ -230,7 +147,7 @@ static err *find(struct req *r, enum principal_type type, struct scim_resource *
     if (json_i64(arg(r, "id"), &id))
         TRY(scim_get(r->tx, r->a, type, scope_of(r), id, ret, &found));
     if (found) return NULL;
-    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "%s with id %.*s not found.", resource_name(type),
+    return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "%s with id %.*s not found.", scim_resource_name(type),
                    STR_ARG(str_cut(arg_str(r, "id"), 40)));
 }
 
@@ -239,13 +156,13 @@ static err *answer(struct req *r, enum principal_type type, int64_t workspace, i
     bool found;
     TRY(scim_get(r->tx, r->a, type, workspace, id, &s, &found));
     must(found);
-    return put_resource(r, req_out(r), &s, true);
+    return put_resource(r, req_out(r), &s);
 }
 
 static err *create(struct req *r, enum principal_type type) {
     TRY(check_door(r));
     struct scim_resource s = {.type = type, .active = true, .workspace = scope_of(r)};
-    TRY(take_fields(r, &s, r->args));
+    TRY(scim_take_fields(r, &s, r->args));
     if (type == PRINCIPAL_SERVICE && !s.name.n) {
         char *uuid = arena_alloc(r->a, 37);
         rand_uuid(uuid);
@@ -265,14 +182,14 @@ static err *create(struct req *r, enum principal_type type) {
         TRY(scim_get(r->tx, r->a, type, scope_of(r), there.id, &seen, &member));
         if (member)
             return err_new(ERR_RESOURCE_ALREADY_EXISTS, "%s with name %.*s already exists.",
-                           resource_name(type), STR_ARG(s.name));
+                           scim_resource_name(type), STR_ARG(s.name));
         s.id = there.id;
     } else {
         TRY(scim_insert(r->tx, &s));
     }
     if (type == PRINCIPAL_GROUP) {
         jval *m = arg(r, "members");
-        if (m) TRY(add_members(r, &s, m));
+        if (m) TRY(scim_add_members(r, &s, m));
     } else if (!at_account(r)) {
         int64_t users, admins;
         TRY(identity_system_groups(r->tx, r->a, r->scope.workspace, &users, &admins));
@@ -297,116 +214,14 @@ static err *replace(struct req *r, enum principal_type type) {
     struct scim_resource s;
     TRY(find(r, type, &s));
     TRY(rules_may_change(r, &s));
-    TRY(take_fields(r, &s, r->args));
+    TRY(scim_take_fields(r, &s, r->args));
     TRY(scim_update(r->tx, r->a, &s));
     if (type == PRINCIPAL_GROUP && arg_has(r, "members")) {
-        TRY(remove_all_members(r, &s));
-        TRY(add_members(r, &s, arg(r, "members")));
+        TRY(scim_remove_all_members(r, &s));
+        TRY(scim_add_members(r, &s, arg(r, "members")));
     }
     TRY(publish(r, &s, true));
     return answer(r, type, scope_of(r), s.id);
-}
-
-/* `members[value eq "123"]` */
-static bool member_path(str path, int64_t *ret) {
-    if (!str_starts(path, STR("members["))) return false;
-    ptrdiff_t q = str_chr(path, '"', 0);
-    if (q < 0) return false;
-    ptrdiff_t end = str_chr(path, '"', (size_t)q + 1);
-    return end > q && str_to_i64(str_n(path.p + q + 1, (size_t)(end - q - 1)), ret);
-}
-
-static err *patch_members(struct req *r, const struct scim_resource *s, str op, str path,
-                          jval *value) {
-    int64_t id;
-    if (s->type != PRINCIPAL_GROUP)
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "Only groups have members.");
-    if (str_ieq(op, STR("remove"))) {
-        if (member_path(path, &id)) {
-            TRY(scim_member_remove(r->tx, r->a, s, id));
-            return rules_publish(r, id, true);
-        }
-        if (!value) return remove_all_members(r, s);
-        size_t i, n;
-        jval *v;
-        yyjson_arr_foreach(value, i, n, v) {
-            TRY(member_id(v, &id));
-            TRY(scim_member_remove(r->tx, r->a, s, id));
-            TRY(rules_publish(r, id, true));
-        }
-        return NULL;
-    }
-    if (str_ieq(op, STR("replace"))) TRY(remove_all_members(r, s));
-    return add_members(r, s, value);
-}
-
-/* Adds to or removes from a list of {"value": …}. */
-static err *patch_list(struct req *r, str *list, bool remove, jval *value, str path) {
-    jval *old = NULL;
-    if (list->n) TRY(json_parse(r->a, *list, false, &old));
-    jmut *out = yyjson_mut_arr(r->doc);
-    size_t i, n, k, m;
-    jval *v, *w;
-    yyjson_arr_foreach(old, i, n, v) {
-        bool drop = false;
-        str have = json_get_str(v, "value");
-        if (value) yyjson_arr_foreach(value, k, m, w) {
-            drop |= str_eq(have, json_get_str(w, "value"));
-        }
-        if (remove && path.n && !value) drop = str_find(path, have) >= 0 || !strchr(path.p, '[');
-        if (!drop) yyjson_mut_arr_append(out, yyjson_val_mut_copy(r->doc, v));
-    }
-    if (!remove && value) yyjson_arr_foreach(value, k, m, w) {
-        yyjson_mut_arr_append(out, yyjson_val_mut_copy(r->doc, w));
-    }
-    *list = json_text(r->a, out);
-    return NULL;
-}
-
-static err *patch_one(struct req *r, struct scim_resource *s, jval *op) {
-    str verb = json_get_str(op, "op"), path = json_get_str(op, "path");
-    jval *value = json_get(op, "value");
-    bool remove = str_ieq(verb, STR("remove"));
-    if (!remove && !str_ieq(verb, STR("add")) && !str_ieq(verb, STR("replace")))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "op '%.*s' is not add, replace or remove.",
-                       STR_ARG(str_cut(verb, 40)));
-    if (!remove && (!value || yyjson_is_null(value)))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "op '%.*s' needs a value.", STR_ARG(verb));
-    if (str_starts(path, STR("members"))) return patch_members(r, s, verb, path, value);
-    if (!path.n) {
-        if (!yyjson_is_obj(value))
-            return err_new(ERR_INVALID_PARAMETER_VALUE, "Without a path the value must be an object.");
-        jval *members = json_get(value, "members");
-        if (members) TRY(patch_members(r, s, verb, STR("members"), members));
-        return take_fields(r, s, value);
-    }
-    if (str_starts(path, STR("entitlements")) || str_starts(path, STR("roles"))) {
-        bool roles = path.p[0] == 'r';
-        TRY(patch_list(r, roles ? &s->roles : &s->entitlements, remove, value, path));
-        if (!roles) return NULL;
-        jval *v;
-        TRY(json_parse(r->a, s->roles, false, &v));
-        bool admin = names_account_admin(v);
-        if (admin != s->account_admin && !r->account_admin)
-            return err_new(ERR_PERMISSION_DENIED, "Only account admins can give or take this role.");
-        s->account_admin = admin;
-        return NULL;
-    }
-    /* A single attribute: as if the value object had been sent. */
-    jmut *o = yyjson_mut_obj(r->doc), *at = o;
-    ptrdiff_t dot = str_chr(path, '.', 0);
-    str leaf = path;
-    if (dot > 0) {
-        at = yyjson_mut_obj(r->doc);
-        yyjson_mut_obj_add(o, yyjson_mut_strn(r->doc, path.p, (size_t)dot), at);
-        leaf = str_from(path, (size_t)dot + 1);
-    }
-    yyjson_mut_obj_add(at, yyjson_mut_strn(r->doc, leaf.p, leaf.n),
-                       remove ? yyjson_mut_str(r->doc, "") : yyjson_val_mut_copy(r->doc, value));
-    yyjson_doc *flat = yyjson_mut_val_imut_copy(o, NULL);
-    must(flat != NULL);
-    arena_on_free(r->a, (void (*)(void *))yyjson_doc_free, flat);
-    return take_fields(r, s, yyjson_doc_get_root(flat));
 }
 
 static err *patch(struct req *r, enum principal_type type) {
@@ -417,7 +232,7 @@ static err *patch(struct req *r, enum principal_type type) {
     req_out(r);
     size_t i, n;
     jval *op;
-    yyjson_arr_foreach(arg(r, "Operations"), i, n, op) TRY(patch_one(r, &s, op));
+    yyjson_arr_foreach(arg(r, "Operations"), i, n, op) TRY(scim_patch_one(r, &s, op));
     TRY(scim_update(r->tx, r->a, &s));
     TRY(publish(r, &s, true));
     return answer(r, type, scope_of(r), s.id);
@@ -429,7 +244,7 @@ static err *remove_one(struct req *r, enum principal_type type) {
     TRY(find(r, type, &s));
     if (s.id == r->principal)
         return err_new(ERR_INVALID_STATE, "Nobody can delete himself.");
-    store_tx_securable(r->tx, resource_name(type), s.id, s.name);
+    store_tx_securable(r->tx, scim_resource_name(type), s.id, s.name);
     r->status = 204;
     req_body(r, 204, "application/scim+json", STR(""));
     bool elsewhere = false;
@@ -452,43 +267,84 @@ static err *remove_one(struct req *r, enum principal_type type) {
 struct listing {
     struct req *r;
     struct scim_filter *filter;
-    int64_t start, count, matched, shown;
-    jmut *out;
-    bool deep;
-    err *e;
+    struct vec_of_resources {
+        struct scim_resource *p;
+        size_t n, cap;
+    } found;
 };
 
 static bool list_each(void *arg, const struct scim_resource *s) {
     struct listing *l = arg;
     if (!scim_filter_match(l->filter, s)) return true;
-    l->matched++;
-    if (l->matched < l->start || l->shown >= l->count) return true;
-    l->shown++;
-    l->e = put_resource(l->r, json_add_obj(l->r->doc, l->out), s, l->deep);
-    return !l->e;
+    if (l->found.n == l->found.cap) {
+        size_t cap = l->found.cap ? l->found.cap * 2 : 64;
+        struct scim_resource *p = arena_array_of(l->r->a, struct scim_resource, cap);
+        if (l->found.n) memcpy(p, l->found.p, l->found.n * sizeof(*p));
+        l->found.p = p, l->found.cap = cap;
+    }
+    l->found.p[l->found.n++] = *s;
+    return true;
+}
+
+static str shown_name(const struct scim_resource *s) { return s->display_name.n ? s->display_name : s->name; }
+
+static int by_text(str a, str b) {
+    for (size_t i = 0; i < a.n && i < b.n; i++) {
+        int x = tolower((unsigned char)a.p[i]), y = tolower((unsigned char)b.p[i]);
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return a.n < b.n ? -1 : a.n > b.n;
+}
+
+static int by_id(const void *x, const void *y) {
+    const struct scim_resource *a = x, *b = y;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+static int by_name(const void *x, const void *y) {
+    const struct scim_resource *a = x, *b = y;
+    int c = by_text(a->name, b->name);
+    return c ? c : by_id(x, y);
+}
+static int by_shown_name(const void *x, const void *y) {
+    int c = by_text(shown_name(x), shown_name(y));
+    return c ? c : by_id(x, y);
+}
+
+/* sortBy id (the order of the store), userName, applicationId or displayName; others count as id. */
+static void sort(struct req *r, struct listing *l) {
+    str key = arg_str(r, "sortBy");
+    int (*order)(const void *, const void *) = NULL;
+    if (str_ieq(key, STR("userName")) || str_ieq(key, STR("applicationId"))) order = by_name;
+    if (str_ieq(key, STR("displayName"))) order = by_shown_name;
+    if (order && l->found.n > 1) qsort(l->found.p, l->found.n, sizeof(*l->found.p), order);
+    if (!str_ieq(arg_str(r, "sortOrder"), STR("descending"))) return;
+    for (size_t i = 0, k = l->found.n; i + 1 < k; i++) {
+        struct scim_resource t = l->found.p[i];
+        l->found.p[i] = l->found.p[--k];
+        l->found.p[k] = t;
+    }
 }
 
 static err *list(struct req *r, enum principal_type type) {
     TRY(check_door(r));
-    struct listing l = {.r = r,
-                        .start = arg_i64(r, "startIndex", 1),
-                        .count = arg_i64(r, "count", DEFAULT_PAGE)};
-    if (l.start < 1) l.start = 1;
-    if (l.count < 0) l.count = 0;
-    if (l.count > MAX_PAGE) l.count = MAX_PAGE;
-    str attrs = arg_str(r, "attributes");
-    l.deep = !attrs.n || str_find(attrs, STR("groups")) >= 0 || str_find(attrs, STR("members")) >= 0;
+    struct listing l = {.r = r};
+    int64_t start = arg_i64(r, "startIndex", 1), count = arg_i64(r, "count", DEFAULT_PAGE), shown = 0;
+    if (start < 1) start = 1;
+    if (count < 0) count = 0;
+    if (count > MAX_PAGE) count = MAX_PAGE;
     TRY(scim_filter_parse(r->a, arg_str(r, "filter"), &l.filter));
     jmut *o = req_out(r);
     json_add_str(r->doc, json_put_arr(r->doc, o, "schemas"),
                  STR("urn:ietf:params:scim:api:messages:2.0:ListResponse"));
-    l.out = yyjson_mut_arr(r->doc);
+    jmut *out = yyjson_mut_arr(r->doc);
     TRY(scim_each(r->tx, r->a, type, scope_of(r), list_each, &l));
-    if (l.e) return l.e;
-    json_put_int(r->doc, o, "totalResults", l.matched);
-    json_put_int(r->doc, o, "startIndex", l.start);
-    json_put_int(r->doc, o, "itemsPerPage", l.shown);
-    json_put(r->doc, o, "Resources", l.out);
+    sort(r, &l);
+    for (size_t i = (size_t)start - 1; i < l.found.n && shown < count; i++, shown++)
+        TRY(put_resource(r, json_add_obj(r->doc, out), &l.found.p[i]));
+    json_put_int(r->doc, o, "totalResults", (int64_t)l.found.n);
+    json_put_int(r->doc, o, "startIndex", start);
+    json_put_int(r->doc, o, "itemsPerPage", shown);
+    json_put(r->doc, o, "Resources", out);
     return NULL;
 }
 
@@ -496,7 +352,7 @@ static err *get(struct req *r, enum principal_type type) {
     TRY(check_door(r));
     struct scim_resource s;
     TRY(find(r, type, &s));
-    return put_resource(r, req_out(r), &s, true);
+    return put_resource(r, req_out(r), &s);
 }
 
 err *api_identity_me(struct req *r) {
@@ -506,7 +362,7 @@ err *api_identity_me(struct req *r) {
     if (!found) return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "The caller did not exist then.");
     /* A service principal shows its application id as userName here. */
     jmut *o = req_out(r);
-    TRY(put_resource(r, o, &s, true));
+    TRY(put_resource(r, o, &s));
     if (s.type == PRINCIPAL_SERVICE) json_put_str(r->doc, o, "userName", s.name);
     return NULL;
 }
