@@ -64,7 +64,7 @@ class Teller:
     def summary(self, good):
         print()
         for name, value in self.facts:
-            print(f"     {name:<52} {value}")
+            print(f"     {name:<60} {value}")
         total = time.monotonic() - self.begin
         print(f"\n{'Every answer equalled the local one.' if good else 'The tour failed.'} {total:.1f} s in all.", flush=True)
 
@@ -160,7 +160,7 @@ def use(data):
         del os.environ[name]
     os.environ.update(found)
     os.environ.update(MLFLOW_TRACKING_URI="databricks", MLFLOW_REGISTRY_URI="databricks-uc", MLFLOW_DISABLE_TELEMETRY="true",
-                      DO_NOT_TRACK="1", GIT_PYTHON_REFRESH="quiet", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
+                      MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true", DO_NOT_TRACK="1", GIT_PYTHON_REFRESH="quiet", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
     return found["DATABRICKS_HOST"]
 
 
@@ -406,6 +406,8 @@ def main():
     warnings.filterwarnings("ignore")
     tell, own, good = Teller(), None, False
     data = options.data or "data"
+    print("The main job on real data, through mlflow, databricks-sdk and databricks-sql-connector. Each line: what was done, how long it took,\n"
+          "and where the platform shows it.\n", flush=True)
     try:
         if answers(data):
             tell.step(f"a platform answers on {data}")
@@ -443,6 +445,7 @@ def finish(tell, own, keep, good):
     if keep or not good:
         print(f"The platform's folder and log: {own.folder}")
     else:
+        print("This platform is gone. To look at such things yourself: ./run, and in another terminal ./run tour, which then uses that platform.")
         shutil.rmtree(own.folder, ignore_errors=True)
 
 
