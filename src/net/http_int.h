@@ -62,10 +62,11 @@ struct http_conn {
     llhttp_t p;
     int fail_status; /* why a parser callback stopped */
     const char *fail_why;
-    int64_t since; /* begin of the present phase */
+    int64_t since;   /* begin of the present phase */
+    int64_t dropped; /* when bytes were last dropped after the end */
     size_t discarded;
     int tag;
-    bool tls, ready, feeding, closing, linger, stalled, last; /* last: no request after this one */
+    bool tls, ready, feeding, closing, stalled, last; /* last: no request after this one */
     bool cut;        /* close as soon as nothing of ours runs */
     bool rest;       /* bytes came that were not looked at */
     bool head_timed; /* `since` is that of the head being read */

@@ -8,7 +8,7 @@
  *   head        some bytes of a head                header_timeout       408
  *   body        told; the body flows                body_idle_timeout    on_abort, 408
  *   answering   the request is read                 no limit, but for a client that takes nothing
- *   closing     no more requests; queue leaves      send_timeout, then LINGER
+ *   closing     no more requests; queue leaves      send_timeout, then LINGER without a byte
  *
  * Invariants
  *   1. At most one stream exists per connection: the parser is not fed beyond the end of a request
@@ -17,8 +17,9 @@
  *      returned, the connection at the end of on_data().
  *   3. A stream that was told ends with exactly one of on_done and on_abort.
  *
- * Closing with unread bytes would make the kernel send a reset that can overtake the answer. So the
- * sending side is closed first and what still comes is dropped for a while (linger).
+ * Closing with unread bytes would make the kernel send a reset that can overtake the answer, and many
+ * clients of TLS do not look for an answer before they have sent all. So the sending side is closed first
+ * and what still comes is dropped, as long as it flows, for at most LINGER_MAX.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +28,8 @@
 #include "base/time.h"
 #include "net/http_int.h"
 
-#define LINGER (2 * US_PER_S)
-#define LINGER_BYTES (1024u * 1024u)
+#define LINGER (2 * US_PER_S) /* after the last byte; all of it when the server drains */
+#define LINGER_MAX (30 * US_PER_S)
 /* Streams kept for reuse, and how much memory one of them may keep. */
 #define POOL 256
 #define POOL_BYTES (16u * 1024u)
@@ -157,8 +158,6 @@ void http_conn_end(struct http_conn *hc, bool unread) {
         conn_deadline(hc->c, hc->since + hc->s->lim.send_timeout_us);
         return;
     }
-    hc->linger = true;
-    hc->discarded = 0;
     conn_shutdown(hc->c);
     conn_resume(hc->c);
     conn_deadline(hc->c, hc->since + LINGER);
@@ -255,12 +254,14 @@ static bool feed_once(struct http_conn *hc, str data, size_t *off) {
     return true;
 }
 
+static int64_t linger_max(const struct http_conn *hc) { return hc->s->draining ? LINGER : LINGER_MAX; }
+
 static size_t on_data(conn *c, str data, void *arg) {
     struct http_conn *hc = arg;
     must_magic(hc, HTTP_CONN_MAGIC);
     if (hc->closing) {
-        hc->discarded += data.n;
-        if (hc->discarded > LINGER_BYTES) http_conn_cut(hc, "too much after the end");
+        hc->dropped = now_of(hc);
+        if (hc->dropped - hc->since > linger_max(hc)) http_conn_cut(hc, "too much after the end");
         return data.n;
     }
     size_t off = 0;
@@ -326,7 +327,8 @@ static void on_closing_timeout(struct http_conn *hc, int64_t now) {
         return;
     }
     int64_t from = progress > hc->since ? progress : hc->since;
-    if (now - from >= LINGER)
+    if (hc->dropped > from) from = hc->dropped;
+    if (now - from >= LINGER || now - hc->since >= linger_max(hc))
         http_conn_cut(hc, "over");
     else
         conn_deadline(hc->c, from + LINGER);

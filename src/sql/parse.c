@@ -20,12 +20,6 @@ void advance(struct parser *p) {
     if (p->at + 1 < p->n) p->at++;
 }
 
-bool accept(struct parser *p, unsigned kind) {
-    if (!at_kind(p, kind) || kind == T_END) return false;
-    advance(p);
-    return true;
-}
-
 bool accept_word(struct parser *p, enum sql_word w) {
     if (!at_word(p, w)) return false;
     advance(p);

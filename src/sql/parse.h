@@ -59,7 +59,12 @@ str tok_text(const struct parser *p, const struct sql_token *t);
 /* Is the token a word with this text (upper case)? For words that are not in SQL_WORDS. */
 bool text_at(const struct parser *p, uint32_t ahead, const char *upper);
 void advance(struct parser *p);
-bool accept(struct parser *p, unsigned kind);
+/* Not a symbol of the program: it would stand in for the C library's accept(), also where libraries call that. */
+static inline bool accept(struct parser *p, unsigned kind) {
+    if (!at_kind(p, kind) || kind == T_END) return false;
+    advance(p);
+    return true;
+}
 bool accept_word(struct parser *p, enum sql_word w);
 bool accept_words(struct parser *p, enum sql_word w, enum sql_word x);
 bool accept_text(struct parser *p, const char *upper);

@@ -49,6 +49,10 @@ def test_connect_env_and_tls(make_platform):
     for host in ("127.0.0.1", "localhost"):
         r = requests.get(f"https://{host}:{p.https_port}{ME}", headers=head, verify=p.connect["REQUESTS_CA_BUNDLE"], timeout=30)
         assert r.json()["userName"] == "admin"
+    # A body that is refused is read to its end: this client looks for the answer only then.
+    for body in (40_000_000, 90_000_000):
+        r = requests.post(p.https_url + "/api/2.0/token/create", data=b"x" * body, headers=head, verify=p.connect["REQUESTS_CA_BUNDLE"], timeout=60)
+        assert (r.status_code, r.json()["error_code"]) == (413, "PAYLOAD_TOO_LARGE")
     exports = p.cli("env")
     shell = subprocess.run(["sh", "-c", f'eval "$1"; echo "$DATABRICKS_HOST $DATABRICKS_TOKEN"', "sh", exports],
                            capture_output=True, text=True, check=True).stdout
