@@ -303,10 +303,15 @@ static str plain_value(struct binder *b, const struct sql_type *t, str duckdb) {
     return v.p ? v : STR("");
 }
 
-static err *variable(struct cx *c, const struct ast *name, struct bx **ret) {
+/* A variable of the longest part of the name that is one; the parts behind it are fields. */
+static err *variable(struct cx *c, const struct ast *whole, struct bx **ret, size_t *ret_used) {
     struct sql_variable v;
+    struct ast *name = ast_new(c->b->a, AST_NAME, whole->pos, whole->end);
     *ret = NULL;
-    if (!c->b->env->variable || !c->b->env->variable(c->b->env, name, &v)) return NULL;
+    *name = *whole;
+    while (name->n && c->b->env->variable && !c->b->env->variable(c->b->env, name, &v)) name->n--;
+    if (!name->n || !c->b->env->variable) return NULL;
+    *ret_used = name->n;
     str plain = plain_value(c->b, v.type, v.duckdb);
     if (plain.p) {
         *ret = bx_lit(c->b, v.type, plain);
@@ -365,8 +370,12 @@ err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) {
         *ret = x;
         return take_fields(c, name, used, ret);
     }
-    TRY(variable(c, name, &x));
-    if (!x) TRY(bare_function(c, name, &x));
+    TRY(variable(c, name, &x, &used));
+    if (x) {
+        *ret = x;
+        return take_fields(c, name, used, ret);
+    }
+    TRY(bare_function(c, name, &x));
     if (!x) return unresolved_column(c, name);
     *ret = x;
     return NULL;

@@ -33,6 +33,39 @@ static const struct sql_error_row *find_row(str cls) {
 
 bool sql_error_known(str cls) { return find_row(cls) != NULL; }
 
+static const struct sql_condition_row *find_condition(str name) {
+    size_t low = 0, high = sql_n_condition_rows;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int c = str_cmp(name, str_of(sql_condition_rows[mid].name));
+        if (c == 0) return &sql_condition_rows[mid];
+        if (c < 0)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return NULL;
+}
+
+bool sql_condition_known(str name, const char **ret_state) {
+    char upper[160];
+    if (name.n >= sizeof upper) return false;
+    for (size_t i = 0; i < name.n; i++) upper[i] = (char)(name.p[i] >= 'a' && name.p[i] <= 'z' ? name.p[i] - 32 : name.p[i]);
+    str full = str_n(upper, name.n);
+    ptrdiff_t dot = str_chr(full, '.', 0);
+    str cls = dot < 0 ? full : str_cut(full, (size_t)dot);
+    const struct sql_error_row *row = find_row(full);
+    const struct sql_condition_row *c = find_condition(cls);
+    if (!row && !c) /* a class that only has subclasses */
+        for (size_t i = 0; !row && i < sql_n_error_rows; i++) {
+            str known = str_of(sql_error_rows[i].name);
+            if (known.n > cls.n && known.p[cls.n] == '.' && str_starts(known, cls)) row = &sql_error_rows[i];
+        }
+    if (!row && !c) return false;
+    if (ret_state) *ret_state = row ? row->sqlstate : c->sqlstate;
+    return true;
+}
+
 /* ---- text ---- */
 
 static const char *value_of(const char *const *pairs, size_t n, str name) {
@@ -96,6 +129,27 @@ static err *make(const struct sql_error_row *row, const char *const *given, size
         buf_json_str(&detail, str_of(pairs[i + 1] ? pairs[i + 1] : "null"));
     }
     buf_z(&detail, "}}");
+    clean(&text);
+    clean(&detail);
+    err *e = err_new(ERR_SQL_ERROR, "%.*s", (int)text.n, text.p);
+    e = err_detail(e, "%.*s", (int)detail.n, detail.p);
+    buf_free(&text);
+    buf_free(&detail);
+    return e;
+}
+
+err *sql_error_signal(str cls, str state, str message, str params) {
+    buf text = {0}, detail = {0};
+    buf_fmt(&text, "[%.*s] ", STR_ARG(cls));
+    buf_str(&text, message);
+    buf_fmt(&text, " SQLSTATE: %.*s", STR_ARG(state));
+    buf_z(&detail, "{\"class\":");
+    buf_json_str(&detail, cls);
+    buf_z(&detail, ",\"sqlState\":");
+    buf_json_str(&detail, state);
+    buf_z(&detail, ",\"params\":");
+    buf_str(&detail, params.n ? params : STR("{}"));
+    buf_c(&detail, '}');
     clean(&text);
     clean(&detail);
     err *e = err_new(ERR_SQL_ERROR, "%.*s", (int)text.n, text.p);

@@ -35,5 +35,10 @@ str sql_error_class(const err *e, arena *a);
 str sql_error_state(const err *e, arena *a);
 /* Is there a row for this class? For texts that come from outside. */
 bool sql_error_known(str cls);
+/* May a script name this condition? Without case, with or without .SUBCLASS: the classes of tables/sql_errors.json and
+ * tables/sql_conditions.json. ret_state (may be NULL): its SQLSTATE. */
+bool sql_condition_known(str name, const char **ret_state);
+/* An error as SIGNAL raises it: class, SQLSTATE and text of the script's own choosing; params is a JSON object's text. */
+err *sql_error_signal(str cls, str state, str message, str params) BH_CHECK;
 
 #endif

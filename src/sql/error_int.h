@@ -20,4 +20,11 @@ struct sql_error_row {
 extern const struct sql_error_row sql_error_rows[];
 extern const size_t sql_n_error_rows;
 
+/* Further names of conditions, in strcmp order. */
+struct sql_condition_row {
+    const char *name, *sqlstate;
+};
+extern const struct sql_condition_row sql_condition_rows[];
+extern const size_t sql_n_condition_rows;
+
 #endif

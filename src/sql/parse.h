@@ -188,6 +188,10 @@ struct ast *parse_create(struct parser *p);      /* CREATE TABLE, VIEW, FUNCTION
 struct ast *parse_session(struct parser *p);     /* SET, RESET, USE, DECLARE, EXECUTE IMMEDIATE; NULL if none begins here */
 struct ast *parse_command(struct parser *p);     /* by the table of commands; NULL if none begins here */
 struct ast *parse_script(struct parser *p);      /* BEGIN … END */
+struct ast *parse_using(struct parser *p);       /* behind USING */
+bool at_cursor_statement(const struct parser *p); /* OPEN, FETCH, CLOSE */
+/* script_check.c: fails where a script makes no sense. */
+void script_check(struct parser *p, const struct ast *script);
 struct ast *parse_column_defs(struct parser *p); /* a INT, b STRING … (without parentheses) → LIST */
 struct ast *parse_column_def(struct parser *p);
 struct ast *parse_properties(struct parser *p);  /* (k = v, …) → LIST of PROPERTY */

@@ -352,6 +352,7 @@ struct ast *parse_statement(struct parser *p) {
     if (!n) n = parse_session(p);
     if (!n) n = parse_command(p);
     if (!n) {
+        if (!p->in_script && at_cursor_statement(p)) parse_error(p, node(p, AST_LIST), "CURSOR_OUTSIDE_SCRIPT", NULL);
         syntax_error(p);
         n = node(p, AST_S_QUERY);
     }

@@ -64,6 +64,16 @@ static struct ast *parse_set_var(struct parser *p, struct ast *n) {
     return done(p, n);
 }
 
+/* In a script: (a, b) = …, a = …, label.a = …, IDENTIFIER('a') = … */
+static bool at_variable(const struct parser *p) {
+    uint32_t k = 1;
+    if (at_kind(p, '(')) return true;
+    if (text_at(p, 0, "IDENTIFIER") && kind_at(p, 1) == '(') return true;
+    if (!at_identifier(p, 0, false)) return false;
+    while (kind_at(p, k) == '.' && at_identifier(p, k + 1, false)) k += 2;
+    return kind_at(p, k) == '=';
+}
+
 static struct ast *parse_set(struct parser *p, struct ast *n) {
     n->kind = AST_S_SET;
     n->text = STR("");
@@ -92,8 +102,7 @@ static struct ast *parse_set(struct parser *p, struct ast *n) {
             set(p, n, SLOT_NAME, parse_name(p));
         return done(p, n);
     }
-    if (p->in_script && (at_kind(p, '(') || (at_identifier(p, 0, false) && kind_at(p, 1) == '=')))
-        return parse_set_var(p, n);
+    if (p->in_script && at_variable(p)) return parse_set_var(p, n);
     if (at_kind(p, T_END) || at_kind(p, ';')) return done(p, n);
     if (at_kind(p, '-') && text_at(p, 1, "V")) {
         p->at += 2;
@@ -161,6 +170,18 @@ static void check_aliases(struct parser *p, const struct ast *n, const struct as
             }
 }
 
+/* The values behind USING, with or without brackets around them. */
+struct ast *parse_using(struct parser *p) {
+    uint32_t close = at_kind(p, '(') && !at_query(p) ? tok_at(p, 0)->match : 0;
+    bool parens = close && (p->tok[close + 1].kind == T_END || p->tok[close + 1].kind == ';');
+    if (parens) advance(p);
+    struct ast *values = node(p, AST_LIST);
+    do add(p, values, parse_named_expr(p));
+    while (accept(p, ','));
+    if (parens) expect(p, ')');
+    return done(p, values);
+}
+
 static struct ast *parse_execute(struct parser *p, struct ast *n) {
     n->kind = AST_S_EXECUTE_IMMEDIATE;
     p->at += 2;
@@ -172,15 +193,8 @@ static struct ast *parse_execute(struct parser *p, struct ast *n) {
         set(p, n, SLOT_INTO, done(p, names));
     }
     if (accept_word(p, W_USING)) {
-        bool parens = at_kind(p, '(') && !at_query(p) && tok_at(p, 0)->match &&
-                      (p->tok[tok_at(p, 0)->match + 1].kind == T_END ||
-                       p->tok[tok_at(p, 0)->match + 1].kind == ';');
-        if (parens) advance(p);
-        struct ast *values = node(p, AST_LIST);
-        do add(p, values, parse_named_expr(p));
-        while (accept(p, ','));
-        if (parens) expect(p, ')');
-        set(p, n, SLOT_USING, done(p, values));
+        struct ast *values = parse_using(p);
+        set(p, n, SLOT_USING, values);
         check_aliases(p, done(p, n), values);
     }
     return done(p, n);

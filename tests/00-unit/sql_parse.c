@@ -413,14 +413,21 @@ static const struct golden statements[] = {
     {"MSCK REPAIR TABLE t", "(command \"repair_table\" :name t)"},
     {"REFRESH TABLE t", "(command \"refresh_table\" :name t)"},
     {"UNDROP TABLE t", "(command \"undrop_table\" :name t)"},
+    {"BEGIN DECLARE c CONDITION FOR SQLSTATE '45000'; DECLARE k INSENSITIVE CURSOR FOR SELECT ? FOR READ ONLY; DECLARE EXIT HANDLER FOR c, UNRESOLVED_COLUMN.X SIGNAL c SET MESSAGE_TEXT = 'x'; "
+     "OPEN k USING 1; FETCH NEXT FROM l.k INTO x, y; CLOSE k; END",
+     "(s-script \"\" (command \"declare_condition\" :name c :value \"45000\") (command \"declare_cursor\" :name k :query (query :body (select :items (list (param \"\"))))) "
+     "(command \"declare_handler\" +special :names (list c UNRESOLVED_COLUMN.X) :action (command \"signal\" :name c :items (list (assign MESSAGE_TEXT \"x\")))) "
+     "(command \"open\" :name k :using (list 1)) (command \"fetch\" :name l.k :into (list x y)) (command \"close\" :name k))"},
+    {"BEGIN l: FOR r AS SELECT 1 DO SET l.x = 1; END FOR IDENTIFIER('l'); END",
+     "(s-script \"\" (command \"for\" :key l :name r :query (query :body (select :items (list 1))) :action (s-script \"\" +all (s-set-var (assign l.x 1)))))"},
     {"CALL p(1, a => 2)", "(command \"call\" :call (call 1 (named-arg \"a\" 2) :name p))"},
     {"BEGIN DECLARE x INT DEFAULT 1; l: WHILE x < 5 DO SET x = x + 1; IF x = 3 THEN LEAVE l; ELSE "
      "ITERATE l; END IF; END WHILE l; SELECT x; END",
      "(s-script \"\" (s-declare :name (list x) :type (type \"int\") :default 1) (command \"while\" "
      ":key l "
-     ":cond (binary \"<\" x 5) :action (s-script \"\" (s-set-var (assign x (binary \"+\" x 1))) "
+     ":cond (binary \"<\" x 5) :action (s-script \"\" +all (s-set-var (assign x (binary \"+\" x 1))) "
      "(command "
-     "\"if\" (binary \"=\" x 3) (s-script \"\" (command \"leave\" :key l)) :else (s-script \"\" "
+     "\"if\" (binary \"=\" x 3) (s-script \"\" +all (command \"leave\" :key l)) :else (s-script \"\" +all "
      "(command "
      "\"iterate\" :key l))))) (s-query :query (query :body (select :items (list x)))))"},
 };

@@ -601,13 +601,15 @@ def test_block_fails_whole(connect, make, seen, bad):
     assert seen(a) == [(2, "y")]
 
 
-@pytest.mark.parametrize("what", ["COMMIT", "DROP TABLE {t}", "DECLARE x INT DEFAULT 1", "BEGIN ATOMIC SELECT 1; END", "IF true THEN SELECT 1; END IF"])
+@pytest.mark.parametrize("what", ["COMMIT", "DROP TABLE {t}", "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION SELECT 1; SELECT 2; END",
+                                  "IF true THEN DROP TABLE {t}; END IF"])
 def test_block_refuses(connect, t, seen, what):
     with connect() as db:
         fails("TRANSACTION_NOT_SUPPORTED.COMMAND", db, block(f"INSERT INTO {t} VALUES (1, 'x')", what.format(t=t)))
         assert seen(t) == []
         fails("AUTOCOMMIT_SET_DURING_ACTIVE_TRANSACTION", db, block(f"INSERT INTO {t} VALUES (1, 'x')", "EXECUTE IMMEDIATE 'SET AUTOCOMMIT = FALSE'"))
         fails("TRANSACTION_NOT_SUPPORTED.COMMAND", db, block(f"INSERT INTO {t} VALUES (1, 'x')", "EXECUTE IMMEDIATE 'COMMIT'"))
+        fails("TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION", db, block(f"INSERT INTO {t} VALUES (1, 'x')", "BEGIN ATOMIC SELECT 1; END"))
         assert seen(t) == [] and db.autocommit is True
     with connect(manual=True) as db:
         run(db, f"INSERT INTO {t} VALUES (1, 'x')")

@@ -12,6 +12,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "engine/worker/dml.h"
+#include "engine/worker/script.h"
 #include "engine/worker/txn.h"
 #include "sql/error.h"
 #include "sys/clock.h"
@@ -77,12 +78,13 @@ static err *on_full(void *arg, int *spool) {
     if (fd < 0) return err_new(ERR_INTERNAL_ERROR, "control sent no file for the result");
     close(r->st->spool);
     *spool = r->st->spool = fd;
+    r->st->spool_grown = true;
     return NULL;
 }
 
 /* Chunks that are in the spool already are told while the rest is still computed. */
 static void tell_progress(struct run *r) {
-    if (!r->chunks.n || clock_mono() - r->sent_at < SEND_EVERY_US) return;
+    if (r->script || !r->chunks.n || clock_mono() - r->sent_at < SEND_EVERY_US) return;
     r->sent_at = clock_mono();
     buf j = {0};
     buf_c(&j, '{');
@@ -228,7 +230,7 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
                                  .zone = r->zone,
                                  .zone_name = arena_strndup(r->a, r->env.time_zone_shown.p, r->env.time_zone_shown.n),
                                  .spool = r->st->spool,
-                                 .spool_room = order_int(r, "spool_room"),
+                                 .spool_room = r->st->spool_grown ? 0 : order_int(r, "spool_room"),
                                  .arg = r,
                                  .on_full = on_full,
                                  .on_chunk = on_chunk};
@@ -388,23 +390,16 @@ err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str
 
 /* ---- texts of a query's rows ---- */
 
-static err *capture_chunk(struct run *r, duckdb_data_chunk chunk, size_t n, size_t max, str *out, size_t *rows) {
-    idx_t count = duckdb_data_chunk_get_size(chunk);
-    for (idx_t i = 0; i < count; i++, (*rows)++) {
-        if (*rows >= max) return NULL;
-        for (size_t c = 0; c < n; c++) {
-            duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
-            duckdb_string_t *s = (duckdb_string_t *)duckdb_vector_get_data(v) + i;
-            uint64_t *valid = duckdb_vector_get_validity(v);
-            bool there = !valid || duckdb_validity_row_is_valid(valid, i);
-            out[*rows * n + c] = there ? arena_str(r->a, str_n(duckdb_string_t_data(s), duckdb_string_t_length(*s))) : STR_NONE;
-            if (there && !out[*rows * n + c].p) out[*rows * n + c] = STR("");
-        }
-    }
-    return NULL;
+str run_cell(arena *a, duckdb_data_chunk chunk, size_t column, idx_t row) {
+    duckdb_vector v = duckdb_data_chunk_get_vector(chunk, column);
+    duckdb_string_t *s = (duckdb_string_t *)duckdb_vector_get_data(v) + row;
+    uint64_t *valid = duckdb_vector_get_validity(v);
+    if (valid && !duckdb_validity_row_is_valid(valid, row)) return STR_NONE;
+    str cell = arena_str(a, str_n(duckdb_string_t_data(s), duckdb_string_t_length(*s)));
+    return cell.p ? cell : STR("");
 }
 
-err *run_capture(struct run *r, const struct sql_compiled *c, size_t max, str **ret, size_t *ret_rows) {
+err *run_texts(struct run *r, const struct sql_compiled *c, duckdb_result *ret) {
     buf sql = {0};
     buf_z(&sql, "SELECT ");
     for (size_t i = 0; i < c->n; i++) buf_fmt(&sql, "%sCAST(c%zu AS VARCHAR)", i ? "," : "", i);
@@ -413,9 +408,19 @@ err *run_capture(struct run *r, const struct sql_compiled *c, size_t max, str **
     buf_z(&sql, ") AS q");
     char *text = arena_strndup(r->a, sql.p, sql.n);
     buf_free(&sql);
-    duckdb_result q;
     TRY(run_connection(r));
-    TRY(execute(r->con, text, &q));
+    return execute(r->con, text, ret);
+}
+
+static void capture_chunk(struct run *r, duckdb_data_chunk chunk, size_t n, size_t max, str *out, size_t *rows) {
+    idx_t count = duckdb_data_chunk_get_size(chunk);
+    for (idx_t i = 0; i < count && *rows < max; i++, (*rows)++)
+        for (size_t c = 0; c < n; c++) out[*rows * n + c] = run_cell(r->a, chunk, c, i);
+}
+
+err *run_capture(struct run *r, const struct sql_compiled *c, size_t max, str **ret, size_t *ret_rows) {
+    duckdb_result q;
+    TRY(run_texts(r, c, &q));
     str *out = arena_array_of(r->a, str, max * c->n + 1);
     size_t rows = 0;
     err *e = NULL;
@@ -426,7 +431,7 @@ err *run_capture(struct run *r, const struct sql_compiled *c, size_t max, str **
             if (why && *why) e = sql_error_of_duckdb(why);
             break;
         }
-        e = capture_chunk(r, chunk, c->n, max, out, &rows);
+        capture_chunk(r, chunk, c->n, max, out, &rows);
         duckdb_destroy_data_chunk(&chunk);
     }
     duckdb_destroy_result(&q);
@@ -452,6 +457,16 @@ static err *dml_node_json(void *arg, const struct ast *node, buf *out) { return 
 /* So often a statement that met others' changes is carried out again. */
 #define MAX_AGAIN 20
 
+/* The statement in a tree that was made of the same text again: itself, or in a script. */
+static const struct ast *find_again(const struct ast *n, const struct ast *s) {
+    if (n->kind == s->kind && n->pos == s->pos && n->end == s->end) return n;
+    if (n->kind != AST_S_SCRIPT && n->kind != AST_COMMAND) return NULL;
+    const struct ast *found = NULL;
+    for (uint32_t i = 0; i < n->n && !found; i++) found = find_again(n->child[i], s);
+    for (uint32_t i = 0; i < n->n_slots && !found; i++) found = find_again(n->slot[i].node, s);
+    return found;
+}
+
 static err *run_dml(struct run *r, const struct ast *s) {
     TRY(run_connection(r));
     r->keep_connections = false;
@@ -466,12 +481,13 @@ static err *run_dml(struct run *r, const struct ast *s) {
         size_t n;
         err *bad = statement_check(r->st);
         if (!bad) bad = sql_parse(r->a, r->text, &list, &n);
-        if (bad || n != 1 || list[0]->kind != s->kind) {
+        const struct ast *again = bad || n != 1 ? NULL : find_again(list[0], s);
+        if (!again) {
             err_free(bad);
             break;
         }
         err_free(e);
-        e = dml_run(&d, list[0], &out);
+        e = dml_run(&d, again, &out);
     }
     if (e) return e;
     if (out.elsewhere) return run_command(r, s);
@@ -506,7 +522,13 @@ const char *run_type_of(const struct ast *s) {
 
 err *run_statement(struct run *r, struct ast *s) {
     bool taken = false;
-    if (!r->immediate && !r->in_block) r->type = run_type_of(s);
+    if (s->kind == AST_S_SCRIPT) {
+        if (r->immediate) return sql_error("SQL_SCRIPT_IN_EXECUTE_IMMEDIATE", NULL, r->text, "sqlString", run_z(r, r->text), NULL);
+        return script_run(r, s);
+    }
+    if (!r->immediate && !r->script) r->type = run_type_of(s);
+    /* Of a script's statements queries alone have rows; of a transaction's all. */
+    if (r->script) r->mute = s->kind != AST_S_QUERY && s->kind != AST_S_EXECUTE_IMMEDIATE && !r->in_block;
     TRY(txn_statement(r, s, &taken));
     if (taken) return NULL;
     if (s->kind == AST_S_QUERY) {
@@ -550,5 +572,6 @@ void statement_run(struct statement *st) {
     err_free(e);
     run_end(&r);
     result_free(&r.res);
+    arena_free(r.result_arena);
     buf_free(&r.chunks);
 }

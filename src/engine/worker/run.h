@@ -9,6 +9,7 @@
 #include "engine/worker/zone.h"
 #include "sql/sql.h"
 
+#define RUN_LEVELS 12 /* pairs of connections of a statement: a script's open queries and what runs in them */
 #define RUN_MAX_IMMEDIATE 16 /* EXECUTE IMMEDIATE within EXECUTE IMMEDIATE */
 
 /* Relations whose rows came with control's answer (information_schema). */
@@ -36,7 +37,13 @@ struct run {
     const struct ast *view;   /* CREATE or ALTER VIEW that is being compiled: no temporary view may stand in it */
     bool in_txn;              /* between txn_enter() and txn_leave() of a session with a transaction */
     struct txn *txn;          /* … and reads and changes tables in it */
-    bool in_block, mute;      /* a statement of BEGIN ATOMIC … END; one but the last: its rows are nobody's */
+    bool in_block;            /* a statement of BEGIN ATOMIC … END */
+    bool mute;                /* its rows are nobody's */
+    struct script *script;    /* a statement of a script; or the script itself */
+    bool no_locals;           /* the text of EXECUTE IMMEDIATE: it sees no variable of the script */
+    int level;                /* its pair of the statement's connections */
+    arena *result_arena;      /* of a script: what res and cols point into */
+    str temporary;            /* a variable that the view's query names */
 
     /* what the last state tells */
     struct result res;
@@ -72,10 +79,28 @@ err *run_values(struct run *r, struct ast *const *exprs, size_t n, struct sql_co
 /* Rows that are here already: texts in row order (p NULL: NULL), of columns that are string, boolean, integral,
  * double, or timestamp (microseconds). */
 err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str *cells, size_t rows) BH_CHECK;
+/* Runs it, each column as DuckDB's text; the rows are read by run_cell(). */
+err *run_texts(struct run *r, const struct sql_compiled *c, duckdb_result *ret) BH_CHECK;
+/* p NULL: NULL. */
+str run_cell(arena *a, duckdb_data_chunk chunk, size_t column, idx_t row);
 void run_end(struct run *r);
 
 /* run_session.c: statements that the session itself carries out; *ret_taken false: not one of them. */
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
+/* A variable by its name: of the script, else of the session. */
+bool run_variable(struct run *r, const str *parts, size_t n, struct session_variable *ret);
+/* Do two names stand for one variable? */
+bool run_same_variable(struct run *r, const str *a, size_t n, const str *b, size_t m);
+/* Gives the variable of that name a value of another type; an expression's. */
+err *run_assign(struct run *r, const struct ast *name, const struct sql_type *from, str text) BH_CHECK;
+err *run_set_variable(struct run *r, struct ast *name, struct ast *expr) BH_CHECK;
+/* The values of USING become the statement's parameters. */
+err *run_params(struct run *r, const struct ast *using_) BH_CHECK;
+/* Text of DuckDB that yields a value of the type again; the type as it is written. */
+str run_literal(struct run *r, const struct sql_type *t, str text);
+str run_type_text(struct run *r, const struct sql_type *t);
+/* A copy on the heap. */
+char *run_heap(str s);
 /* The session's zone name and zone; UTC where the setting is missing. */
 void run_zone(struct run *r);
 

@@ -276,6 +276,17 @@ static void put_columns(const struct sql_compiled *c, buf *out) {
     buf_c(out, ']');
 }
 
+/* A view cannot stand on a variable that goes with the session. */
+static err *temporary_inside(struct run *r, const struct ast *s) {
+    str *parts, full[3] = {r->env.catalog, r->env.schema, STR("")};
+    size_t n;
+    TRY(run_name(r, ast_get(s, SLOT_NAME), &parts, &n));
+    for (size_t i = 0; i < n && i < 3; i++) full[3 - (n < 3 ? n : 3) + i] = parts[i];
+    return sql_error("INVALID_TEMP_OBJ_REFERENCE", NULL, r->text, "obj", "VIEW", "objName",
+                     arena_printf(r->a, "`%.*s`.`%.*s`.`%.*s`", STR_ARG(full[0]), STR_ARG(full[1]), STR_ARG(full[2])), "tempObj", "VARIABLE", "tempObjName",
+                     arena_printf(r->a, "`%.*s`", STR_ARG(r->temporary)), NULL);
+}
+
 /* CREATE and ALTER VIEW … AS: the query's columns go with it. */
 static err *put_view(struct run *r, const struct ast *s, buf *out) {
     struct sql_compiled c;
@@ -285,6 +296,7 @@ static err *put_view(struct run *r, const struct ast *s, buf *out) {
     err *e = sql_compile(&r->env, query, &c);
     r->view = NULL;
     if (e) return e;
+    if (r->temporary.n) return temporary_inside(r, s);
     put_columns(&c, out);
     return NULL;
 }

@@ -31,10 +31,10 @@ static bool env_variable(struct sql_env *e, const struct ast *name, struct sql_v
     struct run *r = run_of(e);
     struct session_variable v;
     if (!ast_is(name, AST_NAME) || !name->n || name->n > 3) return false;
-    /* session.x and system.session.x are the same */
-    if (name->n == 2 && !str_ieq(name->child[0]->text, STR("session"))) return false;
-    if (name->n == 3 && !(str_ieq(name->child[0]->text, STR("system")) && str_ieq(name->child[1]->text, STR("session")))) return false;
-    if (!session_get_variable(r->st->s, r->a, name->child[name->n - 1]->text, &v)) return false;
+    str parts[3];
+    for (uint32_t i = 0; i < name->n; i++) parts[i] = name->child[i]->text;
+    if (!run_variable(r, parts, name->n, &v)) return false;
+    if (r->view) r->temporary = parts[name->n - 1];
     const struct sql_type *t = NULL;
     err *bad = sql_type_parse(r->a, str_of(v.type), &t);
     if (bad) {
@@ -495,7 +495,7 @@ static err *allow_path(void *arg, str url, bool write) {
 }
 
 err *run_connection(struct run *r) {
-    if (!r->con) TRY(statement_connect(r->st, 0, r->zone_name, &r->con));
+    if (!r->con) TRY(statement_connect(r->st, 2 * r->level, r->zone_name, &r->con));
     return NULL;
 }
 
@@ -555,14 +555,14 @@ void run_env(struct run *r) {
     r->scan = (struct scan_ctx){.a = r->a, .cache = r->st->w->cache, .roots = r->st->w->roots, .n_roots = r->st->w->n_roots,
                                .allow = allow_path, .arg = r,
                                .spill = r->st->w->spill_dir ? str_of(r->st->w->spill_dir) : STR_NONE};
-    err *e = statement_connect(r->st, 1, r->zone_name, &r->scan.con);
+    err *e = statement_connect(r->st, 2 * r->level + 1, r->zone_name, &r->scan.con);
     err_free(e); /* scans say that they have no connection */
 }
 
 void run_end(struct run *r) {
     scan_ctx_end(&r->scan);
-    statement_disconnect(r->st, 0, r->keep_connections);
-    statement_disconnect(r->st, 1, r->keep_connections);
+    statement_disconnect(r->st, 2 * r->level, r->keep_connections);
+    statement_disconnect(r->st, 2 * r->level + 1, r->keep_connections);
 }
 
 err *run_values(struct run *r, struct ast *const *exprs, size_t n, struct sql_compiled *ret_compiled, str **ret) {

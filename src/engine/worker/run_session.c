@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "engine/worker/run.h"
+#include "engine/worker/script.h"
 #include "sql/error.h"
 #include "sys/clock.h"
 
@@ -173,7 +173,7 @@ static err *run_use(struct run *r, const struct ast *s) {
 /* ---- variables ---- */
 
 /* Text of DuckDB that yields the value again. */
-static str literal_of(struct run *r, const struct sql_type *t, str text) {
+str run_literal(struct run *r, const struct sql_type *t, str text) {
     buf b = {0}, type = {0};
     sql_type_write_duckdb(t, &type);
     buf_z(&b, "CAST(");
@@ -194,7 +194,7 @@ static str literal_of(struct run *r, const struct sql_type *t, str text) {
     return s;
 }
 
-static str type_text(struct run *r, const struct sql_type *t) {
+str run_type_text(struct run *r, const struct sql_type *t) {
     buf b = {0};
     sql_type_write(t, &b);
     str s = arena_str(r->a, buf_view(&b));
@@ -219,11 +219,75 @@ static str dotted_name(struct run *r, const str *parts, size_t n) {
     return s;
 }
 
+char *run_heap(str s) {
+    char *p = malloc(s.n + 1);
+    must(p != NULL);
+    if (s.n) memcpy(p, s.p, s.n);
+    p[s.n] = 0;
+    return p;
+}
+
+static bool local_variable(struct run *r, const str *parts, size_t n, struct session_variable *ret) {
+    return r->script && !r->no_locals && script_get(r->script, r->a, parts, n, ret);
+}
+
+bool run_variable(struct run *r, const str *parts, size_t n, struct session_variable *ret) {
+    return local_variable(r, parts, n, ret) || (is_session(parts, n) && session_get_variable(r->st->s, r->a, parts[n - 1], ret));
+}
+
+bool run_same_variable(struct run *r, const str *a, size_t n, const str *b, size_t m) {
+    struct session_variable v, w;
+    bool here = local_variable(r, a, n, &v), there = local_variable(r, b, m, &w);
+    if (here || there) return here && there && script_same(r->script, a, n, b, m);
+    return str_ieq(a[n - 1], b[m - 1]) && run_variable(r, a, n, &v);
+}
+
+static void put_variable(struct run *r, const str *parts, size_t n, str duckdb) {
+    struct session_variable v;
+    if (local_variable(r, parts, n, &v))
+        script_put(r->script, parts, n, duckdb);
+    else
+        session_assign(r->st->s, parts[n - 1], duckdb);
+}
+
+static bool has_subquery(const struct ast *n) {
+    if (!n) return false;
+    if (n->kind == AST_SUBQUERY || n->kind == AST_EXISTS || (n->kind == AST_IN && ast_get(n, SLOT_QUERY))) return true;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (has_subquery(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (has_subquery(n->slot[i].node)) return true;
+    return false;
+}
+
+/* What DECLARE in a script may not be. */
+static err *check_local(struct run *r, const struct ast *s) {
+    struct ast *names = ast_get(s, SLOT_NAME), *value = ast_get(s, SLOT_DEFAULT);
+    for (uint32_t i = 0; i < names->n; i++) {
+        str *parts, *others;
+        size_t n, m;
+        TRY(run_name(r, names->child[i], &parts, &n));
+        const char *shown = z(r, dotted_name(r, parts, n));
+        if (ast_has(s, AST_F_REPLACE)) return sql_error("INVALID_VARIABLE_DECLARATION.REPLACE_LOCAL_VARIABLE", s, r->text, "varName", shown, NULL);
+        if (n > 1) return sql_error("INVALID_VARIABLE_DECLARATION.QUALIFIED_LOCAL_VARIABLE", s, r->text, "varName", shown, NULL);
+        for (uint32_t k = 0; k < i; k++) {
+            TRY(run_name(r, names->child[k], &others, &m));
+            if (str_ieq(others[m - 1], parts[0])) return sql_error("DUPLICATE_VARIABLE_NAME_INSIDE_DECLARE", s, r->text, "variableName", shown, NULL);
+        }
+        if (value && has_subquery(value))
+            return sql_error("INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION", s, r->text, "statement", "DECLARE VARIABLE", "colName", shown, "defaultValue",
+                             z(r, run_source(r, value)), NULL);
+    }
+    return NULL;
+}
+
 static err *run_declare(struct run *r, const struct ast *s) {
     struct ast *names = ast_get(s, SLOT_NAME), *type = ast_get(s, SLOT_TYPE);
     struct ast *value = ast_get(s, SLOT_DEFAULT);
     struct sql_compiled c;
     str *out;
+    bool local = r->script && !r->no_locals;
+    if (local) TRY(check_local(r, s));
     if (!value) value = ast_new(r->a, AST_LIT_NULL, s->pos, s->end);
     struct ast *expr = type ? cast_of(r, value, type) : value;
     TRY(run_values(r, &expr, 1, &c, &out));
@@ -232,13 +296,17 @@ static err *run_declare(struct run *r, const struct ast *s) {
         size_t k;
         struct session_variable old;
         TRY(run_name(r, names->child[i], &parts, &k));
+        if (local) {
+            TRY(script_declare(r, names->child[i], parts[0], run_type_text(r, c.cols[0].type), run_literal(r, c.cols[0].type, out[0])));
+            continue;
+        }
         if (!is_session(parts, k))
             return sql_error("UNRESOLVED_VARIABLE", names->child[i], r->text, "variableName", z(r, dotted_name(r, parts, k)), "searchPath",
                              "[`system`.`session`]", NULL);
         if (!ast_has(s, AST_F_REPLACE) && session_get_variable(r->st->s, r->a, parts[k - 1], &old))
             return sql_error("VARIABLE_ALREADY_EXISTS", names->child[i], r->text, "variableName",
                              arena_printf(r->a, "`system`.`session`.`%.*s`", STR_ARG(parts[k - 1])), NULL);
-        session_declare(r->st->s, parts[k - 1], type_text(r, c.cols[0].type), literal_of(r, c.cols[0].type, out[0]));
+        session_declare(r->st->s, parts[k - 1], run_type_text(r, c.cols[0].type), run_literal(r, c.cols[0].type, out[0]));
     }
     return NULL;
 }
@@ -251,33 +319,42 @@ static err *type_of_variable(struct run *r, const struct ast *name, struct ast *
     struct ast *expr = NULL;
     *ret = NULL;
     TRY(run_name(r, name, &parts, &k));
-    if (!session_get_variable(r->st->s, r->a, parts[k - 1], &v)) return NULL;
+    if (!run_variable(r, parts, k, &v)) return NULL;
     TRY(sql_parse_expr(r->a, str_of(arena_printf(r->a, "CAST(NULL AS %s)", v.type)), &expr));
     *ret = ast_get(expr, SLOT_TYPE);
     return NULL;
 }
 
+static bool is_nested(const struct sql_type *t) {
+    return t->kind == TY_ARRAY || t->kind == TY_MAP || t->kind == TY_STRUCT || t->kind == TY_VARIANT || t->kind == TY_VOID;
+}
+
 /* Assigns texts of another type: through the variable's own. */
-static err *assign(struct run *r, const struct ast *name, const struct sql_type *from, str text) {
+err *run_assign(struct run *r, const struct ast *name, const struct sql_type *from, str text) {
     struct session_variable v;
     str *parts;
     size_t k;
     const struct sql_type *to;
     struct ast *type;
     TRY(run_name(r, name, &parts, &k));
-    if (!is_session(parts, k) || !session_get_variable(r->st->s, r->a, parts[k - 1], &v))
+    if (!run_variable(r, parts, k, &v))
         return sql_error("UNRESOLVED_VARIABLE", name, r->text, "variableName", z(r, dotted_name(r, parts, k)), "searchPath",
                          arena_printf(r->a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(r->env.catalog), STR_ARG(r->env.schema)), NULL);
     TRY(sql_type_parse(r->a, str_of(v.type), &to));
-    if (text.p && !str_eqz(type_text(r, from), v.type)) { /* CAST(value AS its type), by the dialect's rules */
+    if (text.p && !str_eqz(run_type_text(r, from), v.type)) { /* CAST(value AS its type), by the dialect's rules */
         struct sql_compiled c;
         str *out;
         TRY(type_of_variable(r, name, &type));
-        struct ast *cast = cast_of(r, ast_text(r->a, AST_LIT_STRING, text), type);
+        struct ast *value = ast_text(r->a, AST_LIT_STRING, text), *own = NULL;
+        if (!sql_is_text(from) && !is_nested(from)) { /* as the value that it is, not as its text */
+            TRY(sql_parse_expr(r->a, str_of(arena_printf(r->a, "CAST(NULL AS %.*s)", STR_ARG(run_type_text(r, from)))), &own));
+            value = cast_of(r, value, ast_get(own, SLOT_TYPE));
+        }
+        struct ast *cast = cast_of(r, value, type);
         TRY(run_values(r, &cast, 1, &c, &out));
         text = out[0];
     }
-    session_assign(r->st->s, parts[k - 1], literal_of(r, to, text));
+    put_variable(r, parts, k, run_literal(r, to, text));
     return NULL;
 }
 
@@ -287,8 +364,22 @@ static err *not_twice(struct run *r, const struct ast *s, uint32_t i) {
     TRY(run_name(r, s->child[i]->child[0], &a, &n));
     for (uint32_t k = 0; k < i; k++) {
         TRY(run_name(r, s->child[k]->child[0], &b, &m));
-        if (str_ieq(a[n - 1], b[m - 1]))
+        if (run_same_variable(r, a, n, b, m))
             return sql_error("DUPLICATE_ASSIGNMENTS", NULL, r->text, "nameList", arena_printf(r->a, "`%.*s`", STR_ARG(b[m - 1])), NULL);
+    }
+    return NULL;
+}
+
+static err *names_twice(struct run *r, const struct ast *names) {
+    str *a, *b;
+    size_t n, m;
+    for (uint32_t i = 0; i < names->n; i++) {
+        TRY(run_name(r, names->child[i], &a, &n));
+        for (uint32_t k = 0; k < i; k++) {
+            TRY(run_name(r, names->child[k], &b, &m));
+            if (run_same_variable(r, a, n, b, m))
+                return sql_error("DUPLICATE_ASSIGNMENTS", NULL, r->text, "nameList", arena_printf(r->a, "`%.*s`", STR_ARG(b[m - 1])), NULL);
+        }
     }
     return NULL;
 }
@@ -304,13 +395,14 @@ static err *run_set_variables(struct run *r, const struct ast *s) {
     str *out;
     size_t rows = 0;
     if (names) {
+        TRY(names_twice(r, names));
         TRY(sql_compile(&r->env, query, &c));
         if (c.n != names->n)
             return sql_error("ASSIGNMENT_ARITY_MISMATCH", names, r->text, "numTarget", arena_printf(r->a, "%u", names->n), "numExpr",
                              arena_printf(r->a, "%zu", c.n), NULL);
         TRY(run_capture(r, &c, 2, &out, &rows));
         if (rows > 1) return sql_error("ROW_SUBQUERY_TOO_MANY_ROWS", NULL, r->text, NULL);
-        for (size_t i = 0; i < names->n; i++) TRY(assign(r, names->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
+        for (size_t i = 0; i < names->n; i++) TRY(run_assign(r, names->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
         return NULL;
     }
     struct ast **exprs = arena_array_of(r->a, struct ast *, s->n + 1);
@@ -324,14 +416,22 @@ static err *run_set_variables(struct run *r, const struct ast *s) {
     }
     TRY(run_values(r, exprs, s->n, &c, &out)); /* all before the first is assigned */
     for (uint32_t i = 0; i < s->n; i++) {
-        TRY(assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
+        TRY(run_assign(r, s->child[i]->child[0], c.cols[i].type, out[i]));
         if (s->child[i]->child[1]->kind != AST_DEFAULT) continue;
         str *parts;
         size_t k;
         TRY(run_name(r, s->child[i]->child[0], &parts, &k));
-        session_assign(r->st->s, parts[k - 1], STR_NONE);
+        put_variable(r, parts, k, STR_NONE);
     }
     return NULL;
+}
+
+err *run_set_variable(struct run *r, struct ast *name, struct ast *expr) {
+    struct ast *s = ast_new(r->a, AST_S_SET_VAR, name->pos, expr->end), *a = ast_new(r->a, AST_ASSIGN, name->pos, expr->end);
+    ast_add(r->a, a, name);
+    ast_add(r->a, a, expr);
+    ast_add(r->a, s, a);
+    return run_set_variables(r, s);
 }
 
 /* ---- temporary views ---- */
@@ -449,7 +549,7 @@ static err *run_explain(struct run *r, const struct ast *s) {
 
 /* ---- EXECUTE IMMEDIATE ---- */
 
-static err *immediate_params(struct run *r, const struct ast *using_) {
+err *run_params(struct run *r, const struct ast *using_) {
     size_t n = using_ ? using_->n : 0;
     struct sql_param *p = arena_array_of(r->a, struct sql_param, n + 1);
     struct ast **exprs = arena_array_of(r->a, struct ast *, n + 1);
@@ -474,6 +574,7 @@ static err *run_into(struct run *r, const struct ast *into, struct ast *inner) {
     struct sql_compiled c;
     str *out;
     size_t rows = 0;
+    if (inner->kind == AST_S_SCRIPT) return sql_error("SQL_SCRIPT_IN_EXECUTE_IMMEDIATE", NULL, r->text, "sqlString", z(r, r->text), NULL);
     if (inner->kind != AST_S_QUERY) return sql_error("INVALID_STATEMENT_FOR_EXECUTE_INTO", into, r->text, "sqlString", z(r, r->text), NULL);
     TRY(sql_compile(&r->env, inner, &c));
     if (c.n != into->n)
@@ -481,7 +582,8 @@ static err *run_into(struct run *r, const struct ast *into, struct ast *inner) {
                          arena_printf(r->a, "%zu", c.n), NULL);
     TRY(run_capture(r, &c, 2, &out, &rows));
     if (rows > 1) return sql_error("ROW_SUBQUERY_TOO_MANY_ROWS", NULL, r->text, NULL);
-    for (size_t i = 0; i < into->n; i++) TRY(assign(r, into->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
+    r->no_locals = false; /* the targets are named outside of the text */
+    for (size_t i = 0; i < into->n; i++) TRY(run_assign(r, into->child[i], c.cols[i].type, rows ? out[i] : STR_NONE));
     return NULL;
 }
 
@@ -495,8 +597,9 @@ static err *run_immediate(struct run *r, const struct ast *s) {
     if (++r->immediate > RUN_MAX_IMMEDIATE) return err_new(ERR_SQL_ERROR, "[RECURSION_LEVEL_LIMIT_EXCEEDED] EXECUTE IMMEDIATE is nested too deeply. SQLSTATE: 42836");
     TRY(run_values(r, &expr, 1, &c, &out));
     if (!out[0].p) return sql_error("NULL_QUERY_STRING_EXECUTE_IMMEDIATE", expr, r->text, "varName", z(r, run_source(r, expr)), NULL);
-    TRY(immediate_params(r, ast_get(s, SLOT_USING)));
+    TRY(run_params(r, ast_get(s, SLOT_USING)));
     r->text = out[0];
+    r->no_locals = true;
     if (!into) return run_text(r);
     TRY(sql_parse(r->a, r->text, &list, &n));
     if (n != 1) return err_new(ERR_SQL_ERROR, "[PARSE_SYNTAX_ERROR] EXECUTE IMMEDIATE takes one statement. SQLSTATE: 42601");

@@ -355,11 +355,26 @@ static err *control(struct run *r, const struct ast *s, struct txn *t, bool *ret
 
 /* ---- BEGIN ATOMIC … END ---- */
 
+/* Control, and what a script alone has; handlers would go on in a transaction that is broken. */
+static bool of_scripts(const struct ast *s) {
+    static const char *const names[] = {"if", "case", "while", "repeat", "loop", "for", "leave", "iterate", "declare_condition", "signal", "declare_cursor", "open", "fetch", "close"};
+    for (size_t i = 0; s->kind == AST_COMMAND && i < ARRAY_LEN(names); i++)
+        if (str_eqz(s->text, names[i])) return true;
+    return s->kind == AST_S_SCRIPT;
+}
+
 /* Nothing is carried out of a block that has a statement that it does not take. */
 static err *check_block(struct run *r, const struct ast *s) {
     for (uint32_t i = 0; i < s->n; i++) {
-        bool of_session; /* a variable of the block itself: not yet */
-        if (s->child[i]->kind == AST_S_DECLARE || !takes(s->child[i], &of_session)) return refused(r, s->child[i]);
+        bool of_session;
+        const struct ast *n = s->child[i];
+        if (of_scripts(n)) {
+            if (ast_has(n, AST_F_SPECIAL) && n->kind == AST_S_SCRIPT) return say(r, "TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION");
+            TRY(check_block(r, n));
+            for (uint32_t k = 0; k < n->n_slots; k++)
+                if (ast_is(n->slot[k].node, AST_S_SCRIPT)) TRY(check_block(r, n->slot[k].node));
+        } else if (s->kind == AST_S_SCRIPT && !takes(n, &of_session))
+            return refused(r, n);
     }
     return NULL;
 }
@@ -378,38 +393,39 @@ static err *begin_block(struct run *r, struct txn *t) {
     return t->state == TXN_ABORTED ? aborted(r, t) : say(r, "TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION");
 }
 
-static err *run_block(struct run *r, const struct ast *s, struct txn *t) {
+err *txn_block_begin(struct run *r, const struct ast *s) {
     TRY(check_block(r, s));
-    TRY(begin_block(r, t));
-    err *e = NULL;
+    TRY(begin_block(r, r->st->s->txn));
     r->in_block = true;
-    for (uint32_t i = 0; !e && i < s->n; i++) {
-        if (i) { /* each statement has scans, connections and settings of its own */
-            run_end(r);
-            r->con = NULL, r->rows = NULL, r->keep_connections = true;
-            run_env(r);
-            r->env.text = r->text;
-        }
-        r->mute = i + 1 < s->n;
-        e = run_statement(r, s->child[i]);
-        if (!e) e = statement_check(r->st);
-    }
-    r->in_block = r->mute = false;
+    return NULL;
+}
+
+err *txn_block_end(struct run *r, err *e) {
+    struct txn *t = r->st->s->txn;
     if (!e) e = commit(r, t);
     if (e) forget(t, true);
+    r->in_block = false;
     pthread_mutex_lock(&t->lock);
     t->state = TXN_NONE;
     pthread_mutex_unlock(&t->lock);
+    if (!t->manual) txn_leave(r, false); /* what follows in the script is no part of it */
     return e;
+}
+
+void txn_failed(struct run *r) {
+    struct txn *t = r->st->s->txn;
+    if (!r->in_txn) return;
+    pthread_mutex_lock(&t->lock);
+    if (t->state == TXN_ACTIVE) {
+        t->state = TXN_ABORTED;
+        r->session_changed = true;
+    }
+    pthread_mutex_unlock(&t->lock);
 }
 
 err *txn_statement(struct run *r, const struct ast *s, bool *ret_taken) {
     struct txn *t = r->st->s->txn;
     bool of_session;
-    if (s->kind == AST_S_SCRIPT && ast_has(s, AST_F_SPECIAL) && !r->in_block) {
-        *ret_taken = true;
-        return run_block(r, s, t);
-    }
     if (r->in_block && !takes(s, &of_session)) return refused(r, s);
     TRY(control(r, s, t, ret_taken));
     if (*ret_taken || !r->in_txn) return NULL;

@@ -5,7 +5,8 @@
  *   SET AUTOCOMMIT = FALSE   from now on the first statement that reads or changes tables begins one
  *   BEGIN TRANSACTION        begins one
  *   COMMIT, ROLLBACK         end it
- *   BEGIN ATOMIC … END       one of its own: the statements in it, then COMMIT; if one fails, ROLLBACK and its error
+ *   BEGIN ATOMIC … END       one of its own: the statements in it, then COMMIT; if one fails, ROLLBACK and its error. It has variables,
+ *                            control and conditions as other scripts have (script.c), but no handlers
  *
  * Reading: each table is pinned when it is first named, catalog-managed ones at the version that they had at the sequence of the
  * catalog's store at which the transaction named its first table. So all of them are seen as of one instant.
@@ -41,6 +42,11 @@ err *txn_statement(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK
 /* After it; failed: the transaction is aborted. */
 void txn_leave(struct run *r, bool failed);
 
+/* BEGIN ATOMIC … END, around what script.c carries out of it: refuses what it does not take; then COMMIT, or ROLLBACK and the error. */
+err *txn_block_begin(struct run *r, const struct ast *s) BH_CHECK;
+err *txn_block_end(struct run *r, err *e) BH_CHECK;
+/* A statement failed, though the script goes on: the session's transaction is aborted. */
+void txn_failed(struct run *r);
 /* The version that a statement of the transaction made. Takes x->written over. */
 err *txn_keep(struct txn *t, struct dml_x *x) BH_CHECK;
 /* ,"as_of":n of a question `resolve`; and what its answer says. */

@@ -24,6 +24,7 @@
 #include "sys/loop.h"
 
 #define WORKER_CONNECTIONS_KEPT 8
+#define STATEMENT_CONNECTIONS 24 /* two for each of RUN_LEVELS (run.h) */
 
 struct worker;
 struct scan_cache;
@@ -80,7 +81,8 @@ struct statement {
     pthread_mutex_t lock;
     pthread_cond_t answered;
     enum statement_end end; /* read without the lock by statement_stopped() */
-    struct connection *cons[2]; /* running ones, to be interrupted: the query's, the scan's */
+    struct connection *cons[STATEMENT_CONNECTIONS]; /* running ones, to be interrupted; in pairs: the query's, the scan's */
+    bool spool_grown;       /* it has no end any more (its own thread's) */
     bool changed;           /* it asked for a change: what was known of names may not hold (its own thread's) */
     uint64_t question;      /* open one, 0: none */
     bool has_answer;
@@ -131,7 +133,7 @@ err *worker_run(int fd, bool reduced) BH_CHECK;
 bool statement_stopped(struct statement *st);
 /* The error of that: SQL_ERROR OPERATION_CANCELED or a statement timeout; NULL when it runs on. */
 err *statement_check(struct statement *st) BH_CHECK;
-/* A connection in the given zone; interrupted when the statement is told to end. slot 0: the query's, 1: the scan's. */
+/* A connection in the given zone; interrupted when the statement is told to end. Even slots: a query's, odd ones: its scan's. */
 err *statement_connect(struct statement *st, int slot, str zone, duckdb_connection *ret) BH_CHECK;
 /* Gives it back; reuse false: it may hold something of the statement. */
 void statement_disconnect(struct statement *st, int slot, bool reuse);

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scripts (BEGIN … END) against a running platform: through the Python connector and Statement Execution, on real tables, with the
+rights of each statement's moment. What scripts mean is in 10-module/test_engine_scripts.py."""
+
+import threading
+import time
+import uuid
+
+import pytest
+
+MANAGED = "TBLPROPERTIES ('delta.feature.catalogManaged' = 'supported')"
+
+
+@pytest.fixture(scope="module")
+def connect(platform):
+    from databricks import sql
+
+    path = f"/sql/1.0/warehouses/{platform.connect['DATABRICKS_WAREHOUSE_ID']}"
+    url = f"http://127.0.0.1:{platform.http_port}"
+
+    def open_one(**more):
+        more.setdefault("access_token", platform.token)
+        return sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, **more)
+    return open_one
+
+
+@pytest.fixture(scope="module")
+def schema(connect):
+    name = f"main.scripts_{uuid.uuid4().hex[:8]}"
+    with connect() as db:
+        run(db, f"CREATE SCHEMA {name}")
+        yield name
+        run(db, f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture(scope="module")
+def db(connect, schema):
+    with connect() as one:
+        run(one, f"USE {schema}")
+        yield one
+
+
+def run(db, text, parameters=None):
+    with db.cursor() as c:
+        c.execute(text, parameters)
+        return [tuple(r) for r in c.fetchall()] if c.description else []
+
+
+def test_a_load_with_a_log(db):
+    """What scripts are written for: rows are looked at one by one, good ones kept, bad ones noted."""
+    run(db, "CREATE TABLE incoming AS SELECT * FROM VALUES (1, '10'), (2, 'x'), (3, '30'), (4, 'y') AS t(id, amount)")
+    got = run(db, """
+BEGIN
+  DECLARE good, bad INT DEFAULT 0;
+  CREATE TABLE loaded (id INT, amount DECIMAL(9, 2));
+  CREATE TABLE problems (id INT, why STRING, state STRING);
+  FOR r AS SELECT id, amount FROM incoming ORDER BY id DO
+    BEGIN
+      DECLARE EXIT HANDLER FOR CAST_INVALID_INPUT
+      BEGIN
+        DECLARE c, s STRING;
+        GET DIAGNOSTICS CONDITION 1 c = CONDITION_IDENTIFIER, s = RETURNED_SQLSTATE;
+        INSERT INTO problems VALUES (r.id, c, s);
+        SET bad = bad + 1;
+      END;
+      INSERT INTO loaded VALUES (r.id, CAST(r.amount AS DECIMAL(9, 2)));
+      SET good = good + 1;
+    END;
+  END FOR;
+  SELECT good, bad;
+END""")
+    assert got == [(2, 2)]
+    assert [r[0] for r in run(db, "SELECT id FROM loaded ORDER BY id")] == [1, 3]
+    assert run(db, "SELECT * FROM problems ORDER BY id") == [(2, "CAST_INVALID_INPUT", "22018"), (4, "CAST_INVALID_INPUT", "22018")]
+
+
+def test_each_statement_commits_by_itself(db, schema, connect):
+    run(db, "CREATE TABLE kept (i INT)")
+    with pytest.raises(Exception, match="DIVIDE_BY_ZERO"):
+        run(db, "BEGIN DECLARE i INT DEFAULT 0; WHILE true DO SET i = i + 1; INSERT INTO kept VALUES (i); IF i = 3 THEN SELECT 1 / 0; END IF; END WHILE; END")
+    with connect() as other:
+        assert run(other, f"SELECT i FROM {schema}.kept ORDER BY i") == [(1,), (2,), (3,)]
+        assert [r[0] for r in run(other, f"DESCRIBE HISTORY {schema}.kept")] == [3, 2, 1, 0]
+
+
+def test_atomic_with_control(db):
+    run(db, f"CREATE TABLE a (i INT) {MANAGED}")
+    run(db, f"CREATE TABLE b (i INT) {MANAGED}")
+    body = "DECLARE n INT DEFAULT 0; WHILE n < 3 DO SET n = n + 1; INSERT INTO a VALUES (n); IF n %% 2 = 1 THEN INSERT INTO b VALUES (n); END IF; END WHILE;"
+    body = body.replace("%%", "%")
+    with pytest.raises(Exception, match="no more"):
+        run(db, f"BEGIN ATOMIC {body} SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no more'; END")
+    assert run(db, "SELECT count(*) FROM a") == [(0,)] and run(db, "SELECT count(*) FROM b") == [(0,)]
+    assert run(db, f"BEGIN ATOMIC {body} SELECT count(*), sum(i) FROM a; END") == [(3, 6)]
+    assert run(db, "SELECT i FROM b ORDER BY i") == [(1,), (3,)]
+    # A block that is one transaction within a script that is none: the handler sees it rolled back.
+    got = run(db, """BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION SELECT count(*) FROM a;
+  BEGIN ATOMIC INSERT INTO a VALUES (10); INSERT INTO b VALUES (1 / 0); END;
+END""")
+    assert got == [(3,)]
+    assert run(db, "BEGIN BEGIN ATOMIC INSERT INTO a VALUES (11); INSERT INTO b VALUES (11); END; INSERT INTO a VALUES (12); SELECT sum(i) FROM a; END") == [(29,)]
+    assert run(db, "SELECT 1") == [(1,)]
+
+
+def test_immediate_variables_and_types(db):
+    got = run(db, """BEGIN
+  DECLARE names ARRAY<STRING> DEFAULT array('p', 'q');
+  DECLARE total DECIMAL(10, 2) DEFAULT 0;
+  DECLARE i, found INT DEFAULT 0;
+  WHILE i < size(names) DO
+    EXECUTE IMMEDIATE 'CREATE OR REPLACE TABLE made_' || names[i] || ' AS SELECT ? AS v' USING i + 1;
+    EXECUTE IMMEDIATE 'SELECT v FROM made_' || names[i] INTO found;
+    SET total = total + found + 0.5, i = i + 1;
+  END WHILE;
+  SELECT total, i, names;
+END""")
+    assert [(str(a), b, list(c)) for a, b, c in got] == [("4.00", 2, ["p", "q"])]
+
+
+def test_parameters(db):
+    assert run(db, "BEGIN IF :n > 10 THEN SELECT 'many'; ELSE SELECT 'few', :n; END IF; END", {"n": 4}) == [("few", 4)]
+    with pytest.raises(Exception, match="SQL_SCRIPTING_WITH_POSITIONAL_PARAMETERS"):
+        run(db, "BEGIN SELECT ?; END", [4])
+
+
+def test_no_rows_no_result(db):
+    with db.cursor() as c:
+        c.execute("BEGIN DECLARE x INT; SET x = 1; END")
+        assert not c.description or c.fetchall() == []
+
+
+def test_the_other_door_and_the_history(platform, sdk):
+    warehouse = platform.connect["DATABRICKS_WAREHOUSE_ID"]
+    text = f"BEGIN DECLARE s INT DEFAULT 0; FOR r AS SELECT id FROM range(4) DO SET s = s + r.id; END FOR; SELECT s AS total, '{uuid.uuid4().hex}' AS mark; END"
+    got = sdk.statement_execution.execute_statement(text, warehouse, wait_timeout="30s")
+    assert got.status.state.value == "SUCCEEDED" and got.result.data_array[0][0] == "6"
+    assert [c.name for c in got.manifest.schema.columns] == ["total", "mark"]
+    end = time.monotonic() + 20
+    rows = []
+    while not rows and time.monotonic() < end:
+        rows = [q for q in sdk.query_history.list(max_results=100).res or [] if q.query_text == text]
+    assert [(q.status.value, q.rows_produced) for q in rows] == [("FINISHED", 1)]  # one row for all of it
+
+
+def test_cancel_of_an_endless_loop(connect, schema):
+    with connect() as db:
+        run(db, f"USE {schema}")
+        run(db, "CREATE TABLE beats (i BIGINT)")
+        with db.cursor() as c:
+            failed = []
+
+            def forever():
+                try:
+                    c.execute("BEGIN DECLARE i BIGINT DEFAULT 0; DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; "
+                              "LOOP SET i = i + 1; IF i % 50 = 1 THEN INSERT INTO beats VALUES (i); END IF; END LOOP; END")
+                except Exception as e:
+                    failed.append(e)
+            t = threading.Thread(target=forever)
+            t.start()
+            end = time.monotonic() + 60
+            while run(db, "SELECT count(*) FROM beats") < [(2,)]:
+                assert time.monotonic() < end and t.is_alive(), failed
+            c.cancel()
+            t.join(60)
+            assert not t.is_alive() and failed
+        n = run(db, "SELECT count(*) FROM beats")
+        time.sleep(0.5)
+        assert run(db, "SELECT count(*) FROM beats") == n  # it is over
+
+
+def test_rights_are_asked_for_each_statement(platform, connect, schema, db):
+    run(db, "CREATE TABLE open_one AS SELECT 1 AS i")
+    run(db, "CREATE TABLE shut AS SELECT 2 AS i")
+    name, client = platform.another("scripts")
+    platform.request("PATCH", f"/api/2.0/permissions/warehouses/{platform.connect['DATABRICKS_WAREHOUSE_ID']}",
+                     {"access_control_list": [{"service_principal_name": name, "permission_level": "CAN_USE"}]})
+    for what in ("USE CATALOG ON CATALOG main", f"USE SCHEMA ON SCHEMA {schema}", f"SELECT ON TABLE {schema}.open_one"):
+        run(db, f"GRANT {what} TO `{name}`")
+    token = client.config.authenticate()["Authorization"].split()[1]
+    with connect(access_token=token) as other:
+        run(other, f"USE {schema}")
+        assert run(other, "BEGIN SELECT i FROM open_one; END") == [(1,)]
+        got = run(other, "BEGIN DECLARE EXIT HANDLER FOR SQLSTATE '42501' SELECT 'refused'; SELECT i FROM open_one; SELECT i FROM shut; END")
+        assert got == [("refused",)]
+        with pytest.raises(Exception, match="INSUFFICIENT_PERMISSIONS|PERMISSION"):
+            run(other, "BEGIN IF (SELECT max(i) FROM shut) > 0 THEN SELECT 1; END IF; END")
