@@ -3,18 +3,19 @@
 
     python bench/catalog_listing.py [--tables 100000] [--data FOLDER]
 
-A folder that holds the tables already is used again. Times are of whole round trips through a client, medians of --times.
+A folder that holds the tables already is used again. Times are of whole round trips through a client, medians of --times; processor time is that of all
+our processes for one of them.
 """
 
 import argparse
 import concurrent.futures
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/harness"))
+import side
+
 from boathouse import Platform  # noqa: E402
 
 STATEMENTS = "/api/2.0/sql/statements"
@@ -56,12 +57,13 @@ def main():
         fill(platform, a.tables)
 
         def measure(what, fn):
-            times = []
+            times, spent = [], side.cpu_seconds(platform.process.pid)
             for _ in range(a.times):
                 t = time.perf_counter()
                 shown = fn()
                 times.append((time.perf_counter() - t) * 1e3)
-            print(f"{what}: median {statistics.median(times):.1f} ms, best {min(times):.1f} ms ({shown})", flush=True)
+            spent = (side.cpu_seconds(platform.process.pid) - spent) / a.times * 1e3
+            print(f"{what}: median {statistics.median(times):.1f} ms, best {min(times):.1f} ms, {spent:.1f} ms of processor time ({shown})", flush=True)
 
         def rows(text):
             return lambda: f"{run(platform, text)['manifest']['total_row_count']} rows"

@@ -21,6 +21,7 @@ struct info {
     const struct info_view *view;
     jmut *rows;
     int64_t left;           /* rows that may still come */
+    bool ordered;           /* … the first ones by the columns that the walk goes by: rows that the walk has elsewhere come in addition */
     jval *filters;
     const struct securable *catalog, *schema;
 };
@@ -33,6 +34,7 @@ struct info_view {
     const char *name, *columns; /* "name type, …"; a type left out is string */
     enum level level;
     info_fn fn;
+    enum { ANY_ROWS, ONE_ROW, ELSEWHERE } rows; /* ONE_ROW: at most one for each thing. ELSEWHERE: its names need not be the thing's */
 };
 
 /* ---- rows ---- */
@@ -183,7 +185,7 @@ static err *on_columns(struct info *x, const struct securable *s) {
     int64_t part;
     TRY(tables_columns(x->k->c, &s->table, &list));
     yyjson_arr_foreach(list, i, n, v) {
-        if (x->left <= 0) return NULL;
+        if (x->left <= 0 && !x->ordered) return NULL;
         jmut *r = row(x);
         put_table_names(x, r, s);
         put(x, r, json_get_str(v, "name"));
@@ -608,51 +610,51 @@ static err *on_nothing(struct info *x, const struct securable *s) {
 #define STAMPED "created timestamp, created_by, last_altered timestamp, last_altered_by"
 
 static const struct info_view views[] = {
-    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable", OF_CATALOG, on_privileges},
-    {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags},
-    {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs},
-    {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing},
-    {"column_masks", TABLE3 ", column_name, mask_name, using_columns", OF_TABLE, on_column_masks},
-    {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags},
+    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable", OF_CATALOG, on_privileges, ANY_ROWS},
+    {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags, ANY_ROWS},
+    {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs, ONE_ROW},
+    {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing, ANY_ROWS},
+    {"column_masks", TABLE3 ", column_name, mask_name, using_columns", OF_TABLE, on_column_masks, ANY_ROWS},
+    {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags, ANY_ROWS},
     {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, character_maximum_length bigint, "
      "character_octet_length bigint, numeric_precision int, numeric_precision_radix int, numeric_scale int, datetime_precision int, interval_type, "
      "interval_precision int, maximum_cardinality bigint, is_identity, identity_generation, identity_start, identity_increment, identity_maximum, "
      "identity_minimum, identity_cycle, is_generated, generation_expression, is_system_time_period_start, is_system_time_period_end, "
-     "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns},
-    {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns},
-    {"constraint_table_usage", KEY3 ", " TABLE3, OF_TABLE, on_constraint_table_usage},
-    {"external_location_privileges", "grantor, grantee, external_location_name, privilege_type, is_grantable", OF_LOCATION, on_top_privileges},
+     "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns, ANY_ROWS},
+    {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns, ELSEWHERE},
+    {"constraint_table_usage", KEY3 ", " TABLE3, OF_TABLE, on_constraint_table_usage, ANY_ROWS},
+    {"external_location_privileges", "grantor, grantee, external_location_name, privilege_type, is_grantable", OF_LOCATION, on_top_privileges, ANY_ROWS},
     {"external_locations", "external_location_name, external_location_owner, url, storage_credential_name, read_only, comment, " STAMPED, OF_LOCATION,
-     on_locations},
-    {"information_schema_catalog_name", "catalog_name", OF_CATALOG, on_catalog_name},
-    {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns},
-    {"metastore_privileges", "grantor, grantee, metastore_id, privilege_type, is_grantable", OF_METASTORE, on_top_privileges},
-    {"metastores", "metastore_id, metastore_name, metastore_owner", OF_METASTORE, on_metastores},
+     on_locations, ANY_ROWS},
+    {"information_schema_catalog_name", "catalog_name", OF_CATALOG, on_catalog_name, ONE_ROW},
+    {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns, ANY_ROWS},
+    {"metastore_privileges", "grantor, grantee, metastore_id, privilege_type, is_grantable", OF_METASTORE, on_top_privileges, ANY_ROWS},
+    {"metastores", "metastore_id, metastore_name, metastore_owner", OF_METASTORE, on_metastores, ANY_ROWS},
     {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, parameter_name, data_type, full_data_type, parameter_default, comment",
-     OF_FUNCTION, on_parameters},
+     OF_FUNCTION, on_parameters, ANY_ROWS},
     {"referential_constraints", KEY3 ", unique_constraint_catalog, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule",
-     OF_TABLE, on_referential},
-    {"routine_columns", SPECIFIC3 ", column_name, ordinal_position int, data_type, full_data_type, comment", OF_FUNCTION, on_routine_columns},
+     OF_TABLE, on_referential, ANY_ROWS},
+    {"routine_columns", SPECIFIC3 ", column_name, ordinal_position int, data_type, full_data_type, comment", OF_FUNCTION, on_routine_columns, ANY_ROWS},
     {"routine_privileges", "grantor, grantee, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable, inherited_from", OF_FUNCTION,
-     on_privileges},
+     on_privileges, ANY_ROWS},
     {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, routine_body, routine_definition, "
-     "is_deterministic, sql_data_access, security_type, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines},
-    {"row_filters", TABLE3 ", filter_name, target_columns", OF_TABLE, on_row_filters},
-    {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges},
-    {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags},
-    {"schemata", "catalog_name, schema_name, schema_owner, comment, " STAMPED, OF_SCHEMA, on_schemata},
-    {"storage_credential_privileges", "grantor, grantee, storage_credential_name, privilege_type, is_grantable", OF_CREDENTIAL, on_top_privileges},
-    {"storage_credentials", "storage_credential_name, storage_credential_owner, read_only, comment, " STAMPED, OF_CREDENTIAL, on_credentials},
-    {"table_constraints", KEY3 ", " TABLE3 ", constraint_type, is_deferrable, initially_deferred, enforced", OF_TABLE, on_table_constraints},
-    {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges},
-    {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags},
+     "is_deterministic, sql_data_access, security_type, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines, ONE_ROW},
+    {"row_filters", TABLE3 ", filter_name, target_columns", OF_TABLE, on_row_filters, ONE_ROW},
+    {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges, ANY_ROWS},
+    {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags, ANY_ROWS},
+    {"schemata", "catalog_name, schema_name, schema_owner, comment, " STAMPED, OF_SCHEMA, on_schemata, ONE_ROW},
+    {"storage_credential_privileges", "grantor, grantee, storage_credential_name, privilege_type, is_grantable", OF_CREDENTIAL, on_top_privileges, ANY_ROWS},
+    {"storage_credentials", "storage_credential_name, storage_credential_owner, read_only, comment, " STAMPED, OF_CREDENTIAL, on_credentials, ANY_ROWS},
+    {"table_constraints", KEY3 ", " TABLE3 ", constraint_type, is_deferrable, initially_deferred, enforced", OF_TABLE, on_table_constraints, ANY_ROWS},
+    {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges, ANY_ROWS},
+    {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags, ANY_ROWS},
     {"tables", TABLE3 ", table_type, is_insertable_into, commit_action, table_owner, comment, " STAMPED
-     ", data_source_format, storage_sub_directory, storage_path", OF_TABLE, on_tables},
-    {"views", TABLE3 ", view_definition, check_option, is_updatable, is_insertable_into, sql_path, is_materialized boolean", OF_TABLE, on_views},
+     ", data_source_format, storage_sub_directory, storage_path", OF_TABLE, on_tables, ONE_ROW},
+    {"views", TABLE3 ", view_definition, check_option, is_updatable, is_insertable_into, sql_path, is_materialized boolean", OF_TABLE, on_views, ONE_ROW},
     {"volume_privileges", "grantor, grantee, volume_catalog, volume_schema, volume_name, privilege_type, is_grantable, inherited_from", OF_VOLUME,
-     on_privileges},
-    {"volume_tags", "catalog_name, schema_name, volume_name, tag_name, tag_value", OF_VOLUME, on_volume_tags},
-    {"volumes", "volume_catalog, volume_schema, volume_name, volume_type, volume_owner, comment, storage_location, " STAMPED, OF_VOLUME, on_volumes},
+     on_privileges, ANY_ROWS},
+    {"volume_tags", "catalog_name, schema_name, volume_name, tag_name, tag_value", OF_VOLUME, on_volume_tags, ANY_ROWS},
+    {"volumes", "volume_catalog, volume_schema, volume_name, volume_type, volume_owner, comment, storage_location, " STAMPED, OF_VOLUME, on_volumes, ONE_ROW},
 };
 #define N_VIEWS (sizeof(views) / sizeof(views[0]))
 
@@ -695,6 +697,40 @@ static bool understood(jval *filters) {
     return true;
 }
 
+/* Is one value of this name asked for? */
+static bool pinned(const struct info *x, const char *what) {
+    jval *f;
+    size_t i, n;
+    yyjson_arr_foreach(x->filters, i, n, f)
+        if (means(json_get_str(f, "column"), what) && yyjson_arr_size(json_get(f, "values")) == 1) return true;
+    return false;
+}
+
+/* Are rows in the order of the walk in this one? Names that are the same in all rows may be left out. */
+static bool in_order_of_walk(const struct info *x, jval *order, bool one_catalog) {
+    static const char *const names[] = {"catalog", "schema", "name"};
+    size_t depth = x->view->level == OF_CATALOG ? 1 : x->view->level == OF_SCHEMA ? 2 : x->view->level < OF_METASTORE ? 3 : 0, at = 0, i, n;
+    jval *v;
+    yyjson_arr_foreach(order, i, n, v) {
+        while (at < depth && !means(json_str(v), names[at]) && (pinned(x, names[at]) || (one_catalog && !at))) at++;
+        if (at == depth) return depth && x->view->rows == ONE_ROW;
+        if (!means(json_str(v), names[at++])) return false;
+    }
+    return true;
+}
+
+static bool ascii(str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80) return false;
+    return true;
+}
+
+/* May the walk end here? An ordered one after names of ASCII alone: what comes later in the order of folded names is then also later as
+ * it is shown (other letters may change places with each other). */
+static bool enough(const struct info *x, str name, const struct securable *s) {
+    return x->left <= 0 && (!x->ordered || (ascii(s->catalog.name) && ascii(s->schema.name) && ascii(name)));
+}
+
 /* Names are shown in lower case, and compared as shown. */
 static bool passes(struct info *x, const char *what, str name) {
     jval *f, *v;
@@ -716,7 +752,7 @@ static err *on_leaf(void *arg, const struct securable *s, bool *go) {
     struct info *x = arg;
     str name = s->kind == SEC_TABLE ? s->table.name : s->kind == SEC_VOLUME ? s->volume.name : s->function.name;
     if (passes(x, "name", name)) TRY(x->view->fn(x, s));
-    *go = x->left > 0;
+    *go = !enough(x, name, s);
     return NULL;
 }
 
@@ -755,7 +791,7 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
         struct ask_walk walk = {.brief = x->view->fn == on_tables}; /* no JSON in its rows */
         if (!done) TRY(ask_walk_leaves(x->k, s, kinds[x->view->level], &walk, on_leaf, x));
     }
-    *go = x->left > 0;
+    *go = !enough(x, STR(""), s);
     return NULL;
 }
 
@@ -818,14 +854,14 @@ static void own_columns(struct info *x, const struct securable *catalog, const s
 static void on_itself(struct info *x, const struct securable *catalog) {
     bool tables = x->view->fn == on_tables, columns = x->view->fn == on_columns;
     if (!passes(x, "schema", STR(INFORMATION_SCHEMA))) return;
-    if (x->view->fn == on_schemata && x->left > 0) {
+    if (x->view->fn == on_schemata && (x->left > 0 || x->ordered)) {
         jmut *r = row(x);
         own_names(x, r, catalog, NULL);
         put_z(x, r, NOBODY);
         put_null(x, r, 1);
         own_stamps(x, r, catalog);
     }
-    for (size_t i = 0; i < N_VIEWS && (tables || columns) && x->left > 0; i++) {
+    for (size_t i = 0; i < N_VIEWS && (tables || columns) && (x->left > 0 || x->ordered); i++) {
         if (!passes(x, "name", str_of(views[i].name))) continue;
         if (tables)
             own_table(x, catalog, &views[i]);
@@ -858,7 +894,7 @@ static err *on_catalog(void *arg, const struct securable *s, bool *go) {
         TRY(ask_each_schema(x->k, s, on_schema, x));
         on_itself(x, s);
     }
-    *go = x->left > 0;
+    *go = !enough(x, STR(""), s);
     return NULL;
 }
 
@@ -900,7 +936,7 @@ static err *fill(struct info *x, str of) {
     if (x->view->level >= OF_METASTORE) return fill_top(x);
     if (!of.n) {
         TRY(ask_each_catalog(x->k, on_catalog, x));
-        if (x->left > 0) on_system(x);
+        if (x->left > 0 || x->ordered) on_system(x);
         return NULL;
     }
     struct ask_name n = {.part = {of}};
@@ -956,7 +992,13 @@ err *ask_rows(struct ask *k) {
     const struct info_view *v = colon > 0 ? view_of(str_cut(id, (size_t)colon)) : NULL;
     if (!v) return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' names no relation.", STR_ARG(str_cut(id, 100)));
     struct info x = {.k = k, .view = v, .rows = json_put_arr(k->d, k->out, "rows"), .left = MOST_ROWS, .filters = json_get(k->in, "filters")};
+    str of = str_from(id, (size_t)colon + 1);
+    jval *order = json_get(k->in, "order");
     int64_t limit;
-    if (json_i64(json_get(k->in, "limit"), &limit) && limit >= 0 && limit < x.left && understood(x.filters)) x.left = limit;
-    return fill(&x, str_from(id, (size_t)colon + 1));
+    if (v->rows == ELSEWHERE) x.filters = NULL;
+    x.ordered = yyjson_arr_size(order) > 0;
+    if (json_i64(json_get(k->in, "limit"), &limit) && limit >= 0 && limit < x.left && understood(json_get(k->in, "filters")) && v->rows != ELSEWHERE &&
+        (!x.ordered || in_order_of_walk(&x, order, of.n > 0)))
+        x.left = limit;
+    return fill(&x, of);
 }

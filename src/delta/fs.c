@@ -282,6 +282,9 @@ static err *store_list(const struct delta_fs *fs, arena *a, str dir, str from, s
     str prefix = str_of(arena_printf(a, "%.*s/", STR_ARG(key_of(fs, a, dir))));
     vec_of(struct delta_entry) v = {0};
     struct storage_list_ask ask = {.prefix = prefix, .delimiter = true};
+    /* Keys greater than one just below `from`: a log of many versions is not read from its beginning. */
+    if (from.n && from.p[from.n - 1] > '!' && from.p[from.n - 1] <= '~')
+        ask.start_after = str_of(arena_printf(a, "%.*s%.*s%c~", STR_ARG(prefix), STR_ARG(str_cut(from, from.n - 1)), from.p[from.n - 1] - 1));
     err *e = NULL;
     for (;;) {
         struct storage_list page;

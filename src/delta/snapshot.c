@@ -646,6 +646,13 @@ static bool probe(const struct delta_fs *fs, arena *a, const struct snap *old, s
     return end;
 }
 
+/* A table that others made anew at the same place has files of its own under the same names. Staged commits have other times than
+ * what is published of them: there the catalog says which table it is. */
+static bool made_anew(const struct delta_fs *fs, const struct snap *old, const struct delta_log *log) {
+    const struct delta_commit_file *own = commit_at(log, old->s.version);
+    return !fs->managed && own && old->head_mtime >= 0 && own->mtime_ms != old->head_mtime;
+}
+
 err *delta_snapshot_update(const struct delta_fs *fs, const struct delta_parquet *parquet, struct delta_snapshot *old,
                            struct delta_snapshot **ret) {
     arena *a = arena_new();
@@ -653,7 +660,9 @@ err *delta_snapshot_update(const struct delta_fs *fs, const struct delta_parquet
     bool probed = probe(fs, a, of(old), &log);
     err *e = probed ? NULL : delta_log_list(fs, a, old->version, &log);
     int64_t latest = e ? -1 : probed ? old->version + (int64_t)log.n_commits : latest_of(&log);
-    if (!e && latest == old->version) {
+    if (!e && !probed && made_anew(fs, of(old), &log)) {
+        e = open_in(a, fs, parquet, DELTA_LATEST, ret);
+    } else if (!e && latest == old->version) {
         delta_snapshot_hold(old);
         *ret = old;
     } else if (!e && latest > old->version && of(old)->chain < max_chain(old) && commit_at(&log, old->version + 1)) {

@@ -113,6 +113,7 @@ struct rel {
     struct sql_prune *prune;
     size_t n_prune;
     int64_t limit;                /* RK_SCAN: rows that the block needs of it, + 1; 0: unknown */
+    size_t *order, n_order;       /* … the first ones by these columns */
     struct bq *query;             /* RK_QUERY */
     struct cte *cte;              /* RK_CTE */
     struct bx *call;              /* RK_TEXT: template of a SELECT; RK_GEN: the generator */

@@ -18,7 +18,8 @@ static void emit_scan(struct binder *b, struct rel *r, buf *out) {
     /* Behind the table's own columns stands _metadata (scan_rel). */
     r->file_metadata |= r->n > r->table->n && r->cols[r->table->n].used;
     struct sql_scan_ask ask = {.rel = r->table, .from = r->from, .used = used, .row_ids = r->row_ids,
-                               .file_metadata = r->cols[r->table->n].used, .prune = r->prune, .n_prune = r->n_prune, .limit = r->limit - 1};
+                               .file_metadata = r->cols[r->table->n].used, .prune = r->prune, .n_prune = r->n_prune, .limit = r->limit - 1,
+                               .order = r->order, .n_order = r->n_order};
     err *e = b->env->scan(b->env, &ask, out);
     if (e && !b->emit_error)
         b->emit_error = e;
@@ -283,15 +284,28 @@ static bool small_number(const struct bx *x, int64_t *ret) {
     return !x || (x->kind == BX_LIT && x->text.p && str_to_i64(x->text, ret) && *ret >= 0 && *ret < INT32_MAX);
 }
 
+/* The scan's columns by which a block orders, if it does by nothing else and upwards. */
+static bool plain_order(struct binder *b, const struct bq *q, struct rel *scan) {
+    scan->order = arena_array_of(b->a, size_t, q->n_order + 1);
+    for (size_t i = 0; i < q->n_order; i++) {
+        const struct bx *x = q->order[i].x;
+        if (x->kind != BX_COL || x->rel != scan || x->col >= scan->table->n || q->order[i].desc) return false;
+        if (sql_is_text(x->type) && x->type->collation.n) return false;
+        scan->order[i] = x->col;
+    }
+    scan->n_order = q->n_order;
+    return true;
+}
+
 /* A block that only cuts one scan's rows off tells the scan so: what control makes need not be made in full. */
-static void pass_limit(const struct bq *q) {
+static void pass_limit(struct binder *b, const struct bq *q) {
     int64_t limit, offset;
     if (!q->limit || !small_number(q->limit, &limit) || !small_number(q->offset, &offset)) return;
     if (!q->from || q->from->kind != BF_REL || q->from->rel->kind != RK_SCAN || q->from->rel->sample.n) return;
-    if (q->aggregated || q->having || q->qualify || q->distinct || q->gen || q->n_order) return;
+    if (q->aggregated || q->having || q->qualify || q->distinct || q->gen) return;
     for (size_t i = 0; i < q->n_items; i++)
         if (q->items[i]->has_win || q->items[i]->has_gen || q->items[i]->has_sub) return;
-    if (conjuncts(q->where) == q->from->rel->n_prune) q->from->rel->limit = limit + offset + 1;
+    if (conjuncts(q->where) == q->from->rel->n_prune && plain_order(b, q, q->from->rel)) q->from->rel->limit = limit + offset + 1;
 }
 
 static void emit_select(struct binder *b, struct bq *q, const struct rcol *want, buf *out) {
@@ -299,7 +313,7 @@ static void emit_select(struct binder *b, struct bq *q, const struct rcol *want,
     size_t *place = arena_array_of(b->a, size_t, q->n_items + 1);
     emit_items(b, q, want, place, head);
     bool flat = q->aggregated && !q->staged;
-    pass_limit(q);
+    pass_limit(b, q);
     if (flat) emit_group(b, q, tail);
     if (q->having) {
         buf_z(tail, flat ? " HAVING " : " WHERE ");

@@ -96,6 +96,8 @@ struct sql_scan_ask {
     const struct sql_prune *prune;
     size_t n_prune;
     int64_t limit;                       /* no more rows are needed, if all of prune is applied exactly; -1: unknown */
+    const size_t *order;                 /* … the first ones by these columns, each ascending; n_order 0: any */
+    size_t n_order;
 };
 
 struct sql_env {

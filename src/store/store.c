@@ -306,7 +306,7 @@ int64_t store_tx_time(const store_tx *tx) {
 
 store_tx *store_tx_today(store_tx *tx) {
     must_magic(tx, TX_MAGIC);
-    return tx->today ? tx->today : tx;
+    return tx->as_of && tx->today ? tx->today : tx; /* of one that looks at now: itself, which callers tell by */
 }
 
 enum store_file store_tx_file(const store_tx *tx) { return tx->file; }

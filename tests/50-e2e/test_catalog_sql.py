@@ -138,6 +138,47 @@ def test_information_schema(admin, bob, cat):
     assert ["t"] not in bob(f"SELECT table_name FROM {cat}.information_schema.tables")
 
 
+def test_first_names_are_the_first_of_all(admin, bob, bob_name, cat):
+    """A LIMIT behind ORDER BY goes down to the walk over the names where that has this order: the answer is as of the whole list."""
+    for schema in ("a_first", "z_last"):
+        admin(f"CREATE SCHEMA {cat}.{schema}")
+        for name in ("T1", "t2", "`Äpfel`", "`äste`", "`a-b`", "_z"):
+            admin(f"CREATE VIEW {cat}.{schema}.{name} AS SELECT 1 AS b, 2 AS a")
+    admin(f"GRANT USE CATALOG ON CATALOG {cat} TO `{bob_name}`")
+    admin(f"GRANT USE SCHEMA, SELECT ON SCHEMA {cat}.z_last TO `{bob_name}`")
+    three = "table_catalog, table_schema, table_name"
+    cases = [(f"{cat}.information_schema.tables", three, "", three), (f"{cat}.information_schema.tables", three, "", "table_schema, table_name, created DESC"),
+             (f"{cat}.information_schema.tables", three, "WHERE table_schema = 'z_last'", "table_name"),
+             (f"{cat}.information_schema.tables", three, "WHERE table_schema IN ('z_last', 'information_schema')", "table_schema, table_name"),
+             (f"{cat}.information_schema.tables", three, "", "table_name, table_schema"), (f"{cat}.information_schema.tables", three, "", "table_schema DESC, table_name"),
+             (f"{cat}.information_schema.columns", three + ", column_name", "WHERE table_schema <> 'information_schema'", three + ", column_name"),
+             (f"{cat}.information_schema.columns", three + ", column_name", "WHERE table_schema = 'a_first'", three),
+             (f"{cat}.information_schema.schemata", "schema_name", "", "schema_name"), ("system.information_schema.catalogs", "catalog_name", "", "catalog_name"),
+             ("system.information_schema.tables", three, "", three)]
+    for who in (admin, bob):
+        for view, columns, where, order in cases:
+            everything = who(f"SELECT {columns} FROM {view} {where} ORDER BY {order}, {columns}")
+            for limit, offset in ((1, 0), (3, 0), (4, 3), (11, 0), (1000, 2)):
+                got = who(f"SELECT {columns} FROM {view} {where} ORDER BY {order} LIMIT {limit} OFFSET {offset}")
+                if view.endswith("columns") and order == three:  # rows of one table in any order
+                    assert [r[:3] for r in got] == [r[:3] for r in everything[offset:offset + limit]], (view, where, order, limit, offset)
+                else:
+                    assert got == everything[offset:offset + limit], (view, where, order, limit, offset)
+    admin(f"DROP SCHEMA {cat}.a_first CASCADE")
+    admin(f"DROP SCHEMA {cat}.z_last CASCADE")
+
+
+def test_columns_that_keys_refer_to_are_found_by_their_table(admin, cat):
+    admin(f"CREATE TABLE {cat}.s.parent (id INT NOT NULL, CONSTRAINT pk_parent PRIMARY KEY (id))")
+    admin(f"CREATE TABLE {cat}.s.child (up INT, CONSTRAINT fk_child FOREIGN KEY (up) REFERENCES {cat}.s.parent (id))")
+    usage = f"SELECT table_name, column_name, constraint_name FROM {cat}.information_schema.constraint_column_usage"
+    assert sorted(admin(f"{usage} WHERE table_name = 'parent'")) == [["parent", "id", "fk_child"], ["parent", "id", "pk_parent"]]
+    assert admin(f"{usage} WHERE table_name = 'child'") == []
+    assert sorted(admin(f"{usage} ORDER BY table_catalog, table_schema, table_name LIMIT 2")) == [["parent", "id", "fk_child"], ["parent", "id", "pk_parent"]]
+    admin(f"DROP TABLE {cat}.s.child")
+    admin(f"DROP TABLE {cat}.s.parent")
+
+
 def test_drop_and_undrop(admin, cat):
     admin(f"CREATE TABLE {cat}.s.d AS SELECT 1 AS a")
     admin(f"DROP TABLE {cat}.s.d")

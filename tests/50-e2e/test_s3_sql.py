@@ -4,6 +4,7 @@
 import json
 import threading
 import time
+import urllib.parse
 import uuid
 
 import pytest
@@ -157,6 +158,36 @@ def test_every_kind_of_change(sql, schema, s3, u):
     assert at + "_delta_log/_last_checkpoint" in log and any(k.endswith(".checkpoint.parquet") for k in log)
     assert not [k for k in s3.objects(at) if "_bh_tmp" in k], "nothing temporary stays"
     assert not s3.unfinished()
+
+
+def test_a_look_at_a_known_log_is_one_request(sql, schema, s3, u):
+    """Nothing new: one listing that begins at the version known. What others wrote, and a table that they made anew, is seen at once."""
+    t = f"{schema}.looks"
+    sql(f"CREATE TABLE {t} (id BIGINT) LOCATION 's3://bucket/ext/{u}/looks'")
+    for k in range(4):
+        sql(f"INSERT INTO {t} VALUES ({k})")
+    assert sql(f"SELECT count(*) FROM {t}") == [["4"]]
+    begin = len(s3.requests())
+    assert sql(f"SELECT max(id) FROM {t}") == [["3"]]
+    asked = [r for r in s3.requests(begin) if "_delta_log" in urllib.parse.unquote(r)]
+    assert len(asked) == 1 and "list-type=2" in asked[0], asked
+    log = f"ext/{u}/looks/_delta_log"
+    assert f"start-after={log}/{3:020d}" in urllib.parse.unquote(asked[0]), asked
+
+    def objects():
+        return {k: s3.s3.get_object(Bucket="bucket", Key=k)["Body"].read() for k in s3.objects(log + "/")}
+    lines = [json.loads(x) for x in objects()[f"{log}/{4:020d}.json"].splitlines()]
+    path = next(x["add"]["path"] for x in lines if "add" in x)
+    gone = {"remove": {"path": path, "dataChange": True, "deletionTimestamp": 1}}
+    s3.s3.put_object(Bucket="bucket", Key=f"{log}/{5:020d}.json", Body=json.dumps(gone).encode())
+    assert sql(f"SELECT max(id) FROM {t}") == [["2"]]
+    old = objects()
+    s3.s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": k} for k in old]})
+    time.sleep(1.1)  # times of objects may be whole seconds
+    first = old[f"{log}/{0:020d}.json"]
+    for v in range(6):
+        s3.s3.put_object(Bucket="bucket", Key=f"{log}/{v:020d}.json", Body=first if v == 0 else b'{"commitInfo":{"operation":"x","timestamp":1}}\n')
+    assert sql(f"SELECT count(*) FROM {t}") == [["0"]]
 
 
 def test_vacuum_removes_objects(sql, schema, s3, u):

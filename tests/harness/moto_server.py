@@ -3,6 +3,7 @@
 
 Prints one line: port, access key id, secret access key. With --auth the server checks every
 signature and policy from then on; the user may do anything with S3 and STS. Makes the bucket `bucket`.
+With --log FILE each request's method and target is a line of the file.
 """
 
 import json
@@ -18,11 +19,19 @@ from moto.server import DomainDispatcherApplication, create_backend_app  # noqa:
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
 
+REQUESTS = open(sys.argv[sys.argv.index("--log") + 1], "a") if "--log" in sys.argv else None  # noqa: SIM115 - as long as the server
+
+
 class Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log(self, *_args):
         pass
+
+    def log_request(self, *_args):
+        if REQUESTS:
+            REQUESTS.write(f"{self.command} {self.path}\n")
+            REQUESTS.flush()
 
 
 def main():

@@ -4,6 +4,7 @@
 import contextlib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import boto3
@@ -14,8 +15,8 @@ SCRIPT = Path(__file__).with_name("moto_server.py")
 class Store:
     """A running S3 server with the bucket `bucket`; every signature is checked."""
 
-    def __init__(self, port, key, secret):
-        self.port, self.key, self.secret = port, key, secret
+    def __init__(self, port, key, secret, log=None):
+        self.port, self.key, self.secret, self.log = port, key, secret, log
         self.url = f"http://127.0.0.1:{port}"
         self.s3 = boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
 
@@ -25,6 +26,10 @@ class Store:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix=prefix):
             out |= {o["Key"]: o["Size"] for o in page.get("Contents", [])}
         return out
+
+    def requests(self, beginning=0):
+        """Methods and targets of all requests so far, from the given place on."""
+        return Path(self.log).read_text().splitlines()[beginning:]
 
     def unfinished(self):
         """Multipart uploads that nobody completed or aborted."""
@@ -45,9 +50,10 @@ class Store:
 
 @contextlib.contextmanager
 def store():
-    p = subprocess.Popen([sys.executable, SCRIPT, "--auth"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield Store(*p.stdout.readline().split())
-    finally:
-        p.stdin.close()
-        p.wait(20)
+    with tempfile.NamedTemporaryFile(prefix="s3-requests-") as log:
+        p = subprocess.Popen([sys.executable, SCRIPT, "--auth", "--log", log.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            yield Store(*p.stdout.readline().split(), log.name)
+        finally:
+            p.stdin.close()
+            p.wait(20)

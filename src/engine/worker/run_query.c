@@ -436,6 +436,11 @@ static err *late_rows(struct run *r, const struct run_rows *x, const struct sql_
         for (size_t i = 0; i < ask->n_prune; i++)
             all &= (ask->prune[i].op == '=' || ask->prune[i].op == 'i') && sql_is_text(x->rel->cols[ask->prune[i].column].type);
     if (all) buf_fmt(&j, ",\"limit\":%lld", (long long)ask->limit);
+    for (size_t i = 0; all && i < ask->n_order; i++) {
+        buf_z(&j, i ? "," : ",\"order\":[");
+        buf_json_str(&j, x->rel->cols[ask->order[i]].name);
+        if (i + 1 == ask->n_order) buf_c(&j, ']');
+    }
     buf_z(&j, ",\"catalog\":");
     buf_json_str(&j, x->catalog);
     buf_z(&j, ",\"schema\":");
