@@ -294,7 +294,7 @@ static struct bx *fold_cast(struct binder *b, struct bx *x, const struct sql_typ
     else if (from->kind == TY_FLOAT && to->kind == TY_DOUBLE)
         ok = false;
     else if (from->kind == to->kind && (from->kind == TY_INTERVAL_YM || from->kind == TY_INTERVAL_DT))
-        ok = true;
+        ok = to->to >= from->to;
     if (!ok) return NULL;
     struct bx *y = bx_lit(b, to, v);
     y->cap = x->cap;
@@ -308,7 +308,8 @@ struct bx *bx_cast(struct binder *b, struct bx *x, const struct sql_type *to) {
         struct bx *y = fold_cast(b, x, to);
         if (y) return y;
     }
-    if (sql_type_same_physical(x->type, to) && x->type->kind != TY_VOID) {
+    bool cuts = x->type->kind == to->kind && (to->kind == TY_TIME ? to->precision < x->type->precision : (to->kind == TY_INTERVAL_YM || to->kind == TY_INTERVAL_DT) && to->to < x->type->to);
+    if (sql_type_same_physical(x->type, to) && x->type->kind != TY_VOID && !cuts) {
         struct bx *y = arena_new_of(b->a, struct bx);
         *y = *x;
         y->type = to;

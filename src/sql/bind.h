@@ -301,6 +301,8 @@ bool bx_is_const(const struct bx *x);
 bool bx_eq(const struct bx *x, const struct bx *y);
 /* An implicit cast: the node itself when nothing changes, a folded literal where that is easy. */
 struct bx *bx_cast(struct binder *b, struct bx *x, const struct sql_type *to);
+/* An error where CAST (try_it: TRY_CAST) of x, written at n, does not exist; bind_expr.c. */
+err *check_cast(struct binder *b, const struct ast *n, const struct bx *x, const struct sql_type *to, bool try_it);
 /* The precision that `type` says, for uses where DuckDB's own would show. */
 struct bx *bx_exact(struct binder *b, struct bx *x);
 /* Brings all to their common type; NULL type when there is none. */

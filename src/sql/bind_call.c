@@ -23,6 +23,12 @@ static bool is_rule(const char *t) { return t && strncmp(t, "rule:", 5) == 0; }
 
 static bool arity_fits(const struct sig *s, size_t n) { return n >= s->least && (s->open || n <= s->n); }
 
+/* Is it no cast to another sort of type? */
+static bool stays(const struct sql_type *from, const struct sql_type *to) {
+    return from->kind == TY_VOID || from->kind == to->kind || (sql_is_text(from) && sql_is_text(to)) || (sql_is_integral(from) && sql_is_integral(to)) ||
+           (sql_is_numeric(from) && (to->kind == TY_DECIMAL || to->kind == TY_DOUBLE));
+}
+
 static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const struct ast *const *asts, size_t n) {
     f->cost = 0;
     f->target = arena_array_of(b->a, const struct sql_type *, n + 1);
@@ -40,12 +46,12 @@ static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const st
         f->bad = i;
         if (pat_is_lambda(p)) continue;
         f->target[i] = pat_coerce(b->a, p, args[i]->type, f->vars, &f->cost);
-        /* A constant with a point may stand where a whole number is wanted. */
-        if (!f->target[i] && args[i]->kind == BX_LIT && sql_is_numeric(args[i]->type)) {
+        /* A number with a point may stand where a whole number is wanted. */
+        if (!f->target[i] && !f->f->strict && sql_is_numeric(args[i]->type) && !str_eqz(p->word, "small")) {
             f->cost += 20;
             f->target[i] = pat_coerce(b->a, p, sql_type_of(TY_TINYINT), f->vars, &f->cost);
         }
-        if (!f->target[i]) return false;
+        if (!f->target[i] || (f->f->strict && !stays(args[i]->type, f->target[i]))) return false;
     }
     return true;
 }
@@ -76,7 +82,24 @@ err *different_types(struct binder *b, const struct ast *at, const char *functio
     return sql_error("DATATYPE_MISMATCH.DATA_DIFF_TYPES", at, b->text, "sqlExpr", expr, "functionName", arena_printf(b->a, "`%s`", function), "dataType", o->p, NULL);
 }
 
+/* Generators, sketches and mask declare their parameters by name to Spark: what is missing is said by its name. */
+static err *missing_name(struct binder *b, const struct ast *at, const struct sql_func *f, size_t n) {
+    struct sig s;
+    sig_read(b->a, f->args, &s);
+    if (n >= s.least) return NULL;
+    str rest = str_of(f->names), part = STR_NONE;
+    for (size_t i = 0; i <= n; i++)
+        if (!str_split(&rest, ',', &part)) return NULL;
+    part = str_trim(part);
+    return sql_error("REQUIRED_PARAMETER_NOT_FOUND", at, b->text, "routineName", arena_printf(b->a, "`%s`", f->name), "parameterName",
+                     arena_printf(b->a, "`%.*s`", STR_ARG(part)), "index", arena_printf(b->a, "%zu", n), NULL);
+}
+
 static err *wrong_number(struct binder *b, const struct ast *at, const char *name, const struct sql_func *rows, size_t n_rows, size_t n) {
+    if (!ast_get(at, SLOT_WITHIN) && n == 1 && (strcmp(rows[0].name, "percentile_cont") == 0 || strcmp(rows[0].name, "percentile_disc") == 0))
+        return sql_error("INVALID_WITHIN_GROUP_EXPRESSION.WITHIN_GROUP_MISSING", at, b->text, "funcName", arena_printf(b->a, "`%s`", rows[0].name), NULL);
+    if (rows[0].names && (rows[0].kind == FN_GENERATOR || rows[0].kind == FN_AGGREGATE || str_eqz(STR("mask"), rows[0].name) || str_starts(str_of(rows[0].name), STR("tuple_"))))
+        TRY(missing_name(b, at, rows, n));
     buf *o = sql_buf(b->a);
     bool seen[32] = {false};
     for (size_t i = 0; i < n_rows; i++) {

@@ -547,6 +547,22 @@ static err *bind_path(struct cx *c, const struct ast *n, struct bx **ret) {
 
 static const char *cut_quote(struct binder *b, str quoted) { return arena_strndup(b->a, quoted.p + 1, quoted.n - 2); }
 
+/* Refuses a cast that does not exist, and says which function does what it would. */
+err *check_cast(struct binder *b, const struct ast *n, const struct bx *x, const struct sql_type *to, bool try_it) {
+    const struct sql_type *from = x->type;
+    bool day = from->kind == TY_DATE && sql_is_numeric(to);
+    bool old = (sql_is_integral(from) && to->kind == TY_BINARY) || (from->kind == TY_BOOLEAN && to->kind == TY_TIMESTAMP) ||
+               ((from->kind == TY_DATE || from->kind == TY_TIMESTAMP) && to->kind == TY_BOOLEAN); /* casts of the time before ANSI mode */
+    if (!(b->env->ansi && (old || day)) && sql_can_cast(from, to)) return NULL;
+    const char *shown = arena_printf(b->a, "\"%s(%.*s AS %s)\"", try_it ? "TRY_CAST" : "CAST", STR_ARG(caption_of(b, x)), cut_quote(b, type_name(b, to)));
+    const char *instead = day ? "`UNIX_DATE`" : sql_is_numeric(from) && to->kind == TY_DATE ? "`DATE_FROM_UNIX_DATE`" : NULL;
+    if (instead)
+        return sql_error("DATATYPE_MISMATCH.CAST_WITH_FUNC_SUGGESTION", n, b->text, "sqlExpr", shown, "srcType", type_name(b, from).p, "targetType",
+                         type_name(b, to).p, "functionNames", instead, NULL);
+    return sql_error(old && !try_it ? "DATATYPE_MISMATCH.CAST_WITH_CONF_SUGGESTION" : "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr", shown,
+                     "srcType", type_name(b, from).p, "targetType", type_name(b, to).p, old && !try_it ? "configVal" : NULL, "'false'", NULL);
+}
+
 static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     const struct sql_type *to;
@@ -554,21 +570,12 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     TRY(bind_expr(c, n->child[0], &x));
     TRY(sql_type_of_ast(b->a, ast_get(n, SLOT_TYPE), &to));
     bool try_it = ast_has(n, AST_F_TRY) || n->op == '?';
-    bool old = (sql_is_integral(x->type) && to->kind == TY_BINARY) || (x->type->kind == TY_BOOLEAN && to->kind == TY_TIMESTAMP) ||
-               ((x->type->kind == TY_DATE || x->type->kind == TY_TIMESTAMP) && to->kind == TY_BOOLEAN) || (x->type->kind == TY_DATE && sql_is_numeric(to));
-    if (old && b->env->ansi) /* casts of the time before ANSI mode */
-        return sql_error("DATATYPE_MISMATCH.CAST_WITH_CONF_SUGGESTION", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"%s(%.*s AS %s)\"", try_it ? "TRY_CAST" : "CAST", STR_ARG(caption_of(b, x)), cut_quote(b, type_name(b, to))),
-                         "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, "configVal", "'false'", NULL);
-    if (!sql_can_cast(x->type, to))
-        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"%s(%.*s AS %s)\"", try_it ? "TRY_CAST" : "CAST", STR_ARG(caption_of(b, x)), cut_quote(b, type_name(b, to))),
-                         "srcType", type_name(b, x->type).p, "targetType", type_name(b, to).p, NULL);
-    str t = type_name(b, to);
+    TRY(check_cast(b, n, x, to, try_it));
+    const struct sql_type *shown = to->kind == TY_CHAR || to->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : to;
+    str t = type_name(b, shown);
     /* Casts to types of several parts do not show, as with Spark. */
     bool hidden = to->kind == TY_ARRAY || to->kind == TY_MAP || to->kind == TY_STRUCT;
     str cap = hidden ? STR("{0}") : sql_fmt(b->a, "%s({0} AS %.*s)", try_it ? "TRY_CAST" : "CAST", (int)t.n - 2, t.p + 1);
-    const struct sql_type *shown = to->kind == TY_CHAR || to->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : to;
     struct bx *y = NULL;
     x = bx_exact(b, x);
     if (x->kind == BX_LIT) {

@@ -188,10 +188,7 @@ static err *cast_call(struct cx *c, const struct ast *n, str name, enum sql_type
     TRY(arity(b, n, name.p, 1));
     TRY(bind_expr(c, n->child[0], &x));
     const struct sql_type *to = sql_type_of(kind);
-    if (!sql_can_cast(x->type, to))
-        return sql_error("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"CAST(%.*s AS %.*s)\"", STR_ARG(caption_of(b, x)), STR_ARG(name)), "srcType", type_name(b, x->type).p,
-                         "targetType", type_name(b, to).p, NULL);
+    TRY(check_cast(b, n, x, to, false));
     *ret = bx_cast(b, bx_exact(b, x), to);
     if ((*ret)->kind == BX_TMPL) (*ret)->implicit = true;
     return NULL;
@@ -204,6 +201,9 @@ static err *count(struct cx *c, const struct ast *n, bool *done, struct bx **ret
     bool star = n->n == 1 && n->child[0]->kind == AST_STAR && !ast_get(n->child[0], SLOT_QUALIFIER);
     if (n->n == 1 && !star && n->child[0]->kind != AST_STAR) return NULL;
     *done = true;
+    if (n->n == 0)
+        return sql_error("WRONG_NUM_ARGS.WITH_SUGGESTION", n, b->text, "functionName", "`count`", "expectedNum", " >= 1", "actualNum", "0", "legacyConfKey",
+                         "\"spark.sql.legacy.allowParameterlessCount\"", "legacyConfValue", "\"true\"", NULL);
     if (c->no_agg)
         return no_aggregate(c, n, "\"count(1)\"");
     struct cx ac = *c;

@@ -178,7 +178,7 @@ const struct sql_type *sql_implicit(arena *a, const struct sql_type *from, const
         return ok ? to : NULL;
     }
     if (sql_is_text(to))
-        return from->kind < TY_ARRAY && from->kind != TY_INTERVAL ? to : NULL;
+        return from->kind < TY_ARRAY || from->kind == TY_VARIANT ? to : NULL;
     if (from->kind >= TY_DATE && from->kind <= TY_TIMESTAMP_NTZ && to->kind >= TY_DATE &&
         to->kind <= TY_TIMESTAMP_NTZ)
         return to;
@@ -218,8 +218,8 @@ bool sql_can_cast(const struct sql_type *from, const struct sql_type *to) {
     if (from->kind == TY_VOID || sql_type_eq(from, to)) return true;
     if (to->kind == TY_VOID) return false;
     if (to->kind == TY_VARIANT && from->kind == TY_ARRAY) return sql_can_cast(from->elem, to);
-    if (to->kind == TY_VARIANT) return from->kind != TY_INTERVAL && from->kind != TY_TIME && from->kind != TY_MAP && from->kind != TY_STRUCT;
-    if (from->kind == TY_VARIANT) return to->kind != TY_INTERVAL && to->kind != TY_TIME;
+    if (to->kind == TY_VARIANT) return from->kind != TY_INTERVAL && !is_interval(from) && from->kind != TY_TIME && from->kind != TY_MAP && from->kind != TY_STRUCT;
+    if (from->kind == TY_VARIANT) return to->kind != TY_INTERVAL && !is_interval(to);
     if (sql_is_text(to)) return true;
     if (sql_is_text(from)) return to->kind < TY_ARRAY;
     if (sql_is_numeric(from)) {
@@ -230,10 +230,9 @@ bool sql_can_cast(const struct sql_type *from, const struct sql_type *to) {
     if (from->kind == TY_BOOLEAN) return sql_is_numeric(to);
     if (from->kind == TY_DATE || is_stamp(from)) {
         if (to->kind == TY_DATE || is_stamp(to)) return true;
-        if (to->kind == TY_TIME) return from->kind != TY_DATE;
         return from->kind == TY_TIMESTAMP && sql_is_numeric(to);
     }
-    if (from->kind == TY_TIME) return to->kind == TY_TIME || sql_is_numeric(to) || is_stamp(to);
+    if (from->kind == TY_TIME) return to->kind == TY_TIME || sql_is_integral(to) || to->kind == TY_DECIMAL;
     if (is_interval(from)) return to->kind == from->kind || sql_is_integral(to) || to->kind == TY_DECIMAL;
     if (from->kind == TY_ARRAY && to->kind == TY_ARRAY) return sql_can_cast(from->elem, to->elem);
     if (from->kind == TY_MAP && to->kind == TY_MAP)

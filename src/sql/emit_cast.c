@@ -51,7 +51,7 @@ static void from_string(struct binder *b, const char *x, const struct sql_type *
     case TY_INTERVAL_DT:
         buf_fmt(out, "bh_%scast_string_dt(%s, %u, %u)", t, x, to->from, to->to);
         return;
-    case TY_INTERVAL: buf_fmt(out, "bh_%scast_string_interval(%s)", t, x); return;
+    case TY_INTERVAL: buf_fmt(out, "bh_try_cast_string_interval(%s)", x); return; /* what is none is NULL */
     default: buf_fmt(out, "bh_%scast_string_%s(%s)", t, kind_word(to), x); return;
     }
 }
@@ -111,6 +111,14 @@ static err *to_string(struct binder *b, const char *x, const struct sql_type *fr
         buf_fmt(out, "bh_cast_dt_string(%s, %u, %u)", x, from->from, from->to);
         return NULL;
     case TY_INTERVAL: buf_fmt(out, "bh_cast_interval_string(%s)", x); return NULL;
+    case TY_DECIMAL: /* DuckDB leaves out the 0 before the point where a type has no digits there */
+        if (from->scale < from->precision)
+            buf_fmt(out, "CAST(%s AS VARCHAR)", x);
+        else if (from->precision < 38)
+            buf_fmt(out, "CAST(CAST(%s AS DECIMAL(%u,%u)) AS VARCHAR)", x, from->precision + 1, from->scale);
+        else
+            buf_fmt(out, "regexp_replace(CAST(%s AS VARCHAR), '^(-?)[.]', '\\10.')", x);
+        return NULL;
     case TY_VARIANT: buf_fmt(out, "bh_variant_cast_string(%s, {tz})", x); return NULL;
     case TY_ARRAY:
     case TY_MAP:
@@ -168,7 +176,7 @@ static void number_and_stamp(const char *x, const struct sql_type *from, const s
     if (sql_is_integral(from))
         buf_fmt(out, "make_timestamptz(CAST(%s AS BIGINT) * 1000000)", x);
     else
-        buf_fmt(out, "make_timestamptz(CAST(trunc(%s * 1000000) AS BIGINT))", x);
+        buf_fmt(out, from->kind == TY_DECIMAL ? "make_timestamptz(CAST(trunc(CAST(%s AS DECIMAL(38,%u)) * 1000000) AS BIGINT))" : "make_timestamptz(CAST(trunc(%s * 1000000) AS BIGINT))", x, from->scale);
 }
 
 static int64_t unit_size(unsigned unit) {
@@ -176,6 +184,19 @@ static int64_t unit_size(unsigned unit) {
                                    [UNIT_DAY] = 86400000000, [UNIT_HOUR] = 3600000000,
                                    [UNIT_MINUTE] = 60000000, [UNIT_SECOND] = 1000000};
     return size[unit];
+}
+
+/* Years and months are rounded; of days, hours and minutes the part behind the point is dropped. */
+static void number_to_interval(const char *x, bool whole, const struct sql_type *to, bool try_it, buf *out) {
+    buf_fmt(out, "%s(", try_it ? "TRY_CAST" : "CAST");
+    if (whole || to->to != UNIT_SECOND) {
+        const char *cut = whole ? "" : to->kind == TY_INTERVAL_YM ? "round" : "trunc";
+        buf_fmt(out, "CAST(%s(%s) AS HUGEINT) * %lld AS ", cut, x, (long long)unit_size(to->to));
+    } else {
+        buf_fmt(out, "%s * 1000000 AS ", x);
+    }
+    duck(to, out);
+    buf_c(out, ')');
 }
 
 static void from_number(const char *x, const struct sql_type *from, const struct sql_type *to,
@@ -186,9 +207,7 @@ static void from_number(const char *x, const struct sql_type *from, const struct
     } else if (to->kind == TY_TIMESTAMP) {
         number_and_stamp(x, from, to, try_it, out);
     } else if (to->kind == TY_INTERVAL_YM || to->kind == TY_INTERVAL_DT) {
-        buf_fmt(out, "%s(%s * %lld AS ", try_it ? "TRY_CAST" : "CAST", x, (long long)unit_size(to->to));
-        duck(to, out);
-        buf_c(out, ')');
+        number_to_interval(x, whole, to, try_it, out);
     } else if (to->kind == TY_BINARY) {
         buf_fmt(out, "bh_%s_to_binary(%s)", kind_word(from), x);
     } else if (sql_is_integral(to) && !whole) {
@@ -200,6 +219,8 @@ static void from_number(const char *x, const struct sql_type *from, const struct
     } else if (to->kind == TY_DECIMAL && (from->kind == TY_FLOAT || from->kind == TY_DOUBLE)) {
         buf_fmt(out, "CAST(bh_%scast_double_decimal(CAST(%s AS DOUBLE), %u, %u) AS DECIMAL(%u,%u))",
                 try_it ? "try_" : "", x, to->precision, to->scale, to->precision, to->scale);
+    } else if (to->kind == TY_FLOAT && from->kind == TY_DOUBLE) {
+        buf_fmt(out, "bh_cast_double_float(%s)", x);
     } else {
         native(x, to, try_it, out);
     }
@@ -232,6 +253,12 @@ static err *from_time(struct binder *b, const char *x, const struct sql_type *fr
             native(x, to, try_it, out);
         return NULL;
     case TY_TIME:
+        if (to->kind == TY_TIME) { /* digits behind the point that the type has not are dropped */
+            int64_t unit = 1;
+            for (unsigned p = to->precision; p < 6; p++) unit *= 10;
+            buf_fmt(out, unit == 1 ? "%s" : "(TIME '00:00:00' + to_microseconds((epoch_us(%s) // %lld) * %lld))", x, (long long)unit, (long long)unit);
+            return NULL;
+        }
         if (sql_is_integral(to) || to->kind == TY_DECIMAL || to->kind == TY_FLOAT || to->kind == TY_DOUBLE) {
             buf_fmt(out, "%s(", try_it ? "TRY_CAST" : "CAST");
             buf_fmt(out, to->kind == TY_DECIMAL ? "CAST(epoch_us(%s) AS DECIMAL(20,0)) * 0.000001" : sql_is_integral(to) ? "epoch_us(%s) // 1000000" : "epoch_us(%s) / 1e6", x);
@@ -253,7 +280,8 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         native("NULL", to, false, out);
         return NULL;
     }
-    if (sql_type_same_physical(from, to) && from->kind != TY_TIME) {
+    bool cuts = from->kind == to->kind && (from->kind == TY_TIME || from->kind == TY_INTERVAL_YM || from->kind == TY_INTERVAL_DT);
+    if (sql_type_same_physical(from, to) && !cuts) {
         buf_z(out, x);
         return NULL;
     }

@@ -451,10 +451,26 @@ static err *from_decimal(str text) {
                      "precision", precision, "scale", scale, NULL);
 }
 
+/* "Failed to cast decimal value 300 to type INT8" */
+static err *from_wide(str text) {
+    static const str head = {"Failed to cast decimal value ", 29}, mid = {" to type ", 9};
+    ptrdiff_t h = str_find(text, head), m = str_find(text, mid);
+    char value[64];
+    if (h < 0 || m < h) return NULL;
+    str to = str_from(text, (size_t)m + mid.n);
+    size_t n = 0, len = (size_t)(m - h) - head.n;
+    while (n < to.n && ((to.p[n] >= 'A' && to.p[n] <= 'Z') || (to.p[n] >= '0' && to.p[n] <= '9'))) n++;
+    const char *to_type = type_word(str_cut(to, n));
+    if (!to_type || len + 3 > sizeof value) return NULL;
+    snprintf(value, sizeof value, "%.*sBD", (int)len, text.p + h + head.n);
+    return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", "\"DECIMAL\"", "targetType", to_type, NULL);
+}
+
 err *sql_error_of_duckdb(const char *duckdb_message) {
     str text = str_of(duckdb_message ? duckdb_message : "");
     err *e = from_mark(text);
     if (!e) e = from_range(text);
+    if (!e) e = from_wide(text);
     if (!e) e = from_decimal(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)

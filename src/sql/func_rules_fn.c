@@ -248,6 +248,31 @@ static err *pmod_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+static bool holds(const struct sql_type *t, enum sql_type_kind kind) {
+    if (t->kind == kind) return true;
+    if (t->kind == TY_ARRAY) return holds(t->elem, kind);
+    if (t->kind == TY_MAP) return holds(t->key, kind) || holds(t->elem, kind);
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++)
+        if (holds(t->fields[i].type, kind)) return true;
+    return false;
+}
+
+/* Maps and variants have no hash: equal ones may be written in different ways. */
+static err *hash_of(struct sql_call *c, enum sql_type_kind kind, const struct sql_type **ret) {
+    const char *cls = NULL;
+    for (size_t i = 0; i < c->n && !cls; i++) cls = holds(c->args[i].type, TY_MAP) ? "DATATYPE_MISMATCH.HASH_MAP_TYPE" : holds(c->args[i].type, TY_VARIANT) ? "DATATYPE_MISMATCH.HASH_VARIANT_TYPE" : NULL;
+    *ret = sql_type_of(kind);
+    if (!cls) return NULL;
+    buf b = {0};
+    for (size_t i = 0; i < c->n; i++) buf_fmt(&b, "%s%.*s", i ? ", " : "", STR_ARG(c->args[i].caption));
+    err *e = sql_error(cls, c->ast, STR_NONE, "sqlExpr", arena_printf(c->a, "\"%s(%.*s)\"", c->f->name, STR_ARG(buf_view(&b))), "functionName",
+                       arena_printf(c->a, "`%s`", c->f->name), NULL);
+    buf_free(&b);
+    return e;
+}
+static err *hash_type(struct sql_call *c, const struct sql_type **ret) { return hash_of(c, TY_INT, ret); }
+static err *xxhash_type(struct sql_call *c, const struct sql_type **ret) { return hash_of(c, TY_BIGINT, ret); }
+
 /* ceil and floor without digits: one digit more before the point, none after. */
 static err *ceil_type(struct sql_call *c, const struct sql_type **ret) {
     int p = c->args[0].type->precision, s = c->args[0].type->scale;
@@ -374,6 +399,8 @@ static const struct sql_rule rules[] = {
     {"floor_double", NULL, floor_double_emit, NULL},
     {"uniform", uniform_type, NULL, NULL},
     {"to_date", NULL, to_date_emit, NULL},
+    {"hash", hash_type, NULL, NULL},
+    {"xxhash64", xxhash_type, NULL, NULL},
     {"assert_true", NULL, assert_emit, assert_caption},
     {"reflect", NULL, reflect_emit, NULL},
 };

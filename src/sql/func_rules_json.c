@@ -212,6 +212,7 @@ static err *write_value(struct writer *w, const char *x, const struct sql_type *
 }
 
 static err *not_json(struct sql_call *c, const struct sql_type *t) {
+    if (t->kind == TY_VOID) return NULL;
     buf name = {0};
     sql_type_write_sql(t, &name);
     const char *type = arena_printf(c->a, "\"%.*s\"", STR_ARG(buf_view(&name)));
@@ -226,6 +227,7 @@ static err *to_json_emit(struct sql_call *c, buf *out) {
     w.sort = str_ieq(option(c, 1, "sortKeys", "false"), STR("true"));
     w.keep_nulls = str_ieq(option(c, 1, "ignoreNullFields", "true"), STR("false"));
     const struct sql_type *t = c->args[0].type;
+    if (t->kind == TY_VOID) buf_z(out, "CAST(NULL AS VARCHAR)");
     if (t->kind < TY_ARRAY || t->kind > TY_VARIANT)
         return not_json(c, t);
     return write_value(&w, "{0}", t, 0);

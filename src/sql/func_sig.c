@@ -197,6 +197,10 @@ static const struct sql_type *coerce_class(arena *a, str w, const struct sql_typ
         if (sql_is_integral(t)) return t;
         return text || null ? as(null ? TY_INT : TY_BIGINT, null ? 0 : 20, cost) : NULL;
     }
+    if (str_eqz(w, "small")) { /* what an int holds; no number with a point, no larger one */
+        if (t->kind >= TY_TINYINT && t->kind <= TY_INT) return as(TY_INT, 0, cost);
+        return text || null ? as(TY_INT, null ? 0 : 20, cost) : NULL;
+    }
     if (str_eqz(w, "decimal")) {
         if (t->kind == TY_DECIMAL) return t;
         if (!sql_is_integral(t) && !text && !null) return NULL;
@@ -330,6 +334,10 @@ void pat_write(const struct pat *p, buf *out) {
             pat_write(p->child[i], out);
         }
         buf_c(out, ')');
+        return;
+    }
+    if (str_eqz(p->word, "small")) {
+        buf_z(out, "(\"INT\" or \"SMALLINT\" or \"TINYINT\")");
         return;
     }
     if (str_eqz(p->word, "text")) {

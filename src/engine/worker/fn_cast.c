@@ -128,9 +128,10 @@ static void double_decimal(struct fn_call *c) {
     int p = fn_i32(c, 1), s = fn_i32(c, 2);
     struct digits x;
     digits_of_double(&x, fn_f64(c, 0));
+    if (x.nan || x.infinite) return; /* no number is NULL, in ANSI mode too */
     digits_round(&x, s, DIGITS_HALF_UP);
     buf *b = fn_text(c);
-    if (x.nan || x.infinite || x.point > p - s) {
+    if (x.point > p - s) {
         text_double(b, fn_f64(c, 0));
         if (!c->def->tag) fn_decimal_range(c, buf_view(b), p, s);
         return;
@@ -140,12 +141,29 @@ static void double_decimal(struct fn_call *c) {
     fn_ret_buf(c, b);
 }
 
+/* The forms of an interval's fields, between two units or of one. */
+static void interval_form(int from, int to, char *out, size_t n) {
+    static const char *const parts[] = {"y", "m", "d", "h", "m", "s.n"}, *const joins[] = {"", "-", "", " ", ":", ":"};
+    size_t at = 0;
+    out[0] = 0;
+    for (int i = from; i <= to && at < n; i++)
+        at += (size_t)snprintf(out + at, n - at, "%s%s", i > from ? joins[i] : "", parts[i]);
+}
+
 static void bad_interval(struct fn_call *c, int from, int to) {
-    static const char *const names[] = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"};
-    char type[40];
-    if (from == to) snprintf(type, sizeof(type), "INTERVAL %s", names[from]);
-    else snprintf(type, sizeof(type), "INTERVAL %s TO %s", names[from], names[to]);
-    bad(c, type);
+    static const char *const names[] = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}, *const lower[] = {"year", "month", "day", "hour", "minute", "second"};
+    char words[40], type[48], form[24];
+    if (c->def->tag) return;
+    snprintf(words, sizeof(words), from == to ? "%s" : "%s TO %s", names[from], names[to]);
+    snprintf(type, sizeof(type), from == to ? "interval %s" : "interval %s to %s", lower[from], lower[to]);
+    interval_form(from, to, form, sizeof(form));
+    buf b = {0};
+    buf_fmt(&b, "`[+|-]%s`, `INTERVAL [+|-]'[+|-]%s' %s`", form, form, words);
+    bool ym = to <= UNIT_MONTH;
+    fn_fail_with(c, ym ? "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING" : "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING_WITH_NOTICE",
+                 (struct fn_param[]){{"input", fn_str(c, 0)}, {"supportedFormat", buf_view(&b)}, {"intervalStr", str_of(ym ? "year-month" : "day-time")},
+                                     {"typeName", str_of(type)}}, 4);
+    buf_free(&b);
 }
 static bool units_ok(int from, int to, int least, int most) { return from >= least && from <= to && to <= most; }
 
@@ -205,6 +223,8 @@ static void dt_string(struct fn_call *c) {
     text_dt_literal(b, fn_i64(c, 0), from, to);
     fn_ret_buf(c, b);
 }
+/* Too large a number is infinite. */
+static void double_float(struct fn_call *c) { fn_ret_f32(c, (float)fn_f64(c, 0)); }
 static void binary_string(struct fn_call *c) {
     str s = fn_str(c, 0);
     if (str_is_utf8(s)) {
@@ -248,6 +268,7 @@ static const struct fn_def defs[] = {
     BOTH("string_binary", "s:b", to_binary), BOTH("string_timestamp", "ss:T", to_timestamp),
     BOTH("string_decimal", "sii:s", to_decimal), BOTH("string_ym", "sii:i", to_ym),
     BOTH("string_dt", "sii:l", to_dt), BOTH("double_decimal", "dii:s", double_decimal), BOTH("string_interval", "s:I", to_interval),
+    {"bh_cast_double_float", "d:f", double_float, 0, 0},
     {"bh_cast_double_string", "d:s", double_string, 0, 0},
     {"bh_cast_float_string", "f:s", float_string, 0, 0},
     {"bh_cast_timestamp_string", "Ts:s", timestamp_string, 0, 0},

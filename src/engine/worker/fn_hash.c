@@ -112,6 +112,13 @@ static uint64_t hash_child(const struct hasher *h, duckdb_vector v, duckdb_logic
 static uint64_t hash_nested(const struct hasher *h, duckdb_vector v, duckdb_logical_type t, duckdb_type id, idx_t row, uint64_t seed) {
     if (id == DUCKDB_TYPE_STRUCT) {
         idx_t n = duckdb_struct_type_child_count(t);
+        char *first = duckdb_struct_type_child_name(t, 0);
+        bool calendar = first && strcmp(first, "m") == 0; /* months, days, microseconds: hashed from the last */
+        duckdb_free(first);
+        if (calendar) {
+            for (idx_t i = n; i-- > 0;) seed = hash_child(h, duckdb_struct_vector_get_child(v, i), duckdb_struct_type_child_type(t, i), row, seed);
+            return seed;
+        }
         for (idx_t i = 0; i < n; i++) seed = hash_child(h, duckdb_struct_vector_get_child(v, i), duckdb_struct_type_child_type(t, i), row, seed);
         return seed;
     }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/worker/fn_int.h"
 #include "engine/worker/text.h"
@@ -10,16 +11,105 @@
 
 /* ---- functions of one double ---- */
 
-static double acosh_(double x) { return log(x + sqrt(x * x - 1.0)); }
-static double asinh_(double x) { return isinf(x) && x < 0 ? x : log(x + sqrt(x * x + 1.0)); }
+/* ln x as Java's StrictMath rounds it: x = 2^k · (1 + f) with 1 + f near 1, and ln(1 + f) by a series in s = f/(2 + f). */
+static double java_log(double x) {
+    static const double odd[] = {6.666666666666735130e-01, 2.857142874366239149e-01, 1.818357216161805012e-01, 1.479819860511658591e-01},
+                        even[] = {3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01};
+    static const double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    if (!(x > 0) || isinf(x)) return x == 0 ? -INFINITY : x < 0 ? NAN : x;
+    int k = 0;
+    if (x < 2.2250738585072014e-308) {
+        x *= 18014398509481984.0; /* 2^54 */
+        k = -54;
+    }
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    int32_t high = (int32_t)(bits >> 32);
+    k += (high >> 20) - 1023;
+    high &= 0xfffff;
+    int32_t up = (high + 0x95f64) & 0x100000; /* above √2: half of it, and one more in k */
+    bits = (uint64_t)(uint32_t)(high | (up ^ 0x3ff00000)) << 32 | (bits & 0xffffffffu);
+    k += up >> 20;
+    memcpy(&x, &bits, sizeof(x));
+    double f = x - 1, dk = k;
+    if ((0xfffff & (2 + high)) < 3) {
+        if (f == 0) return dk * ln2_high + dk * ln2_low;
+        double r = f * f * (0.5 - 0.33333333333333333 * f);
+        return k == 0 ? f - r : dk * ln2_high - ((r - dk * ln2_low) - f);
+    }
+    double s = f / (2 + f), z = s * s, w = z * z;
+    double r = z * (odd[0] + w * (odd[1] + w * (odd[2] + w * odd[3]))) + w * (even[0] + w * (even[1] + w * even[2]));
+    if (((high - 0x6147a) | (0x6b851 - high)) > 0) {
+        double half = 0.5 * f * f;
+        return k == 0 ? f - (half - s * (half + r)) : dk * ln2_high - ((half - (s * (half + r) + dk * ln2_low)) - f);
+    }
+    return k == 0 ? f - s * (f - r) : dk * ln2_high - ((s * (f - r) - dk * ln2_low) - f);
+}
+
+/* The exponent's part and the rest's by themselves, so that powers of ten are exact. */
+static double java_log10(double x) {
+    if (!(x > 0) || isinf(x)) return java_log(x);
+    int k;
+    double m = frexp(x, &k) * 2; /* 1 ≤ m < 2 */
+    k--;
+    if (k < 0) {
+        k++;
+        m /= 2;
+    }
+    return k * 3.69423907715893078616e-13 + 4.34294481903251816668e-01 * java_log(m) + k * 3.01029995663611771306e-01;
+}
+
+/* The inverse hyperbolic functions by ranges, so that neither small nor large values lose digits; the ranges and their
+   formulas are those that decide Spark's last digit. */
+static double acosh_(double x) {
+    if (!(x >= 1)) return NAN;
+    if (x >= 268435456.0) return java_log(x) + 0.6931471805599453;
+    if (x > 2) return java_log(2 * x - 1 / (x + sqrt(x * x - 1)));
+    double t = x - 1;
+    return log1p(t + sqrt(2 * t + t * t));
+}
+static double asinh_(double x) {
+    double a = fabs(x), v;
+    if (isnan(x) || isinf(x) || a < 3.725290298461914e-09) return x;
+    if (a > 268435456.0) v = java_log(a) + 0.6931471805599453;
+    else if (a > 2) v = java_log(2 * a + 1 / (sqrt(x * x + 1) + a));
+    else v = log1p(a + x * x / (1 + sqrt(1 + x * x)));
+    return copysign(v, x);
+}
 static double atanh_(double x) { return 0.5 * (log1p(x) - log1p(-x)); }
-static double cbrt_(double x) { return (double)cbrtl((long double)x); } /* libm's cbrt(27) is not 3 */
+/* Cube roots as Java's StrictMath rounds them: an estimate of 5 bits from the exponent, a rational step to 23 bits, cut to the
+   high word, and one step of Newton. */
+static double cbrt_(double x) {
+    static const uint32_t normal = 715094163, tiny = 696219795;
+    double a = fabs(x), t;
+    uint64_t bits;
+    if (isnan(x) || isinf(x) || x == 0) return x;
+    memcpy(&bits, &a, sizeof(bits));
+    uint32_t high = (uint32_t)(bits >> 32);
+    if (high < 0x00100000) {
+        t = 18014398509481984.0 * a; /* 2^54 */
+        memcpy(&bits, &t, sizeof(bits));
+        bits = (uint64_t)((uint32_t)(bits >> 32) / 3 + tiny) << 32 | (bits & 0xffffffffu);
+    } else {
+        bits = (uint64_t)(high / 3 + normal) << 32;
+    }
+    memcpy(&t, &bits, sizeof(t));
+    double r = t * t / a, s = 19.0 / 35 + r * t;
+    t *= 5.0 / 14 + 45.0 / 28 / (s + 99.0 / 70 + -864.0 / 1225 / s);
+    memcpy(&bits, &t, sizeof(bits));
+    bits = (uint64_t)((uint32_t)(bits >> 32) + 1) << 32;
+    memcpy(&t, &bits, sizeof(t));
+    s = t * t;
+    r = a / s;
+    r = (r - t) / (t + t + r);
+    return copysign(t + t * r, x);
+}
 static double cot_(double x) { return 1.0 / tan(x); }
 static double csc_(double x) { return 1.0 / sin(x); }
 static double sec_(double x) { return 1.0 / cos(x); }
 static double degrees_(double x) { return x * 57.29577951308232; }
 static double radians_(double x) { return x * 0.017453292519943295; }
-static double log2_(double x) { return log(x) / log(2.0); }
+static double log2_(double x) { return java_log(x) / java_log(2.0); }
 static double sign_(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
 
 /* e^x as Java's StrictMath rounds it: x = k·ln 2 + r, and e^r by the quotient whose series in r² has these terms. */
@@ -55,12 +145,24 @@ static double java_cosh(double v) {
     return x < 709.782712893384 ? 0.5 * java_exp(x) : cosh(x);
 }
 
+static double java_sinh(double v) {
+    double x = fabs(v), half = v < 0 ? -0.5 : 0.5;
+    if (x < 22) {
+        double t = expm1(x);
+        if (x < 3.725290298461914e-09) return v;
+        return x < 1 ? half * (2 * t - t * t / (t + 1)) : half * (t + t / (t + 1));
+    }
+    if (x < 709.782712893384) return half * java_exp(x);
+    double w = java_exp(0.5 * x);
+    return isnan(x) ? v : half * w * w;
+}
+
 #define MATH(name, f)                                                                              \
     static void name(struct fn_call *c) { fn_ret_f64(c, f(fn_f64(c, 0))); }
 MATH(m_acos, acos) MATH(m_acosh, acosh_) MATH(m_asin, asin) MATH(m_asinh, asinh_) MATH(m_atan, atan) MATH(m_atanh, atanh_)
 MATH(m_cbrt, cbrt_) MATH(m_cos, cos) MATH(m_cosh, java_cosh) MATH(m_cot, cot_) MATH(m_csc, csc_) MATH(m_degrees, degrees_)
 MATH(m_exp, java_exp) MATH(m_expm1, expm1) MATH(m_radians, radians_) MATH(m_rint, rint) MATH(m_sec, sec_) MATH(m_sign, sign_)
-MATH(m_sin, sin) MATH(m_sinh, sinh) MATH(m_sqrt, sqrt) MATH(m_tan, tan) MATH(m_tanh, tanh)
+MATH(m_sin, sin) MATH(m_sinh, java_sinh) MATH(m_sqrt, sqrt) MATH(m_tan, tan) MATH(m_tanh, tanh)
 
 /* Logarithms of what has none are NULL. */
 #define LOG(name, f, least)                                                                        \
@@ -68,11 +170,11 @@ MATH(m_sin, sin) MATH(m_sinh, sinh) MATH(m_sqrt, sqrt) MATH(m_tan, tan) MATH(m_t
         double x = fn_f64(c, 0);                                                                   \
         if (!(x <= (least))) fn_ret_f64(c, f(x));                                                  \
     }
-LOG(m_ln, log, 0.0) LOG(m_log10, log10, 0.0) LOG(m_log2, log2_, 0.0) LOG(m_log1p, log1p, -1.0)
+LOG(m_ln, java_log, 0.0) LOG(m_log10, java_log10, 0.0) LOG(m_log2, log2_, 0.0) LOG(m_log1p, log1p, -1.0)
 
 static void m_log(struct fn_call *c) {
     double b = fn_f64(c, 0), x = fn_f64(c, 1);
-    if (!(b <= 0) && !(x <= 0)) fn_ret_f64(c, log(x) / log(b));
+    if (!(b <= 0) && !(x <= 0)) fn_ret_f64(c, java_log(x) / java_log(b));
 }
 static void m_atan2(struct fn_call *c) { fn_ret_f64(c, atan2(fn_f64(c, 0) + 0.0, fn_f64(c, 1) + 0.0)); }
 static void m_hypot(struct fn_call *c) { fn_ret_f64(c, hypot(fn_f64(c, 0), fn_f64(c, 1))); }

@@ -239,7 +239,7 @@ static int add_texts(struct acol *c, const duckdb_string_t *data, const uint64_t
 }
 
 static int add_shown(struct acol *c, duckdb_vector v, idx_t from, idx_t to) {
-    show_bind(c->show, v);
+    show_bind(c->show, v, to);
     for (idx_t i = from; i < to; i++) {
         buf_clear(&c->text);
         int rc = c->type->kind != TY_VOID && show_value(c->show, i, &c->text)
@@ -256,7 +256,9 @@ static int add(struct acol *c, duckdb_vector v, idx_t from, idx_t to);
 /* Lists and maps: runs of rows whose elements lie one after the other are taken at once. */
 static int add_lists(struct acol *c, duckdb_vector v, const uint64_t *valid, idx_t from, idx_t to) {
     const duckdb_list_entry *e = duckdb_vector_get_data(v);
-    duckdb_vector child = duckdb_list_vector_get_child(v);
+    bool some = false; /* a list that was folded to NULL has no vector of elements */
+    for (idx_t i = from; i < to && !some; i++) some = vector_valid(valid, i);
+    duckdb_vector child = some ? duckdb_list_vector_get_child(v) : NULL;
     struct ArrowBuffer *offsets = ArrowArrayBuffer(c->array, 1);
     struct ArrowArray *kid = c->array->children[0];
     int64_t end = kid->length;

@@ -76,7 +76,7 @@ static void put_number(struct column *c, const void *data, idx_t i, bool there) 
 static void add_column(struct column *c, duckdb_vector v, size_t rows, idx_t from, idx_t to) {
     const uint64_t *valid = duckdb_vector_get_validity(v);
     const void *data = duckdb_vector_get_data(v);
-    if (c->show) show_bind(c->show, v);
+    if (c->show) show_bind(c->show, v, to);
     for (idx_t i = from; i < to; i++, rows++) {
         if (rows % 8 == 0) buf_u8(&c->nulls, 0);
         bool there = c->kind != TY_VOID && vector_valid(valid, i);

@@ -95,7 +95,7 @@ static bool show_cell(struct text_writer *w, duckdb_data_chunk chunk, size_t c, 
 static err *text_add(void *p, duckdb_data_chunk chunk, idx_t from, idx_t to) {
     struct text_writer *w = p;
     size_t n = w->r->n;
-    for (size_t c = 0; c < n; c++) show_bind(w->cols[c], duckdb_data_chunk_get_vector(chunk, c));
+    for (size_t c = 0; c < n; c++) show_bind(w->cols[c], duckdb_data_chunk_get_vector(chunk, c), duckdb_data_chunk_get_size(chunk));
     if (w->csv && !w->header) header(w);
     w->header = true;
     for (idx_t i = from; i < to; i++) {

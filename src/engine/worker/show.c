@@ -49,9 +49,17 @@ struct show *show_new(arena *a, const struct sql_type *t, enum show_form form, c
     return s;
 }
 
-void show_bind(struct show *s, duckdb_vector v) {
+static bool any_row(const uint64_t *valid, idx_t n) {
+    for (idx_t i = 0; i < n; i++)
+        if (!valid || valid[i >> 6] >> (i & 63) & 1) return true;
+    return false;
+}
+
+void show_bind(struct show *s, duckdb_vector v, idx_t n) {
     s->data = duckdb_vector_get_data(v);
     s->valid = duckdb_vector_get_validity(v);
+    /* A list that was folded to NULL has no vector of elements, and asking for it ends the process. */
+    if ((s->t->kind == TY_ARRAY || s->t->kind == TY_MAP) && !any_row(s->valid, n)) return;
     switch (s->t->kind) {
     case TY_DECIMAL: {
         duckdb_logical_type t = duckdb_vector_get_column_type(v);
@@ -59,16 +67,17 @@ void show_bind(struct show *s, duckdb_vector v) {
         duckdb_destroy_logical_type(&t);
         break;
     }
-    case TY_ARRAY: show_bind(&s->kids[0], duckdb_list_vector_get_child(v)); break;
+    case TY_ARRAY: show_bind(&s->kids[0], duckdb_list_vector_get_child(v), duckdb_list_vector_get_size(v)); break;
     case TY_MAP: {
         duckdb_vector entries = duckdb_list_vector_get_child(v);
-        show_bind(&s->kids[0], duckdb_struct_vector_get_child(entries, 0));
-        show_bind(&s->kids[1], duckdb_struct_vector_get_child(entries, 1));
+        idx_t size = duckdb_list_vector_get_size(v);
+        show_bind(&s->kids[0], duckdb_struct_vector_get_child(entries, 0), size);
+        show_bind(&s->kids[1], duckdb_struct_vector_get_child(entries, 1), size);
         break;
     }
     case TY_STRUCT:
     case TY_INTERVAL:
-        for (size_t i = 0; i < s->n; i++) show_bind(&s->kids[i], duckdb_struct_vector_get_child(v, i));
+        for (size_t i = 0; i < s->n; i++) show_bind(&s->kids[i], duckdb_struct_vector_get_child(v, i), n);
         break;
     default: break;
     }

@@ -26,7 +26,7 @@ struct show;
 /* In the arena; `zone` outlives it. */
 struct show *show_new(arena *a, const struct sql_type *t, enum show_form form, const struct zone *zone);
 /* Names the column's vector of the next chunk. */
-void show_bind(struct show *s, duckdb_vector v);
+void show_bind(struct show *s, duckdb_vector v, idx_t n);
 /* Appends row's value; false, and nothing appended, if it is NULL. Binary is written as its bytes. */
 bool show_value(const struct show *s, idx_t row, buf *out);
 

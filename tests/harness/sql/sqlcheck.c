@@ -202,7 +202,7 @@ static void fetch(struct answer *ans, arena *a, duckdb_result *r) {
     for (size_t i = 0; i < ans->q.n; i++) show[i] = show_new(a, ans->q.cols[i].type, SHOW_HIVE, zone_utc());
     size_t cap = 0;
     for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(*r));) {
-        for (size_t i = 0; i < ans->q.n; i++) show_bind(show[i], duckdb_data_chunk_get_vector(chunk, i));
+        for (size_t i = 0; i < ans->q.n; i++) show_bind(show[i], duckdb_data_chunk_get_vector(chunk, i), duckdb_data_chunk_get_size(chunk));
         idx_t rows = duckdb_data_chunk_get_size(chunk);
         for (idx_t row = 0; row < rows; row++) {
             buf line = {0};
