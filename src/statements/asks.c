@@ -93,7 +93,7 @@ static void answer_spool(struct statement *s, uint64_t question) {
     struct control *c = s->svc->c;
     uint64_t number = engine_statement_number(s->run);
     if (s->spool && spool_grown(s->spool)) { /* each further one would be disk that nobody counts */
-        engine_refuse(s->run, "a second file for one result");
+        cluster_refuse(s, "a second file for one result");
         return;
     }
     err *e = s->spool ? spool_grow(s->svc, s) : err_new(ERR_INVALID_STATE, "This statement keeps no result.");
@@ -111,7 +111,7 @@ void asks_on_question(struct statement *s, uint64_t question, str op, jval *ask)
         return;
     }
     if (s->asks >= STATEMENT_MAX_ASKS) {
-        engine_refuse(s->run, "more questions than it can wait for");
+        cluster_refuse(s, "more questions than it can wait for");
         return;
     }
     s->asks++;

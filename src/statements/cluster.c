@@ -277,6 +277,14 @@ void clusters_retire(struct warehouse *w) {
     }
 }
 
+void cluster_refuse(struct statement *s, const char *what) {
+    struct cluster *cl = s->cluster;
+    if (!cl || !s->run) return;
+    cl->retiring = true; /* until its end is told nothing more is given to it */
+    sessions_left(cl);
+    engine_refuse(s->run, what);
+}
+
 /* ---- the pump ---- */
 
 void warehouse_pump(struct warehouse *w) {

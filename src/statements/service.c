@@ -122,7 +122,7 @@ static void refuse_untold(struct statements *svc) {
         for (size_t n = 0; map_next(((struct sql_session *)session)->running, &n, &id, &v);) {
             struct statement *s = v;
             if (s->run && s->spool && spool_grown(s->spool) && spool_size(s->spool) - s->told_bytes > SPOOL_MAX_UNTOLD)
-                engine_refuse(s->run, "a result that it tells nothing of");
+                cluster_refuse(s, "a result that it tells nothing of");
         }
 }
 

@@ -445,10 +445,11 @@ static void statement_refused(struct statement *s) {
 
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg) {
     struct statement *s = arg;
+    (void)run;
     if (s->state == STATEMENT_PENDING && st->kind != ENGINE_CANCELED && s->cluster->ready) set_running(s);
     take_schema(s, st);
     if (!take_chunks(s, st)) {
-        engine_refuse(run, "chunks of a result that are not there");
+        cluster_refuse(s, "chunks of a result that are not there");
         if (st->kind != ENGINE_RUNNING) statement_refused(s);
         return;
     }

@@ -77,6 +77,8 @@ void warehouse_enqueue(struct warehouse *w, struct statement *s);
 /* Nothing if it is not in the queue. */
 void warehouse_unqueue(struct warehouse *w, struct statement *s);
 void clusters_retire(struct warehouse *w);
+/* The statement's engine did what none of ours does: it is killed, and gets no further statement. what goes to the log. */
+void cluster_refuse(struct statement *s, const char *what);
 void warehouse_idle_check(struct warehouse *w);
 /* DBU per hour of the serverless clusters of all warehouses. */
 int64_t clusters_serverless_dbu(struct statements *svc);

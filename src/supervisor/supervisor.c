@@ -320,6 +320,7 @@ static void on_lease(struct supervisor *s, struct child *control, uint64_t strea
     if (!e) {
         c->leased = true;
         warm_leased(c);
+        shares_begin(s);
     } else if (c && c->process.leased) {
         c->ending = true;
         launch_kill(c);
@@ -599,6 +600,7 @@ err *supervisor_run(const struct supervisor_options *o) {
     }
     close_listeners(s);
     loop_timer_clear(s->l, &s->warm_timer);
+    loop_timer_clear(s->l, &s->shares_timer);
     while (s->children.n) forget(s->children.p[0]);
     logs_close(s);
     vec_free(&s->children);

@@ -28,6 +28,9 @@ struct child {
     bool leased, ending, stopping;
     int keep_fd;         /* control's end of its channel while it has had no owner (warm.c), or -1 */
     bool orphan;         /* it waits for a control that asks for one */
+    int64_t cpu_us;      /* processor time that it had used when shares.c last looked */
+    double busy;         /* cores that it used of late */
+    bool yields;
     loop_timer kill_timer;
 };
 
@@ -61,7 +64,8 @@ struct supervisor {
     bool answered; /* control has been ready once */
     err *failed;   /* why it never was */
     int exit_code;
-    loop_timer drain_timer, tls_timer, warm_timer;
+    loop_timer drain_timer, tls_timer, warm_timer, shares_timer;
+    int64_t shares_at; /* when the engines were last looked at, 0: they are not */
     enum sandbox_level level;
     cgroups *groups;
 };
@@ -104,6 +108,9 @@ void warm_begin(struct supervisor *s);
 bool warm_give(struct supervisor *s, struct child *control, uint64_t stream, int role);
 /* Control is ready: those that it does not ask for are ended after a while. */
 void warm_settle(struct supervisor *s);
+
+/* shares.c: an engine was leased. */
+void shares_begin(struct supervisor *s);
 
 /* logs.c: between the loop's making and its end. */
 err *logs_open(struct supervisor *s) BH_CHECK;

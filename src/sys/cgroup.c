@@ -29,6 +29,9 @@
 #define PATH_LIMIT 1024
 /* The parent of all groups is one competitor of whatever else runs beside us, and stands for many processes. */
 #define PARENT_WEIGHT 1000u
+/* Not the kernel's idle class: a process that holds a lock of the file system would hold up those that it yields to, for
+ * seconds where the machine is busy. */
+#define YIELD_PART 10u
 
 enum { MEMORY, PIDS, CPU, CONTROLS };
 
@@ -56,6 +59,8 @@ struct cgroup {
     char v2[PATH_LIMIT];
     bool v2_has[CONTROLS];
     int v2_fd;
+    uint32_t weight; /* as it was asked for */
+    bool yields;
 };
 
 /* Writes one value; false with errno when the kernel refuses. */
@@ -326,11 +331,22 @@ err *cgroup_new(cgroups *g, const struct cgroup_limits *limits, cgroup **ret) {
 
 err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) { return limit(c, MEMORY, memory_bytes); }
 
+/* Its folder of the processors' controller, NULL: there is none. */
+static const char *cpu_dir(const cgroup *c) { return c->v1[CPU][0] ? c->v1[CPU] : c->v2_has[CPU] ? c->v2 : NULL; }
+
 void cgroup_set_weight(cgroup *c, uint32_t cpu_weight) {
-    if (cpu_weight && c->v1[CPU][0])
-        set_weight(c->v1[CPU], true, cpu_weight);
-    else if (cpu_weight && c->v2_has[CPU])
-        set_weight(c->v2, false, cpu_weight);
+    const char *dir = cpu_dir(c);
+    if (cpu_weight) c->weight = cpu_weight;
+    if (dir && cpu_weight && !c->yields) set_weight(dir, c->v1[CPU][0] != 0, cpu_weight);
+}
+
+void cgroup_yield(cgroup *c, bool yield) {
+    const char *dir = cpu_dir(c);
+    uint32_t weight = c->weight ? c->weight : 100;
+    if (!dir || c->yields == yield) return;
+    c->yields = yield;
+    if (yield) weight = weight / YIELD_PART ? weight / YIELD_PART : 1;
+    set_weight(dir, c->v1[CPU][0] != 0, weight);
 }
 
 int cgroup_v2_fd(const cgroup *c) { return c->v2_fd; }

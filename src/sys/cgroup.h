@@ -38,6 +38,8 @@ err *cgroup_new(cgroups *g, const struct cgroup_limits *limits, cgroup **ret) BH
 err *cgroup_set_memory(cgroup *c, uint64_t memory_bytes) BH_CHECK;
 /* Changes its weight. Where weights cannot be set nothing happens: they are no limit that anybody relies on. */
 void cgroup_set_weight(cgroup *c, uint32_t cpu_weight);
+/* It yields: it gets a tenth of its weight, so that a group beside it that wakes up is served first. */
+void cgroup_yield(cgroup *c, bool yield);
 /* Descriptor of the version 2 folder for CLONE_INTO_CGROUP, or -1. */
 int cgroup_v2_fd(const cgroup *c);
 /* Moves a process in (version 1 part; it must not have forked yet). */
