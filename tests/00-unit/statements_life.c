@@ -72,6 +72,16 @@ void engine_cancel(engine_statement *s, const char *reason) {
     s->cancelled = true;
 }
 uint64_t engine_statement_number(const engine_statement *s) { return (uint64_t)(s - runs); }
+engine_statement *engine_statement_by_number(struct control *c, uint64_t number) {
+    (void)c;
+    return number < n_runs && !runs[number].over ? &runs[number] : NULL;
+}
+void *engine_arg_of(const engine_statement *s) { return s->arg; }
+static char refused[64];
+void engine_refuse(engine_statement *s, const char *what) {
+    (void)s;
+    snprintf(refused, sizeof(refused), "%s", what);
+}
 static char answered[256];
 void engine_answer(struct control *c, uint64_t statement, uint64_t question, str json, int fd) {
     (void)c, (void)fd;
@@ -480,6 +490,35 @@ static void links_open_one_chunk(void **state) {
     warehouse_stop(w, "test");
 }
 
+/* Chunks that are not in the spool: the engine is refused, the next statement goes to another one. */
+static void chunks_that_are_not_there(void **state) {
+    (void)state;
+    static const struct engine_chunk bad[][2] = {
+        {{0, 1ll << 40, 1, 0, 7}, {0}}, {{7, 7, 1, 0, 7}, {0}},
+        {{0, 7, 1, 5, 7}, {0}},         {{0, 0, 0, 0, 0}, {0}},
+        {{0, 7, 1, 0, 7}, {0, 7, 1, 1, 7}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        n_engines = n_runs = 0;
+        refused[0] = 0;
+        struct sql_session *ses = session(&ann);
+        ready(&engines[0]);
+        struct statement *s = submit(ses, "SELECT 1");
+        tell(&runs[0], (struct engine_state){.kind = ENGINE_FINISHED, .chunks = bad[i], .n_chunks = bad[i][1].bytes ? 2 : 1, .rows = 1});
+        assert_int_equal(s->state, STATEMENT_FAILED);
+        assert_string_equal(s->error_class, "ENGINE_LOST");
+        assert_string_equal(refused, "chunks of a result that are not there");
+        struct statement *next = submit(ses, "SELECT 2"); /* its end is not told yet */
+        assert_int_equal(n_engines, 2);
+        ready(&engines[1]);
+        finish(&runs[1]);
+        assert_int_equal(next->state, STATEMENT_SUCCEEDED);
+        dies(&engines[0]);
+        session_close(ses);
+        warehouse_stop(w, "test");
+    }
+}
+
 static void questions_have_the_principals_rights(void **state) {
     (void)state;
     n_engines = n_runs = 0;
@@ -521,6 +560,7 @@ int main(void) {
         cmocka_unit_test(engines_that_never_come),
         cmocka_unit_test(what_a_client_was_told_is_durable),
         cmocka_unit_test(links_open_one_chunk),
+        cmocka_unit_test(chunks_that_are_not_there),
         cmocka_unit_test(questions_have_the_principals_rights),
         cmocka_unit_test(sessions_are_their_users),
     };

@@ -386,6 +386,17 @@ def test_spills_within_its_quota():
         assert not spilled()
 
 
+@pytest.mark.skipif(os.environ.get("BH_FLAVOUR", "release") != "release", reason="sanitizers need many times the memory")
+def test_spilling_leaves_the_reserve_free():
+    """The engine's own limit would allow it, the disk would not."""
+    with Engine(memory=256 * MIB, spill=4096 * MIB, reserve=1 << 60) as e:
+        e.session()
+        with pytest.raises(Failed) as x:
+            e.exec(EATERS["sort"]).wait(300)
+        assert x.value.cls == "SPILL_LIMIT_EXCEEDED", x.value
+        assert e.rows("SELECT 1") == [["1"]]
+
+
 def test_two_engines_side_by_side():
     with Engine() as a, Engine() as b:
         a.session()

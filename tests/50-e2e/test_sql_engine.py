@@ -193,22 +193,20 @@ def test_an_engine_without_an_owner_outlives_control(platform):
     call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
 
 
+def weight(x):
+    """Of the control group that shares out processors, in that version's units; None without."""
+    for line in Path("/proc/%d/cgroup" % x.pid).read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        for folder, file in (("/sys/fs/cgroup/" + names, "cpu.shares"), ("/sys/fs/cgroup", "cpu.weight"), ("/sys/fs/cgroup/unified", "cpu.weight")):
+            if (names == "" or "cpu" in names.split(",")) and Path(folder + path, file).exists():
+                return int(Path(folder + path, file).read_text())
+
+
 def test_engines_weigh_as_their_warehouse_s_size_says(platform):
     """The control group of a larger warehouse's engine has a larger share, control a larger one than any engine."""
     p = platform
     w = warehouse(p, "weight")
     assert rows(p, w, "SELECT 1") == [["1"]]
-
-    def weight(x):
-        path = next((line.strip().split(":")[2] for line in Path("/proc/%d/cgroup" % x.pid).read_text().splitlines()
-                     if line.split(":")[1] in ("cpu", "cpu,cpuacct", "cpuacct,cpu")), None)
-        for folder in ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"):
-            if path and Path(folder + path, "cpu.shares").exists():
-                return int(Path(folder + path, "cpu.shares").read_text())
-        unified = Path("/proc/%d/cgroup" % x.pid).read_text().splitlines()[-1].split(":")[2]
-        f = Path("/sys/fs/cgroup" + unified, "cpu.weight")
-        return int(f.read_text()) if f.exists() else None
-
     mine = leased(p)[-1]
     small = weight(mine)
     if small is None:
@@ -219,3 +217,30 @@ def test_engines_weigh_as_their_warehouse_s_size_says(platform):
     psutil.wait_procs([mine], 20)
     assert max(weight(x) for x in leased(p)) == 2 * small
     call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)
+
+
+def test_a_busy_engine_yields_to_its_neighbour(platform):
+    """While it computes it has a tenth of its weight; afterwards all of it again."""
+    p = platform
+    a = warehouse(p, "busy")
+    assert rows(p, a, "SELECT 1") == [["1"]]
+    first = {x.pid for x in leased(p)}
+    b = warehouse(p, "short")
+    assert rows(p, b, "SELECT 1") == [["1"]]
+    short = next(x for x in leased(p) if x.pid not in first)
+    full = weight(short)
+    if full is None:
+        pytest.skip("this machine has no control groups for processors")
+    slow = run(p, a, SLOW, "0s")["statement_id"]
+
+    def until(yields):
+        end = time.monotonic() + 120  # it must get half a core on a machine that others use as well
+        while (min(weight(x) for x in leased(p)) < full / 5) != yields:
+            assert time.monotonic() < end, [weight(x) for x in leased(p)]
+            time.sleep(0.05)
+    until(True)
+    assert weight(short) == full and rows(p, b, "SELECT 2") == [["2"]]
+    call(p, "POST", "/api/2.0/sql/statements/%s/cancel" % slow, {})
+    until(False)
+    for w in (a, b):
+        call(p, "DELETE", "/api/2.0/sql/warehouses/" + w)

@@ -56,7 +56,7 @@ class Statement:
 
 
 class Engine:
-    def __init__(self, memory=1024 * MIB, spill=1024 * MIB, threads=2, running=0, answer=None, program=None, roots=()):
+    def __init__(self, memory=1024 * MIB, spill=1024 * MIB, threads=2, running=0, answer=None, program=None, roots=(), reserve=0):
         self.dir = Path(tempfile.mkdtemp(prefix="engine-"))
         (self.dir / "tables").mkdir()
         (self.dir / "spill").mkdir()
@@ -82,7 +82,7 @@ class Engine:
         self.words = words_r
         self.sock = ours
         threading.Thread(target=self.read, daemon=True).start()
-        lease = {"owner": "test", "memory_bytes": memory, "spill_bytes": spill, "threads": threads, "max_running": running,
+        lease = {"owner": "test", "memory_bytes": memory, "spill_bytes": spill, "reserve_bytes": reserve, "threads": threads, "max_running": running,
                  "spill": str(self.dir / "spill"), "roots": [{"id": "tables", "path": str(self.dir / "tables"), "url": ""}] +
                  [{"id": "ext%d" % i, "path": str(p), "url": "file://%s" % p} for i, p in enumerate(roots)]}
         self.send(LEASE, 0, text(json.dumps(lease)))
