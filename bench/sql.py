@@ -9,8 +9,9 @@ start    a stopped warehouse's start call until RUNNING, from the pool.
 clients  32 connections of wrk that ask small queries of a table of 100,000 rows for some seconds; DuckDB with a cursor in each of 32 threads.
 tpch     the 22 queries on Delta tables made by our own CTAS; DuckDB reads those same Parquet files. Best of the rounds, interleaved;
          answers are compared. --peers: pysail and pyspark + delta-spark on the same Delta tables (needs `tools/setup --with spark`).
-links    a result of 1 GB that does not compress, fetched over HTTPS by the connector's threads; curl fetches as many files of the same
-         sizes from nginx over TLS, one after another on one connection.
+links    a result of 1 GB that does not compress, fetched over HTTPS by the connector's threads. Beside it, interleaved: curl fetches the same
+         bytes from nginx over TLS, and from us, file after file on one connection; the connector's threads fetch them from nginx, decode
+         included, which is the most that this client can do.
 idle     USS of one more idle warehouse, and of one 60 s after it ran TPC-H.
 
 --data keeps the generated Parquet between runs. Engines use both cores, DuckDB two threads and the engine's memory limit.
@@ -18,6 +19,7 @@ idle     USS of one more idle warehouse, and of one 60 s after it ran TPC-H.
 
 import argparse
 import contextlib
+import copy
 import decimal
 import json
 import math
@@ -30,6 +32,10 @@ from pathlib import Path
 import duckdb
 import side
 from databricks import sql
+from databricks.sql.common.unified_http_client import UnifiedHttpClient
+from databricks.sql.thrift_api.TCLIService.ttypes import TSparkArrowResultLink
+from databricks.sql.types import SSLOptions
+from databricks.sql.utils import ThriftCloudFetchQueue
 
 TABLES = ("region", "nation", "supplier", "part", "partsupp", "customer", "orders", "lineitem")
 MEMORY = 8
@@ -325,49 +331,112 @@ http {{ access_log off; sendfile on; client_body_temp_path {folder}/b; proxy_tem
     return cert
 
 
+def run_to_its_end(cur, text):
+    """Seconds until the statement is over; nothing of its result has been asked for then."""
+    start = time.perf_counter()
+    cur.execute_async(text)
+    while cur.is_query_pending():
+        time.sleep(0.001)
+    return time.perf_counter() - start
+
+
+def links_of(cur):
+    """All links of the result, by the connector's own requests."""
+    cur.get_async_execution_result()
+    rows, out = cur.active_result_set, []
+    while True:
+        out += rows.results.result_links
+        rows._next_row_index += rows.results.remaining_rows().num_rows
+        if not rows.has_more_rows:
+            return out
+        rows._fill_results_buffer()
+
+
+def connector_from(c, links, urls, cert, description):
+    """The connector's download threads, its LZ4 and its Arrow, on the same bytes from elsewhere: what the client alone allows."""
+    config = copy.copy(c.session.http_client.config)
+    config.ssl_options = SSLOptions(tls_trusted_ca_file=str(cert))
+    there = [TSparkArrowResultLink(fileLink=u, expiryTime=int(time.time() + 900) * 1000, startRowOffset=x.startRowOffset, rowCount=x.rowCount,
+                                   bytesNum=x.bytesNum) for u, x in zip(urls, links)]
+    queue = ThriftCloudFetchQueue(schema_bytes=None, max_download_threads=10, ssl_options=config.ssl_options, session_id_hex=None, statement_id="bench",
+                                  chunk_id=0, http_client=UnifiedHttpClient(config), result_links=there, lz4_compressed=True, description=description)
+    return queue.remaining_rows().num_rows
+
+
+def curl(folder, cert, urls, to=None):
+    listed = folder / "urls"
+    listed.write_text("".join(f'url = "{u}"\noutput = "{to / str(i) if to else "/dev/null"}"\n' for i, u in enumerate(urls)))
+    subprocess.run(["curl", "-s", "--fail", "--cacert", cert, "-K", listed], check=True)
+
+
+class Clock:
+    """Medians of seconds, and of processor seconds of a server and of this process with its children."""
+
+    def __init__(self, *server):
+        self.server, self.took, self.served, self.used = server, [], [], []
+
+    def _cpu(self):
+        me = os.times()
+        return sum(side.cpu_seconds(x) for x in self.server), sum(me[:4])
+
+    def __enter__(self):
+        self.before, self.start = self._cpu(), time.perf_counter()
+
+    def __exit__(self, *_):
+        self.took.append(time.perf_counter() - self.start)
+        now = self._cpu()
+        self.served.append(now[0] - self.before[0])
+        self.used.append(now[1] - self.before[1])
+
+    def say(self, size):
+        return f"{size / side.median(self.took) / 1e6:,.0f} MB/s ({side.median(self.served):.2f} + {side.median(self.used):.2f} s)"
+
+
 def part_links(report, p, a):
     rows = int(a.gigabytes * 2 ** 30 / 64)
     text = f"SELECT {', '.join(f'xxhash64(id, {i}) AS c{i}' for i in range(8))} FROM range({rows})"
-    with side.scratch() as folder:
-        took, run, size, sizes = [], [], 0, []
-        with connect(p, tls=True) as c, c.cursor() as cur:
+    run, size, ours_cert, port = [], 0, p.connect["SSL_CERT_FILE"], side.free_port()
+    gateways, engines = [x.pid for x in p.processes("gateway")], [x.pid for x in p.processes("engine")]
+    with side.scratch() as folder, connect(p, tls=True) as c, c.cursor() as cur, c.cursor() as kept:
+        run_to_its_end(kept, text)  # its links hold as long as its cursor is not used again
+        links = links_of(kept)
+        files = folder / "files"
+        files.mkdir()
+        curl(folder, ours_cert, [x.fileLink for x in links], files)
+        wire, description = sum(f.stat().st_size for f in files.iterdir()), kept.description
+        cert = nginx_tls(folder, port, files)
+        urls = [f"https://127.0.0.1:{port}/{i}" for i in range(len(links))]
+        process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "n.conf")], stderr=subprocess.DEVNULL)
+        computed, fetched, ceiling, curled, peer = Clock(*engines), Clock(*gateways), Clock(process.pid), Clock(*gateways), Clock(process.pid)
+        try:
+            time.sleep(0.5)
+            curl(folder, cert, urls)
+            report.quiet(20)
             for _ in range(a.rounds):
-                start = time.perf_counter()
-                cur.execute(text)
-                middle = time.perf_counter()
-                table = cur.fetchall_arrow()
-                took.append(time.perf_counter() - middle)
-                run.append(middle - start)
+                with computed:
+                    run.append(run_to_its_end(cur, text))
+                with fetched:
+                    cur.get_async_execution_result()
+                    table = cur.fetchall_arrow()
                 assert table.num_rows == rows, table.num_rows
                 size = table.nbytes
                 del table
-        answer = p.request("POST", "/api/2.0/sql/statements", {"warehouse_id": p.connect["DATABRICKS_WAREHOUSE_ID"], "statement": text, "wait_timeout": "50s",
-                                                              "disposition": "EXTERNAL_LINKS", "format": "ARROW_STREAM", "result_compression": "LZ4_FRAME"}).json()
-        sizes = [x["byte_count"] for x in answer["manifest"]["chunks"]]
-        files = folder / "files"
-        files.mkdir()
-        for i, n in enumerate(sizes):
-            with open(files / str(i), "wb") as f:
-                f.write(os.urandom(n))
-        port = side.free_port()
-        cert = nginx_tls(folder, port, files)
-        process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "n.conf")], stderr=subprocess.DEVNULL)
-        try:
-            time.sleep(0.5)
-            listed = folder / "urls"
-            listed.write_text("".join(f'url = "https://127.0.0.1:{port}/{i}"\noutput = "/dev/null"\n' for i in range(len(sizes))))
-            curl = []
-            for _ in range(a.rounds):
-                start = time.perf_counter()
-                subprocess.run(["curl", "-s", "--fail", "--cacert", cert, "-K", listed], check=True)
-                curl.append(time.perf_counter() - start)
+                with ceiling:
+                    assert connector_from(c, links, urls, cert, description) == rows
+                with curled:
+                    curl(folder, ours_cert, [x.fileLink for x in links])
+                with peer:
+                    curl(folder, cert, urls)
         finally:
             process.terminate()
             process.wait()
-    wire = sum(sizes)
-    ours, theirs = wire / side.median(took) / 1e6, wire / side.median(curl) / 1e6
-    report.row(f"result of {size / 2 ** 30:.2f} GiB ({wire / 2 ** 30:.2f} GiB on the wire, {len(sizes)} links) over HTTPS", f"{ours:,.0f} MB/s", "≥ 0.6 × curl from nginx",
-               f"curl from nginx TLS {theirs:,.0f} MB/s; ratio {ours / theirs:.2f}; execute {side.median(run):.2f} s, fetch {side.median(took):.2f} s, decoded into one Arrow table")
+    speed = {name: wire / side.median(x.took) / 1e6 for name, x in (("ours", fetched), ("ceiling", ceiling), ("peer", peer))}
+    report.row(f"result of {size / 2 ** 30:.2f} GiB ({wire / 2 ** 30:.2f} GiB on the wire, {len(links)} links) over HTTPS", f"{speed['ours']:,.0f} MB/s", "≥ 0.6 × curl from nginx",
+               f"curl from nginx TLS {speed['peer']:,.0f} MB/s; ratio {speed['ours'] / speed['peer']:.2f}; the same threads of the connector from nginx {speed['ceiling']:,.0f} MB/s, "
+               f"ratio {speed['ours'] / speed['ceiling']:.2f}; from the statement's end to one Arrow table; execute {side.median(run):.2f} s "
+               f"({side.median(computed.served):.2f} s of the engine's processor time)")
+    report.note("Links, rate (processor seconds of server + client): "
+                f"connector from Boathouse {fetched.say(wire)}, connector from nginx {ceiling.say(wire)}, curl from Boathouse {curled.say(wire)}, curl from nginx {peer.say(wire)}.")
 
 
 # ---- idle ----

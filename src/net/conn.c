@@ -190,7 +190,7 @@ void conn_raw_write(conn *c, str a, str b) {
         return;
     }
     if (n->corked == c) {
-        if (n->cork_n + a.n + b.n <= CORK_SIZE) {
+        if (n->cork_n + a.n + b.n <= n->cork_room) {
             if (a.n) memcpy(n->cork + n->cork_n, a.p, a.n);
             n->cork_n += a.n;
             if (b.n) memcpy(n->cork + n->cork_n, b.p, b.n);
@@ -209,6 +209,7 @@ static bool cork_begin(conn *c) {
     if (c->n->corked) return false;
     c->n->corked = c;
     c->n->cork_n = 0;
+    c->n->cork_room = CORK_SIZE;
     return true;
 }
 

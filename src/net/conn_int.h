@@ -8,8 +8,10 @@
 
 #define CONN_MAGIC 0xc0220001u
 #define NET_MAGIC 0x4e370001u
-#define CORK_SIZE (64u * 1024u)
 #define RECORD_SIZE (16u * 1024u)
+#define CORK_SIZE (64u * 1024u) /* below CONN_HIGH: whoever stops there is told when it may go on */
+#define FILE_PIECE (16u * RECORD_SIZE) /* of a file, over TLS: read at once, sent at once */
+#define FILE_CORK (FILE_PIECE + FILE_PIECE / RECORD_SIZE * 256u) /* its records, heads and tags included */
 
 /*
  * What a kind of connection does with bytes. `raw` bytes are those of the socket.
@@ -32,11 +34,12 @@ struct net {
     loop *l;
     size_t conns;
     conn *corked; /* whose bytes gather in `cork` */
-    size_t cork_n;
+    size_t cork_n, cork_room;
     char rbuf[NET_READ_SIZE]; /* what read(2) gave */
-    char cork[CORK_SIZE];
+    char cork[FILE_CORK];
     char plain[RECORD_SIZE];  /* one decrypted record */
-    char record[RECORD_SIZE]; /* head and body joined for one record; pieces of files */
+    char record[RECORD_SIZE]; /* head and body joined for one record */
+    char piece[FILE_PIECE];
 };
 
 struct conn_file {

@@ -20,8 +20,8 @@
 #include "net/conn_int.h"
 #include "net/tls_int.h"
 
-/* Records of a file sent per event. */
-#define FILE_RECORDS 16
+/* Pieces of a file sent per event. */
+#define FILE_PIECES 4
 
 struct conn_tls {
     SSL *ssl;
@@ -160,13 +160,28 @@ static void put(conn *c, const char *p, size_t n) {
     if (rc <= 0) fail(c, rc, "cannot send over TLS");
 }
 
+/* From here to send_gathered() records of c are gathered, unless another connection gathers already. */
+static bool gather(conn *c, size_t room) {
+    net *n = c->n;
+    if (n->corked) return false;
+    n->corked = c;
+    n->cork_n = 0;
+    n->cork_room = room;
+    return true;
+}
+
+static void send_gathered(conn *c, bool mine) {
+    net *n = c->n;
+    if (!mine || n->corked != c) return;
+    str all = str_n(n->cork, n->cork_n);
+    n->corked = NULL;
+    n->cork_n = 0;
+    conn_raw_write(c, all, STR_NONE);
+}
+
 static void tls_write(conn *c, str head, str body) {
     net *n = c->n;
-    bool mine = !n->corked;
-    if (mine) { /* all records of this call in one system call */
-        n->corked = c;
-        n->cork_n = 0;
-    }
+    bool mine = gather(c, CORK_SIZE); /* all records of this call in one system call */
     if (head.n && head.n + body.n <= RECORD_SIZE) {
         memcpy(n->record, head.p, head.n);
         if (body.n) memcpy(n->record + head.n, body.p, body.n);
@@ -177,26 +192,26 @@ static void tls_write(conn *c, str head, str body) {
             for (str s = part[i]; s.n && !c->tls->failed; s = str_from(s, RECORD_SIZE))
                 put(c, s.p, str_cut(s, RECORD_SIZE).n);
     }
-    if (mine && n->corked == c) {
-        str all = str_n(n->cork, n->cork_n);
-        n->corked = NULL;
-        n->cork_n = 0;
-        conn_raw_write(c, all, STR_NONE);
-    }
+    send_gathered(c, mine);
 }
 
+/* A piece of the file, its records gathered so that one system call sends them: a call for each record would wake a
+ * reader that is faster than we are 64 times in each MiB. */
 static bool tls_file(conn *c) {
     struct conn_file *f = c->file;
     net *n = c->n;
-    for (int i = 0; i < FILE_RECORDS && f->left > 0 && conn_backlog(c) <= CONN_HIGH; i++) {
-        size_t ask = f->left < (int64_t)RECORD_SIZE ? (size_t)f->left : RECORD_SIZE;
-        ssize_t got = pread(f->fd, n->record, ask, f->at);
+    for (int i = 0; i < FILE_PIECES && f->left > 0 && conn_backlog(c) <= CONN_HIGH; i++) {
+        size_t ask = f->left < (int64_t)FILE_PIECE ? (size_t)f->left : FILE_PIECE;
+        ssize_t got = pread(f->fd, n->piece, ask, f->at);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return conn_file_ended(c, false);
-        put(c, n->record, (size_t)got);
-        if (c->broken) return false;
+        bool mine = gather(c, FILE_CORK);
+        for (str s = str_n(n->piece, (size_t)got); s.n && !c->tls->failed; s = str_from(s, RECORD_SIZE))
+            put(c, s.p, str_cut(s, RECORD_SIZE).n);
         f->at += got;
         f->left -= got;
+        send_gathered(c, mine);
+        if (c->broken) return false;
         if (f->left == 0) return conn_file_ended(c, true);
     }
     return true;

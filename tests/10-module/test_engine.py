@@ -108,6 +108,49 @@ def test_lz4_frames(engine):
     assert rows == 200000
 
 
+@pytest.mark.parametrize("lz4", [False, True])
+def test_batches_keep_nothing_of_the_one_before(engine, lz4):
+    """The memory of a batch is used again: NULLs, texts, elements and bits of one must not show in the next."""
+    import pyarrow as pa
+    s = engine.exec("SELECT IF(id DIV 20000 = 1 AND id % 3 = 0, NULL, id) AS n, IF(id < 20000, id % 2 = 0, id % 5 = 0) AS b, "
+                    "IF(id >= 60000, NULL, repeat('x', CAST(id % 7 AS INT))) AS s, IF(id % 40000 = 1, NULL, CAST(id AS DECIMAL(20, 1))) AS d, "
+                    "IF(id DIV 20000 = 2, NULL, array(id, NULL)) AS a, named_struct('k', IF(id DIV 20000 = 1, NULL, id)) AS k, CAST(NULL AS STRING) AS z "
+                    "FROM range(80000)", format="arrow", chunk_rows=20000, native=7 | 16, lz4=lz4)
+    s.wait()
+    assert [c[2] for c in s.chunks] == [20000] * 4
+    raw = [pa.input_stream(pa.BufferReader(s.bytes(i)), compression="lz4").read() if lz4 else s.bytes(i) for i in range(4)]
+    assert [len(x) for x in raw] == [c[4] for c in s.chunks]
+    tables = [pa.ipc.open_stream(x).read_all() for x in raw]
+    for t in tables:
+        t.validate(full=True)
+    got = pa.concat_tables(tables).to_pydict()
+    ids = range(80000)
+    assert got["n"] == [None if i // 20000 == 1 and i % 3 == 0 else i for i in ids]
+    assert got["b"] == [i % 2 == 0 if i < 20000 else i % 5 == 0 for i in ids]
+    assert got["s"] == [None if i >= 60000 else "x" * (i % 7) for i in ids]
+    assert got["d"] == [None if i % 40000 == 1 else i for i in ids]
+    assert got["a"] == [None if i // 20000 == 2 else [i, None] for i in ids]
+    assert got["k"] == [{"k": None if i // 20000 == 1 else i} for i in ids]
+    assert got["z"] == [None] * 80000
+
+
+@pytest.mark.parametrize("lz4", [False, True])
+def test_a_chunk_of_many_blocks_moves_to_a_larger_spool(engine, lz4):
+    """Random bytes do not get smaller: a chunk of 4 MiB is written in pieces, and the spool's room ends in the middle of one."""
+    import pyarrow as pa
+    q, before = "SELECT id, xxhash64(id, 1) AS h FROM range(500000)", len(engine.asked)
+    s = engine.exec(q, format="arrow", chunk_bytes=4 << 20, chunk_rows=1 << 30, lz4=lz4, spool_room=3 << 19)
+    s.wait()
+    assert [op for op, _ in engine.asked[before:]] == ["spool"]
+    assert len(s.chunks) == 2 and [c[0] for c in s.chunks] == [0, s.chunks[0][1]]
+    raw = [pa.input_stream(pa.BufferReader(s.bytes(i)), compression="lz4").read() if lz4 else s.bytes(i) for i in range(2)]
+    assert [len(x) for x in raw] == [c[4] for c in s.chunks]
+    t = pa.concat_tables(pa.ipc.open_stream(x).read_all() for x in raw)
+    assert t.column(0).to_pylist() == list(range(500000))
+    assert [list(map(int, r)) for r in engine.rows(f"SELECT sum(h % 1000003), max(h), min(h) FROM ({q})")] == [
+        [sum(h % 1000003 if h >= 0 else -(-h % 1000003) for h in t.column(1).to_pylist()), max(t.column(1).to_pylist()), min(t.column(1).to_pylist())]]
+
+
 def test_csv(engine):
     s = engine.exec("SELECT concat('id-', id) AS strCol, id AS intCol, CAST(NULL AS STRING) AS nullCol, 'a\"b,c' AS q, 'null' AS w "
                     "FROM range(3)", format="csv", chunk_rows=2)

@@ -38,6 +38,14 @@ class Statement:
         self.spool.seek(at)
         return self.spool.read(n)
 
+    def grow(self, folder):
+        """What control does with a result that needs more room: a new file with what the old one has. Its descriptor."""
+        old, self.spool = self.spool, tempfile.TemporaryFile(dir=folder)
+        old.seek(0)
+        self.spool.write(old.read())
+        self.spool.flush()
+        return self.spool.fileno()
+
     def rows(self, seconds=60):
         """Rows of a JSON_ARRAY result."""
         self.wait(seconds)
@@ -132,6 +140,9 @@ class Engine:
             op, at = take(8)
             o = json.loads(take(at)[0])
             self.asked.append((op, o))
+            if op == "spool":
+                self.send(ANSWER, stream, struct.pack("<Q", question) + text("{}"), self.statements[stream].grow(self.dir))
+                return
             reply = self.answer(op, o)
             if reply is not None:
                 self.send(ANSWER, stream, struct.pack("<Q", question) + text(json.dumps(reply)))

@@ -5,6 +5,9 @@
 
 /* At most so many links or batches in one answer; clients ask for more. */
 #define MAX_CHUNKS 64
+/* What the links of one answer lead to. A client downloads them in parallel and asks for more only when it has them all: the
+ * more they are, the less it waits; but all of them must be read while they are valid (15 minutes), by a slow client too. */
+#define LINKED_BYTES (512ll * 1024 * 1024)
 
 static const int states[] = {[STATEMENT_PENDING] = TSTATE_PENDING,     [STATEMENT_RUNNING] = TSTATE_RUNNING,
                              [STATEMENT_SUCCEEDED] = TSTATE_FINISHED,  [STATEMENT_FAILED] = TSTATE_ERROR,
@@ -84,12 +87,12 @@ static void pick(struct tcall *x, const struct statement *s, size_t *from, size_
     *from = *to = 0;
     if (at < 0) return;
     *from = (size_t)at;
-    int64_t rows = 0, bytes = 0;
+    int64_t rows = 0, bytes = 0, most_rows = is_links(s) ? INT64_MAX : x->max_rows, most = is_links(s) ? LINKED_BYTES : x->max_bytes;
     for (*to = *from; *to < s->chunks.n && *to - *from < MAX_CHUNKS; ++*to) {
         const struct engine_chunk *c = &s->chunks.p[*to];
         rows += c->rows;
         bytes += c->bytes;
-        if (*to > *from && (rows > x->max_rows || bytes > x->max_bytes)) break;
+        if (*to > *from && (rows > most_rows || bytes > most)) break;
         if (*to > *from && s->format == ENGINE_COLUMNS) break; /* one set of columns is one chunk */
     }
 }

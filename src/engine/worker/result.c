@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chunks: when they are full, how they are wrapped, where they lie in the spool. */
-#include <errno.h>
-#include <lz4frame.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/vec.h"
 #include "engine/worker/result_int.h"
@@ -13,68 +10,25 @@
 #define CHUNK_BYTES (4 << 20)
 #define CHUNK_ROWS 100000
 
-/* ---- the spool ---- */
+/* ---- chunks ---- */
 
-static err *write_all(int fd, const char *p, size_t n, int64_t at) {
-    while (n) {
-        ssize_t k = pwrite(fd, p, n, at);
-        if (k < 0 && errno == EINTR) continue;
-        if (k <= 0)
-            return err_hint(err_errno("the result cannot be kept"), "Free some disk, or ask for less.");
-        p += k;
-        n -= (size_t)k;
-        at += k;
-    }
+/* pieces: the chunk as the client reads it, before LZ4. */
+static err *write_chunk(struct result_int *r, const str *pieces, size_t n, int64_t rows) {
+    int64_t bytes = 0;
+    TRY(result_put(r, pieces, n, &bytes));
+    struct result_chunk c = {r->written, bytes, rows, r->row_offset, 0};
+    for (size_t i = 0; i < n; i++) c.raw += (int64_t)pieces[i].n;
+    r->written += bytes;
+    r->row_offset += rows;
+    if (r->o.on_chunk) r->o.on_chunk(r->o.arg, &c);
     return NULL;
 }
 
-static err *compress(const char *p, size_t n, buf *out) {
-    /* Blocks by themselves: Java's reader of LZ4 frames knows no others. */
-    LZ4F_preferences_t how = {.frameInfo = {.contentSize = n, .blockSizeID = LZ4F_max4MB, .blockMode = LZ4F_blockIndependent}};
-    size_t most = LZ4F_compressFrameBound(n, &how);
-    char *to = buf_reserve(out, most);
-    if (!to) return err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of %zu bytes is too large", n);
-    size_t k = LZ4F_compressFrame(to, most, p, n, &how);
-    if (LZ4F_isError(k)) return err_new(ERR_INTERNAL_ERROR, "LZ4: %s", LZ4F_getErrorName(k));
-    out->n += k;
-    return NULL;
-}
-
-/* bytes: the chunk as the client reads it, before LZ4. */
-static err *write_chunk(struct result_int *r, const char *p, size_t n, int64_t rows) {
-    buf packed = {0};
-    err *e = NULL;
-    size_t raw = n;
-    if (r->o.lz4 && r->o.format == RESULT_ARROW) {
-        e = compress(p, n, &packed);
-        p = packed.p;
-        n = packed.n;
-    }
-    if (!e && r->o.spool >= 0 && r->o.spool_room && r->written + (int64_t)n > r->o.spool_room) {
-        e = r->o.on_full(r->o.arg, &r->o.spool);
-        r->o.spool_room = 0;
-    }
-    if (!e && r->o.spool >= 0) e = write_all(r->o.spool, p, n, r->written);
-    if (!e) {
-        struct result_chunk c = {r->written, (int64_t)n, rows, r->row_offset, (int64_t)raw};
-        r->written += (int64_t)n;
-        r->row_offset += rows;
-        if (r->o.on_chunk) r->o.on_chunk(r->o.arg, &c);
-    }
-    buf_free(&packed);
-    return e;
-}
-
-static err *write_formed(struct result *r, const char *p, size_t n, int64_t rows) {
+static err *write_formed(struct result *r, str a, str b, int64_t rows) {
     struct result_int *i = r->i;
-    if (i->o.format != RESULT_ARROW || r->form == RESULT_BATCHES) return write_chunk(i, p, n, rows);
-    buf whole = {0};
-    buf_str(&whole, buf_view(&i->schema));
-    buf_add(&whole, p, n);
-    buf_str(&whole, buf_view(&i->end));
-    err *e = write_chunk(i, whole.p, whole.n, rows);
-    buf_free(&whole);
-    return e;
+    bool alone = i->o.format != RESULT_ARROW || r->form == RESULT_BATCHES;
+    str pieces[RESULT_PIECES] = {buf_view(&i->schema), a, b, buf_view(&i->end)};
+    return write_chunk(i, pieces + (alone ? 1 : 0), alone ? 2 : RESULT_PIECES, rows);
 }
 
 /* ---- AUTO: batches as long as they are few ---- */
@@ -83,20 +37,22 @@ static err *release_held(struct result *r) {
     struct result_int *i = r->i;
     err *e = NULL;
     for (size_t k = 0; k < i->n_held; k++) {
-        if (!e) e = write_formed(r, i->held[k].p, i->held[k].n, i->held[k].rows);
+        if (!e) e = write_formed(r, str_n(i->held[k].p, i->held[k].n), STR_NONE, i->held[k].rows);
         free(i->held[k].p);
     }
     i->n_held = 0;
     return e;
 }
 
-/* Takes the buffer over. */
-static err *hold(struct result *r, buf *chunk, int64_t rows) {
+static err *hold(struct result *r, str a, str b, int64_t rows) {
     struct result_int *i = r->i;
+    char *p = malloc(a.n + b.n + 1);
+    if (!p) return err_new(ERR_RESOURCE_EXHAUSTED, "no memory for a chunk of %zu bytes", a.n + b.n);
+    if (a.n) memcpy(p, a.p, a.n);
+    if (b.n) memcpy(p + a.n, b.p, b.n);
     vec_grow((void **)&i->held, &i->cap_held, i->n_held + 1, sizeof(*i->held));
-    i->held[i->n_held++] = (struct held){chunk->p, chunk->n, rows};
-    i->held_bytes += chunk->n;
-    *chunk = (buf){0};
+    i->held[i->n_held++] = (struct held){p, a.n + b.n, rows};
+    i->held_bytes += a.n + b.n;
     if ((int64_t)i->held_bytes <= i->o.inline_bytes) return NULL;
     i->decided = true;
     r->form = RESULT_STREAMS;
@@ -107,28 +63,23 @@ static err *flush(struct result *r) {
     struct result_int *i = r->i;
     int64_t rows = i->gathered_rows;
     if (!rows) return NULL;
-    buf chunk = {0};
-    err *e = i->how.take(i->writer, rows, &chunk);
+    str part[2] = {STR_NONE, STR_NONE};
     i->gathered_rows = 0;
-    if (!e && chunk.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of the result is too large");
-    if (!e) {
-        r->bytes += (int64_t)chunk.n;
+    TRY(i->how.take(i->writer, rows, part));
+    int64_t n = (int64_t)(part[0].n + part[1].n);
+    r->bytes += n;
+    if (i->o.byte_limit > 0 && r->bytes > i->o.byte_limit) {
         char limit[24];
-        bool over = i->o.byte_limit > 0 && r->bytes > i->o.byte_limit;
         snprintf(limit, sizeof(limit), "%lld", (long long)i->o.byte_limit);
-        if (over && i->o.byte_limit_fails)
-            e = sql_error("INLINE_BYTE_LIMIT_EXCEEDED", NULL, STR(""), "limit", limit, NULL);
-        else if (over)
-            r->truncated = true;
+        if (i->o.byte_limit_fails) return sql_error("INLINE_BYTE_LIMIT_EXCEEDED", NULL, STR(""), "limit", limit, NULL);
+        r->truncated = true;
     }
-    if (!e && r->truncated && i->row_offset) { /* it would go past the limit: it is left out */
-        r->bytes -= (int64_t)chunk.n;
+    if (r->truncated && i->row_offset) { /* it would go past the limit: it is left out */
+        r->bytes -= n;
         r->rows -= rows;
-    } else if (!e) {
-        e = i->decided ? write_formed(r, chunk.p, chunk.n, rows) : hold(r, &chunk, rows);
+        return NULL;
     }
-    buf_free(&chunk);
-    return e;
+    return i->decided ? write_formed(r, part[0], part[1], rows) : hold(r, part[0], part[1], rows);
 }
 
 /* ---- rows ---- */
@@ -209,6 +160,7 @@ void result_free(struct result *r) {
     if (i->writer) i->how.free(i->writer);
     for (size_t k = 0; k < i->n_held; k++) free(i->held[k].p);
     free(i->held);
+    result_put_end(i);
     buf_free(&i->schema);
     buf_free(&i->end);
     r->i = NULL;

@@ -7,7 +7,7 @@
  *   array list · map map · struct struct · intervals, variant, and what the client did not ask for natively: utf8
  *
  * Each field carries Spark:DataType:SqlName and Spark:DataType:JsonType, as Databricks' do. A column appends straight
- * into the buffers of its ArrowArray; a batch is encoded and the arrays begin anew.
+ * into the buffers of its ArrowArray; a batch is encoded and the arrays are wound back, their memory kept.
  */
 #include <nanoarrow/nanoarrow.h>
 #include <nanoarrow/nanoarrow_ipc.h>
@@ -36,6 +36,7 @@ struct arrow_writer {
     struct ArrowArray root;
     struct ArrowArrayView view;
     struct ArrowIpcEncoder encoder;
+    struct ArrowBuffer message, body; /* of the batch that was taken last */
     struct acol *cols;
     size_t gathered;
 };
@@ -172,8 +173,9 @@ static int add_validity(struct acol *c, const uint64_t *valid, idx_t from, idx_t
     struct ArrowBitmap *b = ArrowArrayValidityBitmap(c->array);
     int64_t nulls = 0, n = (int64_t)(to - from);
     for (idx_t i = from; valid && i < to; i++) nulls += !vector_valid(valid, i);
-    if (!nulls && !b->buffer.data) return 0;
-    if (!b->buffer.data && c->array->length) {
+    bool begun = b->size_bits > 0;
+    if (!nulls && !begun) return 0;
+    if (!begun && c->array->length) {
         int rc = ArrowBitmapReserve(b, c->array->length + n);
         if (rc) return rc;
         ArrowBitmapAppendUnsafe(b, 1, c->array->length);
@@ -334,36 +336,40 @@ static void attach(struct acol *c, struct ArrowArray *a) {
         attach(&c->kids[0], a->children[0]);
 }
 
-static err *begin(struct arrow_writer *w) {
-    struct ArrowError why;
-    ARROW(ArrowArrayInitFromSchema(&w->root, &w->schema, &why), "make arrays");
+static err *start(struct arrow_writer *w) {
     ARROW(ArrowArrayStartAppending(&w->root), "make arrays");
-    for (size_t c = 0; c < w->r->n; c++) attach(&w->cols[c], w->root.children[c]);
     w->gathered = 0;
     return NULL;
 }
 
-static err *arrow_take(void *p, int64_t rows, buf *out) {
+static err *begin(struct arrow_writer *w) {
+    struct ArrowError why;
+    ARROW(ArrowArrayInitFromSchema(&w->root, &w->schema, &why), "make arrays");
+    for (size_t c = 0; c < w->r->n; c++) attach(&w->cols[c], w->root.children[c]);
+    return start(w);
+}
+
+/* No rows, but the memory of those that were there. A bitmap goes: one that is there counts as having a bit for each row. */
+static void wind_back(struct ArrowArray *a) {
+    ArrowBitmapReset(ArrowArrayValidityBitmap(a));
+    for (int64_t i = 0; i < a->n_buffers; i++) ArrowArrayBuffer(a, i)->size_bytes = 0;
+    for (int64_t i = 0; i < a->n_children; i++) wind_back(a->children[i]);
+    a->length = a->null_count = 0;
+}
+
+static err *arrow_take(void *p, int64_t rows, str ret[2]) {
     struct arrow_writer *w = p;
     struct ArrowError why = {{0}};
-    struct ArrowBuffer body, message;
     (void)rows;
     ARROW(ArrowArrayFinishBuilding(&w->root, NANOARROW_VALIDATION_LEVEL_NONE, &why), "finish a batch");
     ARROW(ArrowArrayViewSetArray(&w->view, &w->root, &why), "read a batch");
-    ArrowBufferInit(&body);
-    ArrowBufferInit(&message);
-    int rc = ArrowIpcEncoderEncodeSimpleRecordBatch(&w->encoder, &w->view, &body, &why);
-    if (!rc) rc = ArrowIpcEncoderFinalizeBuffer(&w->encoder, 1, &message);
-    if (!rc) {
-        if (!buf_reserve(out, (size_t)(message.size_bytes + body.size_bytes))) rc = ENOMEM;
-        buf_add(out, message.data, (size_t)message.size_bytes);
-        buf_add(out, body.data, (size_t)body.size_bytes);
-    }
-    ArrowBufferReset(&body);
-    ArrowBufferReset(&message);
-    ArrowArrayRelease(&w->root);
-    if (rc) return arrow_error(rc, "encode a batch");
-    return begin(w);
+    w->body.size_bytes = w->message.size_bytes = 0;
+    ARROW(ArrowIpcEncoderEncodeSimpleRecordBatch(&w->encoder, &w->view, &w->body, &why), "encode a batch");
+    ARROW(ArrowIpcEncoderFinalizeBuffer(&w->encoder, 1, &w->message), "encode a batch");
+    ret[0] = str_n((const char *)w->message.data, (size_t)w->message.size_bytes);
+    ret[1] = str_n((const char *)w->body.data, (size_t)w->body.size_bytes);
+    wind_back(&w->root);
+    return start(w);
 }
 
 static void free_col(struct acol *c) {
@@ -375,6 +381,8 @@ static void arrow_free(void *p) {
     struct arrow_writer *w = p;
     for (size_t c = 0; c < w->r->n; c++) free_col(&w->cols[c]);
     if (w->root.release) ArrowArrayRelease(&w->root);
+    ArrowBufferReset(&w->message);
+    ArrowBufferReset(&w->body);
     ArrowArrayViewReset(&w->view);
     if (w->encoder.private_data) ArrowIpcEncoderReset(&w->encoder);
     if (w->schema.release) ArrowSchemaRelease(&w->schema);
@@ -426,6 +434,8 @@ static err *make_schema(struct arrow_writer *w) {
 err *result_arrow_new(struct result_int *r) {
     struct arrow_writer *w = arena_new_of(r->a, struct arrow_writer);
     w->r = r;
+    ArrowBufferInit(&w->message);
+    ArrowBufferInit(&w->body);
     r->how = (struct result_writer){arrow_add, arrow_gathered, arrow_take, arrow_free};
     r->writer = w;
     TRY(make_schema(w));

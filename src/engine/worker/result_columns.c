@@ -28,6 +28,7 @@ struct columns_writer {
     struct result_int *r;
     struct column *cols;
     size_t rows;
+    buf taken;
 };
 
 static void put_i16(buf *b, int v) {
@@ -115,8 +116,10 @@ static size_t columns_gathered(const void *p) {
     return n;
 }
 
-static err *columns_take(void *p, int64_t rows, buf *out) {
+static err *columns_take(void *p, int64_t rows, str ret[2]) {
     struct columns_writer *w = p;
+    buf *out = &w->taken;
+    buf_clear(out);
     buf_u8(out, T_STRUCT);
     put_i32(out, w->r->n);
     for (size_t k = 0; k < w->r->n; k++) {
@@ -135,11 +138,13 @@ static err *columns_take(void *p, int64_t rows, buf *out) {
         buf_clear(&c->nulls);
     }
     w->rows = 0;
-    return NULL;
+    ret[0] = buf_view(out);
+    return out->overflow ? err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of the result is too large") : NULL;
 }
 
 static void columns_free(void *p) {
     struct columns_writer *w = p;
+    buf_free(&w->taken);
     for (size_t k = 0; k < w->r->n; k++) {
         buf_free(&w->cols[k].values);
         buf_free(&w->cols[k].nulls);

@@ -13,7 +13,7 @@
 struct text_writer {
     struct result_int *r;
     struct show **cols;
-    buf out, value;
+    buf out, taken, value;
     bool csv, any, header;
 };
 
@@ -113,19 +113,24 @@ static err *text_add(void *p, duckdb_data_chunk chunk, idx_t from, idx_t to) {
 
 static size_t text_gathered(const void *p) { return ((const struct text_writer *)p)->out.n; }
 
-static err *text_take(void *p, int64_t rows, buf *out) {
+static err *text_take(void *p, int64_t rows, str ret[2]) {
     struct text_writer *w = p;
     (void)rows;
     if (!w->csv) buf_c(&w->out, ']');
-    *out = w->out;
-    w->out = (buf){0};
+    if (w->out.overflow) return err_new(ERR_RESOURCE_EXHAUSTED, "a chunk of the result is too large");
+    buf other = w->taken;
+    w->taken = w->out;
+    w->out = other;
+    buf_clear(&w->out);
     w->any = false;
+    ret[0] = buf_view(&w->taken);
     return NULL;
 }
 
 static void text_free(void *p) {
     struct text_writer *w = p;
     buf_free(&w->out);
+    buf_free(&w->taken);
     buf_free(&w->value);
 }
 
