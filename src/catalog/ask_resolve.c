@@ -195,7 +195,6 @@ static err *put_relation(struct ask *k, const struct caller *who, jmut *o, const
 static uint64_t need_of(str verb) {
     if (str_eqz(verb, "modify") || str_eqz(verb, "change")) return PRIV_MODIFY;
     if (str_eqz(verb, "alter")) return PRIV_MANAGE;
-    if (str_eqz(verb, "describe")) return 0;
     return PRIV_SELECT;
 }
 
@@ -216,10 +215,11 @@ static err *resolve_one(struct ask *k, const struct caller *who, jval *name, jmu
         struct caller own = *who;
         TRY(ask_find(k, &own, SEC_TABLE, &n, &s, &found));
         uint64_t need = need_of(verb);
-        if (found && need) TRY(ask_need(&own, &s, need));
+        /* Files and history are for readers and writers: more than BROWSE tells. */
+        bool describes = found && str_eqz(verb, "describe") && securable_allows(&own, &s, PRIV_MODIFY | PRIV_MANAGE);
+        if (found && !describes) TRY(ask_need(&own, &s, need));
         /* UPDATE, DELETE and MERGE tell what they found: they take both. */
         if (found && str_eqz(verb, "change")) TRY(ask_need(&own, &s, PRIV_SELECT));
-        if (found && !need && !securable_readable(&own, &s)) TRY(ask_need(&own, &s, PRIV_SELECT));
         bool write = need == PRIV_MODIFY || need == PRIV_MANAGE;
         if (found) TRY(put_relation(k, &own, o, &s, write));
     }
@@ -264,14 +264,15 @@ static err *returns_text(struct ask *k, const struct ent_uc_function *f, str *re
     return NULL;
 }
 
-static err *put_function(struct ask *k, const struct securable *s, bool marked) {
+/* What the body asks for is decided with the owner's rights: tables, and other functions. */
+static err *put_function(struct ask *k, const struct caller *who, const struct securable *s) {
     const struct ent_uc_function *f = &s->function;
     jval *params, *v;
     size_t i, n;
     str returns;
     TRY(returns_text(k, f, &returns));
     jmut *o = json_put_obj(k->d, k->out, "function");
-    json_put_str(k->d, o, "catalog", marked ? mark(k, s->catalog.name, 'f', s->id) : s->catalog.name);
+    json_put_str(k->d, o, "catalog", mark(k, s->catalog.name, 'f', s->id));
     json_put_str(k->d, o, "schema", s->schema.name);
     json_put_str(k->d, o, "name", f->name);
     TRY(json_parse(k->c->a, f->params.n ? f->params : STR("[]"), false, &params));
@@ -285,14 +286,8 @@ static err *put_function(struct ask *k, const struct securable *s, bool marked) 
     json_put_str(k->d, o, "returns", returns);
     json_put_str(k->d, o, "body", f->body);
     json_put_bool(k->d, o, "table", f->is_table);
+    json_put_bool(k->d, o, "definer", s->owner != k->c->who->id || who->who->id != k->c->who->id);
     return NULL;
-}
-
-/* A function whose body asks for names itself runs with its owner's rights. */
-static bool reads_tables(const struct ent_uc_function *f) {
-    for (size_t i = 0; i + 6 <= f->body.n; i++)
-        if (str_ieq(str_n(f->body.p + i, 6), STR("select"))) return true;
-    return false;
 }
 
 /* Of a row filter or mask: its catalog carries a mark (policy_call). */
@@ -316,7 +311,7 @@ err *ask_function(struct ask *k) {
     bool found;
     jval *parts = json_get(k->in, "parts");
     TRY(marked_function(k, parts, &s, &found));
-    if (found) return put_function(k, &s, true);
+    if (found) return put_function(k, k->c, &s);
     TRY(definer(k, &who));
     TRY(ask_name(k, parts, 3, &n));
     TRY(ask_find(k, &who, SEC_FUNCTION, &n, &s, &found));
@@ -325,7 +320,7 @@ err *ask_function(struct ask *k) {
         return NULL;
     }
     TRY(ask_need(&who, &s, PRIV_EXECUTE));
-    return put_function(k, &s, reads_tables(&s.function));
+    return put_function(k, &who, &s);
 }
 
 /* ---- groups ---- */
@@ -366,6 +361,7 @@ static err *volume_path(struct ask *k, str path, bool write) {
     }
     str url = rest.n ? str_of(arena_printf(k->c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
     TRY(ask_sql(locations_url(k->c->a, url, &url)));
+    TRY(ask_sql(locations_check_tables(k->c, url, write)));
     TRY(ask_sql(locations_place(k->c, url, &place)));
     TRY(ask_access(k, without_pattern(url), write));
     json_put_str(k->d, k->out, "path", place.engine);

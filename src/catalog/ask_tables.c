@@ -132,24 +132,38 @@ static err *control_place(struct ask *k, const struct ent_uc_table *t, struct as
     return NULL;
 }
 
-static err *masked_column(str name) {
-    return ask_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", "0A000",
-                     "The column '%.*s' has a mask: it can be renamed, dropped or replaced once the mask is dropped.", STR_ARG(name));
+static err *check_kept(jval *columns, str name, const char *why, const char *until) {
+    jval *v;
+    size_t i, n;
+    yyjson_arr_foreach(columns, i, n, v)
+        if (str_ieq(json_get_str(v, "name"), name)) return NULL;
+    return ask_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", "0A000", "The column '%.*s' %s: it can be renamed, dropped or replaced once %s is dropped.",
+                     STR_ARG(name), why, until);
 }
 
-/* Masks hang on names: a column under another name, or dropped and found again by time travel, would have none. Decided before
- * the log is written. */
+static err *check_all_kept(jval *columns, jval *names, const char *why, const char *until) {
+    jval *v;
+    size_t i, n;
+    yyjson_arr_foreach(names, i, n, v) TRY(check_kept(columns, json_str(v), why, until));
+    return NULL;
+}
+
+/* Masks and row filters hang on names: a column under another name, or dropped and found again by time travel, would have none.
+ * Decided before the log is written. */
 static err *check_masked(struct ask *k, const struct ent_uc_table *row) {
-    jval *columns = json_get(k->in, "columns"), *before, *v, *w;
-    size_t i, n, x, y;
+    jval *columns = json_get(k->in, "columns"), *before, *v, *f;
+    size_t i, n;
     if (!yyjson_is_arr(columns)) return NULL;
     TRY(json_parse(k->c->a, row->columns.n ? row->columns : STR("[]"), false, &before));
     yyjson_arr_foreach(before, i, n, v) {
-        bool kept = !yyjson_is_obj(json_get(v, "mask"));
-        yyjson_arr_foreach(columns, x, y, w) kept |= str_ieq(json_get_str(w, "name"), json_get_str(v, "name"));
-        if (!kept) return masked_column(json_get_str(v, "name"));
+        jval *mask = json_get(v, "mask");
+        if (!yyjson_is_obj(mask)) continue;
+        TRY(check_kept(columns, json_get_str(v, "name"), "has a mask", "the mask"));
+        TRY(check_all_kept(columns, json_get(mask, "using_column_names"), "is read by a mask", "the mask"));
     }
-    return NULL;
+    if (!row->row_filter.n) return NULL;
+    TRY(json_parse(k->c->a, row->row_filter, false, &f));
+    return check_all_kept(columns, json_get(f, "input_column_names"), "is read by the row filter", "the row filter");
 }
 
 static err *take_keys(struct ask *k, str table, struct ent_uc_table *row) BH_CHECK;
@@ -190,6 +204,7 @@ static err *place_of_path(struct ask *k, str path, struct ask_commit_place *ret)
         struct securable l;
         TRY(ask_sql(locations_url(k->c->a, path, &path)));
         TRY(ask_sql(locations_need(k->c, path, PRIV_WRITE_FILES, &l)));
+        TRY(ask_sql(locations_check_tables(k->c, path, true)));
         return remote_place(k, path, ret);
     }
     for (size_t i = 1; i < k->c->n_roots; i++) {

@@ -460,7 +460,14 @@ err *cmd_apply_policies(struct ask *k, struct securable *t, jval *policies) {
 static err *location_url(struct ask *k) {
     struct securable l;
     TRY(ask_open_slot(k, "name", SEC_LOCATION, PRIV_MANAGE, &l));
-    l.location.url = ask_text(k, "location");
+    TRY(ask_sql(locations_move(k->c, &l, ask_text(k, "location"), ask_flag(k, "all"))));
+    return save(k, &l);
+}
+
+static err *location_credential(struct ask *k) {
+    struct securable l;
+    TRY(ask_open_slot(k, "name", SEC_LOCATION, PRIV_MANAGE, &l));
+    TRY(ask_sql(locations_set_credential(k->c, &l, ask_word(k, "key"))));
     return save(k, &l);
 }
 
@@ -479,7 +486,7 @@ const struct ask_command ask_alter_commands[] = {
     {"alter_volume_rename", alter_rename, true},
     {"alter_location_rename", alter_rename, true},
     {"alter_credential_rename", alter_rename, true},
-    {"alter_location_url", location_url, true},
+    {"alter_location_url", location_url, true}, {"alter_location_credential", location_credential, true},
     {"alter_table_set_row_filter", set_row_filter, true},
     {"alter_table_drop_row_filter", drop_row_filter, true},
     {"alter_table_alter_column", alter_column, true},

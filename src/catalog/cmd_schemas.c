@@ -58,11 +58,8 @@ static err *use(struct ask *k) {
 /* ---- making ---- */
 
 static err *managed_location(struct ask *k, str *ret) {
-    struct securable l;
     *ret = ask_text(k, "location");
-    if (!ret->n) return NULL;
-    TRY(ask_sql(locations_url(k->c->a, *ret, ret)));
-    return ask_sql(locations_need(k->c, *ret, PRIV_CREATE_MANAGED_STORAGE, &l));
+    return ret->n ? ask_sql(locations_managed(k->c, *ret, ret)) : NULL;
 }
 
 static err *create_catalog(struct ask *k) {

@@ -189,13 +189,50 @@ static err *check_volumes(const struct caller *c, str url) {
     return NULL;
 }
 
-err *locations_check_free(const struct caller *c, str url, int64_t but_table) {
-    struct ent_uc_table_rows rows;
+/* Tables that are made in a schema or catalog with a managed location come to lie below that. */
+static err *check_root(str url, str root) {
+    if (!root.n || !(lies_in(root, url) || lies_in(url, root))) return NULL;
+    return err_new(ERR_INVALID_PARAMETER_VALUE, "The location '%.*s' overlaps with the managed location of a catalog or schema.", STR_ARG(url));
+}
+
+static err *check_roots_by(const struct caller *c, str url, const struct ent_list_query *catalogs, const struct ent_list_query *schemas) {
+    struct ent_catalog_rows above;
+    struct ent_schema_rows rows;
+    TRY(ent_catalog_list(c->tx, metastore_scope(c), c->a, catalogs, &above));
+    for (size_t i = 0; i < above.n; i++) TRY(check_root(url, above.p[i].storage_root));
+    TRY(ent_schema_list(c->tx, metastore_scope(c), c->a, schemas, &rows));
+    for (size_t i = 0; i < rows.n; i++) TRY(check_root(url, rows.p[i].storage_root));
+    return NULL;
+}
+
+static err *check_roots(const struct caller *c, str url) {
+    struct ent_list_query catalogs = {.order = ENT_CATALOG_STORAGE_ROOT, .prefix = url, .limit = 1000};
+    struct ent_list_query schemas = {.order = ENT_SCHEMA_STORAGE_ROOT, .prefix = url, .limit = 1000};
+    TRY(check_roots_by(c, url, &catalogs, &schemas));
+    for (size_t n = url.n; n > 8; n--) {
+        if (n < url.n && url.p[n] != '/') continue;
+        catalogs = (struct ent_list_query){.eq = {{.column = ENT_CATALOG_STORAGE_ROOT, .s = str_cut(url, n)}}, .limit = 1};
+        schemas = (struct ent_list_query){.eq = {{.column = ENT_SCHEMA_STORAGE_ROOT, .s = str_cut(url, n)}}, .limit = 1};
+        TRY(check_roots_by(c, url, &catalogs, &schemas));
+    }
+    return NULL;
+}
+
+/* managed: of the catalog's own tables those below the URL do not matter, for which it is meant. */
+static err *check_tables_free(const struct caller *c, str url, int64_t but_table, bool managed) {
+    struct ent_uc_table_rows rows = {.more = true};
     struct ent_list_query below = {.order = ENT_UC_TABLE_LOCATION, .prefix = url, .limit = 1000};
-    TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &below, &rows));
-    for (size_t i = 0; i < rows.n; i++)
-        if (rows.p[i].id != but_table && rows.p[i].schema_id > 0 && lies_in(rows.p[i].location, url))
-            return overlap(url, "table");
+    while (rows.more) {
+        TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &below, &rows));
+        for (size_t i = 0; i < rows.n; i++) {
+            const struct ent_uc_table *t = &rows.p[i];
+            below.after = true;
+            below.after_s = t->location;
+            below.after_id = t->id;
+            if (managed && table_is_managed(t)) continue;
+            if (t->id != but_table && t->schema_id > 0 && lies_in(t->location, url)) return overlap(url, "table");
+        }
+    }
     for (size_t n = url.n; n > 8; n--) {
         if (n < url.n && url.p[n] != '/') continue;
         struct ent_list_query at = {
@@ -205,6 +242,20 @@ err *locations_check_free(const struct caller *c, str url, int64_t but_table) {
             if (rows.p[i].id != but_table && rows.p[i].schema_id > 0) return overlap(url, "table");
     }
     return check_volumes(c, url);
+}
+
+err *locations_check_free(const struct caller *c, str url, int64_t but_table) {
+    TRY(check_tables_free(c, url, but_table, false));
+    return check_roots(c, url);
+}
+
+err *locations_managed(const struct caller *c, str url, str *ret) {
+    struct securable l;
+    struct location_place place;
+    TRY(locations_url(c->a, url, ret));
+    TRY(locations_need(c, *ret, PRIV_CREATE_MANAGED_STORAGE, &l));
+    TRY(locations_place(c, *ret, &place));
+    return check_tables_free(c, *ret, 0, true);
 }
 
 /* ---- paths of tables ---- */
@@ -300,6 +351,29 @@ err *locations_create(const struct caller *c, str name, str url, str credential,
     TRY(ent_external_location_insert(c->tx, metastore_scope(c), &row));
     TRY(securable_of_location(c, &row, ret));
     store_tx_securable(c->tx, "external_location", row.id, row.name);
+    return NULL;
+}
+
+err *locations_move(const struct caller *c, struct securable *l, str url, bool force) {
+    struct securable top, credential;
+    bool found;
+    must(l->kind == SEC_LOCATION);
+    TRY(locations_url(c->a, url, &url));
+    if (str_eq(url, l->location.url)) return NULL;
+    /* It opens another place than was given to it. */
+    TRY(securable_find(c, SEC_METASTORE, STR(""), &top, &found));
+    TRY(securable_need(c, &top, PRIV_CREATE_EXTERNAL_LOCATION));
+    if (l->location.credential_id) {
+        TRY(securable_by_id(c, SEC_CREDENTIAL, l->location.credential_id, &credential, &found));
+        if (found) TRY(securable_need(c, &credential, PRIV_CREATE_EXTERNAL_LOCATION));
+    }
+    err *e = force ? NULL : locations_check_free(c, l->location.url, 0);
+    if (e) {
+        err_free(e);
+        return err_hint(err_new(ERR_INVALID_STATE, "External location '%.*s' holds tables or volumes, which do not move with it.", STR_ARG(l->full_name)),
+                        "Drop them first, or use force.");
+    }
+    l->location.url = url;
     return NULL;
 }
 

@@ -7,7 +7,7 @@
  *   - A URL is file:///…, below one of storage.local_roots, or s3://bucket/…; it has no "..", no "." and no empty
  *     segment, and no folder on the way is a link.
  *   - External locations do not overlap: none lies in another.
- *   - External tables and volumes lie in an external location, and do not overlap each other.
+ *   - External tables and volumes lie in an external location, and do not overlap each other or managed locations.
  *   - A path is decided by the external location that it lies in; where there is none, nobody may.
  */
 #ifndef BH_CATALOG_LOCATIONS_H
@@ -32,7 +32,9 @@ err *locations_create(const struct caller *c, str name, str url, str credential,
                       bool read_only, struct securable *ret) BH_CHECK;
 /* Another storage credential; the caller saves. */
 err *locations_set_credential(const struct caller *c, struct securable *l, str name) BH_CHECK;
-/* Writes l->location back; a changed URL is checked again. */
+/* Another URL, which takes what making a location takes; without force, one with tables or volumes in it is refused. The caller saves. */
+err *locations_move(const struct caller *c, struct securable *l, str url, bool force) BH_CHECK;
+/* Writes l->location back; its URL is checked again. */
 err *locations_save(const struct caller *c, struct securable *l) BH_CHECK;
 /* Without force, one with tables or volumes in it is refused. */
 err *locations_delete(const struct caller *c, const struct securable *l, bool force) BH_CHECK;
@@ -43,7 +45,9 @@ err *locations_need(const struct caller *c, str url, uint64_t need, struct secur
 /* Reading (or writing) a path may not go around the tables that lie at, below or above it: each takes SELECT (and MODIFY), and one
  * with a row filter or masks is refused to all. A pattern stands for everything below its last plain folder. */
 err *locations_check_tables(const struct caller *c, str url, bool write) BH_CHECK;
-/* INVALID_PARAMETER_VALUE when an external table or volume lies at, above or below the URL. */
+/* A managed location of a catalog or schema: its canonical URL, if CREATE_MANAGED_STORAGE is held there and nothing else lies there. */
+err *locations_managed(const struct caller *c, str url, str *ret) BH_CHECK;
+/* INVALID_PARAMETER_VALUE when a table, a volume or a managed location lies at, above or below the URL. */
 err *locations_check_free(const struct caller *c, str url, int64_t but_table) BH_CHECK;
 
 err *credentials_create(const struct caller *c, str name, str kind, str config, str comment,

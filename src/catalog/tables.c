@@ -2,6 +2,7 @@
 #include "catalog/tables.h"
 
 #include "catalog/grants.h"
+#include "catalog/locations.h"
 #include "catalog/managed.h"
 #include "catalog/name.h"
 #include "sys/rand.h"
@@ -119,6 +120,7 @@ err *tables_undrop(const struct caller *c, const struct securable *schema, str n
         struct ent_uc_table row = rows.p[i];
         if (uuid.n ? !str_ieq(row.uuid, uuid) : !str_ieq(row.dropped_name, name)) continue;
         TRY(check_free(c, schema, row.dropped_name, 0));
+        if (row.location.n && !table_is_managed(&row)) TRY(locations_check_free(c, row.location, row.id)); /* its place may be another's by now */
         row.schema_id = schema->id;
         row.name = row.dropped_name;
         row.dropped_name = STR("");

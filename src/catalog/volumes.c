@@ -96,7 +96,8 @@ err *volumes_file_access(const struct caller *c, str path, bool write, str *ret_
     TRY(securable_need(c, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
     if (str_starts(v.volume.location, STR("s3://"))) {
         *ret_path = rest.n ? str_of(arena_printf(c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
-        return locations_url(c->a, *ret_path, ret_path);
+        TRY(locations_url(c->a, *ret_path, ret_path));
+        return locations_check_tables(c, *ret_path, write);
     }
     if (v.volume.location.n)
         return err_new(ERR_NOT_IMPLEMENTED,

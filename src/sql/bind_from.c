@@ -204,7 +204,7 @@ static err *bind_view(struct binder *b, const struct sql_relation *v, const stru
     struct cte *ctes = b->ctes;
     if (v->view_catalog.n) b->env->catalog = v->view_catalog;
     if (v->view_schema.n) b->env->schema = v->view_schema;
-    b->text = v->view_text;
+    b->text = v->definer ? STR("") : v->view_text; /* another's text is not shown in errors */
     b->ctes = NULL;
     b->depth++;
     err *e = prefetch_names(b, q);

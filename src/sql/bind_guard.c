@@ -101,7 +101,7 @@ bool bq_hides_rows(const struct bq *q) {
 static err *policy_expr(struct cx *c, str text, bool filter, struct bx **ret) {
     struct ast *x;
     str kept = c->b->text;
-    c->b->text = text;
+    c->b->text = STR(""); /* no error shows it */
     c->b->sheltered++;
     err *e = sql_parse_resolved(c->b->a, text, &x);
     if (!e) e = filter ? bind_boolean(c, x, "WHERE", ret) : bind_expr(c, x, ret);

@@ -58,19 +58,22 @@ static err *bind_params(struct cx *c, const struct sql_function_def *f, const st
 struct kept {
     str catalog, schema, text;
     struct cte *ctes;
+    size_t n_tables;
 };
 
 static struct kept enter(struct binder *b, const struct sql_function_def *f) {
-    struct kept k = {b->env->catalog, b->env->schema, b->text, b->ctes};
+    struct kept k = {b->env->catalog, b->env->schema, b->text, b->ctes, b->n_tables};
     if (f->catalog.n) b->env->catalog = f->catalog;
     if (f->schema.n) b->env->schema = f->schema;
-    b->text = f->body;
+    b->text = f->definer ? STR("") : f->body; /* another's text is not shown in errors */
     b->ctes = NULL;
     b->depth++;
     return k;
 }
 
-static void leave(struct binder *b, struct kept k) {
+/* Tables that a body of another owner read: the plan would tell of them. */
+static void leave(struct binder *b, const struct sql_function_def *f, struct kept k) {
+    b->secured |= f->definer && b->n_tables > k.n_tables;
     b->env->catalog = k.catalog;
     b->env->schema = k.schema;
     b->text = k.text;
@@ -98,10 +101,10 @@ err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *
     struct cx fc = {.b = b, .s = &s, .clause = "function"};
     struct ast *body;
     struct kept k = enter(b, f);
-    err *e = sql_parse_expr(b->a, f->body, &body);
+    err *e = sql_parse_body(b->a, f->body, &body);
     if (!e) e = prefetch_names(b, body);
     if (!e) e = bind_expr(&fc, body, &x);
-    leave(b, k);
+    leave(b, f, k);
     if (e) return e;
     x = f->returns ? bx_cast(b, bx_exact(b, x), f->returns) : x;
     *ret = bx_tmpl(b, x->type, STR("{0}"), tmpl_text(b, sql_keep(b->a, cap)), &x, 1);
@@ -121,7 +124,8 @@ err *bind_udf_table(struct binder *b, struct scope *outer, const struct sql_func
     err *e = sql_parse_query(b->a, f->body, &body);
     if (!e) e = prefetch_names(b, body);
     if (!e) e = bind_query(b, body, s, ret);
-    leave(b, k);
+    leave(b, f, k);
+    if (!e && f->definer) (*ret)->barrier = (*ret)->barrier || bq_hides_rows(*ret);
     if (e || !f->returns || f->returns->kind != TY_STRUCT) return e;
     struct bq *q = bq_wrap(b, *ret, NULL);
     if (q->n != f->returns->n)

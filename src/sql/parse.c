@@ -561,6 +561,20 @@ static err *parse_expr_text(arena *a, str text, bool marks, struct ast **ret) {
 }
 
 err *sql_parse_expr(arena *a, str text, struct ast **ret) { return parse_expr_text(a, text, false, ret); }
+
+/* RETURN of a function may be a bare query, too. */
+err *sql_parse_body(arena *a, str text, struct ast **ret) {
+    struct parser p;
+    begin(&p, a, text);
+    if (at_kind(&p, '(') || !at_query(&p)) return sql_parse_expr(a, text, ret);
+    struct ast *n = node(&p, AST_SUBQUERY);
+    set(&p, n, SLOT_QUERY, parse_query(&p));
+    expect_end(&p);
+    if (failed(&p)) return take_error(&p);
+    *ret = done(&p, n);
+    return NULL;
+}
+
 err *sql_parse_resolved(arena *a, str text, struct ast **ret) { return parse_expr_text(a, text, true, ret); }
 
 err *sql_parse_query(arena *a, str text, struct ast **ret) {

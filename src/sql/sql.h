@@ -28,6 +28,8 @@ err *sql_parse(arena *a, str text, struct ast ***ret, size_t *ret_n) BH_CHECK;
 err *sql_parse_as(arena *a, str text, bool escaped_strings, struct ast ***ret, size_t *ret_n) BH_CHECK;
 err *sql_parse_one(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_expr(arena *a, str text, struct ast **ret) BH_CHECK;
+/* The body of a scalar function: an expression, or a query that yields one value. */
+err *sql_parse_body(arena *a, str text, struct ast **ret) BH_CHECK;
 /* As sql_parse_expr(), of a text that the resolver made (row filters, masks): its names may carry SQL_MARK. */
 err *sql_parse_resolved(arena *a, str text, struct ast **ret) BH_CHECK;
 err *sql_parse_query(arena *a, str text, struct ast **ret) BH_CHECK;
@@ -58,6 +60,7 @@ struct sql_function_def {               /* a SQL user-defined function */
     size_t n;
     const struct sql_type *returns;      /* scalar; or the struct of a table function's row */
     bool is_table;
+    bool definer;                        /* the body reads with the rights of somebody else */
     str body;                            /* expression or query text */
 };
 

@@ -12,32 +12,11 @@ import sql_doors
 from boathouse import Platform
 from databricks.sdk import errors
 from databricks.sdk.service import catalog
+from statements import Sql, another
 
-S = "/api/2.0/sql/statements"
 CAT = "doors"
 # Texts of rows that a filter, a mask or a view hides; they begin so that no function's caption or message has them by chance.
 HIDDEN = ("hidden-row", "-hidden")
-
-
-class Sql:
-    def __init__(self, platform, token=None):
-        self.platform, self.token = platform, token
-
-    def run(self, text):
-        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.platform.connect["DATABRICKS_WAREHOUSE_ID"], "wait_timeout": "50s"},
-                                  token=self.token)
-        assert r.status_code == 200, (text, r.text)
-        return r.json()
-
-    def __call__(self, text):
-        got = self.run(text)
-        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
-        return got.get("result", {}).get("data_array", [])
-
-    def fails(self, text):
-        got = self.run(text)
-        assert got["status"]["state"] == "FAILED", (text, got)
-        return got["status"]["error"]["message"]
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +25,6 @@ def platform(tmp_path_factory):
     with Platform(tmp_path_factory.mktemp("doors") / "data", settings={"storage.local_roots": str(place)}) as p:
         p.place = place
         yield p
-
-
-def another(platform, name):
-    who, client = platform.another(name)
-    wh = platform.connect["DATABRICKS_WAREHOUSE_ID"]
-    r = platform.request("PATCH", f"/api/2.0/permissions/warehouses/{wh}",
-                         {"access_control_list": [{"service_principal_name": who, "permission_level": "CAN_USE"}]})
-    assert r.status_code == 200, r.text
-    return who, client, Sql(platform, client.config.authenticate()["Authorization"].split()[1])
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +64,15 @@ def world(platform, admin, names):
                  f"ANALYZE TABLE {c}.s.q COMPUTE STATISTICS FOR ALL COLUMNS",
                  f"ALTER TABLE {c}.s.f SET ROW FILTER {c}.s.odd ON (id)", f"ALTER TABLE {c}.s.q SET ROW FILTER {c}.s.odd ON (id)",
                  f"DELETE FROM {c}.s.p WHERE id = 2",
+                 f"CREATE TABLE {c}.s.r (id BIGINT, open STRING, other STRING) TBLPROPERTIES (delta.columnMapping.mode = 'name')",
+                 f"INSERT INTO {c}.s.r VALUES (1, 'x1-hidden', 'a'), (2, 'x2-hidden', 'b'), (3, 'x3-hidden', 'c')",
+                 f"DELETE FROM {c}.s.r WHERE open = 'x3-hidden'", f"ALTER TABLE {c}.s.r RENAME COLUMN open TO t", f"ALTER TABLE {c}.s.r RENAME COLUMN other TO open",
+                 f"ALTER TABLE {c}.s.r RENAME COLUMN t TO other",
+                 f"CREATE FUNCTION {c}.s.with_id(v STRING, i BIGINT) RETURNS STRING RETURN concat('#', i)",
+                 f"ALTER TABLE {c}.s.r ALTER COLUMN other SET MASK {c}.s.with_id USING COLUMNS (id)",
+                 f"CREATE FUNCTION {c}.s.tf() RETURNS TABLE (id BIGINT, name STRING) RETURN SELECT id, name FROM {c}.s.t WHERE id % 2 = 1",
+                 f"CREATE FUNCTION {c}.s.sf(x BIGINT) RETURNS STRING RETURN SELECT max(name) FROM {c}.s.t WHERE id = x AND id % 2 = 1",
+                 f"CREATE FUNCTION {c}.s.nest(x BIGINT) RETURNS STRING RETURN {c}.s.sf(x)",
                  "CREATE TABLE main.own.mine (id BIGINT, name STRING)"):
         admin(text)
     platform.sdk().files.upload(f"/Volumes/{c}/s/vol/a.csv", io.BytesIO(b"1,hidden-row\n"), overwrite=True)
@@ -115,7 +94,8 @@ def test_who_holds_nothing_is_told_of_nothing(platform, world, names):
         if "{c}" not in _ or names["own"] in text:
             continue
         message = bob.fails(text)
-        assert any(k in message for k in ("INSUFFICIENT_PERMISSIONS", "NOT_FOUND", "NO_SUCH_CATALOG", "RESOURCE_DOES_NOT_EXIST", "UNRESOLVED_ROUTINE")), (text, message)
+        assert any(k in message for k in ("INSUFFICIENT_PERMISSIONS", "NOT_FOUND", "NO_SUCH_CATALOG", "RESOURCE_DOES_NOT_EXIST", "UNRESOLVED_ROUTINE",
+                                          "UNRESOLVABLE_TABLE_VALUED_FUNCTION")), (text, message)
         assert not any(h in message for h in HIDDEN), (text, message)
         other = bob.fails(text.replace(CAT, "nocat"))
         assert message.replace(CAT, "nocat") == other, text
@@ -147,6 +127,7 @@ def carol(platform, admin, world, names):
                  f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.f TO `{who}`", f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.m TO `{who}`",
                  f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.p TO `{who}`", f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.q TO `{who}`",
                  f"GRANT SELECT ON TABLE {CAT}.s.x TO `{who}`", f"GRANT SELECT ON VIEW {CAT}.s.v TO `{who}`",
+                 f"GRANT SELECT, MODIFY ON TABLE {CAT}.s.r TO `{who}`", *(f"GRANT EXECUTE ON FUNCTION {CAT}.s.{f} TO `{who}`" for f in ("tf", "sf", "nest")),
                  f"GRANT READ FILES, WRITE FILES ON EXTERNAL LOCATION loc TO `{who}`",
                  f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, SELECT, MODIFY ON SCHEMA main.own TO `{who}`"):
         admin(text)
@@ -173,6 +154,54 @@ def test_filters_masks_and_views_hold(admin, carol, names):
     admin(f"ALTER TABLE {CAT}.s.f DROP ROW FILTER")
     assert admin(f"SELECT name FROM {CAT}.s.f WHERE id = 2") == [["hidden-row"]]
     admin(f"ALTER TABLE {CAT}.s.f SET ROW FILTER {CAT}.s.odd ON (id)")
+
+
+def test_functions_read_with_their_owners_rights(admin, carol):
+    """Tables and other functions that a body names, in every form that RETURN may have."""
+    assert carol(f"SELECT * FROM {CAT}.s.tf() ORDER BY id") == [["1", "11"], ["3", "33"]]
+    assert carol(f"SELECT id FROM {CAT}.s.tf() WHERE CAST(name AS INT) > 20") == [["3"]]
+    assert carol(f"SELECT {CAT}.s.sf(1), {CAT}.s.sf(2), {CAT}.s.nest(3)") == [["11", None, "33"]]
+    carol.fails(f"SELECT name FROM {CAT}.s.t", "SELECT on Table")
+    assert "Not shown" in carol(f"EXPLAIN SELECT * FROM {CAT}.s.tf()")[0][0]
+    assert "SELECT on Table" in carol(f"EXPLAIN SELECT * FROM {CAT}.s.t")[0][0]
+    assert "Not shown" not in admin(f"EXPLAIN SELECT * FROM {CAT}.s.tf()")[0][0]
+    # Errors in a body of another owner do not show the body.
+    admin(f"CREATE FUNCTION {CAT}.s.broken() RETURNS INT RETURN SELECT nothing FROM {CAT}.s.t WHERE name = 'x1-hidden'")
+    admin(f"GRANT EXECUTE ON FUNCTION {CAT}.s.broken TO `{carol.name}`")
+    assert "WHERE name =" in admin.fails(f"SELECT {CAT}.s.broken()", "UNRESOLVED_COLUMN")
+    assert "WHERE" not in carol.fails(f"SELECT {CAT}.s.broken()", "UNRESOLVED_COLUMN")
+    admin(f"DROP FUNCTION {CAT}.s.broken")
+
+
+def test_what_is_ones_own_opens_nothing(carol):
+    carol("CREATE TABLE main.own.moving AS SELECT 1 AS a")
+    carol("CREATE VIEW main.own.turning AS SELECT 1 AS id")
+    carol.fails(f"ALTER TABLE main.own.moving RENAME TO {CAT}.s.moving", "CREATE TABLE on Schema")
+    carol.fails(f"ALTER VIEW main.own.turning AS SELECT id FROM {CAT}.s.t", "SELECT on Table")
+    carol.fails(f"CREATE OR REPLACE FUNCTION {CAT}.s.hide(v STRING) RETURNS STRING RETURN v", "CREATE FUNCTION on Schema")
+    carol("DROP TABLE main.own.moving")
+    carol("DROP VIEW main.own.turning")
+
+
+def test_old_versions_mean_what_todays_columns_mean(admin, carol):
+    """A mask hangs on a name: a version in which the name was another column's is not read, nor brought back."""
+    r = f"{CAT}.s.r"
+    assert carol(f"SELECT id, open, other FROM {r} ORDER BY id") == [["1", "a", "#1"], ["2", "b", "#2"]]
+    for text in (f"SELECT * FROM {r} VERSION AS OF 1", f"SELECT open FROM {r} VERSION AS OF 1", f"RESTORE TABLE {r} TO VERSION AS OF 1"):
+        carol.fails(text, "UNSUPPORTED_FEATURE.TABLE_OPERATION")
+        admin.fails(text, "UNSUPPORTED_FEATURE.TABLE_OPERATION")
+    carol.fails(f"ALTER TABLE {r} RENAME COLUMN id TO number", "is read by a mask")
+    assert {(h[5], h[12]) for h in carol(f"DESCRIBE HISTORY {r}")} == {(None, None)}
+    admin(f"ALTER TABLE {r} ALTER COLUMN other DROP MASK")
+    assert admin(f"SELECT open FROM {r} VERSION AS OF 1 WHERE id = 3") == [["x3-hidden"]]
+    assert any("x3-hidden" in h[5] for h in admin(f"DESCRIBE HISTORY {r}"))
+    admin(f"ALTER TABLE {r} ALTER COLUMN other SET MASK {CAT}.s.with_id USING COLUMNS (id)")
+    admin(f"CREATE TABLE {CAT}.s.rf (id BIGINT, n INT) TBLPROPERTIES (delta.columnMapping.mode = 'name')")
+    admin(f"ALTER TABLE {CAT}.s.rf SET ROW FILTER {CAT}.s.odd ON (id)")
+    for text in ("RENAME COLUMN id TO number", "DROP COLUMN id"):
+        admin.fails(f"ALTER TABLE {CAT}.s.rf {text}", "is read by the row filter")
+    admin(f"ALTER TABLE {CAT}.s.rf RENAME COLUMN n TO m")
+    admin(f"DROP TABLE {CAT}.s.rf")
 
 
 def test_calm_queries_stay_fast_and_right(carol):
@@ -240,7 +269,7 @@ def test_the_same_through_thrift(platform, world, carol, names):
             except sql.exc.Error as e:
                 shown = str(e)
             assert not any(h in shown for h in HIDDEN), text
-        assert {r[2] for r in cur.tables(catalog_name=CAT, schema_name="s").fetchall()} == {"f", "m", "p", "q", "v", "x"}
+        assert {r[2] for r in cur.tables(catalog_name=CAT, schema_name="s").fetchall()} == {"f", "m", "p", "q", "r", "v", "x"}
 
 
 # ---- REST ----
@@ -320,6 +349,63 @@ def test_every_rest_door_is_closed(platform, objects):
         if got not in ([], None):
             wrong.append((name, str(got)[:300]))
     assert not wrong, wrong
+
+
+# ---- places ----
+
+def test_places_are_opened_by_those_who_may(platform, admin, world, names):
+    """Managed locations, locations that move, and tables that come back: none leads to files that nobody gave."""
+    who, theirs, bob = another(platform, "places")
+    w, loc = platform.sdk(), names["loc"]
+    (platform.place / "team").mkdir()
+    (platform.place / "closed").mkdir()
+    team, closed = f"file://{platform.place}/team", f"file://{platform.place}/closed"
+    for text in (f"GRANT USE CATALOG, CREATE SCHEMA ON CATALOG {CAT} TO `{who}`", f"CREATE EXTERNAL LOCATION team URL '{team}' WITH (CREDENTIAL local)",
+                 f"GRANT MANAGE, READ FILES, CREATE EXTERNAL VOLUME, CREATE EXTERNAL TABLE ON EXTERNAL LOCATION team TO `{who}`"):
+        admin(text)
+    for root in (loc, f"{loc}/x", closed, "file:///etc", team, f"file://{platform.data}/tables"):
+        with pytest.raises(errors.PermissionDenied, match="CREATE_MANAGED_STORAGE"):
+            theirs.schemas.create("placed", CAT, storage_root=root)
+        bob.fails(f"CREATE SCHEMA {CAT}.placed MANAGED LOCATION '{root}'", "CREATE_MANAGED_STORAGE")
+    with pytest.raises(errors.PermissionDenied, match="CREATE_EXTERNAL_LOCATION"):
+        theirs.external_locations.update("team", url=closed)
+    bob.fails(f"ALTER EXTERNAL LOCATION team SET URL '{closed}'", "CREATE_EXTERNAL_LOCATION")
+    assert theirs.external_locations.update("team", comment="ours").url == team
+    # A managed location and a volume cannot lie in each other: the volume's readers would have the tables' files.
+    admin(f"GRANT CREATE MANAGED STORAGE ON EXTERNAL LOCATION team TO `{who}`")
+    made = theirs.schemas.create("placed", CAT, storage_root=f"{team}/root/")
+    assert made.storage_root == f"{team}/root"
+    for at in (team, f"{team}/root", f"{team}/root/tables"):
+        bob.fails(f"CREATE EXTERNAL VOLUME {CAT}.placed.v LOCATION '{at}'", "overlaps")
+        with pytest.raises(errors.InvalidParameterValue, match="overlaps"):
+            theirs.volumes.create(CAT, "placed", "v", catalog.VolumeType.EXTERNAL, storage_location=at)
+    bob(f"CREATE TABLE {CAT}.placed.t AS SELECT 1 AS a")
+    assert theirs.tables.get(f"{CAT}.placed.t").storage_location.startswith(f"{team}/root/tables/")
+    theirs.schemas.create("beside", CAT, storage_root=f"{team}/root")
+    bob(f"CREATE TABLE {CAT}.beside.t AS SELECT 1 AS a")
+    with pytest.raises(errors.InvalidParameterValue, match="overlaps"):
+        theirs.schemas.create("inside", CAT, storage_root=theirs.tables.get(f"{CAT}.placed.t").storage_location)
+    # A location with tables in it moves only by force, whoever asks.
+    with pytest.raises(errors.BadRequest, match="holds tables or volumes"):
+        w.external_locations.update("team", url=closed)
+    # An external table whose place was given to a volume meanwhile does not come back over it.
+    bob(f"CREATE TABLE {CAT}.placed.e LOCATION '{team}/e' AS SELECT 'x1-hidden' AS a")
+    bob(f"DROP TABLE {CAT}.placed.e")
+    bob(f"CREATE EXTERNAL VOLUME {CAT}.placed.v LOCATION '{team}/e'")
+    bob.fails(f"UNDROP TABLE {CAT}.placed.e", "overlaps")
+    bob(f"DROP VOLUME {CAT}.placed.v")
+    bob(f"UNDROP TABLE {CAT}.placed.e")
+    assert bob(f"SELECT a FROM {CAT}.placed.e") == [["x1-hidden"]]
+
+
+def test_browse_tells_of_things_not_of_what_is_in_them(platform, admin, world):
+    who, theirs, bob = another(platform, "browsing")
+    admin(f"GRANT BROWSE ON CATALOG {CAT} TO `{who}`")
+    assert theirs.tables.get(f"{CAT}.s.t", include_browse=True).browse_only
+    assert bob(f"DESCRIBE TABLE {CAT}.s.t")[0][:2] == ["id", "bigint"]
+    for text in (f"SELECT * FROM {CAT}.s.t", f"DESCRIBE HISTORY {CAT}.s.t", f"DESCRIBE DETAIL {CAT}.s.t", f"SELECT {CAT}.s.fn(1)"):
+        bob.fails(text, "INSUFFICIENT_PERMISSIONS")
+    admin(f"REVOKE BROWSE ON CATALOG {CAT} FROM `{who}`")
 
 
 def test_history_shows_ones_own(platform, objects):

@@ -8,8 +8,7 @@ import uuid
 import pytest
 from databricks.sdk import errors
 from databricks.sdk.service import catalog
-
-S = "/api/2.0/sql/statements"
+from statements import Sql, another
 
 
 @pytest.fixture(scope="module")
@@ -17,46 +16,20 @@ def wh(platform):
     return platform.connect["DATABRICKS_WAREHOUSE_ID"]
 
 
-class Sql:
-    def __init__(self, platform, wh, token=None):
-        self.platform, self.wh, self.token = platform, wh, token
-
-    def run(self, text):
-        r = self.platform.request("POST", S, {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"}, token=self.token)
-        assert r.status_code == 200, r.text
-        return r.json()
-
-    def __call__(self, text):
-        """Rows of a statement that must succeed."""
-        got = self.run(text)
-        assert got["status"]["state"] == "SUCCEEDED", (text, got["status"])
-        self.columns = [c["name"] for c in got["manifest"]["schema"].get("columns", [])]
-        return got.get("result", {}).get("data_array", [])
-
-    def fails(self, text, part):
-        got = self.run(text)
-        assert got["status"]["state"] == "FAILED", (text, got)
-        assert part in got["status"]["error"]["message"], (text, got["status"]["error"])
+@pytest.fixture(scope="module")
+def admin(platform):
+    return Sql(platform)
 
 
 @pytest.fixture(scope="module")
-def admin(platform, wh):
-    return Sql(platform, wh)
+def someone(platform):
+    """(name, client, statements) of an identity that may use the warehouse and holds nothing else."""
+    return another(platform, "catalog")
 
 
 @pytest.fixture(scope="module")
-def someone(platform, wh):
-    """(name, client) of an identity that may use the warehouse and holds nothing else."""
-    name, client = platform.another("catalog")
-    r = platform.request("PATCH", f"/api/2.0/permissions/warehouses/{wh}",
-                         {"access_control_list": [{"service_principal_name": name, "permission_level": "CAN_USE"}]})
-    assert r.status_code == 200, r.text
-    return name, client
-
-
-@pytest.fixture(scope="module")
-def bob(platform, wh, someone):
-    return Sql(platform, wh, someone[1].config.authenticate()["Authorization"].split()[1])
+def bob(someone):
+    return someone[2]
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +193,7 @@ def test_staging_through_the_connector(platform, wh, sdk, admin, cat, tmp_path):
 # ---- the same through REST ----
 
 def test_objects_through_the_sdk(sdk, admin, someone, cat):
-    _, theirs = someone
+    _, theirs, _ = someone
     t = sdk.tables.get(f"{cat}.s.t")
     assert [c.name for c in t.columns] == ["id", "name", "secret"] and t.table_type.value == "MANAGED" and t.columns[0].type_name.value == "LONG"
     assert json.loads(t.columns[0].type_json) == {"name": "id", "type": "long", "nullable": False, "metadata": {}}
@@ -241,7 +214,7 @@ def test_objects_through_the_sdk(sdk, admin, someone, cat):
 
 
 def test_volumes_and_their_files(sdk, admin, someone, bob, bob_name, cat):
-    _, theirs = someone
+    _, theirs, _ = someone
     v = sdk.volumes.create(cat, "s", "files", catalog.VolumeType.MANAGED, comment="c")
     assert v.full_name == f"{cat}.s.files" and "files" in [x.name for x in sdk.volumes.list(cat, "s")]
     path = f"/Volumes/{cat}/s/files/a/b.txt"
@@ -265,7 +238,7 @@ def test_volumes_and_their_files(sdk, admin, someone, bob, bob_name, cat):
 
 
 def test_temporary_credentials_are_refused_without_rights(sdk, admin, someone, cat):
-    name, theirs = someone
+    name, theirs, _ = someone
     t, filtered = sdk.tables.get(f"{cat}.s.t"), sdk.tables.get(f"{cat}.s.f")
     read = catalog.TableOperation.READ
     got = sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)

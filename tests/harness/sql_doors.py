@@ -2,7 +2,8 @@
 """Every statement through which data of the catalog can be reached, as rows: what a test that must hold for all of them goes through.
 
 A row is (what it takes, statement). {c} is the catalog; its schema s holds t (plain), f (row filter), m (mask), v (a view of another
-owner over t), vol, fn; {loc} is an external location that holds the table x. Statements of CLOSED must be refused to a user who may pass
+owner over t), r (a mask; its columns had each other's names before), vol, fn, functions tf, sf and nest that read t with their
+owner's rights; {loc} is an external location that holds the table x. Statements of CLOSED must be refused to a user who may pass
 through {c}.s and holds nothing in it; HELD are allowed to a user with SELECT and MODIFY on f and m and SELECT on v, and must never tell
 what the filter, the mask or the view hides.
 """
@@ -44,6 +45,9 @@ CLOSED = [
     ("MODIFY on Table '{c}.s.t'", "OPTIMIZE {c}.s.t"),
     ("MODIFY on Table '{c}.s.t'", "VACUUM {c}.s.t"),
     ("MODIFY on Table '{c}.s.t'", "RESTORE TABLE {c}.s.t TO VERSION AS OF 0"),
+    ("MODIFY on Table '{c}.s.t'", "REORG TABLE {c}.s.t APPLY (PURGE)"),
+    ("SELECT on Table '{c}.s.t'", "DESCRIBE QUERY SELECT * FROM {c}.s.t"),
+    ("SELECT on Table '{c}.s.t'", "DECLARE VARIABLE v STRING DEFAULT (SELECT max(name) FROM {c}.s.t)"),
     ("on Table '{c}.s.t'", "ANALYZE TABLE {c}.s.t COMPUTE STATISTICS"),
     ("on Table '{c}.s.t'", "ALTER TABLE {c}.s.t ADD COLUMN q INT"),
     ("on Table '{c}.s.t'", "ALTER TABLE {c}.s.t SET TBLPROPERTIES (a = 'b')"),
@@ -86,6 +90,10 @@ CLOSED = [
     ("on Table '{c}.s.t'", "CACHE TABLE {c}.s.t"),
     ("on Table '{c}.s.t'", "REFRESH TABLE {c}.s.t"),
     ("EXECUTE on Function '{c}.s.fn'", "SELECT {c}.s.fn(1)"),
+    ("EXECUTE on Function '{c}.s.sf'", "SELECT {c}.s.sf(1)"),
+    ("EXECUTE on Function '{c}.s.nest'", "SELECT {c}.s.nest(1)"),
+    ("EXECUTE on Function '{c}.s.tf'", "SELECT * FROM {c}.s.tf()"),
+    ("EXECUTE on Function '{c}.s.tf'", "SELECT * FROM (VALUES (1)) v(i), LATERAL {c}.s.tf()"),
     ("MANAGE on Function '{c}.s.fn'", "DROP FUNCTION {c}.s.fn"),
     ("READ_VOLUME on Volume '{c}.s.vol'", "LIST '/Volumes/{c}/s/vol'"),
     ("READ_VOLUME on Volume '{c}.s.vol'", "GET '/Volumes/{c}/s/vol/a.csv' TO '/tmp/a.csv'"),
@@ -102,6 +110,11 @@ CLOSED = [
     ("WRITE_FILES on", "CREATE TABLE delta.`{loc}/y` (a INT)"),
     ("CREATE_EXTERNAL_TABLE on", "CREATE TABLE {own}.a (a INT) LOCATION '{loc}/y'"),
     ("CREATE_EXTERNAL_VOLUME on", "CREATE EXTERNAL VOLUME {own}.a LOCATION '{loc}/y'"),
+    ("WRITE_FILES on", "CONVERT TO DELTA parquet.`{loc}/x`"),
+    ("READ_FILES on", "CREATE TABLE {own}.a SHALLOW CLONE delta.`{loc}/x`"),
+    ("READ_FILES on", "SELECT * FROM read_files('{loc}*')"),
+    ("READ_FILES on", "SELECT * FROM text.`/etc/passwd`"),
+    ("READ_FILES on", "SELECT * FROM text.`file:///proc/self/environ`"),
     ("CREATE CATALOG on", "CREATE CATALOG mine_too"),
     ("CREATE EXTERNAL LOCATION on", "CREATE EXTERNAL LOCATION mine_too URL '{loc}2' WITH (CREDENTIAL local)"),
 ]
@@ -158,6 +171,23 @@ HELD = [
     "SELECT * FROM {own}.over_f WHERE CAST(name AS INT) > 0",
     "SELECT * FROM {own}.over_v WHERE CAST(name AS INT) > 0",
     "SELECT {own}.peek(2), {own}.peek(1)",
+    "SELECT * FROM {c}.s.tf()",
+    "SELECT id FROM {c}.s.tf() WHERE CAST(name AS INT) > 0",
+    "SELECT id FROM {c}.s.tf() WHERE raise_error(name) IS NULL AND id = 2",
+    "SELECT x.id FROM (VALUES (1)) v(i), LATERAL {c}.s.tf() x WHERE CAST(x.name AS INT) > v.i",
+    "SELECT a.id FROM {c}.s.tf() a JOIN {c}.s.tf() b ON CAST(a.name AS INT) = b.id",
+    "SELECT {c}.s.sf(1), {c}.s.sf(2), {c}.s.nest(2)",
+    "SELECT CAST({c}.s.sf(2) AS INT)",
+    "EXPLAIN SELECT * FROM {c}.s.tf() WHERE name = 'x'",
+    "EXPLAIN EXTENDED SELECT {c}.s.sf(2)",
+    "EXPLAIN SELECT {c}.s.nest(2)",
+    "SELECT * FROM {c}.s.r",
+    "SELECT * FROM {c}.s.r VERSION AS OF 1",
+    "SELECT open FROM {c}.s.r@v1",
+    "RESTORE TABLE {c}.s.r TO VERSION AS OF 1",
+    "SELECT * FROM {c}.s.r",
+    "DESCRIBE HISTORY {c}.s.r",
+    "ALTER TABLE {c}.s.r RENAME COLUMN id TO number",
     "EXPLAIN SELECT * FROM {c}.s.f WHERE id = 2",
     "EXPLAIN EXTENDED SELECT max(name) FROM {c}.s.f",
     "EXPLAIN COST SELECT * FROM {c}.s.v WHERE name = 'x'",

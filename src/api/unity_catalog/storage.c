@@ -104,7 +104,7 @@ err *api_unity_catalog_update_location(struct req *r) {
     struct securable s;
     TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "name"), PRIV_MANAGE, &s));
     if (arg_has(r, "new_name")) s.location.name = arg_str(r, "new_name");
-    if (arg_has(r, "url")) s.location.url = arg_str(r, "url");
+    if (arg_has(r, "url")) TRY(locations_move(&c, &s, arg_str(r, "url"), arg_bool(r, "force", false)));
     if (arg_has(r, "credential_name")) TRY(locations_set_credential(&c, &s, arg_str(r, "credential_name")));
     if (arg_has(r, "comment")) s.location.comment = arg_str(r, "comment");
     if (arg_has(r, "read_only")) s.location.read_only = arg_bool(r, "read_only", false);

@@ -3,16 +3,16 @@
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
 #include "base/time.h"
+#include "catalog/locations.h"
 
 /* The argument as text, STR_NONE where it was not sent. */
 static str optional(struct req *r, const char *name) {
     return arg_has(r, name) ? arg_str(r, name) : STR_NONE;
 }
 
-static err *read_spec(struct req *r, struct catalogs_spec *ret) {
-    *ret = (struct catalogs_spec){.name = arg_str(r, "name"),
-                              .comment = optional(r, "comment"),
-                              .storage_root = optional(r, "storage_root")};
+static err *read_spec(struct req *r, const struct caller *c, struct catalogs_spec *ret) {
+    *ret = (struct catalogs_spec){.name = arg_str(r, "name"), .comment = optional(r, "comment")};
+    if (arg_str(r, "storage_root").n) TRY(locations_managed(c, arg_str(r, "storage_root"), &ret->storage_root));
     return kv_from_object(r->a, arg(r, "properties"), "properties", &ret->properties);
 }
 
@@ -26,7 +26,7 @@ err *api_unity_catalog_create_catalog(struct req *r) {
     struct securable metastore, s;
     struct catalogs_spec spec;
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_CATALOG, &metastore));
-    TRY(read_spec(r, &spec));
+    TRY(read_spec(r, &c, &spec));
     TRY(catalogs_create(&c, &spec, &s));
     return put(r, &s);
 }
@@ -83,7 +83,7 @@ err *api_unity_catalog_create_schema(struct req *r) {
     TRY(securable_open(&c, SEC_CATALOG, arg_str(r, "catalog_name"), PRIV_CREATE_SCHEMA, &catalog));
     /* Creating inside takes USE on the catalog too; on chain[0] the policy does not ask for it. */
     TRY(securable_need(&c, &catalog, PRIV_USE_CATALOG));
-    TRY(read_spec(r, &spec));
+    TRY(read_spec(r, &c, &spec));
     TRY(catalogs_create_schema(&c, &catalog, &spec, &s));
     return put(r, &s);
 }

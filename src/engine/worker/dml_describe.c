@@ -30,6 +30,8 @@ err *dml_history(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     size_t n;
     TRY(delta_history(&fs, x->a, 0, t->snap->version, (size_t)most, &h, &n));
     str *cells = arena_array_of(x->a, str, n * 15 + 1);
+    /* Conditions of others' statements have values in them, and metrics count rows that are hidden. */
+    bool guarded = dml_is_guarded(answer);
     for (size_t i = 0; i < n; i++) {
         str *c = &cells[i * 15];
         jval *v = NULL;
@@ -41,7 +43,7 @@ err *dml_history(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         static const char *const keys[] = {NULL, NULL, "userId", "userName", "operation", "operationParameters", NULL, NULL, "clusterId", "readVersion",
                                            "isolationLevel", "isBlindAppend", "operationMetrics", "userMetadata", "engineInfo"};
         for (size_t k = 2; v && k < 15; k++)
-            if (keys[k]) c[k] = raw(x, json_get(v, keys[k]));
+            if (keys[k] && !(guarded && (k == 5 || k == 12))) c[k] = raw(x, json_get(v, keys[k]));
     }
     return dml_rows(x, names, types, 15, cells, n, ret);
 }

@@ -543,6 +543,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         return dml_error("DELTA_CANNOT_RESTORE_TABLE_VERSION", "version", arena_printf(x->a, "%lld", (long long)at.version), "startVersion", "0", "endVersion",
                          arena_printf(x->a, "%lld", (long long)x->t->snap->version), NULL);
     TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &old));
+    if (dml_is_guarded(x->resolved) && !scan_same_columns(old, x->t))
+        return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", dml_z(x, x->full_name), "operation",
+                         "RESTORE to a version with other columns while rows are filtered or columns masked", NULL);
     map *now = map_new(), *then = map_new();
     for (size_t i = 0; i < x->t->snap->n_files; i++) map_put(now, file_key(x, x->t->snap->files[i]), now);
     for (size_t i = 0; i < old->snap->n_files; i++) map_put(then, file_key(x, old->snap->files[i]), then);

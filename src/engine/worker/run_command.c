@@ -322,7 +322,7 @@ static err *put_statement(struct run *r, const struct ast *s, buf *out) {
         buf_json_str(out, s->text);
     }
     TRY(put_members(r, s, out, 0));
-    if (s->kind == AST_S_CREATE_VIEW || (s->kind == AST_COMMAND && str_eqz(s->text, "alter_view"))) TRY(put_view(r, s, out));
+    if (s->kind == AST_S_CREATE_VIEW || (s->kind == AST_COMMAND && str_eqz(s->text, "alter_view_query"))) TRY(put_view(r, s, out));
     buf_c(out, '}');
     return NULL;
 }

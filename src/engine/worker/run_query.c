@@ -61,6 +61,12 @@ static bool env_in_group(struct sql_env *e, str group, bool account) {
 
 /* ---- relations ---- */
 
+/* An older version's column of another name may be what is masked today, or what the row filter looks at. */
+static err *other_columns(struct run *r, const struct sql_relation *rel) {
+    return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", NULL, STR_NONE, "tableName", run_z(r, rel->name), "operation",
+                     "time travel to a version with other columns while rows are filtered or columns masked", NULL);
+}
+
 static err *read_columns(struct run *r, jval *list, struct sql_relation *rel, bool masks) {
     size_t i, n;
     jval *v;
@@ -93,10 +99,7 @@ static err *read_columns(struct run *r, jval *list, struct sql_relation *rel, bo
             known = true;
             by_column[k] = mask[c];
         }
-        /* An older version's column of another name may be what is masked today. */
-        if (!known)
-            return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", NULL, STR_NONE, "tableName", arena_strndup(r->a, rel->name.p, rel->name.n), "operation",
-                             "time travel to a version with other columns while columns are masked", NULL);
+        if (!known) return other_columns(r, rel);
     }
     rel->masks = by_column;
     return NULL;
@@ -134,6 +137,18 @@ static err *open_table(struct run *r, jval *v, const struct ast *from, struct sq
     return NULL;
 }
 
+/* Row filters and masks hang on today's names: a version in which these mean something else is not read. */
+static err *check_version(struct run *r, jval *v, const struct sql_relation *rel) {
+    const struct scan_table *old = rel->scan;
+    struct scan_table *now;
+    if (!old || !old->pinned || (!rel->row_filter.n && !rel->masks)) return NULL;
+    jval *t = json_get(v, "table");
+    int64_t known = -1;
+    (void)json_i64(json_get(t, "version"), &known);
+    TRY(scan_table_open(&r->scan, json_get_str(t, "location"), json_get_str(t, "url"), (struct scan_at){-1, INT64_MIN}, known, &now));
+    return scan_same_columns(old, now) ? NULL : other_columns(r, rel);
+}
+
 static err *read_relation(struct run *r, jval *v, const struct ast *from, struct sql_relation **ret) {
     str kind = json_get_str(v, "kind");
     struct sql_relation *rel = NULL;
@@ -146,6 +161,7 @@ static err *read_relation(struct run *r, jval *v, const struct ast *from, struct
     rel->name = json_get_str(v, "name");
     rel->row_filter = json_get_str(v, "row_filter");
     TRY(read_columns(r, json_get(v, "columns"), rel, true));
+    TRY(check_version(r, v, rel));
     if (str_eqz(kind, "view")) {
         jval *w = json_get(v, "view");
         rel->kind = REL_VIEW;
@@ -269,7 +285,8 @@ static err *read_function(struct run *r, jval *o, const struct sql_function_def 
     }
     *f = (struct sql_function_def){.catalog = json_get_str(o, "catalog"), .schema = json_get_str(o, "schema"),
                                    .name = json_get_str(o, "name"), .params = params, .n = yyjson_arr_size(list),
-                                   .is_table = yyjson_get_bool(json_get(o, "table")), .body = json_get_str(o, "body")};
+                                   .is_table = yyjson_get_bool(json_get(o, "table")), .definer = yyjson_get_bool(json_get(o, "definer")),
+                                   .body = json_get_str(o, "body")};
     TRY(sql_type_parse(r->a, json_get_str(o, "returns"), &f->returns));
     *ret = f;
     return NULL;

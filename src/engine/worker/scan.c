@@ -552,6 +552,17 @@ err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, i
 
 bool scan_tracks_rows(const struct scan_table *t) { return t->snap && delta_property_true(t->snap, "delta.enableRowTracking"); }
 
+bool scan_same_columns(const struct scan_table *old, const struct scan_table *now) {
+    for (size_t i = 0; i < old->n; i++) {
+        bool same = false;
+        for (size_t k = 0; k < now->n && !same; k++)
+            same = str_ieq(old->cols[i].name, now->cols[k].name) &&
+                   str_eq(scan_physical(old->ctx->a, &old->cols[i]), scan_physical(old->ctx->a, &now->cols[k]));
+        if (!same) return false;
+    }
+    return true;
+}
+
 struct sql_relation *scan_relation(struct scan_table *t) {
     struct sql_relation *r = arena_new_of(t->ctx->a, struct sql_relation);
     r->kind = REL_TABLE;

@@ -101,6 +101,9 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) BH_CHECK;
 err *scan_direct(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct sql_relation **ret) BH_CHECK;
 /* VERSION or TIMESTAMP of a FROM_TABLE (constants) → which version. */
 err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct scan_at *ret) BH_CHECK;
+/* Are the columns of an older version of a table among today's, under the same names? What hangs on names (row filters, masks)
+ * means the same there then. */
+bool scan_same_columns(const struct scan_table *old, const struct scan_table *now);
 /* A relation over a table that is open: kind REL_TABLE, columns, scan. */
 struct sql_relation *scan_relation(struct scan_table *t);
 
