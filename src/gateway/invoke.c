@@ -59,7 +59,7 @@ void entity_plan_changed(struct gateway *g, int64_t id, bool removed) {
     f->plan = p;
     e->plan = p;
     e->a = arena_new();
-    tab_schema_of_plan(e->a, p, STR(""), &e->schema);
+    tab_schema_of_plan(e->a, p, &e->schema);
 }
 
 void entity_count(struct entity_rt *e, int status, int64_t us) {

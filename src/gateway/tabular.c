@@ -2,6 +2,7 @@
 #include "gateway/tabular.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -21,13 +22,12 @@ static enum tab_type type_of(enum plan_kind k) {
     }
 }
 
-void tab_schema_of_plan(arena *a, const struct plan *p, str text, struct tab_schema *ret) {
+void tab_schema_of_plan(arena *a, const struct plan *p, struct tab_schema *ret) {
     size_t n = plan_inputs(p);
     struct tab_schema s = {.columns = arena_array_of(a, struct tab_column, n + 1),
                            .n = n,
                            .n_num = plan_num_width(p),
-                           .n_text = plan_text_width(p),
-                           .text = arena_str(a, text)};
+                           .n_text = plan_text_width(p)};
     for (size_t i = 0; i < n; i++) {
         str name = plan_input_name(p, i);
         s.named |= name.n > 0;
@@ -168,6 +168,27 @@ static ptrdiff_t column_at(const struct tab_schema *s, str name, size_t guess) {
     return -1;
 }
 
+/* The signature as MLflow prints it: ['age': double (required), 'city': string (optional)]. */
+static void put_schema(const struct tab_schema *s, buf *b) {
+    static const char *const names[] = {[TAB_DOUBLE] = "double", [TAB_FLOAT] = "float",     [TAB_INTEGER] = "integer",
+                                        [TAB_LONG] = "long",     [TAB_BOOLEAN] = "boolean", [TAB_STRING] = "string"};
+    for (size_t i = 0; i < s->n && b->n < 1000; i++) {
+        const struct tab_column *c = &s->columns[i];
+        buf_z(b, i ? ", " : "[");
+        if (s->named) buf_fmt(b, "'%.*s': ", STR_ARG(str_cut(c->name, 200)));
+        buf_fmt(b, "%s (%s)", names[c->type], c->required ? "required" : "optional");
+    }
+    buf_c(b, ']');
+}
+
+static err *schema_err(const struct tab_schema *s, str why) {
+    buf text = {0};
+    put_schema(s, &text);
+    err *e = err_new(ERR_BAD_REQUEST, "Failed to enforce schema of data with schema '%.*s'. Error: %.*s", STR_ARG(buf_view(&text)), STR_ARG(why));
+    buf_free(&text);
+    return e;
+}
+
 static err *missing_columns(const struct tab_schema *s, const bool *seen, buf *extra) {
     buf names = {0};
     for (size_t i = 0; i < s->n; i++) {
@@ -176,14 +197,13 @@ static err *missing_columns(const struct tab_schema *s, const bool *seen, buf *e
         buf_fmt(&names, "%s'%.*s'", names.n ? ", " : "", STR_ARG(s->columns[i].name));
     }
     err *e = NULL;
-    if (names.n)
-        e = err_new(ERR_BAD_REQUEST,
-                    "Failed to enforce schema of data with schema '%.*s'. Error: Model is missing "
-                    "inputs [%.*s].%s%.*s%s",
-                    STR_ARG(str_cut(s->text, 1000)), STR_ARG(buf_view(&names)),
-                    extra && extra->n ? " Note that there were extra inputs: [" : "",
-                    extra ? (int)extra->n : 0, extra && extra->p ? extra->p : "",
-                    extra && extra->n ? "]." : "");
+    if (names.n) {
+        buf why = {0};
+        buf_fmt(&why, "Model is missing inputs [%.*s].", STR_ARG(buf_view(&names)));
+        if (extra && extra->n) buf_fmt(&why, " Note that there were extra inputs: [%.*s].", STR_ARG(buf_view(extra)));
+        e = schema_err(s, buf_view(&why));
+        buf_free(&why);
+    }
     buf_free(&names);
     return e;
 }
@@ -238,10 +258,9 @@ static err *record_row(const struct tab_schema *s, struct tab_batch *b, size_t r
 }
 
 static err *wrong_width(const struct tab_schema *s, size_t got) {
-    return err_new(ERR_BAD_REQUEST,
-                   "Failed to enforce schema of data with schema '%.*s'. Error: %zu columns passed, "
-                   "the model has %zu inputs.",
-                   STR_ARG(str_cut(s->text, 1000)), got, s->n);
+    char why[80];
+    snprintf(why, sizeof(why), "%zu columns passed, the model has %zu inputs.", got, s->n);
+    return schema_err(s, str_of(why));
 }
 
 /* A row given as an array; map[i] is the schema's column of element i, -1 to drop it. */

@@ -37,12 +37,11 @@ struct tab_schema {
     struct tab_column *columns;
     size_t n, n_num, n_text; /* columns; of them numeric, and text */
     bool named;     /* false: a tensor signature or none: rows by position */
-    str text;       /* the signature as MLflow prints it, for error texts */
 };
 
 struct plan;
-/* The input columns of a checked plan; `text` is the signature for error texts. */
-void tab_schema_of_plan(arena *a, const struct plan *p, str text, struct tab_schema *ret);
+/* The input columns of a checked plan. */
+void tab_schema_of_plan(arena *a, const struct plan *p, struct tab_schema *ret);
 
 /* Reused between requests of one loop. */
 struct tab_batch {

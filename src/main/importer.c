@@ -125,7 +125,7 @@ static err *compare(struct work *w, const struct plan *p) {
     if (!text.p) return err_new(ERR_BAD_REQUEST, "there are no sample rows to compare with");
     TRY(json_parse(w->a, text, true, &s));
     struct tab_schema schema;
-    tab_schema_of_plan(w->a, p, STR(""), &schema);
+    tab_schema_of_plan(w->a, p, &schema);
     buf body = {0};
     buf_z(&body, "{\"dataframe_split\":{\"columns\":");
     buf_str(&body, value_text(w, json_get(s, "columns")));

@@ -13,8 +13,8 @@ static struct tab_column NAMED[] = {{{"x", 1}, TAB_DOUBLE, true, 0},   {{"n", 1}
                                     {{"b", 1}, TAB_BOOLEAN, false, 3}, {{"t", 1}, TAB_STRING, false, 1}};
 static struct tab_column PLAIN[] = {{{"", 0}, TAB_DOUBLE, true, 0}, {{"", 0}, TAB_INTEGER, true, 1}};
 static const struct tab_schema SCHEMAS[] = {
-    {.columns = NAMED, .n = 6, .n_num = 4, .n_text = 2, .named = true, .text = {"named", 5}},
-    {.columns = PLAIN, .n = 2, .n_num = 2, .text = {"tensor", 6}}};
+    {.columns = NAMED, .n = 6, .n_num = 4, .n_text = 2, .named = true},
+    {.columns = PLAIN, .n = 2, .n_num = 2}};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
