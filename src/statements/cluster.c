@@ -81,6 +81,7 @@ static void on_ready(engine *e, void *arg) {
     struct cluster *cl = arg;
     struct warehouse *w = cl->w;
     cl->ready = true;
+    statements_began(cl);
     w->failures = 0;
     if (w->state == WAREHOUSE_STARTING) {
         w->state = WAREHOUSE_RUNNING;

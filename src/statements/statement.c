@@ -233,6 +233,16 @@ static void set_running(struct statement *s) {
     s->started = clock_now();
 }
 
+void statements_began(struct cluster *cl) {
+    str k, id;
+    void *session, *v;
+    for (size_t i = 0; map_next(cl->w->svc->sessions, &i, &k, &session);)
+        for (size_t n = 0; map_next(((struct sql_session *)session)->running, &n, &id, &v);) {
+            struct statement *s = v;
+            if (s->cluster == cl && s->run && s->state == STATEMENT_PENDING) set_running(s);
+        }
+}
+
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg);
 static void on_ask(engine_statement *run, uint64_t question, str op, jval *ask, void *arg) {
     (void)run;
@@ -446,7 +456,6 @@ static void statement_refused(struct statement *s) {
 static void on_state(engine_statement *run, const struct engine_state *st, void *arg) {
     struct statement *s = arg;
     (void)run;
-    if (s->state == STATEMENT_PENDING && st->kind != ENGINE_CANCELED && s->cluster->ready) set_running(s);
     take_schema(s, st);
     if (!take_chunks(s, st)) {
         cluster_refuse(s, "chunks of a result that are not there");

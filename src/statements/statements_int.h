@@ -86,6 +86,8 @@ int64_t clusters_serverless_dbu(struct statements *svc);
 /* statement.c */
 /* Hands it to its cluster's engine. */
 void statement_run(struct statement *s);
+/* The cluster's engine is ready: what was given to it before runs from now on. */
+void statements_began(struct cluster *cl);
 /* It ends by our hand: state FAILED or CANCELED. */
 void statement_fail(struct statement *s, enum statement_state state, err_code code, const char *why);
 void statement_hold(struct statement *s);

@@ -73,3 +73,126 @@ def test_the_limit_is_the_size_s(platform, sizes, kind):
     assert run(platform, small, "SELECT 1")["result"]["data_array"] == [["1"]]
     r = ended(platform, run(platform, large, KINDS[kind], "0s")["statement_id"])
     assert r["status"]["state"] == "SUCCEEDED" and r["result"]["data_array"] == [["true"]], (kind, r)
+
+
+# ---- what runs for ever, recurses, or has to wait ----
+
+def state_of(p, w):
+    return call(p, "GET", f"/api/2.0/sql/warehouses/{w}")
+
+
+def until(p, w, **want):
+    end = time.monotonic() + 60
+    while any((seen := state_of(p, w)).get(k) != v for k, v in want.items()):
+        assert time.monotonic() < end, (want, seen["state"], seen["num_clusters"])
+        time.sleep(0.05)
+
+
+def cancel(p, ids):
+    for id in ids:
+        call(p, "POST", f"/api/2.0/sql/statements/{id}/cancel", {})
+    assert all(ended(p, id)["status"]["state"] == "CANCELED" for id in ids)
+
+
+def later(p, minutes):
+    call(p, "POST", "/api/boathouse/test/clock", {"advance_ms": int(minutes * 60_000)})
+
+
+def test_a_recursion_without_end_is_reported(platform, sizes):
+    r = run(platform, sizes[0], "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t")
+    assert r["status"]["state"] == "FAILED" and "[RECURSION_LEVEL_LIMIT_EXCEEDED]" in r["status"]["error"]["message"], r
+    deep = "(" * 5000 + "1" + ")" * 5000
+    r = run(platform, sizes[0], f"SELECT {deep}")
+    assert r["status"]["state"] == "FAILED", r
+    assert run(platform, sizes[0], "SELECT 1")["result"]["data_array"] == [["1"]]
+
+
+def test_a_session_s_own_timeout(platform, sizes):
+    session = call(platform, "POST", "/api/2.0/sql/sessions", {"warehouse_id": sizes[2]})["session_id"]
+
+    def ask(sql):
+        return call(platform, "POST", "/api/2.0/sql/statements", {"warehouse_id": sizes[2], "session_id": session, "statement": sql, "wait_timeout": "50s"})
+    assert ask("SET STATEMENT_TIMEOUT = 1")["status"]["state"] == "SUCCEEDED"
+    r = ask(LONG)
+    assert r["status"]["state"] == "FAILED" and r["status"]["error"]["error_code"] == "DEADLINE_EXCEEDED", r
+    assert ask("SELECT 1")["result"]["data_array"] == [["1"]]
+
+
+def test_an_engine_that_heeds_no_timeout_is_killed(platform):
+    """Interrupted, then killed: both by control's own clock, since the engine stands still."""
+    p, w = platform, warehouse(platform, SMALL, statement_timeout=1)
+    assert run(p, w, "SELECT 1")["status"]["state"] == "SUCCEEDED"
+    id = run(p, w, LONG, "0s")["statement_id"]
+    stuck = [x for x in p.processes("engine") if " /spill/own " in Path(f"/proc/{x.pid}/mountinfo").read_text()]
+    for x in stuck:
+        x.send_signal(signal.SIGSTOP)
+    assert ended(p, id)["status"]["state"] in ("FAILED", "CANCELED")
+    assert run(p, w, "SELECT 2")["result"]["data_array"] == [["2"]]
+    assert any(not x.is_running() or x.status() == psutil.STATUS_ZOMBIE for x in stuck)
+    for x in stuck:
+        if x.is_running():
+            x.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def clocked(tmp_path):
+    """One statement to a cluster, a quota of three 2X-Small clusters (4 DBU an hour each), a clock of our own."""
+    with Platform(tmp_path / "data", args=["--test-clock"], settings={"sql.cluster_statements": "1", "sql.serverless_quota": "12"}) as p:
+        yield p
+
+
+def test_clusters_grow_to_the_most_and_shrink_to_the_least(clocked):
+    p = clocked
+    w = warehouse(p, SMALL, auto_stop_mins=0)
+    call(p, "POST", f"/api/2.0/sql/warehouses/{w}/edit", {"max_num_clusters": 2, "min_num_clusters": 1})
+    ids = [run(p, w, LONG, "0s")["statement_id"] for _ in range(4)]
+    until(p, w, num_clusters=2)
+    states = [call(p, "GET", f"/api/2.0/sql/statements/{i}")["status"]["state"] for i in ids]
+    assert states[2:] == ["PENDING", "PENDING"]
+    cancel(p, ids[:1])  # the third takes its place, in its turn
+    end = time.monotonic() + 60
+    while call(p, "GET", f"/api/2.0/sql/statements/{ids[2]}")["status"]["state"] != "RUNNING":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert call(p, "GET", f"/api/2.0/sql/statements/{ids[3]}")["status"]["state"] == "PENDING"
+    cancel(p, ids[1:])
+    later(p, 16)
+    until(p, w, num_clusters=1, state="RUNNING")
+    later(p, 24 * 60)
+    assert state_of(p, w)["state"] == "RUNNING"  # auto_stop_mins 0: never
+
+
+def test_growing_stops_at_the_quota_and_running_work_goes_on(clocked):
+    p = clocked
+    a, b = warehouse(p, SMALL), warehouse(p, SMALL)
+    for w in (a, b):
+        call(p, "POST", f"/api/2.0/sql/warehouses/{w}/edit", {"max_num_clusters": 4})
+    first = [run(p, a, LONG, "0s")["statement_id"] for _ in range(2)]
+    until(p, a, num_clusters=2)
+    second = [run(p, b, LONG, "0s")["statement_id"] for _ in range(3)]
+    until(p, b, num_clusters=1)
+    assert [call(p, "GET", f"/api/2.0/sql/statements/{i}")["status"]["state"] for i in second] == ["RUNNING", "PENDING", "PENDING"]
+    assert all(call(p, "GET", f"/api/2.0/sql/statements/{i}")["status"]["state"] == "RUNNING" for i in first)
+    assert state_of(p, b)["num_clusters"] == 1
+    call(p, "POST", f"/api/2.0/sql/warehouses/{a}/stop", {})
+    cancel(p, second[:1])
+    until(p, b, num_clusters=2)  # there is room now: one takes the place that became free, one a new cluster
+    cancel(p, second[1:])
+
+
+def test_a_statement_keeps_its_warehouse_awake(clocked):
+    p = clocked
+    w = warehouse(p, SMALL, auto_stop_mins=5)
+    id = run(p, w, LONG, "0s")["statement_id"]
+    until(p, w, state="RUNNING", num_clusters=1)
+    later(p, 60)
+    assert call(p, "GET", f"/api/2.0/sql/statements/{id}")["status"]["state"] == "RUNNING"
+    assert state_of(p, w)["state"] == "RUNNING"
+    cancel(p, [id])
+    later(p, 6)
+    until(p, w, state="STOPPED", num_clusters=0)
+    from databricks import sql
+    with sql.connect(server_hostname=p.url, http_path=f"/sql/1.0/warehouses/{w}", access_token=p.token, enable_telemetry=False,
+                     _connection_uri=f"{p.url}/sql/1.0/warehouses/{w}") as c, c.cursor() as cursor:
+        assert cursor.execute("SELECT 'awake'").fetchall() == [("awake",)]
+    assert state_of(p, w)["state"] == "RUNNING"
