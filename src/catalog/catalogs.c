@@ -286,6 +286,49 @@ err *catalogs_delete(const struct caller *c, const struct securable *s, bool for
     return NULL;
 }
 
+/* ---- for good ---- */
+
+#define PURGE(TYPE, COLUMN, SEC, destroy)                                                                                                        \
+    do {                                                                                                                                         \
+        struct ent_uc_##TYPE##_rows rows;                                                                                                        \
+        struct ent_list_query q = {.eq = {{.column = ENT_UC_##COLUMN##_SCHEMA_ID, .i = schema}}, .limit = (int)max};                             \
+        TRY(ent_uc_##TYPE##_list(c->tx, metastore_scope(c), c->a, &q, &rows));                                                                   \
+        for (size_t i = 0; i < rows.n; i++)                                                                                                      \
+            TRY(destroy(c, &(struct securable){.kind = SEC, .id = rows.p[i].id, .full_name = rows.p[i].name, .TYPE = rows.p[i]}));               \
+        *n += rows.n;                                                                                                                            \
+    } while (0)
+
+/* Volumes, functions and models of a schema that is in no catalog any more; *n how many there were. */
+static err *purge_leaves(const struct caller *c, int64_t schema, size_t max, size_t *n) {
+    *n = 0;
+    PURGE(volume, VOLUME, SEC_VOLUME, volumes_delete);
+    PURGE(function, FUNCTION, SEC_FUNCTION, functions_delete);
+    PURGE(model, MODEL, SEC_MODEL, models_delete);
+    return NULL;
+}
+
+err *catalogs_purge(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret) {
+    struct ent_schema_rows rows;
+    struct ent_list_query q = {.order = ENT_SCHEMA_DROPPED_AT, .after = true, .after_i = 0, .after_id = INT64_MAX, .limit = 1};
+    *ret = (struct tables_gone){0};
+    max = max < 1 ? 1 : max > ENT_MAX_PAGE ? ENT_MAX_PAGE : max;
+    TRY(ent_schema_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    if (!rows.n || rows.p[0].dropped_at >= before) return NULL;
+    int64_t id = rows.p[0].id;
+    size_t n;
+    TRY(tables_forget_all(c, id, max, ret));
+    if (!ret->more) TRY(tables_forget_all(c, -id, max, ret));
+    if (!ret->more) {
+        TRY(purge_leaves(c, id, max, &n));
+        if (!n) {
+            TRY(grants_drop(c, SEC_SCHEMA, id));
+            TRY(ent_schema_delete(c->tx, metastore_scope(c), id));
+        }
+    }
+    ret->more = true;
+    return NULL;
+}
+
 /* ---- a fresh metastore ---- */
 
 #define MAIN_CATALOG "main"

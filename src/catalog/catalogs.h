@@ -33,6 +33,10 @@ err *catalogs_dropped_schemas(const struct caller *c, int64_t catalog, struct en
 err *catalogs_undrop_schema(const struct caller *c, const struct securable *catalog, const struct ent_schema *dropped,
                             struct securable *ret) BH_CHECK;
 err *catalogs_delete(const struct caller *c, const struct securable *s, bool force) BH_CHECK;
+/* Forgets what is in a schema that was dropped before `before` (us), at most about max things in one write, and at last the schema
+ * itself. Files of volumes and models go by c->drop_files; folders of tables are ret's. */
+struct tables_gone;
+err *catalogs_purge(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret) BH_CHECK;
 
 /* What a fresh metastore starts with: catalog `main` with schema `default`, owned by `owner`. The
  * account's group "account users", which everyone is in, gets what the published platform gives all

@@ -134,8 +134,20 @@ err *tables_undrop(const struct caller *c, const struct securable *schema, str n
                    STR_ARG(name.n ? name : uuid), STR_ARG(schema->full_name));
 }
 
-err *tables_purge(const struct caller *c, int64_t before, size_t max, str **ret_uuids,
-                  size_t *ret_n) {
+static err *forget(const struct caller *c, const struct ent_uc_table_rows *rows, size_t n, struct tables_gone *ret) {
+    *ret = (struct tables_gone){.p = arena_array_of(c->a, struct tables_folder, n + 1)};
+    for (size_t i = 0; i < n; i++) {
+        const struct ent_uc_table *t = &rows->p[i];
+        TRY(grants_drop(c, SEC_TABLE, t->id));
+        TRY(ent_uc_table_delete(c->tx, metastore_scope(c), t->id));
+        TRY(managed_forget(c, t->id));
+        if (table_is_managed(t)) ret->p[ret->n++] = (struct tables_folder){t->uuid, t->location};
+    }
+    ret->more = n > 0;
+    return NULL;
+}
+
+err *tables_purge(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret) {
     struct ent_uc_table_rows rows;
     /* Living ones have 0 and come first in the order: begin after them. */
     struct ent_list_query q = {.order = ENT_UC_TABLE_DROPPED_AT,
@@ -144,15 +156,16 @@ err *tables_purge(const struct caller *c, int64_t before, size_t max, str **ret_
                                .after_id = INT64_MAX,
                                .limit = (int)(max < ENT_MAX_PAGE ? max : ENT_MAX_PAGE)};
     TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &q, &rows));
-    *ret_uuids = arena_array_of(c->a, str, rows.n + 1);
-    *ret_n = 0;
-    for (size_t i = 0; i < rows.n && rows.p[i].dropped_at < before; i++) {
-        TRY(grants_drop(c, SEC_TABLE, rows.p[i].id));
-        TRY(ent_uc_table_delete(c->tx, metastore_scope(c), rows.p[i].id));
-        TRY(managed_forget(c, rows.p[i].id));
-        if (table_is_managed(&rows.p[i])) (*ret_uuids)[(*ret_n)++] = rows.p[i].uuid;
-    }
-    return NULL;
+    size_t n = 0;
+    while (n < rows.n && rows.p[n].dropped_at < before) n++;
+    return forget(c, &rows, n, ret);
+}
+
+err *tables_forget_all(const struct caller *c, int64_t schema, size_t max, struct tables_gone *ret) {
+    struct ent_uc_table_rows rows;
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_TABLE_SCHEMA_ID, .i = schema}}, .limit = (int)(max < ENT_MAX_PAGE ? max : ENT_MAX_PAGE)};
+    TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &q, &rows));
+    return forget(c, &rows, rows.n, ret);
 }
 
 /* ---- what lies in JSON ---- */

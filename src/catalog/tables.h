@@ -54,9 +54,19 @@ err *tables_dropped(const struct caller *c, int64_t schema, struct ent_uc_table_
 /* Brings the youngest dropped one of that name (or that uuid) back. */
 err *tables_undrop(const struct caller *c, const struct securable *schema, str name, str uuid,
                    struct securable *ret) BH_CHECK;
-/* Forgets up to max tables that were dropped before `before` (us); their uuids, to remove folders. */
-err *tables_purge(const struct caller *c, int64_t before, size_t max, str **ret_uuids, size_t *ret_n)
-    BH_CHECK;
+
+/* Managed tables that nobody knows any more, to remove their folders. */
+struct tables_gone {
+    struct tables_folder {
+        str uuid, url; /* the folder's name below the root of managed tables; its URL where it lies elsewhere, else empty */
+    } *p;              /* in the caller's arena */
+    size_t n;
+    bool more;         /* there may be more: once more in another write */
+};
+/* Forgets up to max tables that were dropped before `before` (us). */
+err *tables_purge(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret) BH_CHECK;
+/* Forgets up to max tables whose schema_id is this (living ones, or with a negative id dropped ones), whatever their age. */
+err *tables_forget_all(const struct caller *c, int64_t schema, size_t max, struct tables_gone *ret) BH_CHECK;
 
 /* Tags lie as {"table":{…},"columns":{"c":{…}}}; column empty: of the table. */
 err *tables_tags(const struct caller *c, const struct ent_uc_table *t, str column, struct kv *ret)

@@ -277,6 +277,7 @@ static err *run(struct boot_state *b, const struct role_args *args) {
     services_stop(&b->c);
     jobs_free(b->c.workers);
     jobs_free(b->c.syncers);
+    services_end(&b->c);
     blobs_close(&b->c);
     store_close(b->c.store);
     return NULL;

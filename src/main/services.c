@@ -37,8 +37,8 @@ err *services_start(struct control *c) {
     TRY(serving_load(c));
     TRY(statements_open(c));
     uc_asks_open(c);
-    uc_sweep_open(c);
     c->stores = stores_new(c->outside, &c->settings);
+    uc_sweep_open(c);
     return NULL;
 }
 
@@ -47,6 +47,9 @@ void services_stop(struct control *c) {
     statements_close(c);
     engine_pool_close(c);
     serving_close(c);
+}
+
+void services_end(struct control *c) {
     stores_free(c->stores);
     c->stores = NULL;
 }

@@ -10,6 +10,8 @@
 
 err *services_start(struct control *c) BH_CHECK;
 void services_stop(struct control *c);
+/* After the workers ended: what they may have used until then. */
+void services_end(struct control *c);
 /* spawned, leased, ended, status. */
 void services_on_supervisor(struct control *c, struct chan_frame *f);
 

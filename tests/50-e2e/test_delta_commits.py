@@ -332,3 +332,35 @@ def test_what_nobody_needs_is_swept(make_platform):
         assert not gone.exists() and not [f for f in left if f.exists()] and not [f for f in spared if not f.exists()]
         assert sql("SELECT * FROM main.default.stays") == [["1"]]
         assert sql.run("UNDROP TABLE main.default.gone")["status"]["state"] == "FAILED"
+
+
+def test_a_dropped_schema_goes_with_all_that_is_in_it(make_platform):
+    """Rows, folders of tables, files of volumes; a schema that still may come back stays as it is."""
+    p = make_platform("swept-schemas", settings={"tables.sweep_every": "1s", "tables.keep_dropped": "5s"})
+    with p:
+        sql = Sql(p)
+        for schema in ("old", "living"):
+            sql(f"CREATE SCHEMA main.{schema}")
+            sql(f"CREATE TABLE main.{schema}.t AS SELECT 1 AS id")
+            sql(f"CREATE TABLE main.{schema}.dropped AS SELECT 2 AS id")
+            sql(f"CREATE VIEW main.{schema}.v AS SELECT 1 AS a")
+            sql(f"CREATE FUNCTION main.{schema}.f(x INT) RETURNS INT RETURN x + 1")
+            sql(f"CREATE VOLUME main.{schema}.files")
+            assert p.request("PUT", f"/api/2.0/fs/files/Volumes/main/{schema}/files/a.txt", data=b"text of a file").status_code < 300
+        gone = [folder(p, sql, f"main.old.{t}") for t in ("t", "dropped")]
+        stays = folder(p, sql, "main.living.t")
+        sql("DROP TABLE main.old.dropped")
+        sql("DROP SCHEMA main.old CASCADE")
+        assert any("old" in r for r in sql("SHOW SCHEMAS DROPPED IN main"))
+        sql("UNDROP SCHEMA main.old")  # within its time it comes back whole
+        assert sql("SELECT main.old.f(id), v.a FROM main.old.t, main.old.v v") == [["2", "1"]]
+        sql("DROP SCHEMA main.old CASCADE")
+        deadline = time.monotonic() + 60
+        while (any(f.exists() for f in gone) or sql("SHOW SCHEMAS DROPPED IN main")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not [f for f in gone if f.exists()] and sql("SHOW SCHEMAS DROPPED IN main") == []
+        assert "SCHEMA_NOT_FOUND" in sql.run("UNDROP SCHEMA main.old")["status"]["error"]["message"]
+        assert stays.exists() and sql("SELECT main.living.f(id) FROM main.living.t") == [["2"]]
+        assert p.request("GET", "/api/2.0/fs/files/Volumes/main/living/files/a.txt").content == b"text of a file"
+        sql("CREATE SCHEMA main.old")  # nothing of the first is left in the second
+        assert sql("SHOW TABLES IN main.old") == [] and sql("SHOW VOLUMES IN main.old") == []

@@ -321,6 +321,27 @@ def test_the_platforms_own_root_on_s3(s3, tmp_path, u):
         assert Sql(platform)("SELECT count(*) FROM main.default.t") == [["500"]]
 
 
+def test_what_nobody_needs_is_swept_on_s3(s3, tmp_path, u):
+    """A dropped table's objects, a folder of a table that never came to be, what a killed statement left; all else is spared."""
+    with s3.platform(tmp_path / "data", f"swept{u}", settings={"tables.sweep_every": "1s", "tables.keep_dropped": "6s"}) as p:
+        sql = Sql(p)
+        for t in ("gone", "stays"):
+            sql(f"CREATE TABLE main.default.{t} AS SELECT 1 AS id")
+        tables = {t: sql(f"DESCRIBE DETAIL main.default.{t}")[0][4].split("s3://bucket/", 1)[1] for t in ("gone", "stays")}
+        root = tables["stays"].rsplit("/", 1)[0]
+        never, left, other = f"{root}/{uuid.uuid4()}", f"{tables['stays']}/_bh_tmp-x.parquet", f"{root}/not-a-table/x"
+        for key in (f"{never}/part-0.parquet", f"{never}/_delta_log/x", left, other):
+            s3.s3.put_object(Bucket="bucket", Key=key, Body=b"x")
+        sql("DROP TABLE main.default.gone")
+        assert s3.objects(tables["gone"] + "/") and s3.objects(never + "/")
+        deadline = time.monotonic() + 90
+        while (s3.objects(tables["gone"] + "/") or s3.objects(never + "/") or s3.objects(left)) and time.monotonic() < deadline:
+            s3.s3.put_object(Bucket="bucket", Key=f"{root}/{'0' * 8}-0000-0000-0000-{'0' * 12}/young", Body=b"x")  # one that is being written
+            time.sleep(0.5)
+        assert not s3.objects(tables["gone"] + "/") and not s3.objects(never + "/") and not s3.objects(left)
+        assert s3.objects(other) and s3.objects(f"{root}/00000000-") and sql("SELECT * FROM main.default.stays") == [["1"]]
+
+
 def test_writers_of_several_processes(s3, tmp_path):
     import s3_writers
     assert s3_writers.run(tmp_path, s3, 12) > 10

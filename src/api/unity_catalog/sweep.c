@@ -4,15 +4,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/vec.h"
+#include "catalog/catalogs.h"
+#include "catalog/locations.h"
+#include "catalog/stores.h"
 #include "catalog/tables.h"
 #include "delta/checkpoint.h"
 #include "engine/link.h"
+#include "files/blob.h"
+#include "files/tree.h"
 #include "identity/identity.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -20,12 +27,15 @@
 #define FIRST_US (60ll * 1000000)
 #define MAX_IN_ONE_WRITE 200
 #define MAX_ENTRIES 10000000
+#define MAX_DELETED 1000
+#define UUID_LENGTH 36
 
 struct sweep {
     struct control *c;
     loop_timer timer;
     arena *a;          /* of the run in progress */
     const char *root;
+    str root_url;      /* of managed tables where they lie on S3, else empty */
     int64_t before_us;
     int64_t tables, folders, files;
     atomic_int state;  /* who is last frees it */
@@ -33,32 +43,131 @@ struct sweep {
 
 enum { IDLE, RUNNING, CLOSED };
 
-/* ---- dropped tables ---- */
+/* ---- what was dropped ---- */
+
+struct drops {
+    struct control *c;
+    vec_of(char *) keys;
+};
 
 struct purge {
     struct sweep *s;
-    str *uuids;
-    size_t n;
+    err *(*fn)(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret);
+    struct tables_gone gone;
+    struct drops *drops;    /* blobs of volumes and models that went with a schema */
 };
+
+static void drop_blob(void *arg, str key) {
+    struct purge *p = arg;
+    if (p->s->c->keep_past || !key.n) return;
+    char *copy = str_dup(key);
+    must(copy != NULL);
+    vec_push(&p->drops->keys, copy);
+}
+
+static err *drop_files(const struct caller *c, str folder) {
+    err *e = tree_remove_all(c->tx, metastore_scope(c), c->a, folder, drop_blob, c->arg);
+    err_code code = err_code_of(e);
+    if (code != ERR_NOT_FOUND && code != ERR_RESOURCE_DOES_NOT_EXIST) return e;
+    err_free(e);
+    return NULL;
+}
+
+static struct caller caller_of(struct sweep *s, store_tx *tx) {
+    static const struct policy_subject nobody;
+    struct caller c = {.tx = tx, .today = tx, .scope = identity_account(), .a = s->a, .who = &nobody, .stores = s->c->stores};
+    c.n_roots = engine_roots(s->c, &c.roots);
+    return c;
+}
 
 static err *purge(store_tx *tx, void *arg) {
     struct purge *p = arg;
-    struct caller c = {.tx = tx, .today = tx, .scope = identity_account(), .a = p->s->a};
-    return tables_purge(&c, p->s->before_us, MAX_IN_ONE_WRITE, &p->uuids, &p->n);
+    struct caller c = caller_of(p->s, tx);
+    c.drop_files = drop_files;
+    c.arg = p;
+    return p->fn(&c, p->s->before_us, MAX_IN_ONE_WRITE, &p->gone);
 }
 
-/* The row goes first: a folder without a row is found by the walk below if this process ends in between. */
-static err *drop_old_tables(struct sweep *s) {
-    struct purge p = {.s = s, .n = 1};
-    struct store_actor actor = {.request_id = STR("sweep"), .client = STR("local"), .action = STR("tables.purge"), .scope = identity_account()};
-    while (p.n) {
-        TRY(store_write_sync(s->c->store, STORE_META, purge, &p, &actor));
-        for (size_t i = 0; i < p.n; i++) {
-            err *e = files_remove_tree(arena_printf(s->a, "%s/%.*s", s->root, STR_ARG(p.uuids[i])), MAX_ENTRIES);
-            if (e) log_warn("a dropped table's folder stays", lf_err(e));
+/* On the loop, after the write. */
+static void drop_blobs(void *arg) {
+    struct drops *d = arg;
+    for (size_t i = 0; i < d->keys.n; i++) {
+        blob_drop(d->c, str_of(d->keys.p[i]));
+        free(d->keys.p[i]);
+    }
+    vec_free(&d->keys);
+    free(d);
+}
+
+/* The storage that an s3:// URL lies in; its credential may be gone. */
+static err *open_store(struct sweep *s, str url, struct store_at *ret) {
+    store_tx *tx;
+    TRY(store_read_begin(s->c->store, STORE_META, 0, &tx));
+    struct caller c = caller_of(s, tx);
+    err *e = c.stores ? stores_open(&c, url, ret) : err_new(ERR_NOT_FOUND, "no stores are known");
+    store_read_end(tx);
+    return e;
+}
+
+/* Removes what lies below a prefix, unless `old_only` and something there is young; *removed: all is gone that there was. */
+static err *remove_objects(struct sweep *s, storage *from, str prefix, bool old_only, bool *removed) {
+    struct storage_list_ask ask = {.prefix = prefix};
+    vec_of(str) keys = {0};
+    bool young = false;
+    err *e = NULL;
+    for (;;) {
+        struct storage_list page;
+        if ((e = storage_list(from, s->a, &ask, &page))) break;
+        for (size_t i = 0; i < page.n; i++) {
+            young |= page.entries[i].mtime >= s->before_us;
+            vec_push(&keys, page.entries[i].key);
+        }
+        if (!page.next.n || (old_only && young)) break;
+        ask.token = page.next;
+    }
+    *removed = !e && !(old_only && young) && keys.n;
+    for (size_t i = 0; *removed && !e && i < keys.n; i += MAX_DELETED) e = storage_del(from, keys.p + i, keys.n - i < MAX_DELETED ? keys.n - i : MAX_DELETED);
+    vec_free(&keys);
+    return e;
+}
+
+/* A managed location's folder of a table is named by its uuid: nothing else is removed, whatever the row says. */
+static err *remove_elsewhere(struct sweep *s, const struct tables_folder *f) {
+    struct store_at at;
+    bool removed;
+    if (!str_ends(f->url, f->uuid) || f->uuid.n != UUID_LENGTH) return NULL;
+    if (!url_is_remote(f->url)) {
+        struct location_place place;
+        struct caller c = caller_of(s, NULL);
+        TRY(locations_place(&c, f->url, &place));
+        return files_remove_tree(arena_printf(s->a, "%.*s", STR_ARG(place.control)), MAX_ENTRIES);
+    }
+    TRY(open_store(s, f->url, &at));
+    return remove_objects(s, at.s, str_of(arena_printf(s->a, "%.*s/", STR_ARG(at.key))), false, &removed);
+}
+
+/* Rows go first: a folder without a row is found by the walks below if this process ends in between. */
+static err *drop_old(struct sweep *s, err *(*fn)(const struct caller *c, int64_t before, size_t max, struct tables_gone *ret), const char *action) {
+    struct store_actor actor = {.request_id = STR("sweep"), .client = STR("local"), .action = str_of(action), .scope = identity_account()};
+    for (bool more = true; more;) {
+        struct drops *drops = calloc(1, sizeof(*drops));
+        must(drops != NULL);
+        drops->c = s->c;
+        struct purge p = {.s = s, .fn = fn, .drops = drops};
+        err *failed = store_write_sync(s->c->store, STORE_META, purge, &p, &actor);
+        for (; failed && drops->keys.n; drops->keys.n--) free(drops->keys.p[drops->keys.n - 1]);
+        loop_post(s->c->l, drop_blobs, drops);
+        TRY(failed);
+        for (size_t i = 0; i < p.gone.n; i++) {
+            const struct tables_folder *f = &p.gone.p[i];
+            str url = f->url.n ? f->url : s->root_url.n ? str_of(arena_printf(s->a, "%.*s/%.*s", STR_ARG(s->root_url), STR_ARG(f->uuid))) : STR("");
+            err *e = url.n ? remove_elsewhere(s, &(struct tables_folder){f->uuid, url})
+                           : files_remove_tree(arena_printf(s->a, "%s/%.*s", s->root, STR_ARG(f->uuid)), MAX_ENTRIES);
+            if (e) log_warn("a dropped table's folder stays", lf_str("uuid", f->uuid), lf_err(e));
             err_free(e);
             s->tables++;
         }
+        more = p.gone.more;
     }
     return NULL;
 }
@@ -121,6 +230,46 @@ static err *sweep_folder(struct sweep *s, store_tx *tx, const char *name) {
     return files_remove_tree(path, MAX_ENTRIES);
 }
 
+/* The same on S3: what lies below the root of managed tables there, a folder for each. */
+static err *sweep_prefix(struct sweep *s, store_tx *tx, const struct store_at *at, str folder) {
+    bool has_row, removed = false;
+    str uuid = str_from(folder, at->key.n + 1);
+    while (uuid.n && uuid.p[uuid.n - 1] == '/') uuid.n--;
+    if (uuid.n != UUID_LENGTH) return NULL;
+    TRY(known(s, tx, uuid, &has_row));
+    if (has_row) {
+        str left = str_of(arena_printf(s->a, "%.*s/%.*s/" DELTA_TEMPORARY, STR_ARG(at->key), STR_ARG(uuid)));
+        TRY(remove_objects(s, at->s, left, true, &removed));
+        s->files += removed;
+    } else {
+        TRY(remove_objects(s, at->s, str_of(arena_printf(s->a, "%.*s/%.*s/", STR_ARG(at->key), STR_ARG(uuid))), true, &removed));
+        s->folders += removed;
+    }
+    return NULL;
+}
+
+static err *walk_store(struct sweep *s) {
+    struct store_at at;
+    TRY(open_store(s, s->root_url, &at));
+    store_tx *tx;
+    TRY(store_read_begin(s->c->store, STORE_META, 0, &tx));
+    struct storage_list_ask ask = {.prefix = str_of(arena_printf(s->a, "%.*s/", STR_ARG(at.key))), .delimiter = true};
+    err *e = NULL;
+    for (;;) {
+        struct storage_list page;
+        if ((e = storage_list(at.s, s->a, &ask, &page))) break;
+        for (size_t i = 0; i < page.n; i++) {
+            err *one = page.entries[i].prefix ? sweep_prefix(s, tx, &at, page.entries[i].key) : NULL;
+            if (one) log_warn("a folder of tables cannot be swept", lf_str("folder", page.entries[i].key), lf_err(one));
+            err_free(one);
+        }
+        if (!page.next.n) break;
+        ask.token = page.next;
+    }
+    store_read_end(tx);
+    return e;
+}
+
 static err *walk(struct sweep *s) {
     DIR *d = opendir(s->root);
     if (!d) return errno == ENOENT ? NULL : err_errno("%s", s->root);
@@ -128,7 +277,7 @@ static err *walk(struct sweep *s) {
     err *e = store_read_begin(s->c->store, STORE_META, 0, &tx);
     bool reading = !e;
     for (struct dirent *x; !e && (x = readdir(d));) {
-        if (strlen(x->d_name) != 36) continue;
+        if (strlen(x->d_name) != UUID_LENGTH) continue;
         err *one = sweep_folder(s, tx, x->d_name);
         if (one) log_warn("a folder of tables cannot be swept", lf_z("folder", x->d_name), lf_err(one));
         err_free(one);
@@ -145,14 +294,20 @@ static void again(void *arg) {
     loop_timer_set(s->c->l, &s->timer, settings_int(&s->c->settings, SET_TABLES_SWEEP_EVERY));
 }
 
+static void sweep_free(struct sweep *s) {
+    free((char *)s->root_url.p);
+    free(s);
+}
+
 static void run(void *arg, int worker) {
     (void)worker;
     struct sweep *s = arg;
     s->a = arena_new();
     s->tables = s->folders = s->files = 0;
     s->before_us = clock_now() - settings_int(&s->c->settings, SET_TABLES_KEEP_DROPPED);
-    err *e = drop_old_tables(s);
-    if (!e) e = walk(s);
+    err *e = drop_old(s, tables_purge, "tables.purge");
+    if (!e) e = drop_old(s, catalogs_purge, "schemas.purge");
+    if (!e) e = s->root_url.n ? walk_store(s) : walk(s);
     if (e) log_warn("sweeping tables failed", lf_err(e));
     err_free(e);
     if (s->tables + s->folders + s->files)
@@ -160,7 +315,7 @@ static void run(void *arg, int worker) {
     arena_free(s->a);
     s->a = NULL;
     int was = RUNNING;
-    if (!atomic_compare_exchange_strong(&s->state, &was, IDLE)) free(s);
+    if (!atomic_compare_exchange_strong(&s->state, &was, IDLE)) sweep_free(s);
     else loop_post(s->c->l, again, s);
 }
 
@@ -176,6 +331,11 @@ void uc_sweep_open(struct control *c) {
     struct sweep *s = calloc(1, sizeof(*s));
     must(s != NULL);
     *s = (struct sweep){.c = c, .root = roots[0].control};
+    if (c->stores && c->stores->root_url.n) {
+        char *url;
+        must(asprintf(&url, "%.*s/tables/%s", STR_ARG(c->stores->root_url), c->account_id) > 0);
+        s->root_url = str_of(url);
+    }
     s->timer.on_time = on_time;
     c->sweep = s;
     int64_t every = settings_int(&c->settings, SET_TABLES_SWEEP_EVERY);
@@ -188,5 +348,5 @@ void uc_sweep_close(struct control *c) {
     if (!s) return;
     c->sweep = NULL;
     loop_timer_clear(c->l, &s->timer);
-    if (atomic_exchange(&s->state, CLOSED) != RUNNING) free(s);
+    if (atomic_exchange(&s->state, CLOSED) != RUNNING) sweep_free(s);
 }

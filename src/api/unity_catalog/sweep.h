@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What nobody needs any more below the folder of managed tables: tables that were dropped long ago, folders of tables that never came
- * to be, files under temporary names that a killed statement left. Everything must be older than tables.keep_dropped (seven days), so
+ * What nobody needs any more: tables and schemas that were dropped long ago, with their rows, folders and files; below the folder of
+ * managed tables (on disk or on S3) folders of tables that never came to be, and files under temporary names that a killed statement left. Everything must be older than tables.keep_dropped (seven days), so
  * what a running statement writes is spared. Data files with names of their own are VACUUM's to judge: it knows the table's log.
  */
 #ifndef BH_API_UNITY_CATALOG_SWEEP_H
