@@ -125,11 +125,11 @@ class Answer:
 
 
 class Session:
-    def __init__(self, connect, settings):
+    def __init__(self, connect, settings, catalog=CATALOG):
         self.rpc = TCLIService.Client(TBinaryProtocol.TBinaryProtocol(Post(connect)))
         conf = {"timezone": "America/Los_Angeles", "statement_timeout": str(STATEMENT_S), **settings}
         req = ttypes.TOpenSessionReq(client_protocol_i64=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V8, configuration=conf,
-                                     initialNamespace=ttypes.TNamespace(catalogName=CATALOG, schemaName="default"),
+                                     initialNamespace=ttypes.TNamespace(catalogName=catalog, schemaName="default"),
                                      canUseMultipleCatalogs=True)
         opened = self.rpc.OpenSession(req)
         self.handle = opened.sessionHandle
@@ -427,7 +427,7 @@ def main():
     folder, begun, per_file = tempfile.mkdtemp(prefix="boathouse-conformance-"), time.monotonic(), {}
     try:
         with Platform(Path(folder) / "data") as platform:
-            first = Session({**platform.connect}, {})
+            first = Session({**platform.connect}, {}, "main")
             for text in (f"CREATE CATALOG {CATALOG}", f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.default"):
                 first(text)
             make_tables(first, jar)

@@ -117,6 +117,7 @@
  * From items
  *   FROM_TABLE  slot NAME; slot ALIAS (IDENT); slot NAMES (LIST of IDENT); slot VERSION or TIMESTAMP (expr) for time travel;
  *               slot SAMPLE; slot OPTIONS (LIST of PROPERTY); AST_F_STREAM. `t@v1` and `t@2024…` come as VERSION/TIMESTAMP.
+ *               (SHOW …), (DESCRIBE …): text is the command's, NAME is the one part "\\x01command"
  *               AST_F_PATH: a direct path, format.`path`: NAME has the two parts
  *               AST_F_ROWIDS (never parsed; rewrites set it): also yields the hidden columns _bh_file, _bh_row
  *   FROM_QUERY  slot QUERY; slot ALIAS, NAMES, SAMPLE; AST_F_LATERAL; op 'p' (never parsed): what a pipe operator reads

@@ -132,8 +132,31 @@ static struct ast *parse_from_call(struct parser *p, uint32_t pos, struct ast *n
     return done(p, n);
 }
 
+/* (SHOW …), (DESCRIBE …): a table without a name, whose text is the command's; NULL: it is none. */
+static struct ast *parse_from_command(struct parser *p) {
+    enum sql_word w = word_at(p, 1);
+    if (w != W_SHOW && w != W_DESCRIBE && w != W_DESC) return NULL;
+    struct parse_mark m = try_begin(p);
+    struct ast *n = node(p, AST_FROM_TABLE), *name = node(p, AST_NAME), *part = node(p, AST_IDENT);
+    advance(p);
+    uint32_t from = tok_at(p, 0)->pos;
+    struct ast *command = parse_command(p);
+    bool shows = ast_is(command, AST_COMMAND) && (str_starts(command->text, STR("show_")) || str_starts(command->text, STR("describe_")));
+    if (!failed(p) && (!shows || !at_kind(p, ')'))) syntax_error(p);
+    if (!try_end(p, m)) return NULL;
+    n->text = str_n(p->text.p + from, p->tok[p->at - 1].end - from);
+    part->text = STR("\x01" "command"); /* SQL_MARK: no text can name it */
+    add(p, name, part);
+    set(p, n, SLOT_NAME, name);
+    expect(p, ')');
+    parse_item_tail(p, n);
+    return done(p, n);
+}
+
 /* (query) or (from item [, …]) with an alias. */
 static struct ast *parse_from_paren(struct parser *p) {
+    struct ast *command = parse_from_command(p);
+    if (command) return command;
     struct ast *n = node(p, AST_FROM_GROUP);
     bool query = false;
     struct parse_mark m = try_begin(p);

@@ -95,7 +95,7 @@ def nested(n, open_, close):
 def test_depth_is_bounded(engine):
     assert told(engine, nested(100, "BEGIN ", "END; "))["rows"] == [["1"]]
     assert told(engine, nested(200, "BEGIN ", "END; "))["class"] == "FAILED_TO_PARSE_TOO_COMPLEX"
-    assert told(engine, nested(10, "FOR r%(i)d AS SELECT %(i)d AS c DO ", "END FOR; "))["rows"] == [["1"]]
+    assert told(engine, nested(9, "FOR r%(i)d AS SELECT %(i)d AS c DO ", "END FOR; "))["rows"] == [["1"]]
     assert told(engine, nested(12, "FOR r%(i)d AS SELECT %(i)d AS c DO ", "END FOR; "))["class"] == "SQL_SCRIPT_TOO_MANY_OPEN_QUERIES"
     assert told(engine, "BEGIN " + "".join(f"DECLARE c{i} CURSOR FOR SELECT {i}; " for i in range(12)) + "".join(f"OPEN c{i}; " for i in range(12)) + "END")["class"] == "SQL_SCRIPT_TOO_MANY_OPEN_QUERIES"
     assert engine.rows("SELECT 2") == [["2"]]

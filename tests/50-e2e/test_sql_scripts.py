@@ -185,3 +185,32 @@ def test_rights_are_asked_for_each_statement(platform, connect, schema, db):
         assert got == [("refused",)]
         with pytest.raises(Exception, match="INSUFFICIENT_PERMISSIONS|PERMISSION"):
             run(other, "BEGIN IF (SELECT max(i) FROM shut) > 0 THEN SELECT 1; END IF; END")
+
+
+# ---- commands as relations, temporary views among tables ----
+
+def test_commands_in_from(db):
+    run(db, "CREATE TABLE told (a INT, b STRING)")
+    run(db, "INSERT INTO told VALUES (1, 'x'), (2, 'y')")
+    assert run(db, "SELECT version, operation, operationMetrics['numOutputRows'] FROM (DESCRIBE HISTORY told) ORDER BY version") == [
+        (0, "CREATE TABLE", None), (1, "WRITE", "2")]
+    assert run(db, "SELECT h.operation FROM (DESCRIBE HISTORY told) AS h WHERE h.timestamp > current_timestamp() - INTERVAL 1 HOUR AND h.version = 1") == [("WRITE",)]
+    assert run(db, "SELECT numFiles FROM (DESCRIBE DETAIL told)") == [(1,)]
+    assert run(db, "SELECT col_name FROM (DESCRIBE TABLE told) WHERE data_type = 'int'") == [("a",)]
+    assert run(db, "SELECT count(*) FROM (SHOW TABLES LIKE 'told') s JOIN (SHOW CATALOGS) c ON c.catalog = 'main'") == [(1,)]
+    assert run(db, "BEGIN DECLARE n BIGINT; SET n = (SELECT max(version) FROM (DESCRIBE HISTORY told)); SELECT n; END") == [(1,)]
+    for bad in ("CREATE VIEW never AS SELECT * FROM (SHOW TABLES)", "SELECT * FROM (DROP TABLE told)", "SELECT * FROM (SHOW TABLES IN nowhere_at_all)"):
+        with pytest.raises(Exception, match="UNSUPPORTED_FEATURE|PARSE_SYNTAX_ERROR|SCHEMA_NOT_FOUND"):
+            run(db, bad)
+    assert run(db, "SELECT count(*) FROM told") == [(2,)]
+
+
+def test_temporary_views_are_listed(db, schema):
+    short = schema.split(".")[1]
+    run(db, "CREATE TEMPORARY VIEW passing AS SELECT 1 AS one")
+    run(db, "CREATE VIEW staying AS SELECT 2 AS two")
+    assert (short, "staying", False) in run(db, "SHOW TABLES LIKE 'pass*|stay*'") and ("", "passing", True) in run(db, "SHOW TABLES")
+    assert run(db, "SHOW VIEWS LIKE 'pass*|stay*'") == [(short, "staying", False, False), ("", "passing", True, False)]
+    assert run(db, "SELECT tableName FROM (SHOW TABLES) WHERE isTemporary") == [("passing",)]
+    run(db, "DROP VIEW passing")
+    assert run(db, "SHOW VIEWS LIKE 'pass*'") == []

@@ -18,6 +18,8 @@
 #include "sys/clock.h"
 
 #define SEND_EVERY_US 50000
+/* Rows of a command in FROM. */
+#define CAPTURE_MAX 100000
 
 /* ---- states ---- */
 
@@ -303,6 +305,13 @@ static err *execute(duckdb_connection con, const char *sql, duckdb_result *ret) 
 
 err *run_compiled(struct run *r, const struct sql_compiled *c) {
     duckdb_result q;
+    if (r->capture) {
+        str *cells;
+        *r->capture = (struct run_capture){.cols = c->cols, .n = c->n};
+        TRY(run_capture(r, c, CAPTURE_MAX, &cells, &r->capture->rows));
+        r->capture->cells = cells;
+        return NULL;
+    }
     TRY(run_connection(r));
     r->compiled_us = clock_mono();
     if (!r->mute) TRY(begin_result(r, c->cols, c->n));
@@ -370,6 +379,10 @@ static err *add_cells(struct run *r, const duckdb_type *types, duckdb_data_chunk
 
 err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str *cells, size_t rows) {
     if (r->mute) return NULL;
+    if (r->capture) {
+        *r->capture = (struct run_capture){cols, cells, n, rows, true};
+        return NULL;
+    }
     duckdb_type *types = arena_array_of(r->a, duckdb_type, n);
     duckdb_logical_type *logical = arena_array_of(r->a, duckdb_logical_type, n);
     if (!r->compiled_us) r->compiled_us = clock_mono();
@@ -528,7 +541,7 @@ err *run_statement(struct run *r, struct ast *s) {
     }
     if (!r->immediate && !r->script) r->type = run_type_of(s);
     /* Of a script's statements queries alone have rows; of a transaction's all. */
-    if (r->script) r->mute = s->kind != AST_S_QUERY && s->kind != AST_S_EXECUTE_IMMEDIATE && !r->in_block;
+    if (r->script && !r->capture) r->mute = s->kind != AST_S_QUERY && s->kind != AST_S_EXECUTE_IMMEDIATE && !r->in_block;
     TRY(txn_statement(r, s, &taken));
     if (taken) return NULL;
     if (s->kind == AST_S_QUERY) {

@@ -9,7 +9,7 @@
 #include "engine/worker/zone.h"
 #include "sql/sql.h"
 
-#define RUN_LEVELS 12 /* pairs of connections of a statement: a script's open queries and what runs in them */
+#define RUN_LEVELS 12 /* pairs of connections of a statement: a script's open queries and what runs in them; the last: commands in FROM */
 #define RUN_MAX_IMMEDIATE 16 /* EXECUTE IMMEDIATE within EXECUTE IMMEDIATE */
 
 /* Relations whose rows came with control's answer (information_schema). */
@@ -18,7 +18,16 @@ struct run_rows {
     jval *rows;               /* NULL: asked for when the scan says which */
     str id;                   /* the relation's, for that */
     str catalog, schema;      /* under which it was named: whose rights count */
+    const struct run_capture *here; /* of a command in FROM: its rows, instead */
     struct run_rows *next;
+};
+
+/* What a command in FROM showed. */
+struct run_capture {
+    const struct sql_column *cols;
+    const str *cells;
+    size_t n, rows;
+    bool micros;              /* timestamps are microseconds; else all are DuckDB's texts */
 };
 
 struct run {
@@ -39,6 +48,7 @@ struct run {
     struct txn *txn;          /* … and reads and changes tables in it */
     bool in_block;            /* a statement of BEGIN ATOMIC … END */
     bool mute;                /* its rows are nobody's */
+    struct run_capture *capture; /* … or go here */
     struct script *script;    /* a statement of a script; or the script itself */
     bool no_locals;           /* the text of EXECUTE IMMEDIATE: it sees no variable of the script */
     int level;                /* its pair of the statement's connections */
@@ -106,6 +116,11 @@ void run_zone(struct run *r);
 
 /* run_view.c: DESCRIBE and SHOW COLUMNS of a temporary view; *ret_taken false: the name is the catalog's. */
 err *run_view(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
+/* What the session has that control does not list: rows of SHOW TABLES and SHOW VIEWS for its temporary views. */
+err *run_temporary_rows(struct run *r, const struct ast *s, size_t n, str **cells, size_t *rows) BH_CHECK;
+/* (SHOW …) and (DESCRIBE …) in FROM. */
+err *run_from_command(struct run *r, const struct ast *from, struct sql_relation **ret) BH_CHECK;
+void run_emit_capture(const struct sql_scan_ask *ask, const struct run_capture *c, buf *out);
 /* The query's columns as rows of col_name, data_type, comment. */
 err *run_schema(struct run *r, const struct sql_compiled *c) BH_CHECK;
 

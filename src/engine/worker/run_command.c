@@ -215,7 +215,7 @@ static str cell_of(struct run *r, jval *v) {
     return s;
 }
 
-static err *show_rows(struct run *r, jval *columns, jval *rows) {
+static err *show_rows(struct run *r, const struct ast *s, jval *columns, jval *rows) {
     size_t n = yyjson_arr_size(columns), count = yyjson_arr_size(rows), i, k, m;
     struct sql_column *cols = arena_array_of(r->a, struct sql_column, n + 1);
     str *cells = arena_array_of(r->a, str, n * count + 1);
@@ -227,11 +227,12 @@ static err *show_rows(struct run *r, jval *columns, jval *rows) {
     }
     yyjson_arr_foreach(rows, k, m, row)
         for (size_t c = 0; c < n; c++) cells[k * n + c] = cell_of(r, yyjson_arr_get(row, c));
+    TRY(run_temporary_rows(r, s, n, &cells, &count));
     return run_table(r, cols, n, cells, count);
 }
 
 /* {columns, rows} are shown; {modified_rows, is_dml, staging, session} are told. */
-static err *take_answer(struct run *r, jval *o) {
+static err *take_answer(struct run *r, const struct ast *s, jval *o) {
     jval *staging = json_get(o, "staging"), *session = json_get(o, "session");
     int64_t n;
     if (json_i64(json_get(o, "modified_rows"), &n)) {
@@ -249,7 +250,7 @@ static err *take_answer(struct run *r, jval *o) {
         r->session_changed = true;
     }
     jval *columns = json_get(o, "columns");
-    return yyjson_arr_size(columns) ? show_rows(r, columns, json_get(o, "rows")) : NULL;
+    return yyjson_arr_size(columns) ? show_rows(r, s, columns, json_get(o, "rows")) : NULL;
 }
 
 /* ---- what is compiled first ---- */
@@ -336,5 +337,5 @@ err *run_command(struct run *r, const struct ast *s) {
     if (!e && j.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "the statement is too large");
     if (!e) e = statement_ask(r->st, r->a, STR("command"), buf_view(&j), &o, NULL);
     buf_free(&j);
-    return e ? e : take_answer(r, o);
+    return e ? e : take_answer(r, s, o);
 }

@@ -174,7 +174,7 @@ static err *read_relation(struct run *r, jval *v, const struct ast *from, struct
             return sql_error("TRANSACTION_NOT_SUPPORTED.INFORMATION_SCHEMA_TABLE", from, r->text, "tableName", run_z(r, rel->name), NULL);
         struct run_rows *here = arena_new_of(r->a, struct run_rows);
         rel->kind = REL_TABLE;
-        *here = (struct run_rows){rel, json_get(v, "rows"), json_get_str(v, "id"), r->env.catalog, r->env.schema, r->rows};
+        *here = (struct run_rows){.rel = rel, .rows = json_get(v, "rows"), .id = json_get_str(v, "id"), .catalog = r->env.catalog, .schema = r->env.schema, .next = r->rows};
         r->rows = here;
     }
     *ret = rel;
@@ -259,7 +259,10 @@ static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast 
     for (size_t i = 0; i < n; i++) {
         const struct ast *from = froms ? froms[i] : NULL;
         rels[i] = NULL;
-        if (ast_has(from, AST_F_PATH)) {
+        if (from && from->text.n) {
+            TRY(run_from_command(r, from, &rels[i]));
+            done[i] = true;
+        } else if (ast_has(from, AST_F_PATH)) {
             TRY(scan_direct(&r->scan, e, from, &rels[i]));
             done[i] = true;
         } else if ((rels[i] = temp_view(r, names[i]))) {
@@ -488,6 +491,10 @@ static err *env_scan(struct sql_env *e, const struct sql_scan_ask *ask, buf *out
     for (struct run_rows *x = r->rows; x; x = x->next) {
         jval *rows = x->rows;
         if (x->rel != ask->rel) continue;
+        if (x->here) {
+            run_emit_capture(ask, x->here, out);
+            return NULL;
+        }
         if (!rows) TRY(late_rows(r, x, ask, &rows));
         return yyjson_arr_size(rows) > 100 ? stage_rows(r, ask, rows, out) : emit_rows(ask, rows, out);
     }

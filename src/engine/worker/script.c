@@ -44,8 +44,8 @@ static err *exec_list(struct script *sc, const struct ast *n) BH_CHECK;
 err *script_begin(struct script *sc, struct run *ret) {
     struct run *r = sc->r;
     int level = 0;
-    while (level < RUN_LEVELS && (sc->levels & (1u << level))) level++;
-    if (level == RUN_LEVELS) return sql_error("SQL_SCRIPT_TOO_MANY_OPEN_QUERIES", NULL, r->text, "limit", "10", NULL);
+    while (level < RUN_LEVELS - 1 && (sc->levels & (1u << level))) level++;
+    if (level == RUN_LEVELS - 1) return sql_error("SQL_SCRIPT_TOO_MANY_OPEN_QUERIES", NULL, r->text, "limit", "9", NULL);
     sc->levels |= 1u << level;
     *ret = (struct run){.st = r->st, .a = arena_new(), .text = r->text, .type = r->type, .modified_rows = -1, .keep_connections = true,
                         .level = level, .script = sc, .in_txn = r->in_txn, .in_block = r->in_block};
