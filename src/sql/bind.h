@@ -301,6 +301,14 @@ bool bx_is_const(const struct bx *x);
 bool bx_eq(const struct bx *x, const struct bx *y);
 /* An implicit cast: the node itself when nothing changes, a folded literal where that is easy. */
 struct bx *bx_cast(struct binder *b, struct bx *x, const struct sql_type *to);
+/* An error where rows of q cannot be compared with each other, as DISTINCT and set operations do; bind_query.c. */
+err *bind_comparable_rows(struct binder *b, const struct ast *n, const struct bq *q) BH_CHECK;
+/* What v:path is called. */
+str bind_path_name(str path);
+/* NOT x. */
+struct bx *bx_not(struct binder *b, struct bx *x);
+/* A condition that only chooses rows: memberships of queries may be unknown in it, which DuckDB makes semi and anti joins of. */
+struct bx *bx_condition(struct binder *b, struct bx *x);
 /* An error where CAST (try_it: TRY_CAST) of x, written at n, does not exist; bind_expr.c. */
 err *check_cast(struct binder *b, const struct ast *n, const struct bx *x, const struct sql_type *to, bool try_it);
 /* The precision that `type` says, for uses where DuckDB's own would show. */

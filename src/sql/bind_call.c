@@ -39,7 +39,7 @@ static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const st
         if (lambda != pat_is_lambda(p)) return false;
         if (lambda) continue;
         if (p->literal && args[i]->kind != BX_LIT) f->cost += 30;
-        if (!pat_gather(b->a, p, args[i]->type, f->vars)) return false;
+        if (!pat_gather(b->a, p, args[i]->type, (enum pat_common)f->f->common, f->vars)) return false;
     }
     for (size_t i = 0; i < n; i++) {
         const struct pat *p = sig_arg(&f->sig, i);
@@ -149,6 +149,15 @@ static bool asts_have_lambda(const struct ast *const *asts, size_t n) {
     return false;
 }
 
+/* Is each argument of the right form by itself, so that only their types together do not fit? */
+static bool fits_alone(struct binder *b, const struct fit *f, struct bx **args, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const struct sql_type *vars[26] = {NULL};
+        if (!args[i] || !pat_gather(b->a, sig_arg(&f->sig, i), args[i]->type, COMMON_WIDE, vars)) return false;
+    }
+    return true;
+}
+
 static err *pick(struct binder *b, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                  const struct ast *const *asts, size_t n, struct fit *ret) {
     struct fit best = {.f = NULL}, failed = {.f = NULL};
@@ -173,6 +182,10 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
     bool lambda = asts && asts[k]->kind == AST_LAMBDA;
     if (lambda)
         return sql_error("INVALID_LAMBDA_FUNCTION_CALL.PARAMETER_DOES_NOT_ACCEPT_LAMBDA_FUNCTION", at, b->text, NULL);
+    if (failed.f->common == COMMON_TIGHT && n >= 2 && args[0] && args[n - 1] && fits_alone(b, &failed, args, n))
+        return sql_error(args[0]->type->kind == TY_MAP ? "DATATYPE_MISMATCH.MAP_FUNCTION_DIFF_TYPES" : args[n - 1]->type->kind == TY_ARRAY && n == 2 && strncmp(failed.f->args, "array<T>, array", 15) == 0 ? "DATATYPE_MISMATCH.BINARY_ARRAY_DIFF_TYPES" : "DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES",
+                         at, b->text, "sqlExpr", call_text(b, failed.f->name, args, n), "functionName", arena_printf(b->a, "`%s`", failed.f->name), "dataType",
+                         args[0]->type->kind == TY_MAP ? "\"MAP\"" : "\"ARRAY\"", "leftType", type_name(b, args[0]->type).p, "rightType", type_name(b, args[n - 1]->type).p, NULL);
     buf *o = sql_buf(b->a);
     pat_write(p, o);
     buf_c(o, 0);
@@ -225,10 +238,12 @@ static err *bind_lambda(struct cx *c, const struct ast *n, const struct pat *p, 
     ic.s = &inner;
     struct bx *body;
     TRY(bind_expr(&ic, ast_get(n, SLOT_EXPR), &body));
+    if (body->has_sub)
+        return sql_error("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.HIGHER_ORDER_FUNCTION", n, b->text, "treeNode", arena_printf(b->a, "%.*s", STR_ARG(caption_of(b, body))), NULL);
     body = bx_exact(b, body);
     const struct pat *r = p->child[p->n - 1];
     int cost = 0;
-    const struct sql_type *t = pat_gather(b->a, r, body->type, f->vars) ? pat_coerce(b->a, r, body->type, f->vars, &cost) : NULL;
+    const struct sql_type *t = pat_gather(b->a, r, body->type, COMMON_WIDE, f->vars) ? pat_coerce(b->a, r, body->type, f->vars, &cost) : NULL;
     *ret_fits = t != NULL;
     if (t) body = bx_cast(b, body, t);
     l->child = arena_array_of(b->a, struct bx *, 1);
@@ -697,9 +712,10 @@ static err *call_rows(struct cx *c, const struct ast *n, str low, const struct s
     struct bx **args = arena_array_of(b->a, struct bx *, count + 1);
     TRY(bind_args(&ac, asts, count, args));
     if (set_args && ast_has(within->child[0], AST_F_DESC) && count == 2) {
-        struct bx *one = bx_lit(b, sql_type_of(TY_DOUBLE), STR("1.0"));
-        struct bx *p = bx_tmpl2(b, sql_type_of(TY_DOUBLE), "({0} - {1})", "{1}", one, bx_cast(b, args[1], sql_type_of(TY_DOUBLE)));
-        args[1] = p;
+        /* DuckDB counts from the greatest where the share is negative; -0 is none. */
+        bool several = args[1]->type->kind == TY_ARRAY;
+        const struct sql_type *t = several ? sql_array(b->a, sql_type_of(TY_DOUBLE), true) : sql_type_of(TY_DOUBLE);
+        args[1] = bx_tmpl1(b, t, several ? "list_transform({0}, lambda p{#}: CASE WHEN p{#} = 0 THEN 1.0::DOUBLE ELSE -p{#} END)" : "(CASE WHEN {0} = 0 THEN 1.0::DOUBLE ELSE -{0} END)", "{0}", bx_cast(b, args[1], t));
     }
     struct cx rc = *c;
     if (rows[0].kind == FN_AGGREGATE && ast_get(n, SLOT_OVER)) rc.no_agg = false;

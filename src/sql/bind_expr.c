@@ -531,6 +531,8 @@ static err *bind_path(struct cx *c, const struct ast *n, struct bx **ret) {
     v[1] = bx_string(b, sql_fmt(b->a, bracket ? "$%.*s" : "$.%.*s", STR_ARG(path)));
     str cap = sql_fmt(b->a, "{0}:%.*s", STR_ARG(tmpl_text(b, path)));
     if (v[0]->type->kind == TY_VARIANT)
+        cap = sql_fmt(b->a, "variant_get({0}, $%s%.*s) AS %.*s", bracket ? "" : ".", STR_ARG(tmpl_text(b, path)), STR_ARG(tmpl_text(b, bind_path_name(path))));
+    if (v[0]->type->kind == TY_VARIANT)
         *ret = bx_tmpl(b, sql_type_of(TY_VARIANT), STR("bh_variant_path({0}, {1})"), cap, v, 2);
     else if (sql_is_text(v[0]->type))
         *ret = bx_tmpl(b, sql_type_of(TY_STRING), STR("bh_get_json_object({0}, {1})"), cap, v, 2);
@@ -724,6 +726,7 @@ err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx
                          arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, x))), "filter", what, "type",
                          type_name(c->b, x->type).p, NULL);
     *ret = bx_cast(c->b, x, sql_type_of(TY_BOOLEAN));
+    if (strcmp(what, "WHEN") != 0 && strcmp(what, "FILTER") != 0) *ret = bx_condition(c->b, *ret);
     bind_note_condition(c->b, *ret);
     return NULL;
 }

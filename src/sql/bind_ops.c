@@ -215,7 +215,10 @@ static bool orderable(const struct sql_type *t) {
 }
 
 static struct bx *collated(struct binder *b, struct bx *x, str coll) {
-    return bx_tmpl(b, sql_type_of(TY_STRING), sql_fmt(b->a, "bh_collate_key({0}, '%.*s')", STR_ARG(coll)), STR("{0}"), &x, 1);
+    /* A literal shows that it took the other side's collation. */
+    bool took = x->kind == BX_LIT && x->text.p;
+    str cap = took ? sql_fmt(b->a, "'%.*s' collate %.*s", STR_ARG(tmpl_text(b, x->text)), STR_ARG(coll)) : STR("{0}");
+    return bx_tmpl(b, sql_type_of(TY_STRING), sql_fmt(b->a, "bh_collate_key({0}, '%.*s')", STR_ARG(coll)), cap, &x, 1);
 }
 
 /* Structs are compared place by place, whatever their fields are called. */
@@ -369,7 +372,7 @@ err *bind_unary(struct cx *c, const struct ast *n, struct bx **ret) {
                              arena_printf(b->a, "\"(NOT %.*s)\"", STR_ARG(caption_of(b, x))), "paramIndex", "first",
                              "requiredType", "\"BOOLEAN\"", "inputSql", quoted(b, x), "inputType",
                              type_name(b, x->type).p, NULL);
-        *ret = bx_tmpl1(b, sql_type_of(TY_BOOLEAN), "(NOT {0})", "(NOT {0})", bx_cast(b, x, sql_type_of(TY_BOOLEAN)));
+        *ret = bx_not(b, bx_cast(b, x, sql_type_of(TY_BOOLEAN)));
         return NULL;
     }
     TRY(bind_expr(c, n->child[0], &x));

@@ -126,15 +126,25 @@ static err *like_one(struct cx *c, const struct ast *n, struct bx *x, struct bx 
 static err *like(struct cx *c, const struct ast *n, struct bx **ret) {
     struct bx *x, *p, *z = NULL, *all = NULL;
     TRY(bind_expr(c, n->child[0], &x));
-    bool no = ast_has(n, AST_F_NOT);
+    bool no = ast_has(n, AST_F_NOT), constants = true;
     for (uint32_t i = 1; i < n->n; i++) {
         TRY(bind_expr(c, n->child[i], &p));
+        constants &= p->kind == BX_LIT;
         TRY(like_one(c, n, x, p, &z));
         z = negate(c->b, z, no && n->op);
         all = all ? both(c->b, all, z, n->op == 'A') : z;
     }
     if (!all) return unsupported(c->b, n, "LIKE without a pattern");
     *ret = n->op ? all : negate(c->b, all, no);
+    if (n->op && constants) {
+        str shown = caption_of(c->b, x);
+        buf *o = sql_buf(c->b->a);
+        buf_fmt(o, str_eqz(n->text, "ilike") ? "%slike%s(lower(%.*s))" : "%slike%s(%.*s)", no ? "not" : "", n->op == 'A' ? "all" : "any", STR_ARG(shown));
+        struct bx *named = arena_new_of(c->b->a, struct bx);
+        *named = **ret;
+        named->cap = tmpl_text(c->b, sql_keep(c->b->a, o));
+        *ret = named;
+    }
     return NULL;
 }
 

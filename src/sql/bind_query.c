@@ -88,6 +88,25 @@ static err *by_name(struct binder *b, const struct ast *n, struct bq *l, struct 
     return NULL;
 }
 
+static bool has_kind(const struct sql_type *t, enum sql_type_kind kind) {
+    if (t->kind == kind) return true;
+    if (t->kind == TY_ARRAY) return has_kind(t->elem, kind);
+    if (t->kind == TY_MAP) return has_kind(t->key, kind) || has_kind(t->elem, kind);
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++)
+        if (has_kind(t->fields[i].type, kind)) return true;
+    return false;
+}
+
+err *bind_comparable_rows(struct binder *b, const struct ast *n, const struct bq *q) {
+    for (size_t i = 0; i < q->n; i++) {
+        const struct sql_type *t = q->cols[i].type;
+        const char *cls = has_kind(t, TY_MAP) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE" : has_kind(t, TY_VARIANT) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_VARIANT_TYPE" : NULL;
+        if (cls)
+            return sql_error(cls, n, b->text, "colName", arena_printf(b->a, "`%.*s`", STR_ARG(q->cols[i].name)), "dataType", type_name(b, t).p, NULL);
+    }
+    return NULL;
+}
+
 err *bind_setop(struct binder *b, const struct ast *n, struct bq *l, struct bq *r, struct bq **ret) {
     bool all = ast_has(n, AST_F_ALL), uni = str_eqz(n->text, "union"), except = str_eqz(n->text, "except") || str_eqz(n->text, "minus");
     const char *op = uni ? (all ? "UNION ALL" : "UNION") : except ? (all ? "EXCEPT ALL" : "EXCEPT") : all ? "INTERSECT ALL" : "INTERSECT";
@@ -95,6 +114,10 @@ err *bind_setop(struct binder *b, const struct ast *n, struct bq *l, struct bq *
     if (l->n != r->n)
         return sql_error("NUM_COLUMNS_MISMATCH", n, b->text, "operator", uni ? "UNION" : op, "firstNumColumns", arena_printf(b->a, "%zu", l->n),
                          "invalidOrdinalNum", "second", "invalidNumColumns", arena_printf(b->a, "%zu", r->n), NULL);
+    if (!(uni && all)) {
+        TRY(bind_comparable_rows(b, n, l));
+        TRY(bind_comparable_rows(b, n, r));
+    }
     const struct sql_type **types = arena_array_of(b->a, const struct sql_type *, l->n + 1);
     for (size_t i = 0; i < l->n; i++) {
         types[i] = sql_common_type(b->a, l->cols[i].type, r->cols[i].type);

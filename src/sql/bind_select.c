@@ -292,18 +292,48 @@ static err *check_wheres(struct block *k) {
 
 /* ---- generators in the select list ---- */
 
-/* The block yields lists unnested; a block above picks the columns apart. */
+/* All generators but the first wait as lists: *ret has them by item, for the block above to unnest. */
+static void hold_back(struct binder *b, struct bq *q, struct bx **ret) {
+    bool first = true;
+    for (size_t i = 0; i < q->n; i++) {
+        ret[i] = NULL;
+        if (q->items[i]->kind != BX_GEN) continue;
+        if (!first) {
+            ret[i] = q->items[i];
+            struct bx *plain = arena_new_of(b->a, struct bx);
+            *plain = *ret[i];
+            plain->kind = BX_TMPL;
+            plain->has_gen = false;
+            q->items[i] = plain;
+            q->cols[i].type = plain->type;
+        }
+        first = false;
+    }
+}
+
+static struct bx *generator_over(struct binder *b, const struct bx *g, struct bx *list) {
+    struct bx *x = arena_new_of(b->a, struct bx);
+    *x = *g;
+    x->text = STR("{0}");
+    x->child = arena_array_of(b->a, struct bx *, 1);
+    x->child[0] = list;
+    x->n = 1;
+    return x;
+}
+
+/* The block yields lists unnested; a block above picks the columns apart. Of several generators each has a block of its own:
+   their rows are multiplied. */
 static err *split_generators(struct block *k) {
     struct binder *b = k->b;
     struct bq *in = k->q;
     struct rel *r;
-    size_t n = 0, at = 0, gens = 0;
+    size_t n = 0, at = 0, waiting = 0;
+    struct bx **held = arena_array_of(b->a, struct bx *, in->n + 1);
+    hold_back(b, in, held);
     for (size_t i = 0; i < in->n; i++) {
-        bool g = in->items[i]->kind == BX_GEN;
-        gens += g;
-        n += g ? in->items[i]->gen->n : 1;
+        waiting += held[i] != NULL;
+        n += in->items[i]->kind == BX_GEN ? in->items[i]->gen->n : 1;
     }
-    if (gens > 1) return sql_error("UNSUPPORTED_GENERATOR.MULTI_GENERATOR", k->n, b->text, "num", arena_printf(b->a, "%zu", gens), "generators", "", NULL);
     in->gen = true;
     for (size_t i = 0; i < in->n; i++)
         if (in->items[i]->kind == BX_GEN) in->cols[i].type = in->items[i]->type->elem;
@@ -313,7 +343,7 @@ static err *split_generators(struct block *k) {
     for (size_t i = 0; i < in->n; i++) {
         struct bx *g = in->items[i];
         if (g->kind != BX_GEN) {
-            items[at] = q->items[i];
+            items[at] = held[i] ? generator_over(b, held[i], q->items[i]) : q->items[i];
             cols[at++] = q->cols[i];
             continue;
         }
@@ -331,7 +361,7 @@ static err *split_generators(struct block *k) {
     q->distinct = in->distinct;
     in->distinct = false;
     k->q = q;
-    return NULL;
+    return waiting ? split_generators(k) : NULL;
 }
 
 static err *order_generated(struct block *k) {
@@ -393,6 +423,7 @@ err *bind_select(struct binder *b, const struct ast *n, const struct ast *query,
         TRY(order_generated(&k));
     }
     match_items(k.q);
+    if (k.q->distinct) TRY(bind_comparable_rows(b, n, k.q));
     if (k.q->distinct && k.q->n_order) TRY(order_distinct(&k));
     if (query) TRY(bind_limits(b, query, k.q));
     *ret = k.q;

@@ -233,15 +233,45 @@ err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
     return NULL;
 }
 
-static str item_name(struct binder *b, const struct ast *n, const struct bx *x) {
-    if (n->kind == AST_COLUMN && n->child[0]->kind == AST_NAME) return n->child[0]->child[n->child[0]->n - 1]->text;
-    if (n->kind == AST_PATH) {
-        /* v:a.b is called b. */
-        str p = n->text;
-        size_t at = p.n;
-        while (at > 0 && p.p[at - 1] != '.' && p.p[at - 1] != ']') at--;
-        return at < p.n && at > 0 ? str_from(p, at) : p;
+/* v:a.b is called b, v:a['b c'][0] is called b c. */
+str bind_path_name(str p) {
+    while (p.n && p.p[p.n - 1] == ']') {
+        size_t at = p.n - 1;
+        while (at > 0 && p.p[at] != '[') at--;
+        str in = str_n(p.p + at + 1, p.n - at - 2);
+        if (in.n > 1 && (in.p[0] == '\'' || in.p[0] == '"')) return str_n(in.p + 1, in.n - 2);
+        if (at == 0) return p;
+        p = str_cut(p, at);
     }
+    size_t at = p.n;
+    if (p.n > 1 && p.p[p.n - 1] == '`') {
+        for (at = p.n - 1; at > 0 && p.p[at - 1] != '`';) at--;
+        return str_n(p.p + at, p.n - at - 1);
+    }
+    while (at > 0 && p.p[at - 1] != '.' && p.p[at - 1] != ']') at--;
+    return str_from(p, at);
+}
+
+/* A cast of a column, or of a path of a variant, is called as that is. */
+static const struct ast *under_cast(const struct ast *n, const struct bx *x) {
+    static const char *const types[] = {"boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "date", "timestamp", "string", "binary", "time"};
+    const struct ast *name = n->kind == AST_CALL && n->n == 1 ? ast_get(n, SLOT_NAME) : NULL;
+    bool cast = n->kind == AST_CAST && n->n;
+    for (size_t i = 0; name && name->kind == AST_NAME && name->n == 1 && i < ARRAY_LEN(types); i++) cast |= str_ieq(name->child[0]->text, str_of(types[i]));
+    if (!cast) return NULL;
+    const struct ast *in = n->child[0];
+    if (in->kind == AST_PATH) return in;
+    if (in->kind != AST_COLUMN || in->child[0]->kind != AST_NAME) return NULL;
+    while (x->kind == BX_TMPL && x->n == 1) x = x->child[0];
+    const struct ast *last = in->child[0]->child[in->child[0]->n - 1];
+    return x->kind == BX_COL && str_ieq(x->cap, last->text) ? in : NULL; /* not a field of a struct */
+}
+
+static str item_name(struct binder *b, const struct ast *n, const struct bx *x) {
+    const struct ast *in = under_cast(n, x);
+    if (in) n = in;
+    if (n->kind == AST_COLUMN && n->child[0]->kind == AST_NAME) return n->child[0]->child[n->child[0]->n - 1]->text;
+    if (n->kind == AST_PATH) return bind_path_name(n->text);
     return caption_of(b, x);
 }
 

@@ -82,6 +82,37 @@ static err *in(struct cx *c, const struct ast *n, struct bx *x) {
     return NULL;
 }
 
+#define IN_OR_FALSE "COALESCE({0}, false)"
+#define IN_OR_TRUE "COALESCE({0}, true)"
+
+/* Spark asks a query for membership by joins: what SQL leaves unknown is false, of NOT IN too. A literal NULL stays NULL. */
+static struct bx *known(struct binder *b, struct bx *x) {
+    for (size_t i = 0; i < x->n; i++)
+        if (bx_is_null(x->child[i])) return x;
+    struct bx *y = bx_tmpl1(b, x->type, IN_OR_FALSE, "{0}", x);
+    y->ast = x->ast;
+    return y;
+}
+
+static bool is_known(const struct bx *x, const char *how) { return x->kind == BX_TMPL && x->n == 1 && x->child[0]->kind == BX_SUB && str_eqz(x->text, how); }
+
+struct bx *bx_not(struct binder *b, struct bx *x) {
+    if (is_known(x, IN_OR_FALSE)) {
+        struct bx *y = bx_tmpl1(b, x->type, IN_OR_TRUE, "{0}", x->child[0]);
+        x = y;
+    }
+    return bx_tmpl1(b, sql_type_of(TY_BOOLEAN), "(NOT {0})", "(NOT {0})", x);
+}
+
+struct bx *bx_condition(struct binder *b, struct bx *x) {
+    if (is_known(x, IN_OR_FALSE)) return x->child[0];
+    if (x->kind != BX_TMPL) return x;
+    if (x->n == 1 && str_eqz(x->text, "(NOT {0})") && is_known(x->child[0], IN_OR_TRUE)) return bx_tmpl1(b, x->type, "(NOT {0})", "(NOT {0})", x->child[0]->child[0]);
+    if (x->n != 2 || !str_eqz(x->text, "({0} AND {1})")) return x;
+    struct bx *l = bx_condition(b, x->child[0]), *r = bx_condition(b, x->child[1]);
+    return l == x->child[0] && r == x->child[1] ? x : bx_tmpl2(b, x->type, "({0} AND {1})", "({0} AND {1})", l, r);
+}
+
 err *bind_subquery(struct cx *c, const struct ast *n, struct bx **ret) {
     struct bx *x = bx_new(c->b, BX_SUB, sql_type_of(TY_BOOLEAN));
     x->ast = n;
@@ -92,7 +123,7 @@ err *bind_subquery(struct cx *c, const struct ast *n, struct bx **ret) {
     else
         TRY(in(c, n, x));
     bx_flags(x);
-    *ret = x;
-    if (ast_has(n, AST_F_NOT)) *ret = bx_tmpl1(c->b, x->type, "(NOT {0})", "(NOT {0})", x);
+    *ret = n->kind == AST_SUBQUERY || n->kind == AST_EXISTS ? x : known(c->b, x);
+    if (ast_has(n, AST_F_NOT)) *ret = bx_not(c->b, *ret);
     return NULL;
 }

@@ -145,13 +145,30 @@ static const struct ast *key_of(const struct ast *n, const struct ast *key) {
     return key->kind == AST_ALIAS && key->n ? key->child[0] : key;
 }
 
+/* The same, or what the item of that alias is. */
+static const struct ast *window_of(const struct ast *n, const struct ast *key) {
+    const struct ast *items = ast_get(n, SLOT_ITEMS), *x = key_of(n, key);
+    const struct ast *name = x->kind == AST_COLUMN && x->n == 1 && x->child[0]->kind == AST_NAME && x->child[0]->n == 1 ? x->child[0]->child[0] : NULL;
+    if (!name) return x;
+    for (uint32_t i = 0; items && i < items->n; i++) {
+        const struct ast *item = items->child[i];
+        if (item->kind == AST_ALIAS && item->n && item->text.n && str_ieq(item->text, name->text)) return item->child[0];
+    }
+    return x;
+}
+
 err *bind_time_windows(struct binder *b, const struct ast *n, const struct ast **ret) {
     const struct ast *group = ast_get(n, SLOT_GROUP), *call = NULL;
+    uint32_t chosen = 0;
     bool session = false;
     *ret = n;
     for (uint32_t i = 0; group && i < group->n && !call; i++) {
-        session = named(group->child[i], "session_window");
-        if (session || (named(group->child[i], "window") && group->child[i]->n > 2)) call = group->child[i];
+        const struct ast *key = window_of(n, group->child[i]);
+        session = named(key, "session_window");
+        if (session || (named(key, "window") && key->n > 2)) {
+            call = key;
+            chosen = i;
+        }
     }
     if (!call || !ast_get(n, SLOT_FROM)) return NULL;
     if (session && call->n != 2) return wrong_arity(b, call, "`session_window`");
@@ -162,7 +179,7 @@ err *bind_time_windows(struct binder *b, const struct ast *n, const struct ast *
         parts[np++] = (struct part){"__time", call->child[0]};
         parts[np++] = (struct part){"__gap", gap_of(b->a, call->child[1])};
         for (uint32_t i = 0; i < group->n; i++)
-            if (group->child[i] != call) parts[np++] = (struct part){arena_printf(b->a, "__key%zu", keys++), key_of(n, group->child[i])};
+            if (i != chosen) parts[np++] = (struct part){arena_printf(b->a, "__key%zu", keys++), key_of(n, group->child[i])};
     } else {
         parts[np++] = (struct part){"__call", call};
     }

@@ -273,6 +273,38 @@ static err *from_time(struct binder *b, const char *x, const struct sql_type *fr
     }
 }
 
+static err *from_variant(struct binder *b, const char *x, const struct sql_type *to, bool try_it, int depth, buf *out) {
+    if (to->kind >= TY_ARRAY && to->kind <= TY_STRUCT) {
+        char json[128];
+        if ((size_t)snprintf(json, sizeof json, "bh_variant_json(%s, {tz})", x) >= sizeof json) return unsupported(b, NULL, "this cast of a variant");
+        TRY(sql_json_read_tmpl(b->env, b->a, json, to, out));
+        return NULL;
+    }
+    buf *inner = sql_buf(b->a), *t = sql_buf(b->a);
+    sql_type_write(to, t);
+    buf_fmt(inner, "bh_%svariant_get(%s, '$', ", try_it ? "try_" : "", x);
+    sql_quote(inner, buf_view(t));
+    buf_z(inner, ", {tz})");
+    buf_c(inner, 0);
+    if (try_it) {
+        from_string(b, inner->p, to, true, out);
+        return NULL;
+    }
+    /* What the text of a value does not read as is an error of the variant's own. */
+    buf *name = sql_buf(b->a), *q = sql_buf(b->a);
+    char v[40];
+    snprintf(v, sizeof v, "v{#}_%d", depth);
+    sql_type_write_sql(to, name);
+    sql_quote(q, buf_view(t));
+    buf *plain = sql_buf(b->a), *tried = sql_buf(b->a);
+    buf_fmt(plain, "bh_variant_get(%s, '$', %.*s, {tz})", v, STR_ARG(buf_view(q)));
+    buf_c(plain, 0);
+    from_string(b, plain->p, to, true, tried);
+    buf_fmt(out, "list_transform([%s], lambda %s: CASE WHEN (%.*s) IS NULL AND %s IS NOT NULL AND NOT bh_is_variant_null(%s) THEN error('[INVALID_VARIANT_CAST] ' || CAST(to_json({{'value': bh_variant_json(%s, {tz}), 'dataType': '\"%.*s\"'}}) AS VARCHAR)) ELSE %.*s END)[1]",
+            x, v, STR_ARG(buf_view(tried)), v, v, v, STR_ARG(buf_view(name)), STR_ARG(buf_view(tried)));
+    return NULL;
+}
+
 static err *cast_of(struct binder *b, const char *x, const struct sql_type *from,
                     const struct sql_type *to, bool try_it, int depth, buf *out) {
     if (depth > 60) return unsupported(b, NULL, "casts of types nested this deep");
@@ -292,37 +324,7 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         return NULL;
     }
     if (sql_is_text(to)) return to_string(b, x, from, depth, out);
-    if (from->kind == TY_VARIANT) {
-        if (to->kind >= TY_ARRAY && to->kind <= TY_STRUCT) {
-            char json[128];
-            if ((size_t)snprintf(json, sizeof json, "bh_variant_json(%s, {tz})", x) >= sizeof json) return unsupported(b, NULL, "this cast of a variant");
-            TRY(sql_json_read_tmpl(b->env, b->a, json, to, out));
-            return NULL;
-        }
-        buf *inner = sql_buf(b->a), *t = sql_buf(b->a);
-        sql_type_write(to, t);
-        buf_fmt(inner, "bh_%svariant_get(%s, '$', ", try_it ? "try_" : "", x);
-        sql_quote(inner, buf_view(t));
-        buf_z(inner, ", {tz})");
-        buf_c(inner, 0);
-        if (try_it) {
-            from_string(b, inner->p, to, true, out);
-            return NULL;
-        }
-        /* What the text of a value does not read as is an error of the variant's own. */
-        buf *name = sql_buf(b->a), *q = sql_buf(b->a);
-        char v[40];
-        snprintf(v, sizeof v, "v{#}_%d", depth);
-        sql_type_write_sql(to, name);
-        sql_quote(q, buf_view(t));
-        buf *plain = sql_buf(b->a), *tried = sql_buf(b->a);
-        buf_fmt(plain, "bh_variant_get(%s, '$', %.*s, {tz})", v, STR_ARG(buf_view(q)));
-        buf_c(plain, 0);
-        from_string(b, plain->p, to, true, tried);
-        buf_fmt(out, "list_transform([%s], lambda %s: CASE WHEN (%.*s) IS NULL AND %s IS NOT NULL AND NOT bh_is_variant_null(%s) THEN error('[INVALID_VARIANT_CAST] ' || CAST(to_json({{'value': bh_variant_json(%s, {tz}), 'dataType': '\"%.*s\"'}}) AS VARCHAR)) ELSE %.*s END)[1]",
-                x, v, STR_ARG(buf_view(tried)), v, v, v, STR_ARG(buf_view(name)), STR_ARG(buf_view(tried)));
-        return NULL;
-    }
+    if (from->kind == TY_VARIANT) return from_variant(b, x, to, try_it, depth, out);
     if (sql_is_text(from)) {
         from_string(b, x, to, try_it, out);
         return NULL;

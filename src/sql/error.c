@@ -451,6 +451,25 @@ static err *from_decimal(str text) {
                      "precision", precision, "scale", scale, NULL);
 }
 
+/* "Overflow in addition of INT8 (127 + 1)!": of the types below INT Spark names the values. */
+static err *from_small(str text) {
+    static const struct { const char *text, *instead; } ops[] = {{"Overflow in addition of INT", "try_add"}, {"Overflow in subtraction of INT", "try_subtract"}, {"Overflow in multiplication of INT", "try_multiply"}};
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+        ptrdiff_t at = str_find(text, str_of(ops[i].text));
+        unsigned bits;
+        long x, y;
+        char op, left[32], right[32], sign[2] = {0}, instead[96];
+        if (at < 0 || sscanf(text.p + at + strlen(ops[i].text), "%u (%ld %c %ld)", &bits, &x, &op, &y) != 4 || bits > 16) continue;
+        const char *suffix = bits == 8 ? "Y" : "S";
+        sign[0] = op;
+        snprintf(left, sizeof left, "%ld%s", x, suffix);
+        snprintf(right, sizeof right, "%ld%s", y, suffix);
+        snprintf(instead, sizeof instead, " Use '%s' to tolerate overflow and return NULL instead.", ops[i].instead);
+        return sql_error("BINARY_ARITHMETIC_OVERFLOW", NULL, STR(""), "value1", left, "symbol", sign, "value2", right, "alternative", instead, NULL);
+    }
+    return NULL;
+}
+
 /* "Failed to cast decimal value 300 to type INT8" */
 static err *from_wide(str text) {
     static const str head = {"Failed to cast decimal value ", 29}, mid = {" to type ", 9};
@@ -471,6 +490,7 @@ err *sql_error_of_duckdb(const char *duckdb_message) {
     err *e = from_mark(text);
     if (!e) e = from_range(text);
     if (!e) e = from_wide(text);
+    if (!e) e = from_small(text);
     if (!e) e = from_decimal(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)

@@ -39,6 +39,7 @@ struct sql_func {
     const char *names;           /* "input, path": argument names for name => value, or NULL */
     uint8_t kind, null;
     bool nondeterministic, ansi_error;
+    uint8_t common;              /* enum pat_common: what uses of one type variable have in common */
     bool strict;                 /* arguments are not cast to other sorts of types */
     const char *doc;
 };

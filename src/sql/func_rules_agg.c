@@ -130,6 +130,34 @@ static err *percentile_disc_emit(struct sql_call *c, buf *out) {
     return NULL;
 }
 
+/* Within structs NULL is the least; DuckDB has it as the greatest. */
+static void nulls_first(const char *x, const struct sql_type *t, int depth, buf *out) {
+    char part[96];
+    if (t->kind != TY_STRUCT || depth > 4) {
+        buf_fmt(out, "%s IS NOT NULL, %s", x, x);
+        return;
+    }
+    buf_fmt(out, "%s IS NOT NULL", x);
+    for (size_t i = 0; i < t->n; i++) {
+        buf_z(out, ", ");
+        if ((size_t)snprintf(part, sizeof part, "%s.f%zu", x, i) < sizeof part) nulls_first(part, t->fields[i].type, depth + 1, out);
+    }
+}
+
+static err *extreme(struct sql_call *c, const char *name, buf *out) {
+    const struct sql_type *t = c->args[0].type;
+    if (t->kind != TY_STRUCT) {
+        buf_fmt(out, "%s({0})", name);
+        return NULL;
+    }
+    buf_fmt(out, "arg_%s({0}, list_transform([{0}], lambda s{#}: CASE WHEN s{#} IS NOT NULL THEN row(", name);
+    nulls_first("s{#}", t, 0, out);
+    buf_z(out, ") END)[1]){w}");
+    return NULL;
+}
+static err *min_emit(struct sql_call *c, buf *out) { return extreme(c, "min", out); }
+static err *max_emit(struct sql_call *c, buf *out) { return extreme(c, "max", out); }
+
 static err *median_emit(struct sql_call *c, buf *out) {
     if (c->type->kind == TY_DOUBLE)
         buf_z(out, "quantile_cont(CAST({0} AS DOUBLE), 0.5){w}");
@@ -201,6 +229,8 @@ static const struct sql_rule rules[] = {
     {"last_if", NULL, last_if, NULL},
     {"percentile", percentile_type, percentile_emit, NULL},
     {"percentile_weighted", NULL, weighted_emit, NULL},
+    {"min", NULL, min_emit, NULL},
+    {"max", NULL, max_emit, NULL},
     {"percentile_disc", percentile_disc_type, percentile_disc_emit, NULL},
     {"try_avg", avg_type, try_avg_emit, NULL},
     {"median", percentile_type, median_emit, NULL},

@@ -314,7 +314,8 @@ static err *ceil_emit(struct sql_call *c, buf *out) { return round_mode(c, 2, ou
 static err *floor_emit(struct sql_call *c, buf *out) { return round_mode(c, 3, out); }
 static err *double_mode(struct sql_call *c, int mode, buf *out) {
     bool f = c->args[0].type->kind == TY_FLOAT;
-    buf_fmt(out, "CAST(bh_dec_round_%d(CAST({0} AS DECIMAL(%s)), {1}, %d) AS {type})", c->type->scale, f ? "14,7" : "30,15", mode);
+    const char *wide = f ? "14,7" : "30,15";
+    buf_fmt(out, "CAST(bh_dec_round_%d(CAST(bh_cast_double_decimal(CAST({0} AS DOUBLE), %s) AS DECIMAL(%s)), {1}, %d) AS {type})", c->type->scale, wide, wide, mode);
     return NULL;
 }
 static err *ceil_double_emit(struct sql_call *c, buf *out) { return double_mode(c, 2, out); }

@@ -269,6 +269,7 @@ static void read_scalar(struct sql_call *c, const char *x, const struct sql_type
     }
     case TY_TIMESTAMP_NTZ: buf_fmt(out, "bh_try_cast_string_ntz(%s)", s); return;
     case TY_BINARY: buf_fmt(out, "bh_unbase64(%s)", s); return;
+    case TY_VARIANT: buf_fmt(out, "bh_parse_json(CAST(%s AS VARCHAR))", x); return;
     default:
         buf_z(out, "CAST(NULL AS ");
         sql_type_write_duckdb(t, out);

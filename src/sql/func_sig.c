@@ -146,10 +146,17 @@ static size_t var_of(const struct pat *p) { return (size_t)(p->word.p[0] - 'A');
 
 /* ---- matching ---- */
 
-bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, const struct sql_type **vars) {
+/* The one type of two uses of a variable. Without text: a text and a number have none. Tight: neither have decimals of other digits. */
+static const struct sql_type *one_type(arena *a, const struct sql_type *x, const struct sql_type *y, enum pat_common how) {
+    if (how != COMMON_WIDE && sql_is_text(x) != sql_is_text(y) && x->kind != TY_VOID && y->kind != TY_VOID) return NULL;
+    if (how == COMMON_TIGHT && sql_type_eq(x, y)) return x;
+    return how == COMMON_TIGHT ? sql_tightest_type(a, x, y) : sql_common_type(a, x, y);
+}
+
+bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, enum pat_common how, const struct sql_type **vars) {
     if (is_var(p)) {
         const struct sql_type **v = &vars[var_of(p)];
-        *v = *v ? sql_common_type(a, *v, t) : t;
+        *v = *v ? one_type(a, *v, t, how) : t;
         return *v != NULL;
     }
     if (t->kind == TY_VOID) return true;
@@ -159,13 +166,13 @@ bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, const s
             if (c->n == 0 && !is_var(c)) continue;
             if (str_eqz(c->word, "array") && t->kind != TY_ARRAY) continue;
             if (str_eqz(c->word, "map") && t->kind != TY_MAP) continue;
-            return pat_gather(a, c, t, vars);
+            return pat_gather(a, c, t, how, vars);
         }
         return true;
     }
-    if (str_eqz(p->word, "array") && p->n == 1) return t->kind == TY_ARRAY && pat_gather(a, p->child[0], t->elem, vars);
+    if (str_eqz(p->word, "array") && p->n == 1) return t->kind == TY_ARRAY && pat_gather(a, p->child[0], t->elem, how, vars);
     if (str_eqz(p->word, "map") && p->n == 2)
-        return t->kind == TY_MAP && pat_gather(a, p->child[0], t->key, vars) && pat_gather(a, p->child[1], t->elem, vars);
+        return t->kind == TY_MAP && pat_gather(a, p->child[0], t->key, how, vars) && pat_gather(a, p->child[1], t->elem, how, vars);
     return true;
 }
 

@@ -29,7 +29,8 @@ const struct pat *sig_arg(const struct sig *s, size_t i);
 bool pat_is_lambda(const struct pat *p);
 
 /* Gathers what type variables must be; false: cannot fit. */
-bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, const struct sql_type **vars);
+enum pat_common { COMMON_WIDE, COMMON_NO_TEXT, COMMON_TIGHT };
+bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, enum pat_common how, const struct sql_type **vars);
 /* The type that an argument of type t becomes under p, NULL: does not fit. *cost grows with the violence of the cast. */
 const struct sql_type *pat_coerce(arena *a, const struct pat *p, const struct sql_type *t,
                                   const struct sql_type *const *vars, int *cost);

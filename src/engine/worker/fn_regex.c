@@ -75,9 +75,9 @@ static str group_text(struct regex *r, str s, unsigned g) {
 static void regexp_extract(struct fn_call *c) {
     str s = fn_str(c, 0);
     struct regex *r = pattern(c, fn_str(c, 1));
-    if (!r || !group_ok(c, r, fn_i32(c, 2))) return;
-    bool found = find(c, r, s, 0);
-    if (!c->failed) fn_ret_str(c, found ? group_text(r, s, (unsigned)fn_i32(c, 2)) : str_n("", 0));
+    if (!r) return;
+    bool found = find(c, r, s, 0); /* a group is asked for where something is found, as Spark does */
+    if (!c->failed && (!found || group_ok(c, r, fn_i32(c, 2)))) fn_ret_str(c, found ? group_text(r, s, (unsigned)fn_i32(c, 2)) : str_n("", 0));
 }
 
 static void regexp_substr(struct fn_call *c) {
@@ -91,7 +91,7 @@ static void regexp_substr(struct fn_call *c) {
 static void regexp_extract_all(struct fn_call *c) {
     str s = fn_str(c, 0);
     struct regex *r = pattern(c, fn_str(c, 1));
-    if (!r || !group_ok(c, r, fn_i32(c, 2))) return;
+    if (!r || (find(c, r, s, 0) && !group_ok(c, r, fn_i32(c, 2))) || c->failed) return;
     fn_list_begin(c);
     for (size_t at = 0; at <= s.n && find(c, r, s, at); at = regex_next(r, s)) fn_list_str(c, group_text(r, s, (unsigned)fn_i32(c, 2)));
     fn_list_end(c);
