@@ -151,6 +151,8 @@ const struct sql_error_row sql_error_rows[] = {
      "A decimal has at most <maxPrecision> digits, not <precision>.", {NULL}},
     {"DELTA_CANNOT_MODIFY_APPEND_ONLY", "42809", SQL_FORM_ANALYSIS,
      "Rows can only be appended to this table. 'ALTER TABLE <table_name> SET TBLPROPERTIES (<config>=false)' allows changes too.", {NULL}},
+    {"DELTA_CANNOT_VACUUM_LITE", "55000", SQL_FORM_ANALYSIS,
+     "VACUUM LITE goes by the log alone, and this table's log no longer reaches back to the files that earlier runs have not removed. Run VACUUM without LITE once.", {NULL}},
     {"DELTA_CONCURRENT_TRANSACTION", "2D521", SQL_FORM_ANALYSIS,
      "ConcurrentTransactionException: another writer has committed the same transaction of the same application meanwhile. Let only one run of that stream write.", {NULL}},
     {"DELTA_CONCURRENT_WRITE", "2D521", SQL_FORM_ANALYSIS,

@@ -303,6 +303,44 @@ def test_the_log_is_cleaned_up_to_a_checkpoint(platform, sql, schema):
     assert sql(f"SELECT count(*) FROM {t}") == [["10"]]
 
 
+def test_vacuum_lite_goes_by_the_log(platform, sql, schema):
+    t = f"{schema}.lite"
+    sql(f"CREATE TABLE {t} (id INT) TBLPROPERTIES ('delta.enableDeletionVectors'='true', 'delta.enableChangeDataFeed'='true', "
+        "'delta.deletedFileRetentionDuration'='interval 0 seconds', 'delta.checkpointInterval'='4')")
+    for k in range(3):
+        sql(f"INSERT INTO {t} SELECT CAST(id AS INT) FROM range({k * 100}, {k * 100 + 100})")
+    sql(f"DELETE FROM {t} WHERE id % 10 = 3")
+    sql(f"UPDATE {t} SET id = -id WHERE id = 5")
+    sql(f"OPTIMIZE {t}")
+    want = sql(f"SELECT count(*), sum(id) FROM {t}")
+    path = folder(platform, sql, t)
+    stray = path / "part-of-nobody.parquet"
+    stray.write_bytes(b"x")
+    os.utime(stray, (time.time() - 3600,) * 2)
+    time.sleep(1.1)
+    actions = [json.loads(x) for f in path.glob("_delta_log/*.json") for x in f.read_text().splitlines()]
+    removed = {a["remove"]["path"] for a in actions if "remove" in a} | {a["cdc"]["path"] for a in actions if "cdc" in a}
+    live = {f.name for f in path.glob("*.parquet")} - removed - {stray.name}
+    assert len(removed) > 3 and len(live) == 1
+    dry = {r[0].rsplit(f"{path.name}/", 1)[1] for r in sql(f"VACUUM {t} LITE DRY RUN")}
+    assert removed <= dry and all(f in removed or "deletion_vector" in f for f in dry) and all((path / f).exists() for f in dry)
+    sql(f"VACUUM {t} LITE")
+    assert not [f for f in dry if (path / f).exists()] and stray.exists() and {f.name for f in path.glob("*.parquet")} == live | {stray.name}
+    assert sql(f"SELECT count(*), sum(id) FROM {t}") == want and sql(f"VACUUM {t} LITE DRY RUN") == []
+    # A log that begins later: what went before is known to be removed, by the run above, for as long as the log tells of it.
+    assert (path / "_delta_log/00000000000000000004.checkpoint.parquet").exists()
+    for v in range(4):
+        (path / f"_delta_log/{v:020d}.json").unlink()
+    fresh_engine(platform, sql)
+    assert sql(f"VACUUM {t} LITE DRY RUN") == [] and sql(f"SELECT count(*), sum(id) FROM {t}") == want
+    for f in sorted(path.glob("_delta_log/*.json")):
+        f.write_text("\n".join(x for x in f.read_text().splitlines() if '"VACUUM' not in x) + "\n")
+    fresh_engine(platform, sql)
+    assert "DELTA_CANNOT_VACUUM_LITE" in sql.run(f"VACUUM {t} LITE")["status"]["error"]["message"]
+    sql(f"VACUUM {t}")
+    assert not stray.exists() and sql(f"VACUUM {t} LITE DRY RUN") == [] and sql(f"SELECT count(*), sum(id) FROM {t}") == want
+
+
 def test_what_nobody_needs_is_swept(make_platform):
     p = make_platform("swept", settings={"tables.sweep_every": "1s", "tables.keep_dropped": "4s"})
     with p:
