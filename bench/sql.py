@@ -6,7 +6,8 @@
 
 one      SELECT 1, warm: median and p99 of 1,000; DuckDB in process beside it.
 start    a stopped warehouse's start call until RUNNING, from the pool.
-clients  32 connections of wrk that ask small queries of a table of 100,000 rows for some seconds; DuckDB with a cursor in each of 32 threads.
+clients  32 connections of wrk that ask small queries of a table of 100,000 rows for some seconds; DuckDB with a cursor in each of 32 threads,
+         on a table in memory and on the Parquet file of our table.
 tpch     the 22 queries on Delta tables made by our own CTAS; DuckDB reads those same Parquet files. Best of the rounds, interleaved;
          answers are compared. --peers: pysail and pyspark + delta-spark on the same Delta tables (needs `tools/setup --with spark`).
 links    a result of 1 GB that does not compress, fetched over HTTPS by the connector's threads. Beside it, interleaved: curl fetches the same
@@ -142,10 +143,17 @@ def part_clients(report, p, a):
     own.execute("CREATE TABLE small AS SELECT range AS id, range % 100 AS k, CAST(range AS VARCHAR) AS s FROM range(100000)")
     own.execute("SET threads = 2")
 
-    @contextlib.contextmanager
-    def theirs(i):
-        cur = own.cursor()
-        yield lambda: cur.execute(f"SELECT k, count(*), sum(id) FROM small WHERE k < {i % 20 + 1} GROUP BY k ORDER BY k").fetchall()
+    def theirs(table):
+        @contextlib.contextmanager
+        def one(i):
+            cur = own.cursor()
+            yield lambda: cur.execute(f"SELECT k, count(*), sum(id) FROM {table} WHERE k < {i % 20 + 1} GROUP BY k ORDER BY k").fetchall()
+        return one
+
+    def cpu():
+        return {role: sum(side.cpu_seconds(x.pid) for x in p.processes(role)) for role in ("gateway", "control", "engine")}
+    with connect(p) as c, c.cursor() as cur:
+        (file,) = {r[0] for r in ask(cur, "SELECT DISTINCT _metadata.file_path FROM main.default.small")}
     bodies = [json.dumps({"warehouse_id": p.connect["DATABRICKS_WAREHOUSE_ID"], "wait_timeout": "30s",
                           "statement": f"SELECT k, count(*), sum(id) FROM main.default.small WHERE k < {i + 1} GROUP BY k ORDER BY k"}) for i in range(20)]
     with side.scratch() as folder:
@@ -156,11 +164,17 @@ def part_clients(report, p, a):
         url = f"{p.url}/api/2.0/sql/statements"
         side.wrk(url, 2, 32, script)
         report.quiet(20)
+        before = cpu()
         us = side.wrk(url, a.seconds, 32, script)
-    other = crowd(32, a.seconds, theirs)
+        each = {role: (now - before[role]) * 1e3 / (us["rate"] * a.seconds) for role, now in cpu().items()}
     assert not us["bad"], us
+    other, start = crowd(32, a.seconds, theirs("small")), time.process_time()
+    same_file = crowd(32, a.seconds, theirs(f"'{file.removeprefix('file://')}'"))
+    spent = (time.process_time() - start) * 1e3 / (same_file[0] * a.seconds)
     report.row("32 clients of small queries (Statement Execution, INLINE)", f"{us['rate']:,.0f}/s, p50 {us['p50']:.1f} ms, p99 {us['p99']:.1f} ms", "",
-               f"DuckDB in process, 32 threads of Python {other[0]:,.0f}/s, p50 {other[1]:.1f} ms, p99 {other[2]:.1f} ms; ratio {us['rate'] / other[0]:.2f}")
+               f"DuckDB in process, 32 threads of Python: a table in memory {other[0]:,.0f}/s, p50 {other[1]:.1f} ms, p99 {other[2]:.1f} ms, ratio {us['rate'] / other[0]:.2f}; "
+               f"the same Parquet file {same_file[0]:,.0f}/s, p50 {same_file[1]:.1f} ms, p99 {same_file[2]:.1f} ms, ratio {us['rate'] / same_file[0]:.2f}; processor time of a statement: "
+               + ", ".join(f"{role} {ms:.2f} ms" for role, ms in each.items()) + f"; DuckDB on the file, with Python, {spent:.2f} ms")
 
 
 # ---- tpch ----

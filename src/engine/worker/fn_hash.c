@@ -143,10 +143,11 @@ static uint64_t hash_decimal(const struct hasher *h, const void *data, duckdb_lo
     }
 }
 
-static uint64_t hash_value(const struct hasher *h, duckdb_vector v, duckdb_logical_type t, idx_t row, uint64_t seed) {
-    const uint64_t *valid = duckdb_vector_get_validity(v);
-    const void *data = duckdb_vector_get_data(v);
-    duckdb_type id = duckdb_get_type_id(t);
+/* a: what is asked of DuckDB once for a whole chunk, not for each of its rows. */
+static uint64_t hash_arg(const struct hasher *h, const struct fn_arg *a, idx_t row, uint64_t seed) {
+    const uint64_t *valid = a->valid;
+    const void *data = a->data;
+    duckdb_type id = a->type;
     if ((valid && !(valid[row >> 6] >> (row & 63) & 1)) || id == DUCKDB_TYPE_SQLNULL) return seed;
     switch (id) {
     case DUCKDB_TYPE_BOOLEAN: return h->of_int(((const bool *)data)[row], seed);
@@ -172,18 +173,23 @@ static uint64_t hash_value(const struct hasher *h, duckdb_vector v, duckdb_logic
         memcpy(&u, &d, 8);
         return h->of_long(isnan(d) ? 0x7ff8000000000000ull : u, seed);
     }
-    case DUCKDB_TYPE_DECIMAL: return hash_decimal(h, data, t, row, seed);
+    case DUCKDB_TYPE_DECIMAL: return hash_decimal(h, data, a->logical, row, seed);
     case DUCKDB_TYPE_VARCHAR:
     case DUCKDB_TYPE_BLOB: return h->of_bytes(fn_str_of(&((const duckdb_string_t *)data)[row]), seed);
     case DUCKDB_TYPE_LIST:
     case DUCKDB_TYPE_MAP:
-    case DUCKDB_TYPE_STRUCT: return hash_nested(h, v, t, id, row, seed);
+    case DUCKDB_TYPE_STRUCT: return hash_nested(h, a->vec, a->logical, id, row, seed);
     default: return seed;
     }
 }
 
+static uint64_t hash_value(const struct hasher *h, duckdb_vector v, duckdb_logical_type t, idx_t row, uint64_t seed) {
+    struct fn_arg a = {.vec = v, .data = duckdb_vector_get_data(v), .valid = duckdb_vector_get_validity(v), .type = duckdb_get_type_id(t), .logical = t};
+    return hash_arg(h, &a, row, seed);
+}
+
 static uint64_t hash_row(const struct fn_call *c, const struct hasher *h, uint64_t seed) {
-    for (size_t i = 0; i < c->n; i++) seed = hash_value(h, c->arg[i].vec, c->arg[i].logical, c->row, seed);
+    for (size_t i = 0; i < c->n; i++) seed = hash_arg(h, &c->arg[i], c->row, seed);
     return seed;
 }
 static void hash(struct fn_call *c) { fn_ret_i32(c, (int32_t)(uint32_t)hash_row(c, &murmur, 42)); }

@@ -281,13 +281,29 @@ static void take_part(duckdb_pending_result pending) {
     }
 }
 
+/*
+ * Rows that stream are had from prepared statements alone, and DuckDB plans one that reads files once when it is prepared
+ * and once more when it runs. A parameter whose type nobody knows ends the first of them early: here one in a WITH that
+ * nobody reads. false: the text is as it was.
+ */
+static bool plan_once(const char *sql, buf *out) {
+    static const char once[] = "_bh_once AS (SELECT $1)";
+    bool with = str_starts(str_of(sql), STR("WITH ")), recursive = str_starts(str_of(sql), STR("WITH RECURSIVE "));
+    if (!strstr(sql, " read_parquet([") || strstr(sql, "_bh_once") || !(with || str_starts(str_of(sql), STR("SELECT ")))) return false;
+    buf_fmt(out, "WITH %s%s%s%s", recursive ? "RECURSIVE " : "", once, with ? ", " : " ", sql + (recursive ? 15 : with ? 5 : 0));
+    buf_c(out, 0);
+    return true;
+}
+
 /* duckdb_execute_pending() runs until the first rows are there, or all; the statement's connection is interrupted by
  * the loop thread when it is told to end, and by that this call ends. */
 static err *execute(duckdb_connection con, const char *sql, duckdb_result *ret) {
     duckdb_prepared_statement stmt = NULL;
     duckdb_pending_result pending = NULL;
     err *e = NULL;
-    if (duckdb_prepare(con, sql, &stmt) != DuckDBSuccess) {
+    buf text = {0};
+    bool once = plan_once(sql, &text);
+    if (duckdb_prepare(con, once ? text.p : sql, &stmt) != DuckDBSuccess || (once && duckdb_bind_null(stmt, 1) != DuckDBSuccess)) {
         const char *why = duckdb_prepare_error(stmt);
         e = sql_error_of_duckdb(why ? why : "the query cannot be prepared");
     } else if (duckdb_pending_prepared_streaming(stmt, &pending) != DuckDBSuccess) {
@@ -300,6 +316,7 @@ static err *execute(duckdb_connection con, const char *sql, duckdb_result *ret) 
     }
     if (pending) duckdb_destroy_pending(&pending);
     duckdb_destroy_prepare(&stmt);
+    buf_free(&text);
     return e;
 }
 
