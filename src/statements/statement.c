@@ -289,6 +289,7 @@ void statement_run(struct statement *s) {
     if (s->cluster->ready) set_running(s);
     s->late.on_time = on_late;
     loop_timer_set(svc->c->l, &s->late, timeout + LATE_US);
+    s->room = x.byte_limit;
     s->run = engine_exec(s->cluster->e, &x, &events, s);
 }
 
@@ -326,7 +327,13 @@ static bool take_chunks(struct statement *s, const struct engine_state *st) {
         vec_push(&s->chunks, *k);
         s->svc->spool_bytes += k->bytes;
     }
-    return true;
+    return !s->room || s->told_bytes - s->room / 8 <= s->room + SPOOL_MAX_UNTOLD; /* the last chunk may be large */
+}
+
+/* Statements side by side were each told to stay below what was left; together they may be more. */
+static void mind_space(struct statement *s) {
+    if (s->svc->spool_bytes > settings_int(&s->svc->c->settings, SET_SQL_SPOOL_LIMIT))
+        statement_cancel(s, "the space for results (sql.spool_limit) is used up");
 }
 
 static char *json_kept(jval *v) { return v && !yyjson_is_null(v) ? yyjson_val_write(v, 0, NULL) : NULL; }
@@ -458,12 +465,12 @@ static void on_state(engine_statement *run, const struct engine_state *st, void 
     (void)run;
     take_schema(s, st);
     if (!take_chunks(s, st)) {
-        cluster_refuse(s, "chunks of a result that are not there");
+        cluster_refuse(s, "chunks of a result that cannot be");
         if (st->kind != ENGINE_RUNNING) statement_refused(s);
         return;
     }
     switch (st->kind) {
-    case ENGINE_RUNNING: break;
+    case ENGINE_RUNNING: mind_space(s); break;
     case ENGINE_FINISHED: finished(s, st); break;
     case ENGINE_CANCELED: canceled(s, st); break;
     case ENGINE_FAILED:

@@ -119,6 +119,7 @@ struct statement {
     struct spool *spool;
     int64_t spool_base;         /* where its bytes begin in the spool */
     int64_t told_bytes, told_rows; /* of all chunks: where the next one begins */
+    int64_t room;               /* bytes that its engine was told to stay below */
     unsigned asks;              /* questions of its engine that wait for their answer */
 
     /* machinery */

@@ -507,7 +507,7 @@ static void chunks_that_are_not_there(void **state) {
         tell(&runs[0], (struct engine_state){.kind = ENGINE_FINISHED, .chunks = bad[i], .n_chunks = bad[i][1].bytes ? 2 : 1, .rows = 1});
         assert_int_equal(s->state, STATEMENT_FAILED);
         assert_string_equal(s->error_class, "ENGINE_LOST");
-        assert_string_equal(refused, "chunks of a result that are not there");
+        assert_string_equal(refused, "chunks of a result that cannot be");
         struct statement *next = submit(ses, "SELECT 2"); /* its end is not told yet */
         assert_int_equal(n_engines, 2);
         ready(&engines[1]);

@@ -23,7 +23,7 @@ def platform(tmp_path_factory):
         pytest.skip("the program hostile_engine is not built")
     shutil.copy2(boathouse.BINARY, top / "boathouse")
     shutil.copy2(program, top / "boathouse-engine")
-    with boathouse.Platform(top / "data", binary=top / "boathouse") as p:
+    with boathouse.Platform(top / "data", binary=top / "boathouse", settings={"sql.spool_limit": "1GiB"}) as p:
         yield p
 
 
@@ -47,7 +47,7 @@ def test_the_program_is_an_engine(platform):
 
 @pytest.mark.parametrize("act,said", [("files", "a second file for one result"), ("huge", "chunks of a result"), ("beyond", "chunks of a result"),
                                       ("twice", "chunks of a result"), ("rows apart", "chunks of a result"), ("empty", "chunks of a result"),
-                                      ("progress", "chunks of a result"), ("questions", "more questions"), ("untold", "tells nothing of")])
+                                      ("progress", "chunks of a result"), ("greedy", "chunks of a result"), ("questions", "more questions"), ("untold", "tells nothing of")])
 def test_what_it_may_not_do(platform, act, said):
     p = platform
     goes_on(p)

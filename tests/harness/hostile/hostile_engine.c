@@ -88,6 +88,15 @@ static void untold(uint64_t number, int spool) {
     if (fd < 0 || ftruncate(fd, 5ll << 30) != 0) exit(1);
 }
 
+/* It is all there, as a hole, and far more than it may keep. */
+static void greedy(uint64_t number, int spool) {
+    (void)spool;
+    ask(number, 1, "spool", "{}");
+    int fd = answer_fd();
+    if (fd < 0 || ftruncate(fd, 9ll << 30) != 0) exit(1);
+    finish(number, "[[0,9663676416,1,0,9663676416]]", 1);
+}
+
 static void memory(uint64_t number, int spool) {
     say(number, spool, ftruncate(spool, 16 * ROOM) == 0 ? "it grew" : "it did not grow");
 }
@@ -125,7 +134,7 @@ static const struct {
     void (*act)(uint64_t number, int spool);
 } acts[] = {
     {"honest", honest}, {"files", files},   {"untold", untold}, {"memory", memory},         {"name", name_it},       {"questions", questions},
-    {"huge", huge},     {"beyond", beyond}, {"twice", twice},   {"rows apart", rows_apart}, {"empty", empty_chunks}, {"progress", progress},
+    {"greedy", greedy}, {"huge", huge},     {"beyond", beyond}, {"twice", twice},   {"rows apart", rows_apart}, {"empty", empty_chunks}, {"progress", progress},
 };
 
 static void on_exec(arena *a, struct chan_frame *f) {
