@@ -394,8 +394,11 @@ static bool on_leased(struct engine_pool *p, const struct msg_leased *m) {
         return true;
     }
     char why[400];
-    snprintf(why, sizeof(why), "it could not be leased: %.*s", STR_ARG(str_cut(m->reason, 300)));
-    log_error("cannot lease an engine", lf_str("why", m->reason));
+    if (m->ok)
+        snprintf(why, sizeof(why), "it had ended while it waited for an owner");
+    else
+        snprintf(why, sizeof(why), "it could not be leased: %.*s", STR_ARG(str_cut(m->reason, 300)));
+    if (!m->ok) log_error("cannot lease an engine", lf_str("why", m->reason));
     CHAN_SEND(p->c->supervisor, end, 0, -1, .instance = x->instance);
     engine_gone(e, why, false);
     return true;

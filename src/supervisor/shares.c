@@ -15,8 +15,8 @@
 
 #define LOOK_US 200000
 #define KEEP 0.7 /* of the average before, per look: a third of a second makes half of it */
-#define BUSY 0.5
-#define CALM 0.2
+#define BUSY 0.3
+#define CALM 0.1
 
 static bool is_one(const struct child *c) { return c->row == &role_rows[ROLE_ENGINE] && c->leased && !c->ending && c->process.group; }
 
