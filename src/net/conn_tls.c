@@ -20,9 +20,6 @@
 #include "net/conn_int.h"
 #include "net/tls_int.h"
 
-/* Pieces of a file sent per event. */
-#define FILE_PIECES 4
-
 struct conn_tls {
     SSL *ssl;
     str win;                   /* raw bytes that OpenSSL may take now */
@@ -195,26 +192,23 @@ static void tls_write(conn *c, str head, str body) {
     send_gathered(c, mine);
 }
 
-/* A piece of the file, its records gathered so that one system call sends them: a call for each record would wake a
- * reader that is faster than we are 64 times in each MiB. */
+/* One piece for each event, so that one fast client does not hold the loop. Its records are gathered and sent by one system
+ * call: a call for each would wake a reader that is faster than we are 64 times in each MiB. */
 static bool tls_file(conn *c) {
     struct conn_file *f = c->file;
     net *n = c->n;
-    for (int i = 0; i < FILE_PIECES && f->left > 0 && conn_backlog(c) <= CONN_HIGH; i++) {
-        size_t ask = f->left < (int64_t)FILE_PIECE ? (size_t)f->left : FILE_PIECE;
-        ssize_t got = pread(f->fd, n->piece, ask, f->at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return conn_file_ended(c, false);
-        bool mine = gather(c, FILE_CORK);
-        for (str s = str_n(n->piece, (size_t)got); s.n && !c->tls->failed; s = str_from(s, RECORD_SIZE))
-            put(c, s.p, str_cut(s, RECORD_SIZE).n);
-        f->at += got;
-        f->left -= got;
-        send_gathered(c, mine);
-        if (c->broken) return false;
-        if (f->left == 0) return conn_file_ended(c, true);
-    }
-    return true;
+    if (conn_backlog(c) > CONN_HIGH) return true;
+    ssize_t got = pread(f->fd, n->piece, f->left < (int64_t)FILE_PIECE ? (size_t)f->left : FILE_PIECE, f->at);
+    if (got < 0 && errno == EINTR) return true;
+    if (got <= 0) return conn_file_ended(c, false);
+    bool mine = gather(c, FILE_CORK);
+    for (str s = str_n(n->piece, (size_t)got); s.n && !c->tls->failed; s = str_from(s, RECORD_SIZE))
+        put(c, s.p, str_cut(s, RECORD_SIZE).n);
+    f->at += got;
+    f->left -= got;
+    send_gathered(c, mine);
+    if (c->broken) return false;
+    return f->left > 0 || conn_file_ended(c, true);
 }
 
 static void tls_bye(conn *c) {

@@ -36,6 +36,7 @@ static err *write_all(struct result_int *r, const char *p, size_t n) {
 }
 
 static err *flush(struct result_int *r) {
+    if (r->out.overflow) return err_new(ERR_RESOURCE_EXHAUSTED, "no memory for a block of the result");
     str all = buf_view(&r->out);
     buf_clear(&r->out);
     return all.n ? write_all(r, all.p, all.n) : NULL;
@@ -90,6 +91,7 @@ err *result_put(struct result_int *r, const str *pieces, size_t n, int64_t *ret)
     size_t raw = 0;
     for (size_t i = 0; i < n; i++) raw += pieces[i].n;
     buf_clear(&r->out);
+    r->out.max = 4 * BLOCK; /* with it, no memory is an error of the statement */
     r->out_at = r->written;
     if (r->o.lz4 && r->o.format == RESULT_ARROW)
         TRY(put_packed(r, pieces, n, raw));
