@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables that a warehouse and delta-rs share: each feature is written by us, read by delta-rs, appended by it where it can, and read by us
-again; and tables that delta-rs made are read, changed and given back."""
+again; and tables that delta-rs made are read, changed and given back. On local disk and on an S3 server."""
 
 import datetime
 import sys
@@ -11,6 +11,8 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+import s3_store  # noqa: E402
+import s3_writers  # noqa: E402
 from boathouse import Platform  # noqa: E402
 
 # feature: (columns and clauses, properties, delta-rs appends, delta-rs reads)
@@ -42,8 +44,8 @@ MORE = {"ntz": ("n", pa.array([datetime.datetime(2024, 1, 1)], pa.timestamp("us"
 
 
 class Shared:
-    def __init__(self, platform, root):
-        self.platform, self.root, self.wh = platform, root, platform.connect["DATABRICKS_WAREHOUSE_ID"]
+    def __init__(self, platform, root, options=None):
+        self.platform, self.root, self.wh, self.options = platform, root, platform.connect["DATABRICKS_WAREHOUSE_ID"], options
 
     def __call__(self, text):
         r = self.platform.request("POST", "/api/2.0/sql/statements", {"statement": text, "warehouse_id": self.wh, "wait_timeout": "50s"})
@@ -56,18 +58,23 @@ class Shared:
         return f"{self.root}/{name}"
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory):
+@pytest.fixture(scope="module", params=["disk", "s3"])
+def sql(request, tmp_path_factory):
     top = tmp_path_factory.mktemp("shared")
     (top / "root").mkdir()
+    if request.param == "s3":
+        with s3_store.store() as store, Platform(top / "data", settings={"egress.allow": f"127.0.0.1:{store.port}"}) as p:
+            s3_writers.open_location(p, store, "shared", "shared")
+            yield Shared(p, "s3://bucket/shared", s3_writers.storage_options(store))
+        return
     with Platform(top / "data", settings={"storage.local_roots": str(top / "root")}) as p:
         made = p.request("POST", "/api/2.1/unity-catalog/external-locations", {"name": "shared", "url": f"file://{top}/root", "credential_name": "local"})
         assert made.status_code == 200, made.text
         yield Shared(p, top / "root")
 
 
-def read(path):
-    batches = QueryBuilder().register("t", DeltaTable(path)).execute("SELECT id, v FROM t ORDER BY id")
+def read(sql, path):
+    batches = QueryBuilder().register("t", DeltaTable(path, storage_options=sql.options)).execute("SELECT id, v FROM t ORDER BY id")
     return [(r["id"], r["v"]) for r in pa.table(batches).to_pylist()]
 
 
@@ -85,18 +92,18 @@ def test_ours_for_delta_rs(sql, name):
         sql(f"UPDATE {t} SET v = 'z' WHERE id = 3")
         want = [(1, "a"), (3, "z")]
     if reads:
-        assert read(path) == want
+        assert read(sql, path) == want
     if appends:
         more = pa.table({"id": pa.array([10], pa.int64()), "v": ["rs"]})
         if name in MORE:
             more = more.append_column(*MORE[name])
-        write_deltalake(path, more, mode="append")
+        write_deltalake(path, more, mode="append", storage_options=sql.options)
         want = want + [(10, "rs")]
     sql(f"INSERT INTO {t} (id, v) VALUES (11, 'us')")
     want = want + [(11, "us")]
     assert [(int(i), v) for i, v in sql(f"SELECT id, v FROM {t} ORDER BY id")] == want
     if reads:
-        assert read(path) == want
+        assert read(sql, path) == want
 
 
 def test_feed_is_read_by_delta_rs(sql):
@@ -105,7 +112,7 @@ def test_feed_is_read_by_delta_rs(sql):
     sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b')")
     sql(f"UPDATE {t} SET v = 'c' WHERE id = 1")
     sql(f"DELETE FROM {t} WHERE id = 2")
-    rows = pa.table(DeltaTable(path).load_cdf(0, 3)).to_pylist()
+    rows = pa.table(DeltaTable(path, storage_options=sql.options).load_cdf(0, 3)).to_pylist()
     got = sorted((r["_commit_version"], r["_change_type"], r["id"], r["v"]) for r in rows)
     assert got == [(1, "insert", 1, "a"), (1, "insert", 2, "b"), (2, "update_postimage", 1, "c"), (2, "update_preimage", 1, "a"), (3, "delete", 2, "b")]
 
@@ -114,19 +121,20 @@ def test_tables_of_delta_rs(sql):
     path = sql.path("theirs")
     t = f"delta.`{path}`"
     write_deltalake(path, pa.table({"id": pa.array([1, 2, 3], pa.int64()), "p": ["x", "y", None], "d": pa.array([1.5, None, float("nan")]),
-                                    "ts": pa.array([0, 1, None], pa.timestamp("us", tz="UTC"))}), partition_by=["p"])
+                                    "ts": pa.array([0, 1, None], pa.timestamp("us", tz="UTC"))}), partition_by=["p"], storage_options=sql.options)
     assert sql(f"SELECT id, p, d, ts FROM {t} ORDER BY id") == [["1", "x", "1.5", "1970-01-01T00:00:00.000Z"], ["2", "y", None, "1970-01-01T00:00:00.000001Z"],
                                                               ["3", None, "NaN", None]]
     sql(f"MERGE INTO {t} t USING (SELECT 2L AS id, 'w' AS p UNION ALL SELECT 4L, 'x') s ON t.id = s.id WHEN MATCHED THEN UPDATE SET p = s.p "
         "WHEN NOT MATCHED THEN INSERT (id, p) VALUES (s.id, s.p)")
     sql(f"OPTIMIZE {t}")
-    dt = DeltaTable(path)
+    dt = DeltaTable(path, storage_options=sql.options)
     dt.delete("id = 1")
     dt.optimize.compact()
     dt.create_checkpoint()
     write_deltalake(path, pa.table({"id": pa.array([5], pa.int64()), "p": ["x"], "d": pa.array([2.5]), "ts": pa.array([None], pa.timestamp("us", tz="UTC"))}),
-                    mode="append")
+                    mode="append", storage_options=sql.options)
     assert sql(f"SELECT id, p FROM {t} ORDER BY id") == [["2", "w"], ["3", None], ["4", "x"], ["5", "x"]]
     sql(f"DELETE FROM {t} WHERE d > 2 AND d < 3")
-    assert [r["id"] for r in pa.table(QueryBuilder().register("t", DeltaTable(path)).execute("SELECT id FROM t ORDER BY id")).to_pylist()] == [2, 3, 4]
+    left = QueryBuilder().register("t", DeltaTable(path, storage_options=sql.options)).execute("SELECT id FROM t ORDER BY id")
+    assert [r["id"] for r in pa.table(left).to_pylist()] == [2, 3, 4]
     assert [r[4] for r in sql(f"DESCRIBE HISTORY {t}")][-1] == "WRITE"

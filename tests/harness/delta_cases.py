@@ -74,8 +74,8 @@ CASES = {
         "CREATE TABLE {t} (a INT, p INT, b STRING, q STRING) USING delta PARTITIONED BY (q, p)",
         "INSERT INTO {t} VALUES (1, 2, 'x', 'y'), (3, 4, 'z', 'w')",
         "INSERT INTO {t} PARTITION (q = 'k', p = 9) VALUES (5, 'five')",
-        "INSERT INTO {t} PARTITION (q = 'k', p) SELECT 6, 'six', 10",
-        "INSERT OVERWRITE {t} PARTITION (q = 'k') SELECT 7, 'seven', 11",
+        "INSERT INTO {t} PARTITION (q = 'k', p) SELECT 6, 10, 'six'",
+        "INSERT OVERWRITE {t} PARTITION (q = 'k') SELECT 7, 11, 'seven'",
     ],
     "mapping_name_all": [
         "CREATE TABLE {t} (id INT, s STRUCT<a: INT, `b c`: STRING>, m MAP<STRING, STRUCT<x: INT>>, l ARRAY<STRUCT<y: "
@@ -225,7 +225,7 @@ CASES = {
         "INSERT INTO {t} VALUES (1, 'x')",
         "REPLACE TABLE {t} (a DOUBLE, b DATE) USING delta PARTITIONED BY (b)",
         "INSERT INTO {t} VALUES (1.5, DATE'2020-01-01')",
-        "CREATE OR REPLACE TABLE {t} (z STRING) USING delta TBLPROPERTIES('delta.columnMapping.mode'='name')",
+        "CREATE OR REPLACE TABLE {t} (z STRING) USING delta TBLPROPERTIES('delta.checkpointInterval'='2')",
         "INSERT INTO {t} VALUES ('zz')",
     ],
     "empty_struct_arrays": [

@@ -102,23 +102,23 @@ def step(s):
     return (s, {}) if isinstance(s, str) else s
 
 
-def make(spark, folder, name, steps):
+def make(spark, folder, name, steps, versions=None):
     """A case as those of the corpus: Spark's table, its content at every version, the steps. A step that begins with "!" is refused; its
-    class is noted."""
+    class is noted. versions: how many of the last ones are kept."""
     case = Path(folder) / name
     shutil.rmtree(case, ignore_errors=True)
     (case / "expected").mkdir(parents=True)
-    table, versions, listed = case / "delta", {}, []
+    table, told, listed = case / "delta", {}, []
     for sql, conf in map(step, steps):
         refused = sql.startswith("!")
         got = spark.run(sql.lstrip("!"), table, conf)
         if ("error" in got) != refused:
             return f"{name}: Spark " + (f"takes {sql}" if refused else f"refuses {sql}: {got['error']} {got['message'][:300]}")
         listed.append({"sql": sql.lstrip("!"), **({"conf": conf} if conf else {}), **({"class": got["error"]} if refused else {})})
-    for v in range(first(table), latest(table) + 1):
+    for v in range(max(first(table), latest(table) + 1 - versions) if versions else first(table), latest(table) + 1):
         got = spark.ask(op="dump", path=str(table), version=v, to=str(case / f"expected/v{v:05d}.parquet"))
-        versions[str(v)] = {"error": got["error"]} if "error" in got else {"schema": json.dumps(got["schema"])}
-    (case / "case.json").write_text(json.dumps({"case": name, "versions": versions, "latest": latest(table), "steps": listed}, indent=1))
+        told[str(v)] = {"error": got["error"]} if "error" in got else {"schema": json.dumps(got["schema"])}
+    (case / "case.json").write_text(json.dumps({"case": name, "versions": told, "latest": latest(table), "steps": listed}, indent=1))
     return None
 
 
