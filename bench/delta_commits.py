@@ -167,8 +167,8 @@ def disk(folder, clients, seconds):
 
 
 def spark_inserts(folder, seconds):
-    from delta_side import Spark
-    s = Spark(folder)
+    from delta_side import FAST, Spark
+    s = Spark(folder, settings=FAST)
     try:
         table = folder / "table"
         for sql in ("CREATE TABLE {t} (client INT, n BIGINT, t STRING) USING delta", "INSERT INTO {t} VALUES (0, 0, 'warm')"):

@@ -17,7 +17,6 @@ from pathlib import Path
 import side
 from delta_commits import Client
 
-FAST = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
 DV = "'delta.enableDeletionVectors'='true'"
 RAW = "SELECT id, id % 1000 AS k, CAST(id AS DOUBLE) / 7 AS v, concat('text of row ', id) AS t FROM range({n})"
 
@@ -53,8 +52,7 @@ class Spark:
         return 0.0
 
     def run(self, sql, table):
-        got = self.peer.run(sql.replace("CREATE TABLE {t}", "CREATE TABLE {t} USING delta").replace("USING delta (id", "(id"), self.folder / table,
-                            FAST)
+        got = self.peer.run(sql.replace("CREATE TABLE {t}", "CREATE TABLE {t} USING delta").replace("USING delta (id", "(id"), self.folder / table)
         if "error" in got:
             raise RuntimeError(got)
         return [[None if c is None else str(c) for c in r] for r in got.get("rows", [])]
@@ -182,8 +180,9 @@ def main():
             report.row(f"point query on {a.files:,} files, warm", f"{warm:.1f} ms", "plan ≤ 50 ms", f"SELECT 1 {one:.1f} ms; the first query of it {first:,.0f} ms")
             peer = None
             if a.spark:
+                from delta_side import FAST
                 from delta_side import Spark as Peer
-                peer = Peer(folder / "spark")
+                peer = Peer(folder / "spark", settings=FAST)
                 sides.append(Spark(peer, folder / "spark"))
             try:
                 compare(report, sides, a)

@@ -717,6 +717,8 @@ const struct sql_error_row sql_error_rows[] = {
      "There is no variable <variableName>; searched in <searchPath>.", {NULL}},
     {"UNSUPPORTED_DATATYPE", "0A000", SQL_FORM_CONTEXT,
      "There is no type <typeName>.", {NULL}},
+    {"UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE", "0A000", SQL_FORM_ANALYSIS,
+     "<format> files have no type <columnType>, which the column <columnName> has.", {NULL}},
     {"UNSUPPORTED_EXPR_FOR_WINDOW", "42P20", SQL_FORM_ANALYSIS,
      "OVER needs a window or aggregate function before it; <sqlExpr> is none.", {NULL}},
     {"UNSUPPORTED_FEATURE.AES_MODE", "0A000", SQL_FORM_CONTEXT,

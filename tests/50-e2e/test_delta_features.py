@@ -149,6 +149,22 @@ def test_parquet_folders_become_tables(sql):
     sql.fails("CONVERT TO DELTA parquet.`/etc`", "INSUFFICIENT_PERMISSIONS")
 
 
+def test_rows_become_files_of_a_folder(sql):
+    folder = sql.root / "written"
+    sql(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT id, named_struct('a', id * 2) AS s, CAST(id AS DECIMAL(5,1)) AS d, 'x' AS `t t` FROM range(3)")
+    sql(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT id, named_struct('a', id * 2) AS s, CAST(id AS DECIMAL(5,1)) AS d FROM range(4)")
+    files = [p for p in folder.iterdir()]
+    assert len(files) == 1 and pq.read_table(files[0]).to_pylist()[3] == {"id": 3, "s": {"a": 6}, "d": 3}
+    sql.fails(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT 1 / id FROM range(2)", "DIVIDE_BY_ZERO")
+    assert len(list(folder.iterdir())) == 1
+    sql.fails(f"INSERT OVERWRITE DIRECTORY '{folder}' USING csv SELECT 1", "UNSUPPORTED_FEATURE.TABLE_OPERATION")
+    sql.fails(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT NULL AS n", "UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE")
+    sql.fails("INSERT OVERWRITE DIRECTORY '/etc' USING parquet SELECT 1", "INSUFFICIENT_PERMISSIONS")
+    sql(f"CONVERT TO DELTA parquet.`{folder}`")
+    assert sql(f"SELECT id, s.a, d FROM delta.`{folder}` WHERE id = 2") == [["2", "4", "2.0"]]
+    sql.fails(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT 1 AS id", "UNSUPPORTED_FEATURE.TABLE_OPERATION")
+
+
 def test_rows_are_replaced_by_a_condition_or_columns(sql, schema):
     t = f"{schema}.replaced"
     sql(f"CREATE TABLE {t} (id BIGINT, v STRING)")

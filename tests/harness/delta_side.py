@@ -49,14 +49,19 @@ def s3_settings(store):
             "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}
 
 
+# For benches: both compilers of the JVM, plans compiled, the work on both cores. (Tests start sooner without.)
+FAST = {"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -Dlog4j2.level=error", "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK", "spark.sql.shuffle.partitions": "2"}
+
+
 class Spark(Pipe):
-    def __init__(self, folder, s3=None):
+    def __init__(self, folder, s3=None, settings=None):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", SPARK_LOCAL_IP="127.0.0.1")
         self.log = open(folder / "spark.log", "w")
         super().__init__(["nice", str(SPARK_PYTHON), str(Path(__file__).with_name("spark_peer.py")), str(folder),
-                          f"{DELTA_JARS}:{S3_JARS}" if s3 else str(DELTA_JARS), json.dumps(s3_settings(s3) if s3 else {})],
+                          f"{DELTA_JARS}:{S3_JARS}" if s3 else str(DELTA_JARS), json.dumps((s3_settings(s3) if s3 else {}) | (settings or {}))],
                          stderr=self.log, env=env, cwd=folder)
         self.ready = json.loads(self.process.stdout.readline() or "{}")
 

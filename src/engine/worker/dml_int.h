@@ -223,6 +223,9 @@ err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret)
 err *dml_analyze(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 err *dml_partitions(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
+/* ---- dml_directory.c ---- */
+err *dml_insert_directory(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+
 /* ---- dml_convert.c ---- */
 err *dml_convert(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
