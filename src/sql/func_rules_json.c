@@ -98,6 +98,7 @@ static void write_scalar(struct writer *w, const char *x, const struct sql_type 
     case TY_INTERVAL_YM: buf_fmt(o, "('\"' || bh_cast_ym_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
     case TY_INTERVAL_DT: buf_fmt(o, "('\"' || bh_cast_dt_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
     case TY_VARIANT: buf_fmt(o, "bh_variant_json(%s, {tz})", x); return;
+    case TY_DECIMAL: buf_fmt(o, t->precision == t->scale ? "regexp_replace(CAST(%s AS VARCHAR), '^(-?)[.]', '\\10.')" : "CAST(%s AS VARCHAR)", x); return;
     case TY_VOID: buf_z(o, "CAST(NULL AS VARCHAR)"); return;
     default: buf_fmt(o, "CAST(%s AS VARCHAR)", x); return;
     }

@@ -369,3 +369,24 @@ def test_a_path_is_cloned(sql):
     sql(f"DELETE FROM delta.`{b}` WHERE id = 1")
     assert sql(f"SELECT id FROM delta.`{b}`") == [["2"]]
     sql.fails(f"SELECT * FROM delta.`{sql.root}/nowhere`", "DELTA_TABLE_NOT_FOUND")
+
+
+def test_columns_of_no_type_are_in_no_file(sql, schema):
+    t = f"{schema}.nothing"
+    sql(f"CREATE TABLE {t} AS SELECT id, NULL AS n, named_struct('a', id, 'v', NULL) AS s FROM range(2)")
+    sql(f"UPDATE {t} SET s.a = 7 WHERE id = 1")
+    assert sql(f"SELECT id, n, s.a, s.v FROM {t} ORDER BY id") == [["0", None, "0", None], ["1", None, "7", None]]
+    place = Path(sql(f"DESCRIBE DETAIL {t}")[0][4].removeprefix("file://"))
+    for f in place.glob("*.parquet"):
+        assert pq.read_schema(f).to_string().replace("\n", " ") == "id: int64 s: struct<a: int64>   child 0, a: int64"
+    for clause, name in (("array(NULL) AS a", "DELTA_COMPLEX_TYPE_COLUMN_CONTAINS_NULL_TYPE"), ("named_struct('x', NULL) AS a, 1 AS b", "EMPTY_SCHEMA_NOT_SUPPORTED"),
+                         ("NULL AS a", "EMPTY_SCHEMA_NOT_SUPPORTED")):
+        sql.fails(f"CREATE TABLE {schema}.never AS SELECT {clause}", name)
+
+
+def test_decimals_below_one_are_written_with_their_zero(sql, schema):
+    t = f"{schema}.small"
+    sql(f"CREATE TABLE {t} (p DECIMAL(2,2), d DECIMAL(38,38)) PARTITIONED BY (p)")
+    sql(f"INSERT INTO {t} VALUES (0.25, -0.5)")
+    assert sql(f"SELECT CAST(p AS STRING), concat(d, ''), to_json(named_struct('p', p)) FROM {t}") == [["0.25", "-0." + "5".ljust(38, "0"), '{"p":0.25}']]
+    assert sql(f"SELECT partition FROM (SELECT CAST(p AS STRING) AS partition FROM {t} WHERE p = 0.25)") == [["0.25"]]

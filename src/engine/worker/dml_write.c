@@ -127,6 +127,9 @@ void dml_partition_text(const struct sql_type *t, str ref, buf *out) {
         buf_fmt(out, "CASE WHEN isnan(%.*s) THEN 'NaN' WHEN isinf(%.*s) AND %.*s > 0 THEN 'Infinity' WHEN isinf(%.*s) THEN '-Infinity' ELSE "
                 "CAST(%.*s AS VARCHAR) END", STR_ARG(ref), STR_ARG(ref), STR_ARG(ref), STR_ARG(ref), STR_ARG(ref));
         return;
+    case TY_DECIMAL:
+        buf_fmt(out, t->precision == t->scale ? "regexp_replace(CAST(%.*s AS VARCHAR), '^(-?)[.]', '\\10.')" : "CAST(%.*s AS VARCHAR)", STR_ARG(ref));
+        return;
     case TY_STRING:
     case TY_CHAR:
     case TY_VARCHAR: buf_fmt(out, "nullif(%.*s, '')", STR_ARG(ref)); return;
@@ -365,7 +368,34 @@ static err *write_few(struct dml_x *x, const struct dml_write *w, str select, bo
     return e;
 }
 
+/* Columns of no type are in no file; inside of others there is no way to leave them out, but in structs that have more. */
+static err *check_voids(struct dml_x *x, const struct sql_field *column, const struct sql_type *t, bool inside) {
+    buf b = {0};
+    size_t voids = 0;
+    if (t->kind == TY_VOID && inside) {
+        sql_type_write_sql(column->type, &b);
+        return dml_error("DELTA_COMPLEX_TYPE_COLUMN_CONTAINS_NULL_TYPE", "columName", dml_z(x, column->name), "dataType", dml_z(x, dml_take(x, &b)), NULL);
+    }
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++) {
+        voids += t->fields[i].type->kind == TY_VOID;
+        if (t->fields[i].type->kind != TY_VOID || inside) TRY(check_voids(x, column, t->fields[i].type, inside));
+    }
+    if (t->kind == TY_STRUCT && voids == t->n) return sql_error("EMPTY_SCHEMA_NOT_SUPPORTED_FOR_DATASOURCE", NULL, STR_NONE, "format", "Delta", NULL);
+    if (t->key) TRY(check_voids(x, column, t->key, true));
+    return t->elem ? check_voids(x, column, t->elem, true) : NULL;
+}
+
+static err *check_schema(struct dml_x *x) {
+    size_t voids = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        voids += x->cols[i].type->kind == TY_VOID;
+        TRY(check_voids(x, &x->cols[i], x->cols[i].type, false));
+    }
+    return x->n && voids == x->n ? sql_error("EMPTY_SCHEMA_NOT_SUPPORTED_FOR_DATASOURCE", NULL, STR_NONE, "format", "Delta", NULL) : NULL;
+}
+
 err *dml_write(struct dml_x *x, const struct dml_write *w) {
+    TRY(check_schema(x));
     size_t n_parts = x->metadata->n_partitions;
     char uuid[37];
     rand_uuid(uuid);

@@ -197,8 +197,9 @@ void scan_unconvert(struct scan_conv *v, str ref, const struct sql_type *t, buf 
     switch (t->kind) {
     case TY_STRUCT:
         buf_fmt(out, "CASE WHEN %.*s IS NULL THEN NULL ELSE struct_pack(", STR_ARG(ref));
-        for (size_t i = 0; i < t->n; i++) {
-            if (i) buf_z(out, ", ");
+        for (size_t i = 0, n = 0; i < t->n; i++) {
+            if (t->fields[i].type->kind == TY_VOID) continue; /* files have none */
+            if (n++) buf_z(out, ", ");
             scan_quote_ident(v->mapped ? scan_physical(v->a, &t->fields[i]) : t->fields[i].name, out);
             buf_z(out, " := ");
             scan_unconvert(v, str_of(arena_printf(v->a, "struct_extract(%.*s, 'f%zu')", STR_ARG(ref), i)), t->fields[i].type, out);
