@@ -100,9 +100,6 @@ static err *to_string(struct binder *b, const char *x, const struct sql_type *fr
     case TY_FLOAT: buf_fmt(out, "bh_cast_float_string(%s)", x); return NULL;
     case TY_DOUBLE: buf_fmt(out, "bh_cast_double_string(%s)", x); return NULL;
     case TY_BINARY: buf_fmt(out, "bh_cast_binary_string(%s)", x); return NULL;
-    case TY_DECIMAL: /* without digits before the point DuckDB leaves the zero out */
-        buf_fmt(out, from->precision == from->scale ? "regexp_replace(CAST(%s AS VARCHAR), '^(-?)[.]', '\\10.')" : "CAST(%s AS VARCHAR)", x);
-        return NULL;
     case TY_DATE: buf_fmt(out, "bh_cast_date_string(%s)", x); return NULL;
     case TY_TIMESTAMP: buf_fmt(out, "bh_cast_timestamp_string(%s, {tz})", x); return NULL;
     case TY_TIMESTAMP_NTZ: buf_fmt(out, "bh_cast_ntz_string(%s)", x); return NULL;
