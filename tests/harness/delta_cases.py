@@ -346,8 +346,8 @@ CASES = {
         "OPTIMIZE {t}",
     ],
     "constraint_types": [
-        "CREATE TABLE {t} (id INT, s STRING, a ARRAY<INT>, m MAP<STRING,INT>, ts TIMESTAMP, CONSTRAINT c1 CHECK (id > "
-        "0)) USING delta",
+        "CREATE TABLE {t} (id INT, s STRING, a ARRAY<INT>, m MAP<STRING,INT>, ts TIMESTAMP) USING delta",
+        "ALTER TABLE {t} ADD CONSTRAINT c1 CHECK (id > 0)",
         "ALTER TABLE {t} ADD CONSTRAINT c2 CHECK (s LIKE 'a%' OR s IS NULL)",
         "ALTER TABLE {t} ADD CONSTRAINT c3 CHECK (size(a) < 3)",
         "INSERT INTO {t} VALUES (1, 'abc', array(1), map('x', 1), current_timestamp())",
