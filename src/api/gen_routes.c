@@ -312,6 +312,13 @@
 #pragma weak api_unity_catalog_get_grants
 #pragma weak api_unity_catalog_update_grants
 #pragma weak api_unity_catalog_effective_grants
+#pragma weak api_unity_catalog_list_grants
+#pragma weak api_unity_catalog_list_effective_grants
+#pragma weak api_unity_catalog_create_tag
+#pragma weak api_unity_catalog_list_tags
+#pragma weak api_unity_catalog_get_tag
+#pragma weak api_unity_catalog_update_tag
+#pragma weak api_unity_catalog_delete_tag
 #pragma weak api_unity_catalog_create_table
 #pragma weak api_unity_catalog_list_tables
 #pragma weak api_unity_catalog_get_table
@@ -2376,10 +2383,26 @@ static const struct schema_field fields_333[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
-    {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_333 = {fields_333, 4};
+    {"storage_root", SCHEMA_STRING, false, NULL, NULL},
+    {"options", SCHEMA_MAP, false, NULL, &schema_1},
+    {"custom_max_retention_hours", SCHEMA_INT64, false, NULL, NULL},
+    {"managed_encryption_settings", SCHEMA_OBJECT, false, NULL, NULL},
+    {"connection_name", SCHEMA_STRING, false, NULL, NULL},
+    {"share_name", SCHEMA_STRING, false, NULL, NULL},
+    {"provider_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_333 = {fields_333, 10};
 
 static const struct schema_field fields_334[] = {
+    {"value", SCHEMA_STRING, false, NULL, NULL},
+    {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
+    {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_334 = {fields_334, 3};
+
+static const struct schema_field fields_335[] = {
+    {"state", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_335 = {fields_335, 1};
+
+static const struct schema_field fields_336[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
@@ -2395,52 +2418,63 @@ static const struct schema_field fields_334[] = {
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_334 = {fields_334, 16};
-
-static const struct schema_field fields_335[] = {
-    {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
-    {"max_results", SCHEMA_INT64, false, NULL, NULL},
-    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_335 = {fields_335, 3};
-
-static const struct schema_field fields_336[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_334}};
-static const struct schema schema_336 = {fields_336, 1};
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"enable_predictive_optimization", SCHEMA_STRING, false, NULL, NULL},
+    {"effective_predictive_optimization_flag", SCHEMA_OBJECT, false, NULL, &schema_334},
+    {"securable_kind", SCHEMA_STRING, false, NULL, NULL},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL},
+    {"provisioning_info", SCHEMA_OBJECT, false, NULL, &schema_335}};
+static const struct schema schema_336 = {fields_336, 21};
 
 static const struct schema_field fields_337[] = {
-    {"catalogs", SCHEMA_LIST, false, NULL, &schema_336},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_337 = {fields_337, 2};
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"include_unbound", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_337 = {fields_337, 4};
 
 static const struct schema_field fields_338[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_338 = {fields_338, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_336}};
+static const struct schema schema_338 = {fields_338, 1};
 
 static const struct schema_field fields_339[] = {
+    {"catalogs", SCHEMA_LIST, false, NULL, &schema_338},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_339 = {fields_339, 2};
+
+static const struct schema_field fields_340[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_340 = {fields_340, 2};
+
+static const struct schema_field fields_341[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
-    {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL}};
-static const struct schema schema_339 = {fields_339, 6};
+    {"isolation_mode", SCHEMA_ENUM, false, "OPEN|ISOLATED", NULL},
+    {"options", SCHEMA_MAP, false, NULL, &schema_1},
+    {"custom_max_retention_hours", SCHEMA_INT64, false, NULL, NULL},
+    {"managed_encryption_settings", SCHEMA_OBJECT, false, NULL, NULL},
+    {"enable_predictive_optimization", SCHEMA_ENUM, false, "INHERIT|DISABLE|ENABLE", NULL}};
+static const struct schema schema_341 = {fields_341, 10};
 
-static const struct schema_field fields_340[] = {
+static const struct schema_field fields_342[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_340 = {fields_340, 2};
+static const struct schema schema_342 = {fields_342, 2};
 
-static const struct schema_field fields_341[] = {
+static const struct schema_field fields_343[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
-    {"storage_root", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_341 = {fields_341, 5};
+    {"storage_root", SCHEMA_STRING, false, NULL, NULL},
+    {"custom_max_retention_hours", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_343 = {fields_343, 6};
 
-static const struct schema_field fields_342[] = {
+static const struct schema_field fields_344[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_type", SCHEMA_STRING, false, NULL, NULL},
@@ -2455,44 +2489,50 @@ static const struct schema_field fields_342[] = {
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_342 = {fields_342, 15};
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"enable_predictive_optimization", SCHEMA_STRING, false, NULL, NULL},
+    {"effective_predictive_optimization_flag", SCHEMA_OBJECT, false, NULL, &schema_334},
+    {"storage_location", SCHEMA_STRING, false, NULL, NULL},
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_344 = {fields_344, 19};
 
-static const struct schema_field fields_343[] = {
+static const struct schema_field fields_345[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_343 = {fields_343, 4};
-
-static const struct schema_field fields_344[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_342}};
-static const struct schema schema_344 = {fields_344, 1};
-
-static const struct schema_field fields_345[] = {
-    {"schemas", SCHEMA_LIST, false, NULL, &schema_344},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_345 = {fields_345, 2};
+static const struct schema schema_345 = {fields_345, 4};
 
 static const struct schema_field fields_346[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_346 = {fields_346, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_344}};
+static const struct schema schema_346 = {fields_346, 1};
 
 static const struct schema_field fields_347[] = {
+    {"schemas", SCHEMA_LIST, false, NULL, &schema_346},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_347 = {fields_347, 2};
+
+static const struct schema_field fields_348[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_348 = {fields_348, 2};
+
+static const struct schema_field fields_349[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
-    {"properties", SCHEMA_MAP, false, NULL, &schema_1}};
-static const struct schema schema_347 = {fields_347, 5};
+    {"properties", SCHEMA_MAP, false, NULL, &schema_1},
+    {"enable_predictive_optimization", SCHEMA_ENUM, false, "INHERIT|DISABLE|ENABLE", NULL},
+    {"custom_max_retention_hours", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_349 = {fields_349, 7};
 
-static const struct schema_field fields_348[] = {
+static const struct schema_field fields_350[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_348 = {fields_348, 2};
+static const struct schema schema_350 = {fields_350, 2};
 
-static const struct schema_field fields_349[] = {
+static const struct schema_field fields_351[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -2500,28 +2540,28 @@ static const struct schema_field fields_349[] = {
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_349 = {fields_349, 7};
+static const struct schema schema_351 = {fields_351, 7};
 
-static const struct schema_field fields_350[] = {
+static const struct schema_field fields_352[] = {
     {"alias_name", SCHEMA_STRING, false, NULL, NULL},
     {"version_num", SCHEMA_INT64, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_350 = {fields_350, 6};
+static const struct schema schema_352 = {fields_352, 6};
 
-static const struct schema_field fields_351[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_350}};
-static const struct schema schema_351 = {fields_351, 1};
+static const struct schema_field fields_353[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_352}};
+static const struct schema schema_353 = {fields_353, 1};
 
-static const struct schema_field fields_352[] = {
+static const struct schema_field fields_354[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_351},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_353},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"browse_only", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -2532,57 +2572,57 @@ static const struct schema_field fields_352[] = {
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_352 = {fields_352, 16};
+static const struct schema schema_354 = {fields_354, 16};
 
-static const struct schema_field fields_353[] = {
+static const struct schema_field fields_355[] = {
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_353 = {fields_353, 5};
-
-static const struct schema_field fields_354[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_352}};
-static const struct schema schema_354 = {fields_354, 1};
-
-static const struct schema_field fields_355[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_354},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_355 = {fields_355, 2};
+static const struct schema schema_355 = {fields_355, 5};
 
 static const struct schema_field fields_356[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_354}};
+static const struct schema schema_356 = {fields_356, 1};
+
+static const struct schema_field fields_357[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_356},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_357 = {fields_357, 2};
+
+static const struct schema_field fields_358[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_356 = {fields_356, 3};
+static const struct schema schema_358 = {fields_358, 3};
 
-static const struct schema_field fields_357[] = {
+static const struct schema_field fields_359[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_357 = {fields_357, 5};
-
-static const struct schema_field fields_358[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"version_num", SCHEMA_INT64, true, NULL, NULL}};
-static const struct schema schema_358 = {fields_358, 3};
-
-static const struct schema_field fields_359[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"alias", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_359 = {fields_359, 2};
+static const struct schema schema_359 = {fields_359, 5};
 
 static const struct schema_field fields_360[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"alias", SCHEMA_STRING, false, NULL, NULL},
-    {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
+    {"version_num", SCHEMA_INT64, true, NULL, NULL}};
 static const struct schema schema_360 = {fields_360, 3};
 
 static const struct schema_field fields_361[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"alias", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_361 = {fields_361, 2};
+
+static const struct schema_field fields_362[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"alias", SCHEMA_STRING, false, NULL, NULL},
+    {"include_aliases", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_362 = {fields_362, 3};
+
+static const struct schema_field fields_363[] = {
     {"model_name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2593,7 +2633,7 @@ static const struct schema_field fields_361[] = {
     {"status", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"id", SCHEMA_STRING, false, NULL, NULL},
-    {"aliases", SCHEMA_LIST, false, NULL, &schema_351},
+    {"aliases", SCHEMA_LIST, false, NULL, &schema_353},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL},
     {"model_version_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
@@ -2603,9 +2643,9 @@ static const struct schema_field fields_361[] = {
     {"updated_at", SCHEMA_INT64, false, NULL, NULL},
     {"updated_by", SCHEMA_STRING, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_361 = {fields_361, 20};
+static const struct schema schema_363 = {fields_363, 20};
 
-static const struct schema_field fields_362[] = {
+static const struct schema_field fields_364[] = {
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
@@ -2618,141 +2658,199 @@ static const struct schema_field fields_362[] = {
     {"feature_deps", SCHEMA_STRING, false, NULL, NULL},
     {"run_tracking_server_id", SCHEMA_STRING, false, NULL, NULL},
     {"run_workspace_id", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_362 = {fields_362, 12};
+static const struct schema schema_364 = {fields_364, 12};
 
-static const struct schema_field fields_363[] = {
+static const struct schema_field fields_365[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_363 = {fields_363, 4};
-
-static const struct schema_field fields_364[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_361}};
-static const struct schema schema_364 = {fields_364, 1};
-
-static const struct schema_field fields_365[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_364},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_365 = {fields_365, 2};
+static const struct schema schema_365 = {fields_365, 4};
 
 static const struct schema_field fields_366[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_363}};
+static const struct schema schema_366 = {fields_366, 1};
+
+static const struct schema_field fields_367[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_366},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_367 = {fields_367, 2};
+
+static const struct schema_field fields_368[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"include_aliases", SCHEMA_BOOL, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_366 = {fields_366, 4};
+static const struct schema schema_368 = {fields_368, 4};
 
-static const struct schema_field fields_367[] = {
+static const struct schema_field fields_369[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_367 = {fields_367, 3};
+static const struct schema schema_369 = {fields_369, 3};
 
-static const struct schema_field fields_368[] = {
+static const struct schema_field fields_370[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_368 = {fields_368, 2};
+static const struct schema schema_370 = {fields_370, 2};
 
-static const struct schema_field fields_369[] = {
+static const struct schema_field fields_371[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"model_name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_INT64, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_369 = {fields_369, 5};
-
-static const struct schema_field fields_370[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
-    {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_370 = {fields_370, 2};
-
-static const struct schema_field fields_371[] = {
-    {"add_tags", SCHEMA_LIST, false, NULL, &schema_117},
-    {"remove", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_371 = {fields_371, 2};
+static const struct schema schema_371 = {fields_371, 5};
 
 static const struct schema_field fields_372[] = {
-    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_371}};
-static const struct schema schema_372 = {fields_372, 3};
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL},
+    {"expiration_time", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_372 = {fields_372, 2};
 
 static const struct schema_field fields_373[] = {
+    {"add_tags", SCHEMA_LIST, false, NULL, &schema_117},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_373 = {fields_373, 2};
+
+static const struct schema_field fields_374[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_373}};
+static const struct schema schema_374 = {fields_374, 3};
+
+static const struct schema_field fields_375[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"subentity", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_OBJECT, true, NULL, &schema_371}};
-static const struct schema schema_373 = {fields_373, 4};
+    {"changes", SCHEMA_OBJECT, true, NULL, &schema_373}};
+static const struct schema schema_375 = {fields_375, 4};
 
-static const struct schema_field fields_374[] = {
+static const struct schema_field fields_376[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_374 = {fields_374, 5};
-
-static const struct schema_field fields_375[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_375 = {fields_375, 2};
-
-static const struct schema_field fields_376[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_375}};
-static const struct schema schema_376 = {fields_376, 1};
+static const struct schema schema_376 = {fields_376, 5};
 
 static const struct schema_field fields_377[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_376},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_1}};
 static const struct schema schema_377 = {fields_377, 2};
 
 static const struct schema_field fields_378[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_377}};
+static const struct schema schema_378 = {fields_378, 1};
+
+static const struct schema_field fields_379[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_378},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_379 = {fields_379, 2};
+
+static const struct schema_field fields_380[] = {
     {"principal", SCHEMA_STRING, true, NULL, NULL},
     {"add", SCHEMA_LIST, false, NULL, &schema_1},
     {"remove", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_378 = {fields_378, 3};
-
-static const struct schema_field fields_379[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_378}};
-static const struct schema schema_379 = {fields_379, 1};
-
-static const struct schema_field fields_380[] = {
-    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"changes", SCHEMA_LIST, false, NULL, &schema_379}};
 static const struct schema schema_380 = {fields_380, 3};
 
 static const struct schema_field fields_381[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_380}};
+static const struct schema schema_381 = {fields_381, 1};
+
+static const struct schema_field fields_382[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"changes", SCHEMA_LIST, false, NULL, &schema_381},
+    {"omit_permissions_in_response", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_382 = {fields_382, 4};
+
+static const struct schema_field fields_383[] = {
     {"privilege", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
     {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_381 = {fields_381, 3};
-
-static const struct schema_field fields_382[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_381}};
-static const struct schema schema_382 = {fields_382, 1};
-
-static const struct schema_field fields_383[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_382}};
-static const struct schema schema_383 = {fields_383, 2};
+static const struct schema schema_383 = {fields_383, 3};
 
 static const struct schema_field fields_384[] = {
     {"", SCHEMA_OBJECT, false, NULL, &schema_383}};
 static const struct schema schema_384 = {fields_384, 1};
 
 static const struct schema_field fields_385[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_384},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_384}};
 static const struct schema schema_385 = {fields_385, 2};
 
 static const struct schema_field fields_386[] = {
-    {"function_name", SCHEMA_STRING, false, NULL, NULL},
-    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_386 = {fields_386, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_385}};
+static const struct schema schema_386 = {fields_386, 1};
 
 static const struct schema_field fields_387[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_386},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_387 = {fields_387, 2};
+
+static const struct schema_field fields_388[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"page_size", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_388 = {fields_388, 5};
+
+static const struct schema_field fields_389[] = {
+    {"effective_privilege_assignments", SCHEMA_LIST, false, NULL, &schema_386},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_389 = {fields_389, 2};
+
+static const struct schema_field fields_390[] = {
+    {"entity_type", SCHEMA_STRING, true, NULL, NULL},
+    {"entity_name", SCHEMA_STRING, true, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, true, NULL, NULL},
+    {"tag_value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_390 = {fields_390, 4};
+
+static const struct schema_field fields_391[] = {
+    {"entity_type", SCHEMA_STRING, false, NULL, NULL},
+    {"entity_name", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_value", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_391 = {fields_391, 4};
+
+static const struct schema_field fields_392[] = {
+    {"entity_type", SCHEMA_STRING, false, NULL, NULL},
+    {"entity_name", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_392 = {fields_392, 4};
+
+static const struct schema_field fields_393[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_391}};
+static const struct schema schema_393 = {fields_393, 1};
+
+static const struct schema_field fields_394[] = {
+    {"tag_assignments", SCHEMA_LIST, false, NULL, &schema_393},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_394 = {fields_394, 2};
+
+static const struct schema_field fields_395[] = {
+    {"entity_type", SCHEMA_STRING, false, NULL, NULL},
+    {"entity_name", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_395 = {fields_395, 3};
+
+static const struct schema_field fields_396[] = {
+    {"entity_type", SCHEMA_STRING, false, NULL, NULL},
+    {"entity_name", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_key", SCHEMA_STRING, false, NULL, NULL},
+    {"tag_value", SCHEMA_STRING, false, NULL, NULL},
+    {"update_mask", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_396 = {fields_396, 5};
+
+static const struct schema_field fields_397[] = {
+    {"function_name", SCHEMA_STRING, false, NULL, NULL},
+    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
+static const struct schema schema_397 = {fields_397, 2};
+
+static const struct schema_field fields_398[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2764,62 +2862,62 @@ static const struct schema_field fields_387[] = {
     {"nullable", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"partition_index", SCHEMA_INT64, false, NULL, NULL},
-    {"mask", SCHEMA_OBJECT, false, NULL, &schema_386}};
-static const struct schema schema_387 = {fields_387, 12};
+    {"mask", SCHEMA_OBJECT, false, NULL, &schema_397}};
+static const struct schema schema_398 = {fields_398, 12};
 
-static const struct schema_field fields_388[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_387}};
-static const struct schema schema_388 = {fields_388, 1};
+static const struct schema_field fields_399[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_398}};
+static const struct schema schema_399 = {fields_399, 1};
 
-static const struct schema_field fields_389[] = {
+static const struct schema_field fields_400[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"table_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL|VIEW|MATERIALIZED_VIEW|STREAMING_TABLE|FOREIGN|EXTERNAL_SHALLOW_CLONE|MANAGED_SHALLOW_CLONE", NULL},
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_388},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_399},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_389 = {fields_389, 11};
+static const struct schema schema_400 = {fields_400, 11};
 
-static const struct schema_field fields_390[] = {
+static const struct schema_field fields_401[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL},
     {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_390 = {fields_390, 4};
+static const struct schema schema_401 = {fields_401, 4};
 
-static const struct schema_field fields_391[] = {
+static const struct schema_field fields_402[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"parent_table", SCHEMA_STRING, false, NULL, NULL},
     {"parent_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_391 = {fields_391, 5};
+static const struct schema schema_402 = {fields_402, 5};
 
-static const struct schema_field fields_392[] = {
+static const struct schema_field fields_403[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_392 = {fields_392, 1};
+static const struct schema schema_403 = {fields_403, 1};
 
-static const struct schema_field fields_393[] = {
-    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_390},
-    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_391},
-    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_392}};
-static const struct schema schema_393 = {fields_393, 3};
+static const struct schema_field fields_404[] = {
+    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_401},
+    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_402},
+    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_403}};
+static const struct schema schema_404 = {fields_404, 3};
 
-static const struct schema_field fields_394[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_393}};
-static const struct schema schema_394 = {fields_394, 1};
+static const struct schema_field fields_405[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_404}};
+static const struct schema schema_405 = {fields_405, 1};
 
-static const struct schema_field fields_395[] = {
+static const struct schema_field fields_406[] = {
     {"function_name", SCHEMA_STRING, false, NULL, NULL},
     {"input_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_395 = {fields_395, 2};
+static const struct schema schema_406 = {fields_406, 2};
 
-static const struct schema_field fields_396[] = {
+static const struct schema_field fields_407[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2836,16 +2934,20 @@ static const struct schema_field fields_396[] = {
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"table_id", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_388},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_399},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
-    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_394},
-    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_395},
-    {"deleted_at", SCHEMA_INT64, false, NULL, NULL}};
-static const struct schema schema_396 = {fields_396, 23};
+    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_405},
+    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_406},
+    {"deleted_at", SCHEMA_INT64, false, NULL, NULL},
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"data_access_configuration_id", SCHEMA_STRING, false, NULL, NULL},
+    {"enable_predictive_optimization", SCHEMA_STRING, false, NULL, NULL},
+    {"effective_predictive_optimization_flag", SCHEMA_OBJECT, false, NULL, &schema_334}};
+static const struct schema schema_407 = {fields_407, 27};
 
-static const struct schema_field fields_397[] = {
+static const struct schema_field fields_408[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"omit_columns", SCHEMA_BOOL, false, NULL, NULL},
@@ -2856,73 +2958,73 @@ static const struct schema_field fields_397[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_397 = {fields_397, 10};
+static const struct schema schema_408 = {fields_408, 10};
 
-static const struct schema_field fields_398[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_396}};
-static const struct schema schema_398 = {fields_398, 1};
+static const struct schema_field fields_409[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_407}};
+static const struct schema schema_409 = {fields_409, 1};
 
-static const struct schema_field fields_399[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_398},
+static const struct schema_field fields_410[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_409},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_399 = {fields_399, 2};
+static const struct schema schema_410 = {fields_410, 2};
 
-static const struct schema_field fields_400[] = {
+static const struct schema_field fields_411[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"read_streaming_table_as_managed", SCHEMA_BOOL, false, NULL, NULL},
     {"read_materialized_view_as_managed", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_400 = {fields_400, 6};
+static const struct schema schema_411 = {fields_411, 6};
 
-static const struct schema_field fields_401[] = {
+static const struct schema_field fields_412[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_401 = {fields_401, 1};
+static const struct schema schema_412 = {fields_412, 1};
 
-static const struct schema_field fields_402[] = {
+static const struct schema_field fields_413[] = {
     {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_402 = {fields_402, 1};
+static const struct schema schema_413 = {fields_413, 1};
 
-static const struct schema_field fields_403[] = {
+static const struct schema_field fields_414[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_403 = {fields_403, 3};
+static const struct schema schema_414 = {fields_414, 3};
 
-static const struct schema_field fields_404[] = {
+static const struct schema_field fields_415[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"table_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_404 = {fields_404, 6};
+static const struct schema schema_415 = {fields_415, 6};
 
-static const struct schema_field fields_405[] = {
+static const struct schema_field fields_416[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"table_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_405 = {fields_405, 2};
+static const struct schema schema_416 = {fields_416, 2};
 
-static const struct schema_field fields_406[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_405}};
-static const struct schema schema_406 = {fields_406, 1};
+static const struct schema_field fields_417[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_416}};
+static const struct schema schema_417 = {fields_417, 1};
 
-static const struct schema_field fields_407[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_406},
+static const struct schema_field fields_418[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_417},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_407 = {fields_407, 2};
+static const struct schema schema_418 = {fields_418, 2};
 
-static const struct schema_field fields_408[] = {
+static const struct schema_field fields_419[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"volume_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_408 = {fields_408, 6};
+static const struct schema schema_419 = {fields_419, 6};
 
-static const struct schema_field fields_409[] = {
+static const struct schema_field fields_420[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2938,33 +3040,33 @@ static const struct schema_field fields_409[] = {
     {"volume_id", SCHEMA_STRING, false, NULL, NULL},
     {"volume_type", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_409 = {fields_409, 15};
+static const struct schema schema_420 = {fields_420, 15};
 
-static const struct schema_field fields_410[] = {
+static const struct schema_field fields_421[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_410 = {fields_410, 5};
+static const struct schema schema_421 = {fields_421, 5};
 
-static const struct schema_field fields_411[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_409}};
-static const struct schema schema_411 = {fields_411, 1};
+static const struct schema_field fields_422[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_420}};
+static const struct schema schema_422 = {fields_422, 1};
 
-static const struct schema_field fields_412[] = {
-    {"volumes", SCHEMA_LIST, false, NULL, &schema_411},
+static const struct schema_field fields_423[] = {
+    {"volumes", SCHEMA_LIST, false, NULL, &schema_422},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_412 = {fields_412, 2};
+static const struct schema schema_423 = {fields_423, 2};
 
-static const struct schema_field fields_413[] = {
+static const struct schema_field fields_424[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_413 = {fields_413, 4};
+static const struct schema schema_424 = {fields_424, 4};
 
-static const struct schema_field fields_414[] = {
+static const struct schema_field fields_425[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2977,22 +3079,22 @@ static const struct schema_field fields_414[] = {
     {"type_precision", SCHEMA_INT64, false, NULL, NULL},
     {"type_scale", SCHEMA_INT64, false, NULL, NULL},
     {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_414 = {fields_414, 12};
+static const struct schema schema_425 = {fields_425, 12};
 
-static const struct schema_field fields_415[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_414}};
-static const struct schema schema_415 = {fields_415, 1};
+static const struct schema_field fields_426[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_425}};
+static const struct schema schema_426 = {fields_426, 1};
 
-static const struct schema_field fields_416[] = {
-    {"parameters", SCHEMA_LIST, false, NULL, &schema_415}};
-static const struct schema schema_416 = {fields_416, 1};
+static const struct schema_field fields_427[] = {
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_426}};
+static const struct schema schema_427 = {fields_427, 1};
 
-static const struct schema_field fields_417[] = {
+static const struct schema_field fields_428[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_416},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_416},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_427},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_427},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
@@ -3009,13 +3111,13 @@ static const struct schema_field fields_417[] = {
     {"properties", SCHEMA_STRING, false, NULL, NULL},
     {"routine_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"sql_path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_417 = {fields_417, 21};
+static const struct schema schema_428 = {fields_428, 21};
 
-static const struct schema_field fields_418[] = {
-    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_417}};
-static const struct schema schema_418 = {fields_418, 1};
+static const struct schema_field fields_429[] = {
+    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_428}};
+static const struct schema schema_429 = {fields_429, 1};
 
-static const struct schema_field fields_419[] = {
+static const struct schema_field fields_430[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3031,8 +3133,8 @@ static const struct schema_field fields_419[] = {
     {"function_id", SCHEMA_STRING, false, NULL, NULL},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_416},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_416},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_427},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_427},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
     {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
     {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
@@ -3042,33 +3144,38 @@ static const struct schema_field fields_419[] = {
     {"specific_name", SCHEMA_STRING, false, NULL, NULL},
     {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
     {"external_language", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_419 = {fields_419, 26};
+static const struct schema schema_430 = {fields_430, 26};
 
-static const struct schema_field fields_420[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_419}};
-static const struct schema schema_420 = {fields_420, 1};
+static const struct schema_field fields_431[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_430}};
+static const struct schema schema_431 = {fields_431, 1};
 
-static const struct schema_field fields_421[] = {
-    {"functions", SCHEMA_LIST, false, NULL, &schema_420},
+static const struct schema_field fields_432[] = {
+    {"functions", SCHEMA_LIST, false, NULL, &schema_431},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_421 = {fields_421, 2};
+static const struct schema schema_432 = {fields_432, 2};
 
-static const struct schema_field fields_422[] = {
+static const struct schema_field fields_433[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_422 = {fields_422, 2};
+static const struct schema schema_433 = {fields_433, 2};
 
-static const struct schema_field fields_423[] = {
+static const struct schema_field fields_434[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"credential_name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_423 = {fields_423, 7};
+    {"fallback", SCHEMA_BOOL, false, NULL, NULL},
+    {"enable_file_events", SCHEMA_BOOL, false, NULL, NULL},
+    {"effective_enable_file_events", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
+    {"effective_file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
+    {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_434 = {fields_434, 12};
 
-static const struct schema_field fields_424[] = {
+static const struct schema_field fields_435[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3085,18 +3192,18 @@ static const struct schema_field fields_424[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_424 = {fields_424, 16};
+static const struct schema schema_435 = {fields_435, 16};
 
-static const struct schema_field fields_425[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_424}};
-static const struct schema schema_425 = {fields_425, 1};
+static const struct schema_field fields_436[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_435}};
+static const struct schema schema_436 = {fields_436, 1};
 
-static const struct schema_field fields_426[] = {
-    {"external_locations", SCHEMA_LIST, false, NULL, &schema_425},
+static const struct schema_field fields_437[] = {
+    {"external_locations", SCHEMA_LIST, false, NULL, &schema_436},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_426 = {fields_426, 2};
+static const struct schema schema_437 = {fields_437, 2};
 
-static const struct schema_field fields_427[] = {
+static const struct schema_field fields_438[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
@@ -3105,45 +3212,56 @@ static const struct schema_field fields_427[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"credential_name", SCHEMA_STRING, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
-    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_427 = {fields_427, 9};
+    {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
+    {"enable_file_events", SCHEMA_BOOL, false, NULL, NULL},
+    {"effective_enable_file_events", SCHEMA_BOOL, false, NULL, NULL},
+    {"file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
+    {"effective_file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
+    {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL},
+    {"fallback", SCHEMA_BOOL, false, NULL, NULL},
+    {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_438 = {fields_438, 16};
 
-static const struct schema_field fields_428[] = {
+static const struct schema_field fields_439[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_428 = {fields_428, 1};
+static const struct schema schema_439 = {fields_439, 1};
 
-static const struct schema_field fields_429[] = {
+static const struct schema_field fields_440[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_429 = {fields_429, 6};
+static const struct schema schema_440 = {fields_440, 6};
 
-static const struct schema_field fields_430[] = {
+static const struct schema_field fields_441[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_428},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_429}};
-static const struct schema schema_430 = {fields_430, 6};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
+    {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
+    {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
+    {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_441 = {fields_441, 10};
 
-static const struct schema_field fields_431[] = {
+static const struct schema_field fields_442[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL},
     {"external_id", SCHEMA_STRING, false, NULL, NULL},
     {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_431 = {fields_431, 3};
+static const struct schema schema_442 = {fields_442, 3};
 
-static const struct schema_field fields_432[] = {
+static const struct schema_field fields_443[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_432 = {fields_432, 4};
+static const struct schema schema_443 = {fields_443, 4};
 
-static const struct schema_field fields_433[] = {
+static const struct schema_field fields_444[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3158,20 +3276,26 @@ static const struct schema_field fields_433[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_431},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_432}};
-static const struct schema schema_433 = {fields_433, 16};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_442},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_443}};
+static const struct schema schema_444 = {fields_444, 16};
 
-static const struct schema_field fields_434[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_433}};
-static const struct schema schema_434 = {fields_434, 1};
+static const struct schema_field fields_445[] = {
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL},
+    {"include_unbound", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_445 = {fields_445, 3};
 
-static const struct schema_field fields_435[] = {
-    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_434},
+static const struct schema_field fields_446[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_444}};
+static const struct schema schema_446 = {fields_446, 1};
+
+static const struct schema_field fields_447[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_446},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_435 = {fields_435, 2};
+static const struct schema schema_447 = {fields_447, 2};
 
-static const struct schema_field fields_436[] = {
+static const struct schema_field fields_448[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3179,45 +3303,51 @@ static const struct schema_field fields_436[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_429}};
-static const struct schema schema_436 = {fields_436, 8};
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
+    {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
+    {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
+    {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
+    {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_448 = {fields_448, 14};
 
-static const struct schema_field fields_437[] = {
+static const struct schema_field fields_449[] = {
     {"table_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_437 = {fields_437, 2};
+static const struct schema schema_449 = {fields_449, 2};
 
-static const struct schema_field fields_438[] = {
+static const struct schema_field fields_450[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"access_point", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_438 = {fields_438, 4};
+static const struct schema schema_450 = {fields_450, 4};
 
-static const struct schema_field fields_439[] = {
+static const struct schema_field fields_451[] = {
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
-    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_438}};
-static const struct schema schema_439 = {fields_439, 3};
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_450}};
+static const struct schema schema_451 = {fields_451, 3};
 
-static const struct schema_field fields_440[] = {
+static const struct schema_field fields_452[] = {
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL},
     {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_440 = {fields_440, 3};
+static const struct schema schema_452 = {fields_452, 3};
 
-static const struct schema_field fields_441[] = {
+static const struct schema_field fields_453[] = {
     {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_393}};
-static const struct schema schema_441 = {fields_441, 2};
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_404}};
+static const struct schema schema_453 = {fields_453, 2};
 
-static const struct schema_field fields_442[] = {
+static const struct schema_field fields_454[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
     {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
-static const struct schema schema_442 = {fields_442, 3};
+static const struct schema schema_454 = {fields_454, 3};
 
-static const struct schema_field fields_443[] = {
+static const struct schema_field fields_455[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3230,30 +3360,30 @@ static const struct schema_field fields_443[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_443 = {fields_443, 12};
+static const struct schema schema_455 = {fields_455, 12};
 
-static const struct schema_field fields_444[] = {
+static const struct schema_field fields_456[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_444 = {fields_444, 3};
+static const struct schema schema_456 = {fields_456, 3};
 
-static const struct schema_field fields_445[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_443}};
-static const struct schema schema_445 = {fields_445, 1};
+static const struct schema_field fields_457[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
+static const struct schema schema_457 = {fields_457, 1};
 
-static const struct schema_field fields_446[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_445}};
-static const struct schema schema_446 = {fields_446, 1};
+static const struct schema_field fields_458[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_457}};
+static const struct schema schema_458 = {fields_458, 1};
 
-static const struct schema_field fields_447[] = {
+static const struct schema_field fields_459[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_447 = {fields_447, 4};
+static const struct schema schema_459 = {fields_459, 4};
 
-static const struct schema_field fields_448[] = {
+static const struct schema_field fields_460[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3261,29 +3391,29 @@ static const struct schema_field fields_448[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
-static const struct schema schema_448 = {fields_448, 7};
+static const struct schema schema_460 = {fields_460, 7};
 
-static const struct schema_field fields_449[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_448}};
-static const struct schema schema_449 = {fields_449, 1};
+static const struct schema_field fields_461[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_460}};
+static const struct schema schema_461 = {fields_461, 1};
 
-static const struct schema_field fields_450[] = {
+static const struct schema_field fields_462[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_450 = {fields_450, 4};
+static const struct schema schema_462 = {fields_462, 4};
 
-static const struct schema_field fields_451[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_448}};
-static const struct schema schema_451 = {fields_451, 1};
+static const struct schema_field fields_463[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_460}};
+static const struct schema schema_463 = {fields_463, 1};
 
-static const struct schema_field fields_452[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_451},
+static const struct schema_field fields_464[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_463},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_452 = {fields_452, 2};
+static const struct schema schema_464 = {fields_464, 2};
 
-static const struct schema_field fields_453[] = {
+static const struct schema_field fields_465[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3299,17 +3429,17 @@ static const struct schema_field fields_453[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_453 = {fields_453, 15};
+static const struct schema schema_465 = {fields_465, 15};
 
-static const struct schema_field fields_454[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_453}};
-static const struct schema schema_454 = {fields_454, 1};
+static const struct schema_field fields_466[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_465}};
+static const struct schema schema_466 = {fields_466, 1};
 
-static const struct schema_field fields_455[] = {
+static const struct schema_field fields_467[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_455 = {fields_455, 1};
+static const struct schema schema_467 = {fields_467, 1};
 
-static const struct schema_field fields_456[] = {
+static const struct schema_field fields_468[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -3319,49 +3449,49 @@ static const struct schema_field fields_456[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_21},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_456 = {fields_456, 9};
+static const struct schema schema_468 = {fields_468, 9};
 
-static const struct schema_field fields_457[] = {
+static const struct schema_field fields_469[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_457 = {fields_457, 3};
+static const struct schema schema_469 = {fields_469, 3};
 
-static const struct schema_field fields_458[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_453}};
-static const struct schema schema_458 = {fields_458, 1};
+static const struct schema_field fields_470[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_465}};
+static const struct schema schema_470 = {fields_470, 1};
 
-static const struct schema_field fields_459[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_458},
+static const struct schema_field fields_471[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_470},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_459 = {fields_459, 2};
+static const struct schema schema_471 = {fields_471, 2};
 
-static const struct schema_field fields_460[] = {
+static const struct schema_field fields_472[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_460 = {fields_460, 3};
+static const struct schema schema_472 = {fields_472, 3};
 
-static const struct schema_field fields_461[] = {
+static const struct schema_field fields_473[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_461 = {fields_461, 1};
+static const struct schema schema_473 = {fields_473, 1};
 
-static const struct schema_field fields_462[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_461}};
-static const struct schema schema_462 = {fields_462, 1};
+static const struct schema_field fields_474[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_473}};
+static const struct schema schema_474 = {fields_474, 1};
 
-static const struct schema_field fields_463[] = {
+static const struct schema_field fields_475[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_463 = {fields_463, 4};
+static const struct schema schema_475 = {fields_475, 4};
 
-static const struct schema_field fields_464[] = {
+static const struct schema_field fields_476[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_464 = {fields_464, 3};
+static const struct schema schema_476 = {fields_476, 3};
 
 const struct route_row route_rows[] = {
     {"delta", "config", "GET", "/api/2.1/unity-catalog/delta/v1/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_0, &schema_2,
@@ -4699,223 +4829,244 @@ const struct route_row route_rows[] = {
     {"thrift", "call", "POST", "/sql/1.0/endpoints/{warehouse_id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 33554432, false, false, NULL, NULL,
      {{LANE_LOOP, api_thrift_begin}, {LANE_READ, api_thrift_look}, {LANE_LOOP, api_thrift_open}, {LANE_LOOP, api_thrift_settle}, {LANE_WORK, api_thrift_answer}, {LANE_LOOP, api_thrift_end}}, NULL,
      "One call of TCLIService (TBinaryProtocol, Content-Type application/x-thrift)."},
-    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_334,
+    {"unity_catalog", "create_catalog", "POST", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_333, &schema_336,
      {{LANE_WRITE, api_unity_catalog_create_catalog}}, "catalogs.create",
      "Create a catalog."},
-    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_337,
+    {"unity_catalog", "list_catalogs", "GET", "/api/2.1/unity-catalog/catalogs", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_339,
      {{LANE_READ, api_unity_catalog_list_catalogs}}, "catalogs.list",
-     "Catalogs that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_334,
+     "Catalogs that the caller may see, by name; page 100, at most 1000 (more is taken as 1000). hive_metastore is not among them."},
+    {"unity_catalog", "get_catalog", "GET", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_336,
      {{LANE_READ, api_unity_catalog_get_catalog}}, "catalogs.get",
      "One catalog."},
-    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_339, &schema_334,
+    {"unity_catalog", "update_catalog", "PATCH", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_336,
      {{LANE_WRITE, api_unity_catalog_update_catalog}}, "catalogs.update",
      "Change a catalog's name, owner, comment or properties."},
-    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
+    {"unity_catalog", "delete_catalog", "DELETE", "/api/2.1/unity-catalog/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_catalog}}, "catalogs.delete",
      "Delete a catalog; with force also what is in it."},
-    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_341, &schema_342,
+    {"unity_catalog", "create_schema", "POST", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_343, &schema_344,
      {{LANE_WRITE, api_unity_catalog_create_schema}}, "schemas.create",
      "Create a schema in a catalog."},
-    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_343, &schema_345,
+    {"unity_catalog", "list_schemas", "GET", "/api/2.1/unity-catalog/schemas", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_345, &schema_347,
      {{LANE_READ, api_unity_catalog_list_schemas}}, "schemas.list",
      "Schemas of a catalog that the caller may see, by name; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_346, &schema_342,
+    {"unity_catalog", "get_schema", "GET", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_348, &schema_344,
      {{LANE_READ, api_unity_catalog_get_schema}}, "schemas.get",
      "One schema."},
-    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_347, &schema_342,
+    {"unity_catalog", "update_schema", "PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_349, &schema_344,
      {{LANE_WRITE, api_unity_catalog_update_schema}}, "schemas.update",
      "Change a schema's name, owner, comment or properties."},
-    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_348, NULL,
+    {"unity_catalog", "delete_schema", "DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_350, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_schema}}, "schemas.delete",
      "Delete a schema; with force also what is in it."},
-    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_349, &schema_352,
+    {"unity_catalog", "create_model", "POST", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_351, &schema_354,
      {{LANE_WRITE, api_unity_catalog_create_model}}, "registered_models.create",
      "Create a registered model in a schema."},
-    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_353, &schema_355,
+    {"unity_catalog", "list_models", "GET", "/api/2.1/unity-catalog/models", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_355, &schema_357,
      {{LANE_READ, api_unity_catalog_list_models}}, "registered_models.list",
      "Registered models that the caller may see, by full name, of one schema or of all; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_356, &schema_352,
+    {"unity_catalog", "get_model", "GET", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_358, &schema_354,
      {{LANE_READ, api_unity_catalog_get_model}}, "registered_models.get",
      "One registered model."},
-    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_357, &schema_352,
+    {"unity_catalog", "update_model", "PATCH", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, &schema_354,
      {{LANE_WRITE, api_unity_catalog_update_model}}, "registered_models.update",
      "Change a registered model's name, owner or comment."},
-    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_348, NULL,
+    {"unity_catalog", "delete_model", "DELETE", "/api/2.1/unity-catalog/models/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_350, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_model}}, "registered_models.delete",
      "Delete a registered model with its versions."},
-    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_358, &schema_350,
+    {"unity_catalog", "set_alias", "PUT", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_352,
      {{LANE_WRITE, api_unity_catalog_set_alias}}, "registered_models.set_alias",
      "Let an alias point to a version."},
-    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_359, NULL,
+    {"unity_catalog", "delete_alias", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_361, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_alias}}, "registered_models.delete_alias",
      "Remove an alias."},
-    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_360, &schema_361,
+    {"unity_catalog", "get_by_alias", "GET", "/api/2.1/unity-catalog/models/{full_name}/aliases/{alias}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_362, &schema_363,
      {{LANE_READ, api_unity_catalog_get_by_alias}}, "model_versions.get_by_alias",
      "The version that an alias points to."},
-    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_362, &schema_361,
+    {"unity_catalog", "create_version", "POST", "/api/2.1/unity-catalog/models/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_364, &schema_363,
      {{LANE_WRITE, api_unity_catalog_create_version}}, NULL,
      "Create a version of a registered model, to be filled and finalized."},
-    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_363, &schema_365,
+    {"unity_catalog", "list_versions", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_365, &schema_367,
      {{LANE_READ, api_unity_catalog_list_versions}}, "model_versions.list",
      "Versions of a registered model, newest first; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_366, &schema_361,
+    {"unity_catalog", "get_version", "GET", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, &schema_363,
      {{LANE_READ, api_unity_catalog_get_version}}, "model_versions.get",
      "One version of a registered model."},
-    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_367, &schema_361,
+    {"unity_catalog", "update_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_369, &schema_363,
      {{LANE_WRITE, api_unity_catalog_update_version}}, "model_versions.update",
      "Change the comment of a version."},
-    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, &schema_361,
+    {"unity_catalog", "finalize_version", "PATCH", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, &schema_363,
      {{LANE_WRITE, api_unity_catalog_finalize_version}}, NULL,
      "The files of a version are complete; it becomes READY."},
-    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_368, NULL,
+    {"unity_catalog", "delete_version", "DELETE", "/api/2.1/unity-catalog/models/{full_name}/versions/{version}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_370, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_version}}, "model_versions.delete",
      "Delete a version and the aliases that point to it."},
-    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_369, &schema_370,
+    {"unity_catalog", "temporary_credentials", "POST", "/api/2.1/unity-catalog/temporary-model-version-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_371, &schema_372,
      {{LANE_READ, api_unity_catalog_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_372, NULL,
+    {"unity_catalog", "securable_tags", "PATCH", "/api/2.1/unity-catalog/securable-tags/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, NULL,
      {{LANE_WRITE, api_unity_catalog_securable_tags}}, NULL,
      "Set and remove tags of a securable."},
-    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_373, NULL,
+    {"unity_catalog", "subentity_tags", "PATCH", "/api/2.1/unity-catalog/subentity-tags/{securable_type}/{full_name}/{subentity}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_375, NULL,
      {{LANE_WRITE, api_unity_catalog_subentity_tags}}, NULL,
      "Set and remove tags of a model version."},
-    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, &schema_377,
+    {"unity_catalog", "get_grants", "GET", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_376, &schema_379,
      {{LANE_READ, api_unity_catalog_get_grants}}, "grants.get",
      "Privileges granted on a securable itself."},
-    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_380, &schema_377,
+    {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_382, &schema_379,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_374, &schema_385,
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_376, &schema_387,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_389, &schema_396,
+    {"unity_catalog", "list_grants", "GET", "/api/2.1/unity-catalog/privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_388, &schema_379,
+     {{LANE_READ, api_unity_catalog_list_grants}}, "grants.list",
+     "Grants on a securable, by principal; page 1000, which is the most."},
+    {"unity_catalog", "list_effective_grants", "GET", "/api/2.1/unity-catalog/effective-privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_388, &schema_389,
+     {{LANE_READ, api_unity_catalog_list_effective_grants}}, "grants.list_effective",
+     "Grants on a securable and above it, by principal; page 1000, which is the most."},
+    {"unity_catalog", "create_tag", "POST", "/api/2.1/unity-catalog/entity-tag-assignments", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_390, &schema_391,
+     {{LANE_WRITE, api_unity_catalog_create_tag}}, "entity_tag_assignments.create",
+     "Give a catalog, schema, table, column or volume a tag that it does not have."},
+    {"unity_catalog", "list_tags", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, &schema_394,
+     {{LANE_READ, api_unity_catalog_list_tags}}, "entity_tag_assignments.list",
+     "Tags of a thing, in the order in which they were first set; page 100, at most 1000."},
+    {"unity_catalog", "get_tag", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_395, &schema_391,
+     {{LANE_READ, api_unity_catalog_get_tag}}, "entity_tag_assignments.get",
+     "One tag of a thing."},
+    {"unity_catalog", "update_tag", "PATCH", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_396, &schema_391,
+     {{LANE_WRITE, api_unity_catalog_update_tag}}, "entity_tag_assignments.update",
+     "Another value for a tag."},
+    {"unity_catalog", "delete_tag", "DELETE", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_395, NULL,
+     {{LANE_WRITE, api_unity_catalog_delete_tag}}, "entity_tag_assignments.delete",
+     "Take a tag away."},
+    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_407,
      {{LANE_WRITE, api_unity_catalog_create_table}}, "tables.create",
      "Register a table."},
-    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_397, &schema_399,
+    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_410,
      {{LANE_READ, api_unity_catalog_list_tables}}, "tables.list",
      "Tables and views of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_396,
+    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_411, &schema_407,
      {{LANE_READ, api_unity_catalog_get_table}}, "tables.get",
      "One table or view."},
-    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, &schema_402,
+    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_413,
      {{LANE_READ, api_unity_catalog_table_exists}}, "tables.exists",
      "Is there a table that the caller may know of?"},
-    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_396,
+    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_407,
      {{LANE_WRITE, api_unity_catalog_update_table}}, "tables.update",
      "Change owner or comment of a table."},
-    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_401, NULL,
+    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_table}}, "tables.delete",
      "Drop a table; it can come back for seven days."},
-    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_407,
+    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_418,
      {{LANE_READ, api_unity_catalog_table_summaries}}, "tables.list_summaries",
-     "Names of a catalog's tables, the first 10,000."},
-    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_409,
+     "Names of a catalog's tables, the first 10,000; page 10000, which is the most."},
+    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_419, &schema_420,
      {{LANE_WRITE, api_unity_catalog_create_volume}}, "volumes.create",
      "Create a volume."},
-    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_410, &schema_412,
+    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_423,
      {{LANE_READ, api_unity_catalog_list_volumes}}, "volumes.list",
      "Volumes of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_409,
+    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_420,
      {{LANE_READ, api_unity_catalog_get_volume}}, "volumes.read",
      "One volume."},
-    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_413, &schema_409,
+    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_420,
      {{LANE_WRITE, api_unity_catalog_update_volume}}, "volumes.update",
      "Change a volume."},
-    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, NULL,
+    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_volume}}, "volumes.delete",
      "Delete a volume; a managed one with its files."},
-    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_418, &schema_419,
+    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, &schema_430,
      {{LANE_WRITE, api_unity_catalog_create_function}}, "functions.create",
      "Create a function."},
-    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_410, &schema_421,
+    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_432,
      {{LANE_READ, api_unity_catalog_list_functions}}, "functions.list",
      "Functions of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_419,
+    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_430,
      {{LANE_READ, api_unity_catalog_get_function}}, "functions.get",
      "One function."},
-    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_419,
+    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_433, &schema_430,
      {{LANE_WRITE, api_unity_catalog_update_function}}, "functions.update",
      "Change a function's owner."},
-    {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
+    {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
      "Delete a function."},
-    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_424,
+    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_434, &schema_435,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
      "Open a place of storage to the catalog."},
-    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_335, &schema_426,
+    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_437,
      {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
-     "External locations by name, all on one page."},
-    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_338, &schema_424,
+     "External locations by name, all on one page; page 100, at most 1000."},
+    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_435,
      {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
      "One external location."},
-    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_424,
+    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_438, &schema_435,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
      "Change an external location."},
-    {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
+    {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
      "Delete an external location."},
-    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, &schema_433,
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_441, &schema_444,
      {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
      "Create a storage credential."},
-    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_435,
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_445, &schema_447,
      {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
-     "Storage credentials by name, all on one page."},
-    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, &schema_433,
+     "Storage credentials by name, all on one page; page 100, at most 1000."},
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_444,
      {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
      "One storage credential."},
-    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_436, &schema_433,
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_448, &schema_444,
      {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
      "Change a storage credential."},
-    {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, NULL,
+    {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_451,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_439,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_451,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_451,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_439,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_451,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_441, &schema_393,
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_404,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_442, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_454, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_443,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_444,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_456,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_446,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_458,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_443,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_455,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_447, &schema_449,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_461,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_447, &schema_449,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_461,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_449,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_461,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_449,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_461,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_450, &schema_449,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_461,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_450, &schema_449,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_461,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
@@ -4924,10 +5075,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_452,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_464,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_452,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_464,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
@@ -4948,10 +5099,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_454,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_454,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
@@ -4960,28 +5111,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_467,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_467,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_454,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_468, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_454,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_468, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_454,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_454,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
@@ -4990,22 +5141,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_457, &schema_459,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_457, &schema_459,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_454,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_472, &schema_474,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_472, &schema_474,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
@@ -5014,10 +5165,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
@@ -5026,10 +5177,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_476, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_476, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

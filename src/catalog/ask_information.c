@@ -124,20 +124,23 @@ static err *on_tables(struct info *x, const struct securable *s) {
     put(x, r, t->comment);
     TRY(put_stamps(x, r, STAMPS(*t)));
     put(x, r, table_is_view(t) ? STR("UNKNOWN_DATA_SOURCE_FORMAT") : t->format);
-    put_null(x, r, 1);
     err *e = ask_table_place(x->k->c, t, &engine, &url);
     if (e) url = t->location; /* a place that is no more: the name stays */
     err_free(e);
     put(x, r, url.n ? url : STR_NONE);
+    put_null(x, r, 1);
     return NULL;
 }
+
+/* Texts of views and functions are their owners' (and admins'). */
+static bool shows_text(const struct info *x, const struct securable *s) { return securable_allows(x->k->c, s, PRIV_MANAGE); }
 
 static err *on_views(struct info *x, const struct securable *s) {
     const struct ent_uc_table *t = &s->table;
     if (!table_is_view(t)) return NULL;
     jmut *r = row(x);
     put_table_names(x, r, s);
-    put(x, r, t->view_text);
+    put(x, r, shows_text(x, s) ? t->view_text : STR_NONE);
     put_z(x, r, "NONE");
     put_z(x, r, "NO");
     put_z(x, r, "NO");
@@ -146,7 +149,8 @@ static err *on_views(struct info *x, const struct securable *s) {
     return NULL;
 }
 
-/* data_type, character_maximum_length, character_octet_length, numeric_precision, _radix, _scale, datetime_precision */
+/* data_type, character_maximum_length, character_octet_length, numeric_precision, _radix, _scale, datetime_precision,
+ * interval_type */
 static void put_type(struct info *x, jmut *r, str full) {
     ptrdiff_t end = 0;
     while ((size_t)end < full.n && full.p[end] != '(' && full.p[end] != '<') end++;
@@ -173,10 +177,21 @@ static void put_type(struct info *x, jmut *r, str full) {
     } else {
         put_null(x, r, 3);
     }
-    if (str_starts(name, STR("TIMESTAMP")))
-        put_int(x, r, 6);
+    bool interval = str_starts(name, STR("INTERVAL")), date = str_eqz(name, "DATE");
+    if (str_starts(name, STR("TIMESTAMP")) || (interval && str_ends(name, STR("SECOND"))))
+        put_int(x, r, 3);
+    else if (interval || date)
+        put_int(x, r, 0);
     else
         put_null(x, r, 1);
+    put(x, r, interval ? str_trim(str_from(name, 8)) : STR_NONE);
+}
+
+static void put_data_type(struct info *x, jmut *r, str full) {
+    /* data_type, full_data_type, and the rest as in put_type(). */
+    size_t at = yyjson_mut_arr_size(r);
+    put_type(x, r, full);
+    (void)yyjson_mut_arr_insert(r, yyjson_mut_strn(x->k->d, full.p, full.n), at + 1);
 }
 
 static err *on_columns(struct info *x, const struct securable *s) {
@@ -189,12 +204,12 @@ static err *on_columns(struct info *x, const struct securable *s) {
         jmut *r = row(x);
         put_table_names(x, r, s);
         put(x, r, json_get_str(v, "name"));
-        put_int(x, r, (int64_t)i);
+        put_int(x, r, (int64_t)i + 1);
         put_null(x, r, 1);
         put_z(x, r, yyjson_is_false(json_get(v, "nullable")) ? "NO" : "YES");
         put(x, r, cmd_type_text(v));
         put_type(x, r, cmd_type_text(v));
-        put_null(x, r, 3);
+        put_null(x, r, 2);
         put_z(x, r, "NO");
         put_null(x, r, 6);
         put_z(x, r, "NO");
@@ -450,13 +465,20 @@ static err *on_routines(struct info *x, const struct securable *s) {
         put_name(x, r, f->name);
     }
     put_z(x, r, "FUNCTION");
-    put(x, r, f->is_table ? STR("TABLE_TYPE") : upper(x, cmd_type_text(returns)));
-    put(x, r, f->is_table ? STR("TABLE_TYPE") : cmd_type_text(returns));
-    put(x, r, f->language);
-    put(x, r, f->body);
+    put_data_type(x, r, f->is_table ? STR("TABLE") : cmd_type_text(returns));
+    put_null(x, r, 2);
+    bool sql = str_eqz(f->language, "SQL");
+    put_z(x, r, sql ? "SQL" : "EXTERNAL");
+    put(x, r, shows_text(x, s) ? f->body : STR_NONE);
+    put_null(x, r, 1);
+    put(x, r, sql ? STR_NONE : f->language);
+    put_z(x, r, "SQL");
     put_z(x, r, f->deterministic ? "YES" : "NO");
-    put_z(x, r, "CONTAINS_SQL");
+    put_z(x, r, sql ? "CONTAINS_SQL" : "NO SQL");
+    put_z(x, r, "YES");
+    put_null(x, r, 1);
     put_z(x, r, "DEFINER");
+    put_z(x, r, "NO");
     TRY(put_who(x, r, s->owner));
     put(x, r, f->comment);
     return put_stamps(x, r, STAMPS(*f));
@@ -471,13 +493,14 @@ static err *on_parameters(struct info *x, const struct securable *s) {
         put_name(x, r, s->catalog.name);
         put_name(x, r, s->schema.name);
         put_name(x, r, s->function.name);
-        put_int(x, r, (int64_t)i);
+        put_int(x, r, (int64_t)i + 1);
         put_z(x, r, "IN");
         put_z(x, r, "NO");
+        put_z(x, r, "NO");
         put(x, r, json_get_str(v, "name"));
-        put(x, r, upper(x, cmd_type_text(v)));
-        put(x, r, cmd_type_text(v));
-        put(x, r, json_get_str(v, "default"));
+        put_data_type(x, r, cmd_type_text(v));
+        put_null(x, r, 2);
+        put(x, r, json_get_str(v, "default").p ? json_get_str(v, "default") : STR_NONE);
         put(x, r, json_get_str(v, "comment"));
     }
     return NULL;
@@ -514,7 +537,7 @@ static err *on_privileges(struct info *x, const struct securable *s) {
             if (s->kind == SEC_FUNCTION) put_name(x, r, s->function.name);
             put_z(x, r, priv_rows[b].name);
             put_z(x, r, "NO");
-            if (s->kind != SEC_CATALOG) put_z(x, r, "NONE");
+            put_z(x, r, "NONE");
         }
     }
     return NULL;
@@ -587,11 +610,11 @@ static err *on_routine_columns(struct info *x, const struct securable *s) {
         put_name(x, r, s->catalog.name);
         put_name(x, r, s->schema.name);
         put_name(x, r, s->function.name);
+        put_int(x, r, (int64_t)i + 1);
         put(x, r, json_get_str(v, "name"));
-        put_int(x, r, (int64_t)i);
-        put(x, r, upper(x, cmd_type_text(v)));
-        put(x, r, cmd_type_text(v));
-        put(x, r, json_get_str(v, "comment"));
+        put_data_type(x, r, cmd_type_text(v));
+        put_null(x, r, 2);
+        put(x, r, json_get_str(v, "comment").n ? json_get_str(v, "comment") : STR_NONE);
     }
     return NULL;
 }
@@ -607,18 +630,19 @@ static err *on_nothing(struct info *x, const struct securable *s) {
 #define TABLE3 "table_catalog, table_schema, table_name"
 #define KEY3 "constraint_catalog, constraint_schema, constraint_name"
 #define SPECIFIC3 "specific_catalog, specific_schema, specific_name"
+#define MEASURED "character_maximum_length int, character_octet_length, numeric_precision int, numeric_precision_radix int, numeric_scale int, " \
+                 "datetime_precision int, interval_type, interval_precision int, maximum_cardinality int"
 #define STAMPED "created timestamp, created_by, last_altered timestamp, last_altered_by"
 
 static const struct info_view views[] = {
-    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable", OF_CATALOG, on_privileges, ANY_ROWS},
+    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable, inherited_from", OF_CATALOG, on_privileges, ANY_ROWS},
     {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags, ANY_ROWS},
     {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs, ONE_ROW},
     {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing, ANY_ROWS},
     {"column_masks", TABLE3 ", column_name, mask_name, using_columns", OF_TABLE, on_column_masks, ANY_ROWS},
     {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags, ANY_ROWS},
-    {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, character_maximum_length bigint, "
-     "character_octet_length bigint, numeric_precision int, numeric_precision_radix int, numeric_scale int, datetime_precision int, interval_type, "
-     "interval_precision int, maximum_cardinality bigint, is_identity, identity_generation, identity_start, identity_increment, identity_maximum, "
+    {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, " MEASURED
+     ", is_identity, identity_generation, identity_start, identity_increment, identity_maximum, "
      "identity_minimum, identity_cycle, is_generated, generation_expression, is_system_time_period_start, is_system_time_period_end, "
      "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns, ANY_ROWS},
     {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns, ELSEWHERE},
@@ -630,15 +654,17 @@ static const struct info_view views[] = {
     {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns, ANY_ROWS},
     {"metastore_privileges", "grantor, grantee, metastore_id, privilege_type, is_grantable", OF_METASTORE, on_top_privileges, ANY_ROWS},
     {"metastores", "metastore_id, metastore_name, metastore_owner", OF_METASTORE, on_metastores, ANY_ROWS},
-    {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, parameter_name, data_type, full_data_type, parameter_default, comment",
+    {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, as_locator, parameter_name, data_type, full_data_type, " MEASURED
+     ", parameter_default, comment",
      OF_FUNCTION, on_parameters, ANY_ROWS},
     {"referential_constraints", KEY3 ", unique_constraint_catalog, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule",
      OF_TABLE, on_referential, ANY_ROWS},
-    {"routine_columns", SPECIFIC3 ", column_name, ordinal_position int, data_type, full_data_type, comment", OF_FUNCTION, on_routine_columns, ANY_ROWS},
+    {"routine_columns", SPECIFIC3 ", ordinal_position int, column_name, data_type, full_data_type, " MEASURED ", comment", OF_FUNCTION, on_routine_columns, ANY_ROWS},
     {"routine_privileges", "grantor, grantee, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable, inherited_from", OF_FUNCTION,
      on_privileges, ANY_ROWS},
-    {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, routine_body, routine_definition, "
-     "is_deterministic, sql_data_access, security_type, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines, ONE_ROW},
+    {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, " MEASURED
+     ", routine_body, routine_definition, external_name, external_language, parameter_style, is_deterministic, sql_data_access, is_null_call, sql_path, "
+     "security_type, as_locator, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines, ONE_ROW},
     {"row_filters", TABLE3 ", filter_name, target_columns", OF_TABLE, on_row_filters, ONE_ROW},
     {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges, ANY_ROWS},
     {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags, ANY_ROWS},
@@ -649,7 +675,7 @@ static const struct info_view views[] = {
     {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges, ANY_ROWS},
     {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags, ANY_ROWS},
     {"tables", TABLE3 ", table_type, is_insertable_into, commit_action, table_owner, comment, " STAMPED
-     ", data_source_format, storage_sub_directory, storage_path", OF_TABLE, on_tables, ONE_ROW},
+     ", data_source_format, storage_path, storage_sub_directory", OF_TABLE, on_tables, ONE_ROW},
     {"views", TABLE3 ", view_definition, check_option, is_updatable, is_insertable_into, sql_path, is_materialized boolean", OF_TABLE, on_views, ONE_ROW},
     {"volume_privileges", "grantor, grantee, volume_catalog, volume_schema, volume_name, privilege_type, is_grantable, inherited_from", OF_VOLUME,
      on_privileges, ANY_ROWS},
@@ -832,12 +858,12 @@ static void own_columns(struct info *x, const struct securable *catalog, const s
         jmut *r = row(x);
         own_names(x, r, catalog, v->name);
         put(x, r, blank < 0 ? part : str_cut(part, (size_t)blank));
-        put_int(x, r, i);
+        put_int(x, r, i + 1);
         put_null(x, r, 1);
         put_z(x, r, "YES");
         put(x, r, type);
         put_type(x, r, type);
-        put_null(x, r, 3);
+        put_null(x, r, 2);
         put_z(x, r, "NO");
         put_null(x, r, 6);
         put_z(x, r, "NO");

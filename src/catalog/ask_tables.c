@@ -241,6 +241,7 @@ static err *find_place(struct ask *k, struct ask_commit_place *ret) {
     /* Columns and properties are the owner's to change; rows are changed with MODIFY. */
     TRY(ask_need(k->c, &t, PRIV_MODIFY | PRIV_MANAGE));
     TRY(check_masked(k, &t.table));
+    if (yyjson_is_arr(json_get(k->in, "columns"))) TRY(ask_sql(keys_check_columns(k->c->a, &t.table, json_get(k->in, "columns"))));
     if (json_get(k->in, "policies")) TRY(ask_need(k->c, &t, PRIV_MANAGE));
     ret->managed = table_is_managed(&t.table);
     ret->table = t.id;
@@ -336,7 +337,8 @@ static err *take_keys(struct ask *k, str table, struct ent_uc_table *row) {
     jval *keys = json_get(k->in, "keys"), *v;
     size_t i, n;
     jmut *list = yyjson_mut_arr(k->d);
-    yyjson_arr_foreach(keys, i, n, v) TRY(cmd_put_key(k, table, v, list));
+    struct key_table of = {.name = table, .columns = json_get(k->in, "columns"), .made = true};
+    yyjson_arr_foreach(keys, i, n, v) TRY(cmd_put_key(k, &of, v, list));
     if (keys) row->constraints = json_text(k->c->a, list);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #define BH_CATALOG_CMD_H
 
 #include "catalog/ask.h"
+#include "catalog/keys.h"
 
 extern const struct ask_command ask_schema_commands[];   /* cmd_schemas.c */
 extern const struct ask_command ask_object_commands[];   /* cmd_objects.c */
@@ -28,6 +29,6 @@ str cmd_type_text(jval *column);
 
 /* A key's slots {name, op:"p"/"f", names, ref, refnames, children} appended to `list` in the form that a table's row keeps. The
  * parent of a foreign key must be one that the caller may read. */
-err *cmd_put_key(struct ask *k, str table, jval *v, jmut *list) BH_CHECK;
+err *cmd_put_key(struct ask *k, const struct key_table *t, jval *v, jmut *list) BH_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "catalog/locations.h"
 #include "catalog/name.h"
 #include "catalog/tables.h"
+#include "catalog/tags.h"
 #include "catalog/volumes.h"
 
 /* Writes a changed row back, whatever it is of. */
@@ -89,24 +90,8 @@ static err *alter_rename(struct ask *k) {
 
 /* ---- tags ---- */
 
-static err *change_pairs(struct ask *k, str *at, const struct kv *add, const str *remove, size_t n_remove) {
-    struct kv tags;
-    TRY(kv_read(k->c->a, *at, &tags));
-    for (size_t i = 0; i < add->n; i++) kv_set(k->c->a, &tags, add->p[i].key, add->p[i].value);
-    for (size_t i = 0; i < n_remove; i++) kv_del(&tags, remove[i]);
-    return kv_text(k->c->a, &tags, "tags", at);
-}
-
 static err *change_tags(struct ask *k, struct securable *s, str column, const struct kv *add, const str *remove, size_t n) {
-    switch (s->kind) {
-    case SEC_TABLE: return ask_sql(tables_set_tags(k->c, s, column, add, remove, n));
-    case SEC_CATALOG: TRY(change_pairs(k, &s->catalog.tags, add, remove, n)); break;
-    case SEC_SCHEMA: TRY(change_pairs(k, &s->schema.tags, add, remove, n)); break;
-    case SEC_VOLUME: TRY(change_pairs(k, &s->volume.tags, add, remove, n)); break;
-    case SEC_FUNCTION: TRY(change_pairs(k, &s->function.tags, add, remove, n)); break;
-    default: return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Tags are not kept on a %s.", securable_title(s));
-    }
-    return save(k, s);
+    return ask_sql(tags_change(k->c, s, column, add, remove, n));
 }
 
 static err *alter_tags(struct ask *k) {
@@ -141,6 +126,10 @@ static err *tag_on(struct ask *k) {
     if (kind < 0) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Tags are not kept on a '%.*s'.", STR_ARG(type));
     struct ask_name to;
     TRY(ask_name(k, name, securable_parts((enum securable_kind)kind), &to));
+    bool found = true, model = false;
+    if (kind == SEC_FUNCTION) TRY(ask_find(k, k->c, SEC_FUNCTION, &to, &s, &found));
+    if (!found) TRY(ask_find(k, k->c, SEC_MODEL, &to, &s, &model)); /* a model, as the dialect writes it */
+    if (model) kind = SEC_MODEL;
     TRY(ask_open(k, (enum securable_kind)kind, &to, PRIV_APPLY_TAG | PRIV_MANAGE, &s));
     if (str_eqz(ask_text(k, "command"), "unset_tag"))
         remove = ask_keys(k, "tags", &n);
@@ -361,77 +350,58 @@ static err *set_statistics(struct ask *k) {
 
 /* ---- keys ---- */
 
-/* {name, op:"p"/"f", names, ref, refnames} as the row keeps it. */
-err *cmd_put_key(struct ask *k, str table, jval *v, jmut *list) {
-    str op = json_get_str(v, "op"), name = json_get_str(v, "name");
-    bool primary = str_eqz(op, "p");
-    if (!primary && !str_eqz(op, "f"))
-        return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Constraints of this kind are not kept on a table.");
-    if (!name.n) name = str_of(arena_printf(k->c->a, "%.*s_%s", STR_ARG(table), primary ? "pk" : "fk"));
-    jmut *o = json_add_obj(k->d, list);
-    json_put_str(k->d, o, "name", name);
-    json_put_z(k->d, o, "type", primary ? "PRIMARY KEY" : "FOREIGN KEY");
-    json_put(k->d, o, "columns", json_get(v, "names") ? yyjson_val_mut_copy(k->d, json_get(v, "names")) : yyjson_mut_arr(k->d));
-    jval *option;
-    size_t i, n;
-    yyjson_arr_foreach(json_get(v, "children"), i, n, option)
-        if (str_eqz(json_str(option), "rely")) json_put_bool(k->d, o, "rely", true);
-    if (primary) return NULL;
+/* {name, op:"p"/"f", names, ref, refnames} → list. */
+err *cmd_put_key(struct ask *k, const struct key_table *t, jval *v, jmut *list) {
+    str op = json_get_str(v, "op");
+    struct key_spec spec = {.name = json_get_str(v, "name"), .primary = str_eqz(op, "p"), .columns = json_get(v, "names"), .parent_columns = json_get(v, "refnames")};
     struct ask_name ref;
     struct securable parent;
-    jval *names, *key;
-    TRY(ask_name(k, json_get(v, "ref"), 3, &ref));
-    TRY(ask_open(k, SEC_TABLE, &ref, PRIV_SELECT, &parent));
-    json_put_str(k->d, o, "parent_table", parent.full_name);
-    TRY(json_parse(k->c->a, parent.table.constraints.n ? parent.table.constraints : STR("[]"), false, &names));
-    jmut *columns = NULL;
-    yyjson_arr_foreach(names, i, n, key)
-        if (str_eqz(json_get_str(key, "type"), "PRIMARY KEY")) {
-            json_put_str(k->d, o, "parent_key", json_get_str(key, "name"));
-            columns = yyjson_val_mut_copy(k->d, json_get(key, "columns"));
-        }
-    if (json_get(v, "refnames")) columns = yyjson_val_mut_copy(k->d, json_get(v, "refnames"));
-    json_put(k->d, o, "parent_columns", columns ? columns : yyjson_mut_arr(k->d));
-    return NULL;
+    jval *option;
+    size_t i, n;
+    if (!spec.primary && !str_eqz(op, "f"))
+        return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Constraints of this kind are not kept on a table.");
+    yyjson_arr_foreach(json_get(v, "children"), i, n, option) spec.rely |= str_eqz(json_str(option), "rely");
+    if (!spec.primary) {
+        TRY(ask_name(k, json_get(v, "ref"), 3, &ref));
+        TRY(ask_open(k, SEC_TABLE, &ref, PRIV_SELECT, &parent));
+        spec.parent = &parent;
+    }
+    err *e = keys_add(k->c, t, &spec, k->d, list);
+    if (err_code_of(e) != ERR_ALREADY_EXISTS) return ask_sql(e);
+    err *why = ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "%s", err_msg(e));
+    err_free(e);
+    return why;
 }
 
 static err *add_constraint(struct ask *k) {
     struct securable t;
-    jval *list, *v, *w;
-    size_t i, n, x, y;
+    struct key_table of = {0};
+    jval *list, *v;
+    size_t i, n;
     TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
     TRY(json_parse(k->c->a, t.table.constraints.n ? t.table.constraints : STR("[]"), false, &list));
+    of.name = t.table.name;
+    TRY(tables_columns(k->c, &t.table, &of.columns));
     jmut *made = yyjson_val_mut_copy(k->d, list);
-    yyjson_arr_foreach(json_get(k->in, "constraints"), i, n, v) {
-        yyjson_arr_foreach(list, x, y, w)
-            if (json_get_str(v, "name").n && str_ieq(json_get_str(w, "name"), json_get_str(v, "name")))
-                return ask_error("CONSTRAINT_ALREADY_EXISTS", "42710", "A constraint '%.*s' already exists; drop it first.", STR_ARG(json_get_str(v, "name")));
-        TRY(cmd_put_key(k, t.table.name, v, made));
-    }
+    yyjson_arr_foreach(json_get(k->in, "constraints"), i, n, v) TRY(cmd_put_key(k, &of, v, made));
     t.table.constraints = json_text(k->c->a, made);
     return save(k, &t);
 }
 
 static err *drop_constraint(struct ask *k) {
     struct securable t;
-    jval *list, *v;
-    size_t i, n, gone = 0;
+    size_t gone;
     str command = ask_text(k, "command"), name = ask_word(k, "key");
+    enum keys_which which = str_eqz(command, "alter_table_drop_primary_key")   ? KEYS_PRIMARY
+                            : str_eqz(command, "alter_table_drop_foreign_key") ? KEYS_FOREIGN
+                                                                               : KEYS_BY_NAME;
     TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
-    TRY(json_parse(k->c->a, t.table.constraints.n ? t.table.constraints : STR("[]"), false, &list));
-    jmut *made = yyjson_mut_arr(k->d);
-    yyjson_arr_foreach(list, i, n, v) {
-        bool here = str_eqz(command, "alter_table_drop_primary_key")   ? str_eqz(json_get_str(v, "type"), "PRIMARY KEY")
-                    : str_eqz(command, "alter_table_drop_foreign_key") ? str_eqz(json_get_str(v, "type"), "FOREIGN KEY")
-                                                                       : str_ieq(json_get_str(v, "name"), name);
-        gone += here;
-        if (!here) yyjson_mut_arr_append(made, yyjson_val_mut_copy(k->d, v));
-    }
+    TRY(ask_sql(keys_drop(k->c, &t, which, name, json_get(k->in, "names"), ask_flag(k, "cascade"), &gone)));
     if (!gone && !ask_flag(k, "if_exists"))
-        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "There is no constraint '%.*s' on the table %.*s.", STR_ARG(name),
+        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "There is no %s'%.*s' on the table %.*s.",
+                         which == KEYS_PRIMARY ? "primary key " : which == KEYS_FOREIGN ? "foreign key of these columns " : "constraint ", STR_ARG(name),
                          STR_ARG(t.full_name));
-    t.table.constraints = json_text(k->c->a, made);
-    return save(k, &t);
+    return gone ? save(k, &t) : NULL;
 }
 
 /* ---- with CREATE TABLE and ADD COLUMNS ---- */

@@ -380,6 +380,7 @@ err *locations_move(const struct caller *c, struct securable *l, str url, bool f
 err *locations_save(const struct caller *c, struct securable *l) {
     struct location_place place;
     must(l->kind == SEC_LOCATION);
+    TRY(name_check_part(l->location.name, "external location"));
     TRY(locations_url(c->a, l->location.url, &l->location.url));
     TRY(locations_place(c, l->location.url, &place));
     TRY(check_alone(c, l->location.url, l->id));

@@ -49,8 +49,24 @@ err *uc_principal(struct req *r, int64_t id, str *ret) {
     if (id) TRY(identity_find(store_tx_today(r->tx), r->a, id, &p, &found));
     /* Another workspace's group has a name there only. */
     if (found && p.workspace && p.workspace != r->scope.workspace) found = false;
-    *ret = found ? p.name : id ? str_of(arena_printf(r->a, "%lld", (long long)id)) : STR("");
+    *ret = found ? p.name : id ? str_of(arena_printf(r->a, "%lld", (long long)id)) : STR("System user");
     return NULL;
+}
+
+static bool is_set(jval *v) { return v && !yyjson_is_false(v) && !(yyjson_is_ctn(v) && !yyjson_get_len(v)); }
+
+err *uc_refuse(struct req *r, const char *const *names) {
+    for (; *names; names++)
+        if (is_set(arg(r, *names))) return err_new(ERR_INVALID_PARAMETER_VALUE, "Parameter '%s' is not supported here.", *names);
+    return NULL;
+}
+
+void uc_put_optimization(struct req *r, jmut *o) {
+    json_put_z(r->doc, o, "enable_predictive_optimization", "INHERIT");
+    jmut *flag = json_put_obj(r->doc, o, "effective_predictive_optimization_flag");
+    json_put_z(r->doc, flag, "value", "DISABLE");
+    json_put_z(r->doc, flag, "inherited_from_type", "METASTORE");
+    json_put_z(r->doc, flag, "inherited_from_name", uc_metastore(r));
 }
 
 err *uc_principal_id(struct req *r, str name, int64_t *ret) {
@@ -79,9 +95,10 @@ err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) {
     str name;
     json_put_z(r->doc, o, "metastore_id", uc_metastore(r));
     json_put_int(r->doc, o, "created_at", s.created_at / US_PER_MS);
+    json_put_int(r->doc, o, "updated_at", s.updated_at / US_PER_MS);
+    if (arg_bool(r, "omit_username", false)) return NULL;
     TRY(uc_principal(r, s.created_by, &name));
     json_put_str(r->doc, o, "created_by", name);
-    json_put_int(r->doc, o, "updated_at", s.updated_at / US_PER_MS);
     TRY(uc_principal(r, s.updated_by, &name));
     json_put_str(r->doc, o, "updated_by", name);
     return NULL;
@@ -90,11 +107,13 @@ err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) {
 err *uc_put_owner(struct req *r, jmut *o, const struct securable *s, str comment) {
     struct caller c = uc_caller(r);
     str name;
-    TRY(uc_principal(r, s->owner, &name));
-    json_put_str(r->doc, o, "owner", name);
+    if (!arg_bool(r, "omit_username", false)) {
+        TRY(uc_principal(r, s->owner, &name));
+        json_put_str(r->doc, o, "owner", name);
+    }
     json_put_str(r->doc, o, "full_name", s->full_name);
     if (comment.p) json_put_str(r->doc, o, "comment", comment);
-    if (securable_browse_only(&c, s)) json_put_bool(r->doc, o, "browse_only", true);
+    json_put_bool(r->doc, o, "browse_only", securable_browse_only(&c, s));
     return NULL;
 }
 
@@ -107,14 +126,23 @@ static err *put_properties(struct req *r, jmut *o, str properties) {
 
 #define STAMPS(row) UC_STAMPS(row)
 
+static void put_root(struct req *r, jmut *o, str root) {
+    if (!root.n) return;
+    json_put_str(r->doc, o, "storage_root", root);
+    json_put_str(r->doc, o, "storage_location", root);
+}
+
 err *uc_put_catalog(struct req *r, jmut *o, const struct securable *s) {
     const struct ent_catalog *c = &s->catalog;
     json_put_str(r->doc, o, "name", c->name);
     json_put_z(r->doc, o, "id", catalog_uuid(r->a, c->id));
     json_put_z(r->doc, o, "catalog_type", "MANAGED_CATALOG");
     json_put_z(r->doc, o, "securable_type", "CATALOG");
+    json_put_z(r->doc, o, "securable_kind", "CATALOG_STANDARD");
     json_put_str(r->doc, o, "isolation_mode", c->isolation_mode);
-    if (c->storage_root.n) json_put_str(r->doc, o, "storage_root", c->storage_root);
+    put_root(r, o, c->storage_root);
+    uc_put_optimization(r, o);
+    json_put_z(r->doc, json_put_obj(r->doc, o, "provisioning_info"), "state", "ACTIVE");
     TRY(put_properties(r, o, c->properties));
     TRY(uc_put_owner(r, o, s, c->comment));
     return uc_put_stamps(r, o, STAMPS(*c));
@@ -126,7 +154,9 @@ err *uc_put_schema(struct req *r, jmut *o, const struct securable *s) {
     json_put_str(r->doc, o, "catalog_name", s->catalog.name);
     json_put_z(r->doc, o, "schema_id", catalog_uuid(r->a, row->id));
     json_put_z(r->doc, o, "catalog_type", "MANAGED_CATALOG");
-    if (row->storage_root.n) json_put_str(r->doc, o, "storage_root", row->storage_root);
+    json_put_z(r->doc, o, "securable_type", "SCHEMA");
+    put_root(r, o, row->storage_root);
+    uc_put_optimization(r, o);
     TRY(put_properties(r, o, row->properties));
     /* Spark's connector wants them, also when there are none. */
     if (!yyjson_mut_obj_get(o, "properties")) (void)json_put_obj(r->doc, o, "properties");

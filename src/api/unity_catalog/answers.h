@@ -26,6 +26,11 @@ err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) BH_CHECK;
 /* owner, full_name, comment (where p is set), browse_only. */
 err *uc_put_owner(struct req *r, jmut *o, const struct securable *s, str comment) BH_CHECK;
 
+/* Parameters that ask for what there is not: INVALID_PARAMETER_VALUE naming the first that is set. NULL ends the names. */
+err *uc_refuse(struct req *r, const char *const *names) BH_CHECK;
+/* Effective predictive optimization: there is none, so it is off for all. */
+void uc_put_optimization(struct req *r, jmut *o);
+
 /* Tables, volumes, functions, external locations, storage credentials (answers_objects.c). */
 err *uc_put_object(struct req *r, jmut *o, const struct securable *s) BH_CHECK;
 

@@ -23,6 +23,18 @@ static str type_name(arena *a, str text) {
     return str_of(p);
 }
 
+/* type_precision and type_scale: of "decimal(10,2)" 10 and 2, of others 0. */
+static void put_precision(struct req *r, jmut *o, str text) {
+    int64_t precision = 0, scale = 0;
+    ptrdiff_t open = str_chr(text, '(', 0), comma = str_chr(text, ',', 0), close = str_chr(text, ')', 0);
+    if (open > 0 && comma > open && close > comma && str_ieq(str_cut(text, (size_t)open), STR("decimal"))) {
+        (void)str_to_i64(str_trim(str_n(text.p + open + 1, (size_t)(comma - open - 1))), &precision);
+        (void)str_to_i64(str_trim(str_n(text.p + comma + 1, (size_t)(close - comma - 1))), &scale);
+    }
+    json_put_int(r->doc, o, "type_precision", precision);
+    json_put_int(r->doc, o, "type_scale", scale);
+}
+
 /* {"name":…,"type":…} as Spark writes a field, which connectors read. */
 static err *put_type(struct req *r, jmut *o, jval *v) {
     str text = json_get_str(v, "type_text"), json = json_get_str(v, "type_json");
@@ -30,6 +42,7 @@ static err *put_type(struct req *r, jmut *o, jval *v) {
     if (json.n && (json.p[0] == '{' || json.p[0] == '"')) TRY(json_parse(r->a, json, false, &type));
     json_put_str(r->doc, o, "type_text", text);
     json_put_str(r->doc, o, "type_name", type_name(r->a, text));
+    put_precision(r, o, text);
     jmut *field = yyjson_mut_obj(r->doc);
     json_put_str(r->doc, field, "name", json_get_str(v, "name"));
     if (yyjson_is_obj(type) && json_get(type, "name") && json_get(type, "type") && !json_get(type, "fields")) {
@@ -73,6 +86,7 @@ static err *put_keys(struct req *r, jmut *o, const struct ent_uc_table *t) {
         jmut *x = json_put_obj(r->doc, json_add_obj(r->doc, arr), primary ? "primary_key_constraint" : "foreign_key_constraint");
         json_put_str(r->doc, x, "name", json_get_str(v, "name"));
         json_put(r->doc, x, "child_columns", yyjson_val_mut_copy(r->doc, json_get(v, "columns")));
+        if (yyjson_is_true(json_get(v, "rely"))) json_put_bool(r->doc, x, "rely", true);
         if (primary) continue;
         json_put_str(r->doc, x, "parent_table", json_get_str(v, "parent_table"));
         json_put(r->doc, x, "parent_columns", yyjson_val_mut_copy(r->doc, json_get(v, "parent_columns")));
@@ -92,10 +106,13 @@ static err *put_table(struct req *r, jmut *o, const struct caller *c, const stru
     if (e) url = t->location; /* its place is no more; its name stays */
     err_free(e);
     if (url.n) json_put_str(r->doc, o, "storage_location", url);
-    TRY(put_columns(r, o, c, t));
+    json_put_z(r->doc, o, "securable_type", "TABLE");
+    json_put_z(r->doc, o, "data_access_configuration_id", catalog_uuid(r->a, 0));
+    uc_put_optimization(r, o);
+    if (!arg_bool(r, "omit_columns", false)) TRY(put_columns(r, o, c, t));
     TRY(tables_properties(c, t, &properties));
-    kv_put_object(r->doc, o, "properties", &properties);
-    if (t->view_text.n) json_put_str(r->doc, o, "view_definition", t->view_text);
+    if (!arg_bool(r, "omit_properties", false)) kv_put_object(r->doc, o, "properties", &properties);
+    if (t->view_text.n && !securable_browse_only(c, s)) json_put_str(r->doc, o, "view_definition", t->view_text);
     if (t->view_dependencies.n) {
         jval *d;
         TRY(json_parse(r->a, t->view_dependencies, false, &d));
@@ -125,6 +142,7 @@ static err *put_volume(struct req *r, jmut *o, const struct securable *s) {
 }
 
 static err *put_params(struct req *r, jmut *o, const char *key, str text) {
+    bool results = strcmp(key, "return_params") == 0;
     jval *list, *v;
     size_t i, n;
     TRY(json_parse(r->a, text.n ? text : STR("[]"), false, &list));
@@ -134,6 +152,8 @@ static err *put_params(struct req *r, jmut *o, const char *key, str text) {
         json_put_str(r->doc, x, "name", json_get_str(v, "name"));
         TRY(put_type(r, x, v));
         json_put_int(r->doc, x, "position", (int64_t)i);
+        json_put_z(r->doc, x, "parameter_mode", "IN");
+        json_put_z(r->doc, x, "parameter_type", results ? "COLUMN" : "PARAM");
         if (json_get_str(v, "default").p) json_put_str(r->doc, x, "parameter_default", json_get_str(v, "default"));
         if (json_get_str(v, "comment").n) json_put_str(r->doc, x, "comment", json_get_str(v, "comment"));
     }
@@ -142,6 +162,7 @@ static err *put_params(struct req *r, jmut *o, const char *key, str text) {
 
 static err *put_function(struct req *r, jmut *o, const struct securable *s) {
     const struct ent_uc_function *f = &s->function;
+    struct caller c = uc_caller(r);
     jval *returns;
     put_place(r, o, s, f->name);
     json_put_z(r->doc, o, "function_id", catalog_uuid(r->a, f->id));
@@ -158,7 +179,7 @@ static err *put_function(struct req *r, jmut *o, const struct securable *s) {
     }
     json_put_z(r->doc, o, "routine_body", str_eqz(f->language, "SQL") ? "SQL" : "EXTERNAL");
     if (!str_eqz(f->language, "SQL")) json_put_str(r->doc, o, "external_language", f->language);
-    json_put_str(r->doc, o, "routine_definition", f->body);
+    if (!securable_browse_only(&c, s)) json_put_str(r->doc, o, "routine_definition", f->body);
     json_put_bool(r->doc, o, "is_deterministic", f->deterministic);
     json_put_bool(r->doc, o, "is_null_call", true);
     json_put_z(r->doc, o, "parameter_style", "S");
@@ -179,6 +200,7 @@ static err *put_location(struct req *r, jmut *o, const struct caller *c, const s
     json_put_str(r->doc, o, "credential_name", found ? row.name : STR("local"));
     json_put_z(r->doc, o, "credential_id", catalog_uuid(r->a, l->credential_id));
     json_put_bool(r->doc, o, "read_only", l->read_only);
+    json_put_bool(r->doc, o, "fallback", false);
     json_put_z(r->doc, o, "isolation_mode", "ISOLATION_MODE_OPEN");
     TRY(uc_put_owner(r, o, s, l->comment));
     return uc_put_stamps(r, o, UC_STAMPS(*l));

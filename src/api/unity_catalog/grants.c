@@ -6,8 +6,11 @@
  */
 #include "catalog/grants.h"
 
+#include <stdlib.h>
+
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
+#include "rest/page.h"
 
 /* Registered models are functions in the API: the name says which of both is meant. */
 static err *open_function(const struct caller *c, str name, struct securable *s) {
@@ -58,19 +61,69 @@ static void put_privileges(struct req *r, jmut *o, uint64_t bits) {
         if (bits & (1ull << i)) json_add_str(r->doc, arr, str_of(priv_rows[i].name));
 }
 
+/* One page of a list by principals, by their ids: a page ends when it is full. */
+struct page {
+    size_t want, n;
+    int64_t after, last;
+    bool more;
+    str filter;
+};
+
+static err *begin_page(struct req *r, const struct securable *s, struct page *ret) {
+    const char *size = arg_has(r, "page_size") ? "page_size" : "max_results";
+    int64_t n = arg_i64(r, size, 0);
+    str key;
+    *ret = (struct page){.want = n > 0 && n < 1000 ? (size_t)n : 1000};
+    if (n < 0) return err_new(ERR_INVALID_PARAMETER_VALUE, "%s must not be negative, as %lld is.", size, (long long)n);
+    ret->filter = str_of(arena_printf(r->a, "%s %s %lld %.*s", r->row->name, securable_kind_names[s->kind], (long long)s->id, STR_ARG(arg_str(r, "principal"))));
+    TRY(page_token_read(r, arg_str(r, "page_token"), ret->filter, &key));
+    if (key.n && !str_to_i64(key, &ret->after)) ret->after = 0;
+    return NULL;
+}
+
+static void end_page(struct req *r, const struct page *p) {
+    if (p->more) json_put_str(r->doc, r->out, "next_page_token", page_token_make(r, p->filter, str_of(arena_printf(r->a, "%lld", (long long)p->last))));
+}
+
+static int by_id(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Those of ids that belong on the page, in order; each once. */
+static size_t page_of(struct page *p, int64_t *ids, size_t n) {
+    size_t kept = 0;
+    qsort(ids, n, sizeof(*ids), by_id);
+    for (size_t i = 0; i < n && !p->more; i++) {
+        if (ids[i] <= p->after || (kept && ids[kept - 1] == ids[i])) continue;
+        p->more = kept == p->want;
+        if (!p->more) p->last = ids[kept++] = ids[i];
+    }
+    return kept;
+}
+
 static err *answer(struct req *r, const struct caller *c, const struct securable *s, int64_t only) {
     struct policy_entry *p;
-    size_t n;
+    struct page page;
+    size_t n, n_ids = 0;
+    TRY(begin_page(r, s, &page));
     TRY(grants_entries(c, s->kind, s->id, &p, &n));
+    int64_t *ids = arena_array_of(r->a, int64_t, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if (!only || p[i].principal == only) ids[n_ids++] = p[i].principal;
+    n_ids = page_of(&page, ids, n_ids);
     jmut *out = req_out(r), *arr = json_put_arr(r->doc, out, "privilege_assignments");
     for (size_t i = 0; i < n; i++) {
-        if (only && p[i].principal != only) continue;
+        bool here = false;
+        for (size_t k = 0; k < n_ids && !here; k++) here = ids[k] == p[i].principal;
+        if (!here) continue;
         str name;
         TRY(uc_principal(r, p[i].principal, &name));
         jmut *o = json_add_obj(r->doc, arr);
         json_put_str(r->doc, o, "principal", name);
         put_privileges(r, o, p[i].right);
     }
+    end_page(r, &page);
     return NULL;
 }
 
@@ -82,6 +135,7 @@ err *api_unity_catalog_get_grants(struct req *r) {
     TRY(may_read(r, &c, &s, &only));
     return answer(r, &c, &s, only);
 }
+err *api_unity_catalog_list_grants(struct req *r) { return api_unity_catalog_get_grants(r); }
 
 /* Names to bits; one that is unknown, or does not go with the securable, is an error. */
 static err *read_privileges(jval *list, enum securable_kind kind, uint64_t *ret) {
@@ -119,6 +173,10 @@ err *api_unity_catalog_update_grants(struct req *r) {
         TRY(grants_change(&c, s.kind, s.id, principal, add, remove));
     }
     store_tx_securable(r->tx, securable_kind_names[s.kind], s.id, s.full_name);
+    if (arg_bool(r, "omit_permissions_in_response", false)) {
+        (void)req_out(r);
+        return NULL;
+    }
     return answer(r, &c, &s, 0);
 }
 
@@ -147,58 +205,68 @@ static size_t levels_of(struct req *r, const struct securable *s, struct level o
     return n;
 }
 
-static jmut *assignment_of(struct req *r, map *seen, jmut *arr, int64_t principal) {
-    uint64_t key = (uint64_t)principal;
-    jmut *list = map_get(seen, map_key_u64(&key));
-    if (list) return list;
-    jmut *o = json_add_obj(r->doc, arr);
-    str name;
-    err *e = uc_principal(r, principal, &name);
-    if (e) {
-        err_free(e);
-        name = str_of(arena_printf(r->a, "%lld", (long long)principal));
-    }
-    json_put_str(r->doc, o, "principal", name);
-    list = json_put_arr(r->doc, o, "privileges");
-    map_put(seen, map_key_u64(&key), list);
-    return list;
-}
-
-static err *effective(struct req *r, const struct caller *c, const struct securable *s,
-                      int64_t only, map *seen) {
+/* The grants of all levels that count for s, and whose they are. */
+struct effective {
     struct level levels[4];
-    size_t n_levels = levels_of(r, s, levels);
-    jmut *out = req_out(r), *arr = json_put_arr(r->doc, out, "privilege_assignments");
-    for (size_t k = 0; k < n_levels; k++) {
-        struct policy_entry *p;
-        size_t n;
-        TRY(grants_entries(c, levels[k].kind, levels[k].id, &p, &n));
-        for (size_t i = 0; i < n; i++) {
-            uint64_t bits = p[i].right & (k ? securable_grantable(s->kind) : ~0ull);
-            if ((only && p[i].principal != only) || !bits) continue;
-            jmut *list = assignment_of(r, seen, arr, p[i].principal);
-            for (int b = 0; b < PRIV_COUNT; b++) {
-                if (!(bits & (1ull << b))) continue;
-                jmut *o = json_add_obj(r->doc, list);
-                json_put_z(r->doc, o, "privilege", priv_rows[b].name);
-                if (!k) continue;
-                json_put_z(r->doc, o, "inherited_from_type",
-                           securable_type_name(levels[k].kind));
-                json_put_str(r->doc, o, "inherited_from_name", levels[k].name);
-            }
-        }
+    struct policy_entry *p[4];
+    size_t n[4], n_levels, total;
+};
+
+static err *read_levels(struct req *r, const struct caller *c, const struct securable *s, struct effective *x) {
+    *x = (struct effective){0};
+    x->n_levels = levels_of(r, s, x->levels);
+    for (size_t k = 0; k < x->n_levels; k++) {
+        TRY(grants_entries(c, x->levels[k].kind, x->levels[k].id, &x->p[k], &x->n[k]));
+        for (size_t i = 0; i < x->n[k]; i++) x->p[k][i].right &= k ? securable_grantable(s->kind) : ~0ull;
+        x->total += x->n[k];
     }
     return NULL;
 }
 
-err *api_unity_catalog_effective_grants(struct req *r) {
+static void put_effective(struct req *r, jmut *list, uint64_t bits, const struct level *from) {
+    for (int b = 0; b < PRIV_COUNT; b++) {
+        if (!(bits & (1ull << b))) continue;
+        jmut *o = json_add_obj(r->doc, list);
+        json_put_z(r->doc, o, "privilege", priv_rows[b].name);
+        if (!from) continue;
+        json_put_z(r->doc, o, "inherited_from_type", securable_type_name(from->kind));
+        json_put_str(r->doc, o, "inherited_from_name", from->name);
+    }
+}
+
+static err *effective(struct req *r, const struct caller *c, const struct securable *s, int64_t only, const char *key) {
+    struct effective x;
+    struct page page;
+    size_t n_ids = 0;
+    TRY(begin_page(r, s, &page));
+    TRY(read_levels(r, c, s, &x));
+    int64_t *ids = arena_array_of(r->a, int64_t, x.total + 1);
+    for (size_t k = 0; k < x.n_levels; k++)
+        for (size_t i = 0; i < x.n[k]; i++)
+            if (x.p[k][i].right && (!only || x.p[k][i].principal == only)) ids[n_ids++] = x.p[k][i].principal;
+    n_ids = page_of(&page, ids, n_ids);
+    jmut *out = req_out(r), *arr = json_put_arr(r->doc, out, key);
+    for (size_t at = 0; at < n_ids; at++) {
+        str name;
+        TRY(uc_principal(r, ids[at], &name));
+        jmut *o = json_add_obj(r->doc, arr);
+        json_put_str(r->doc, o, "principal", name);
+        jmut *list = json_put_arr(r->doc, o, "privileges");
+        for (size_t k = 0; k < x.n_levels; k++)
+            for (size_t i = 0; i < x.n[k]; i++)
+                if (x.p[k][i].principal == ids[at]) put_effective(r, list, x.p[k][i].right, k ? &x.levels[k] : NULL);
+    }
+    end_page(r, &page);
+    return NULL;
+}
+
+static err *answer_effective(struct req *r, const char *key) {
     struct caller c;
     struct securable s;
     int64_t only;
     TRY(open_securable(r, &c, &s));
     TRY(may_read(r, &c, &s, &only));
-    map *seen = map_new();
-    err *e = effective(r, &c, &s, only, seen);
-    map_free(seen);
-    return e;
+    return effective(r, &c, &s, only, key);
 }
+err *api_unity_catalog_effective_grants(struct req *r) { return answer_effective(r, "privilege_assignments"); }
+err *api_unity_catalog_list_effective_grants(struct req *r) { return answer_effective(r, "effective_privilege_assignments"); }

@@ -5,6 +5,7 @@
  */
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
+#include "catalog/ask.h"
 #include "rest/page.h"
 
 #define STEP 500 /* rows read at once */
@@ -70,6 +71,7 @@ static void end(struct list *l) {
 typedef err *(*put_fn)(struct req *, jmut *, const struct securable *);
 static err *show(struct list *l, const struct securable *s, str name, put_fn put) {
     if (!securable_visible(&l->c, s) || !securable_readable(&l->c, s)) return NULL;
+    if (!arg_bool(l->r, "include_browse", false) && securable_browse_only(&l->c, s)) return NULL;
     if (l->n == l->want) {
         l->full = true;
         return NULL;
@@ -95,6 +97,7 @@ err *api_unity_catalog_list_catalogs(struct req *r) {
         TRY(ent_catalog_list(r->tx, metastore_scope(&l.c), r->a, &q, &rows));
         for (size_t i = 0; i < rows.n && !l.full; i++) {
             struct securable s;
+            if (str_ieq(rows.p[i].name, STR(HIVE_CATALOG))) continue; /* no catalog of the metastore to clients of this list */
             TRY(securable_of_catalog(&l.c, &rows.p[i], &s));
             TRY(show(&l, &s, rows.p[i].name, uc_put_catalog));
         }

@@ -5,6 +5,7 @@
 #include "api/unity_catalog/answers.h"
 #include "catalog/ask.h"
 #include "catalog/functions.h"
+#include "catalog/keys.h"
 #include "catalog/locations.h"
 #include "catalog/managed.h"
 #include "catalog/name.h"
@@ -47,6 +48,7 @@ static err *on_object(void *arg, const struct securable *s, bool *go) {
     struct caller c = uc_caller(l->r);
     struct securable kept;
     bool found;
+    if (!arg_bool(l->r, "include_browse", false) && securable_browse_only(&c, s)) return NULL;
     TRY(securable_by_id(&c, s->kind, s->id, &kept, &found));
     l->n++;
     l->last = name_of(&kept);
@@ -77,35 +79,71 @@ err *api_unity_catalog_list_functions(struct req *r) { return list(r, SEC_FUNCTI
 struct summaries {
     struct req *r;
     jmut *arr;
-    str tables, schemas;
-    size_t n;
-    struct ask *k;
+    str tables, schemas, after; /* after: in the first schema of the page, the name that was the last of the page before */
+    size_t n, want;
+    const struct securable *schema;
+    int64_t last; /* of the last table shown: its schema, and the names of both */
+    str last_schema, last_name;
+    bool more;
 };
 #define MOST_SUMMARIES 10000
 static err *on_summary(void *arg, const struct securable *s, bool *go) {
     struct summaries *x = arg;
-    *go = x->n < MOST_SUMMARIES;
-    if (!*go || !ask_like(x->tables, s->table.name)) return NULL;
+    if (!ask_like(x->tables, s->table.name)) return NULL;
+    x->more = x->n == x->want;
+    *go = !x->more;
+    if (x->more) return NULL;
     x->n++;
+    x->last = x->schema->id;
+    x->last_schema = x->schema->schema.name;
+    x->last_name = arena_str(x->r->a, s->table.name);
     jmut *o = json_add_obj(x->r->doc, x->arr);
     json_put_str(x->r->doc, o, "full_name", arena_str(x->r->a, s->full_name));
     json_put_str(x->r->doc, o, "table_type", arena_str(x->r->a, s->table.table_type));
     return NULL;
 }
-static err *on_summary_schema(void *arg, const struct securable *s, bool *go) {
-    struct summaries *x = arg;
-    if (ask_like(x->schemas, s->schema.name)) TRY(ask_walk_leaves(x->k, s, SEC_TABLE, &(struct ask_walk){.brief = true}, on_summary, x));
-    *go = x->n < MOST_SUMMARIES;
+
+static err *summaries_of(struct summaries *x, struct ask *k, const struct securable *catalog, int64_t from, str from_name) {
+    struct ent_list_query q = {.eq = {{.column = ENT_SCHEMA_CATALOG_ID, .i = catalog->id}}, .order = ENT_SCHEMA_NAME, .limit = 500};
+    struct ent_schema_rows rows = {.more = true};
+    if (from) q.after = true, q.after_s = from_name, q.after_id = from - 1;
+    while (rows.more && !x->more) {
+        TRY(ent_schema_list(k->c->tx, metastore_scope(k->c), k->c->a, &q, &rows));
+        for (size_t i = 0; i < rows.n && !x->more; i++) {
+            struct securable schema;
+            struct ask_walk walk = {.brief = true, .after = rows.p[i].id == from ? x->after : STR("")};
+            q.after = true, q.after_s = rows.p[i].name, q.after_id = rows.p[i].id;
+            TRY(securable_of_schema(k->c, catalog, &rows.p[i], &schema));
+            x->schema = &schema;
+            if (securable_visible(k->c, &schema) && ask_like(x->schemas, rows.p[i].name)) TRY(ask_walk_leaves(k, &schema, SEC_TABLE, &walk, on_summary, x));
+        }
+    }
     return NULL;
 }
+
 err *api_unity_catalog_table_summaries(struct req *r) {
     struct caller c = uc_caller(r);
     struct ask k = {.c = &c};
     struct securable catalog;
+    struct summaries x = {.r = r, .tables = optional(r, "table_name_pattern"), .schemas = optional(r, "schema_name_pattern")};
+    str filter = str_of(arena_printf(r->a, "summaries %.*s %.*s %.*s", STR_ARG(arg_str(r, "catalog_name")), STR_ARG(x.schemas), STR_ARG(x.tables))), key;
+    int64_t from = 0;
+    jval *at = NULL;
+    TRY(uc_page_size(r, MOST_SUMMARIES, MOST_SUMMARIES, &x.want));
+    TRY(page_token_read(r, arg_str(r, "page_token"), filter, &key));
+    if (key.n) TRY(json_parse(r->a, key, false, &at));
+    if (json_i64(json_get(at, "s"), &from)) x.after = json_get_str(at, "t");
     TRY(securable_open(&c, SEC_CATALOG, arg_str(r, "catalog_name"), 0, &catalog));
-    struct summaries x = {.r = r, .arr = json_put_arr(req_doc(r), req_out(r), "tables"), .k = &k,
-                          .tables = optional(r, "table_name_pattern"), .schemas = optional(r, "schema_name_pattern")};
-    return ask_each_schema(&k, &catalog, on_summary_schema, &x);
+    x.arr = json_put_arr(req_doc(r), req_out(r), "tables");
+    TRY(summaries_of(&x, &k, &catalog, from, json_get_str(at, "n")));
+    if (!x.more) return NULL;
+    jdoc *d = json_doc(r->a);
+    jmut *o = yyjson_mut_obj(d);
+    json_put_int(d, o, "s", x.last);
+    json_put_str(d, o, "n", x.last_schema);
+    json_put_str(d, o, "t", x.last_name);
+    json_put_str(r->doc, r->out, "next_page_token", page_token_make(r, filter, json_text(r->a, o)));
+    return NULL;
 }
 
 /* ---- tables ---- */
@@ -231,41 +269,43 @@ err *api_unity_catalog_delete_table(struct req *r) {
 
 /* ---- keys ---- */
 
-static err *new_key(struct req *r, const struct caller *c, jmut *o) {
-    jval *given = json_get(arg(r, "constraint"), "primary_key_constraint");
-    bool primary = given != NULL;
-    if (!primary) given = json_get(arg(r, "constraint"), "foreign_key_constraint");
-    if (!given || !json_get_str(given, "name").n || !yyjson_arr_size(json_get(given, "child_columns")))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "A constraint is a primary or foreign key with a name and child_columns.");
-    json_put_str(r->doc, o, "name", json_get_str(given, "name"));
-    json_put_z(r->doc, o, "type", primary ? "PRIMARY KEY" : "FOREIGN KEY");
-    json_put(r->doc, o, "columns", yyjson_val_mut_copy(r->doc, json_get(given, "child_columns")));
-    if (primary) return NULL;
-    struct securable parent;
-    jval *keys, *v;
-    size_t i, n;
-    TRY(securable_open(c, SEC_TABLE, json_get_str(given, "parent_table"), PRIV_SELECT, &parent));
-    json_put_str(r->doc, o, "parent_table", parent.full_name);
-    TRY(json_parse(r->a, parent.table.constraints.n ? parent.table.constraints : STR("[]"), false, &keys));
-    yyjson_arr_foreach(keys, i, n, v)
-        if (str_eqz(json_get_str(v, "type"), "PRIMARY KEY")) json_put_str(r->doc, o, "parent_key", json_get_str(v, "name"));
-    jval *columns = json_get(given, "parent_columns");
-    json_put(r->doc, o, "parent_columns", columns ? yyjson_val_mut_copy(r->doc, columns) : yyjson_mut_arr(r->doc));
+/* A key of a request; what it names is kept in parent. */
+static err *read_key(struct req *r, const struct caller *c, struct securable *parent, struct key_spec *ret) {
+    jval *given = json_get(arg(r, "constraint"), "primary_key_constraint"), *rely;
+    *ret = (struct key_spec){.primary = given != NULL};
+    if (!given) given = json_get(arg(r, "constraint"), "foreign_key_constraint");
+    if (!given) {
+        if (!json_get(arg(r, "constraint"), "named_table_constraint"))
+            return err_new(ERR_INVALID_PARAMETER_VALUE, "constraint must have primary_key_constraint or foreign_key_constraint.");
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "constraint.named_table_constraint is not made by this operation; check constraints are made by SQL.");
+    }
+    ret->name = json_get_str(given, "name");
+    ret->columns = json_get(given, "child_columns");
+    rely = json_get(given, "rely");
+    ret->rely = yyjson_is_true(rely);
+    if (!ret->name.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "The constraint has no name.");
+    if (yyjson_arr_size(json_get(given, "timeseries_columns")))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "primary_key_constraint.timeseries_columns is not supported.");
+    if (ret->primary) return NULL;
+    TRY(securable_open(c, SEC_TABLE, json_get_str(given, "parent_table"), PRIV_SELECT, parent));
+    ret->parent = parent;
+    ret->parent_columns = json_get(given, "parent_columns");
     return NULL;
 }
 
 err *api_unity_catalog_create_constraint(struct req *r) {
     struct caller c = uc_caller(r);
-    struct securable s;
-    jval *list, *v;
-    size_t i, n;
+    struct securable s, parent;
+    struct key_spec spec;
+    struct key_table t;
+    jval *list;
     TRY(securable_open(&c, SEC_TABLE, arg_str(r, "full_name_arg"), PRIV_MANAGE, &s));
+    TRY(read_key(r, &c, &parent, &spec));
     TRY(json_parse(r->a, s.table.constraints.n ? s.table.constraints : STR("[]"), false, &list));
-    jmut *made = yyjson_val_mut_copy(req_doc(r), list), *o = json_add_obj(r->doc, made);
-    TRY(new_key(r, &c, o));
-    yyjson_arr_foreach(list, i, n, v)
-        if (str_ieq(json_get_str(v, "name"), str_of(yyjson_mut_get_str(yyjson_mut_obj_get(o, "name")))))
-            return err_new(ERR_ALREADY_EXISTS, "Constraint '%.*s' already exists.", STR_ARG(json_get_str(v, "name")));
+    t = (struct key_table){.name = s.table.name};
+    TRY(tables_columns(&c, &s.table, &t.columns));
+    jmut *made = yyjson_val_mut_copy(req_doc(r), list);
+    TRY(keys_add(&c, &t, &spec, r->doc, made));
     s.table.constraints = json_text(r->a, made);
     TRY(tables_save(&c, &s));
     req_set_out(r, yyjson_val_mut_copy(r->doc, arg(r, "constraint")));
@@ -275,19 +315,11 @@ err *api_unity_catalog_create_constraint(struct req *r) {
 err *api_unity_catalog_delete_constraint(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable s;
-    jval *list, *v;
-    size_t i, n, gone = 0;
+    size_t gone;
     TRY(securable_open(&c, SEC_TABLE, arg_str(r, "full_name"), PRIV_MANAGE, &s));
-    TRY(json_parse(r->a, s.table.constraints.n ? s.table.constraints : STR("[]"), false, &list));
-    jmut *made = yyjson_mut_arr(req_doc(r));
-    yyjson_arr_foreach(list, i, n, v) {
-        bool here = str_ieq(json_get_str(v, "name"), arg_str(r, "constraint_name"));
-        gone += here;
-        if (!here) yyjson_mut_arr_append(made, yyjson_val_mut_copy(r->doc, v));
-    }
+    TRY(keys_drop(&c, &s, KEYS_BY_NAME, arg_str(r, "constraint_name"), NULL, arg_bool(r, "cascade", false), &gone));
     if (!gone)
         return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "Constraint '%.*s' does not exist.", STR_ARG(str_cut(arg_str(r, "constraint_name"), 255)));
-    s.table.constraints = json_text(r->a, made);
     return tables_save(&c, &s);
 }
 
@@ -299,6 +331,9 @@ err *api_unity_catalog_create_volume(struct req *r) {
     str location = STR("");
     TRY(open_schema(r, &c, r->args, PRIV_CREATE_VOLUME, &schema));
     bool external = str_eqz(arg_str(r, "volume_type"), "EXTERNAL");
+    if (!external && arg_str(r, "storage_location").n)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "storage_location is for volumes of volume_type EXTERNAL; a managed volume lies where the metastore keeps it.");
+    if (external && !arg_str(r, "storage_location").n) return err_new(ERR_INVALID_PARAMETER_VALUE, "An external volume needs storage_location.");
     if (external) TRY(external_place(r, &c, PRIV_CREATE_EXTERNAL_VOLUME, &location));
     TRY(volumes_create(&c, &schema, arg_str(r, "name"), location, optional(r, "comment"), &v));
     return answer(r, &v);

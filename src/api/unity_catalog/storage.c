@@ -12,13 +12,42 @@
 #include "catalog/ask.h"
 #include "catalog/locations.h"
 #include "catalog/stores.h"
+#include "catalog/name.h"
 #include "catalog/tables.h"
+#include "rest/page.h"
 #include "sys/clock.h"
 
 #define CREDENTIAL_LIFE_US (3600 * 1000000ll)
 
 static str optional(struct req *r, const char *name) { return arg_has(r, name) ? arg_str(r, name) : STR_NONE; }
 static err *answer(struct req *r, const struct securable *s) { return uc_put_object(r, req_out(r), s); }
+
+/* ---- pages by name; there are few of either kind ---- */
+
+struct named_page {
+    jmut *arr;
+    size_t want, n;
+    str name; /* of the last one shown */
+    int64_t id;
+    bool more;
+};
+
+static err *begin_named(struct req *r, const char *key, struct named_page *ret, struct ent_list_query *q) {
+    str token;
+    *ret = (struct named_page){0};
+    TRY(uc_page_size(r, 100, 1000, &ret->want));
+    TRY(page_token_read(r, arg_str(r, "page_token"), str_of(r->row->name), &token));
+    ptrdiff_t colon = str_chr(token, ':', 0);
+    if (colon > 0 && str_to_i64(str_cut(token, (size_t)colon), &q->after_id)) q->after = true, q->after_s = str_from(token, (size_t)colon + 1);
+    ret->arr = json_put_arr(req_doc(r), req_out(r), key);
+    return NULL;
+}
+
+static void end_named(struct req *r, const struct named_page *p) {
+    if (!p->more) return;
+    str key = str_of(arena_printf(r->a, "%lld:%.*s", (long long)p->id, STR_ARG(p->name)));
+    json_put_str(r->doc, r->out, "next_page_token", page_token_make(r, str_of(r->row->name), key));
+}
 
 /* ---- external locations ---- */
 
@@ -69,9 +98,22 @@ err *api_unity_catalog_probe_location(struct req *r) {
     return why;
 }
 
+static err *refuse_events(struct req *r) {
+    static const char *const none[] = {"enable_file_events", "effective_enable_file_events", "file_event_queue", "effective_file_event_queue",
+                                       "encryption_details", "fallback", NULL};
+    return uc_refuse(r, none);
+}
+
+static err *refuse_isolation(struct req *r) {
+    if (!arg_has(r, "isolation_mode") || str_eqz(arg_str(r, "isolation_mode"), "ISOLATION_MODE_OPEN")) return NULL;
+    return err_new(ERR_INVALID_PARAMETER_VALUE, "isolation_mode %.*s is not supported: grants decide, the same in all workspaces of the account.",
+                   STR_ARG(str_cut(arg_str(r, "isolation_mode"), 64)));
+}
+
 err *api_unity_catalog_create_location(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable top, l;
+    TRY(refuse_events(r));
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_EXTERNAL_LOCATION, &top));
     TRY(locations_create(&c, arg_str(r, "name"), arg_str(r, "url"), arg_str(r, "credential_name"), optional(r, "comment"),
                          arg_bool(r, "read_only", false), &l));
@@ -82,13 +124,17 @@ err *api_unity_catalog_list_locations(struct req *r) {
     struct caller c = uc_caller(r);
     struct ent_external_location_rows rows;
     struct ent_list_query q = {.order = ENT_EXTERNAL_LOCATION_NAME};
+    struct named_page page;
+    TRY(begin_named(r, "external_locations", &page, &q));
     TRY(ent_external_location_list(r->tx, metastore_scope(&c), r->a, &q, &rows));
-    jmut *arr = json_put_arr(req_doc(r), req_out(r), "external_locations");
-    for (size_t i = 0; i < rows.n; i++) {
+    for (size_t i = 0; i < rows.n && !page.more; i++) {
         struct securable s;
         TRY(securable_of_location(&c, &rows.p[i], &s));
-        if (securable_visible(&c, &s)) TRY(uc_put_object(r, json_add_obj(r->doc, arr), &s));
+        if (!securable_visible(&c, &s) || (page.more = page.n == page.want)) continue;
+        page.n++, page.name = rows.p[i].name, page.id = rows.p[i].id;
+        TRY(uc_put_object(r, json_add_obj(r->doc, page.arr), &s));
     }
+    end_named(r, &page);
     return NULL;
 }
 
@@ -103,6 +149,8 @@ err *api_unity_catalog_update_location(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable s;
     TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "name"), PRIV_MANAGE, &s));
+    TRY(refuse_events(r));
+    TRY(refuse_isolation(r));
     if (arg_has(r, "new_name")) s.location.name = arg_str(r, "new_name");
     if (arg_has(r, "url")) TRY(locations_move(&c, &s, arg_str(r, "url"), arg_bool(r, "force", false)));
     if (arg_has(r, "credential_name")) TRY(locations_set_credential(&c, &s, arg_str(r, "credential_name")));
@@ -141,12 +189,18 @@ static err *read_keys(struct req *r, jval *keys, str role, str *ret_config, str 
     return NULL;
 }
 
+static err *refuse_clouds(struct req *r) {
+    static const char *const none[] = {"azure_managed_identity", "azure_service_principal", "cloudflare_api_token", "databricks_gcp_service_account", NULL};
+    return uc_refuse(r, none);
+}
+
 err *api_unity_catalog_create_credential(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable top, s;
     jval *keys = arg(r, "s3_keys");
     str arn = json_get_str(arg(r, "aws_iam_role"), "role_arn"), config = STR("{}"), secret = STR_NONE;
     TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_STORAGE_CREDENTIAL, &top));
+    TRY(refuse_clouds(r));
     if (keys) TRY(read_keys(r, keys, arn, &config, &secret));
     if (arn.n && !keys) {
         jmut *o = yyjson_mut_obj(req_doc(r));
@@ -163,13 +217,17 @@ err *api_unity_catalog_list_credentials(struct req *r) {
     struct caller c = uc_caller(r);
     struct ent_storage_credential_rows rows;
     struct ent_list_query q = {.order = ENT_STORAGE_CREDENTIAL_NAME};
+    struct named_page page;
+    TRY(begin_named(r, "storage_credentials", &page, &q));
     TRY(ent_storage_credential_list(r->tx, metastore_scope(&c), r->a, &q, &rows));
-    jmut *arr = json_put_arr(req_doc(r), req_out(r), "storage_credentials");
-    for (size_t i = 0; i < rows.n; i++) {
+    for (size_t i = 0; i < rows.n && !page.more; i++) {
         struct securable s;
         TRY(securable_of_credential(&c, &rows.p[i], &s));
-        if (securable_visible(&c, &s)) TRY(uc_put_object(r, json_add_obj(r->doc, arr), &s));
+        if (!securable_visible(&c, &s) || (page.more = page.n == page.want)) continue;
+        page.n++, page.name = rows.p[i].name, page.id = rows.p[i].id;
+        TRY(uc_put_object(r, json_add_obj(r->doc, page.arr), &s));
     }
+    end_named(r, &page);
     return NULL;
 }
 
@@ -180,11 +238,31 @@ err *api_unity_catalog_get_credential(struct req *r) {
     return answer(r, &s);
 }
 
+/* The role that is assumed; keys stay. */
+static err *set_role(struct req *r, struct securable *s) {
+    jval *before;
+    str arn = json_get_str(arg(r, "aws_iam_role"), "role_arn");
+    if (str_eqz(s->credential.kind, "local"))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "Storage credential '%.*s' is of local files and has no aws_iam_role.", STR_ARG(s->full_name));
+    TRY(json_parse(r->a, s->credential.config.n ? s->credential.config : STR("{}"), false, &before));
+    jmut *o = yyjson_val_mut_copy(req_doc(r), before);
+    yyjson_mut_obj_remove_key(o, "role_arn");
+    if (arn.n) json_put_str(r->doc, o, "role_arn", arn);
+    s->credential.config = json_text(r->a, o);
+    return NULL;
+}
+
 err *api_unity_catalog_update_credential(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable s;
     TRY(securable_open(&c, SEC_CREDENTIAL, arg_str(r, "name"), PRIV_MANAGE, &s));
-    if (arg_has(r, "new_name")) s.credential.name = arg_str(r, "new_name");
+    TRY(refuse_clouds(r));
+    TRY(refuse_isolation(r));
+    if (arg(r, "aws_iam_role")) TRY(set_role(r, &s));
+    if (arg_has(r, "new_name")) {
+        TRY(name_check_part(arg_str(r, "new_name"), "storage credential"));
+        s.credential.name = arg_str(r, "new_name");
+    }
     if (arg_has(r, "comment")) s.credential.comment = arg_str(r, "comment");
     if (arg_has(r, "read_only")) s.credential.read_only = arg_bool(r, "read_only", false);
     if (arg_has(r, "owner")) TRY(uc_principal_id(r, arg_str(r, "owner"), &s.credential.owner_id));

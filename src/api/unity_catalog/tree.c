@@ -11,6 +11,8 @@ static str optional(struct req *r, const char *name) {
 }
 
 static err *read_spec(struct req *r, const struct caller *c, struct catalogs_spec *ret) {
+    static const char *const none[] = {"connection_name", "share_name", "provider_name", "options", "custom_max_retention_hours", "managed_encryption_settings", NULL};
+    TRY(uc_refuse(r, none));
     *ret = (struct catalogs_spec){.name = arg_str(r, "name"), .comment = optional(r, "comment")};
     if (arg_str(r, "storage_root").n) TRY(locations_managed(c, arg_str(r, "storage_root"), &ret->storage_root));
     return kv_from_object(r->a, arg(r, "properties"), "properties", &ret->properties);
@@ -43,11 +45,15 @@ err *api_unity_catalog_get_catalog(struct req *r) {
 static err *update(struct req *r, struct caller *c, struct securable *s) {
     bool catalog = s->kind == SEC_CATALOG;
     struct kv properties;
+    static const char *const none[] = {"options", "custom_max_retention_hours", "managed_encryption_settings", NULL};
     TRY(securable_need(c, s, PRIV_MANAGE));
+    TRY(uc_refuse(r, none));
+    if (str_eqz(arg_str(r, "isolation_mode"), "ISOLATED"))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "isolation_mode ISOLATED is not supported: catalogs are open to all workspaces of the account; grants decide.");
+    if (str_eqz(arg_str(r, "enable_predictive_optimization"), "ENABLE"))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "enable_predictive_optimization ENABLE is not supported: tables are optimized when somebody asks.");
     if (arg_has(r, "comment"))
         *(catalog ? &s->catalog.comment : &s->schema.comment) = arg_str(r, "comment");
-    if (arg_has(r, "isolation_mode") && catalog)
-        s->catalog.isolation_mode = arg_str(r, "isolation_mode");
     if (arg_has(r, "properties")) {
         TRY(kv_from_object(r->a, arg(r, "properties"), "properties", &properties));
         TRY(kv_text(r->a, &properties, "properties",
