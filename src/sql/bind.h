@@ -309,6 +309,9 @@ str bind_path_name(str path);
 struct bx *bx_not(struct binder *b, struct bx *x);
 /* A condition that only chooses rows: memberships of queries may be unknown in it, which DuckDB makes semi and anti joins of. */
 struct bx *bx_condition(struct binder *b, struct bx *x);
+/* What two strings of the collation have in common if they are equal in it, and are ordered by. */
+struct bx *bx_collate_key(struct binder *b, struct bx *x, str coll);
+static inline bool bx_is_collated(const struct bx *x) { return sql_is_text(x->type) && x->type->collation.n; }
 /* An error where CAST (try_it: TRY_CAST) of x, written at n, does not exist; bind_expr.c. */
 err *check_cast(struct binder *b, const struct ast *n, const struct bx *x, const struct sql_type *to, bool try_it);
 /* The precision that `type` says, for uses where DuckDB's own would show. */

@@ -21,7 +21,7 @@ static err *key_index(struct cx *c, struct bq *q, struct bx *x, const struct ast
     *ret = q->n_keys;
     more[q->n_keys++] = bx_exact(b, x);
     q->keys = more;
-    if (x->kind == BX_LIT || x->has_sub || x->has_lambda || x->nondet) q->staged = true;
+    if (x->kind == BX_LIT || x->has_sub || x->has_lambda || x->nondet || bx_is_collated(x)) q->staged = true;
     return NULL;
 }
 
@@ -157,6 +157,8 @@ err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx *
     }
     if (q->has_sets)
         for (size_t i = 0; i < q->n_sets; i++) q->sets[i] |= plain;
+    for (size_t i = 0; i < q->n_keys && q->has_sets; i++)
+        if (bx_is_collated(q->keys[i])) return unsupported(b, group, "GROUPING SETS, ROLLUP and CUBE of a string with a collation");
     if (q->has_sets) q->staged = false;
     q->aggrel = rel_new(b, RK_AGG, q->n_keys, q->level);
     q->aggrel->agg = q;

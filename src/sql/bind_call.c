@@ -382,6 +382,12 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
     TRY(template_of(b, &k, fn, &tmpl));
     TRY(caption_tmpl(b, &k, fn, distinct, &cap));
     if (fn->kind == FN_SCALAR) TRY(take_collation(b, at, fn->name, args, n, &t));
+    if (fn->kind == FN_AGGREGATE && n && bx_is_collated(args[0])) {
+        bool least = strcmp(fn->name, "min") == 0, most = strcmp(fn->name, "max") == 0;
+        if (least || most) tmpl = sql_fmt(b->a, "%s({0}, bh_collate_key({0}, '%.*s'))", least ? "arg_min" : "arg_max", STR_ARG(args[0]->type->collation));
+        for (size_t i = 0; i < n && distinct && strcmp(fn->name, "count") == 0; i++)
+            if (bx_is_collated(args[i])) args[i] = bx_collate_key(b, args[i], args[i]->type->collation);
+    }
     struct bx *x = bx_tmpl(b, t, tmpl, cap, args, n);
     x->ast = at;
     x->nullable = nullable_of(fn, args, n);
@@ -604,6 +610,30 @@ static err *bind_within(struct cx *c, const struct ast *n, struct bx *x, bool se
     return NULL;
 }
 
+/*
+ * listagg(DISTINCT x) in an order of x before its cast to text: DuckDB orders a DISTINCT aggregate by its arguments alone. So pairs of
+ * both are gathered and ordered, and the texts taken out of them.
+ */
+static void order_distinct_list(struct binder *b, struct bx *x, str name) {
+    if (!str_eqz(name, "listagg") && !str_eqz(name, "string_agg")) return;
+    if (!x->distinct || x->n_order != 1 || x->filter || x->n != 2) return;
+    if (x->type->kind != TY_BINARY && bx_eq(x->order[0].x, x->child[0])) return;
+    const struct bsort *o = &x->order[0];
+    bool bytes = x->type->kind == TY_BINARY;
+    struct bx **args = arena_array_of(b->a, struct bx *, 3);
+    for (size_t i = 0; i < 2; i++) args[i] = x->child[i];
+    args[2] = o->x;
+    x->child = args;
+    x->n = 3;
+    x->text = sql_fmt(b->a, "%sarray_to_string(list_transform(list(DISTINCT struct_pack(k := {2}, v := {0}) ORDER BY struct_pack(k := {2}, v := {0}) %s NULLS %s) "
+                            "FILTER (WHERE {0} IS NOT NULL), lambda s{#}: %s), COALESCE(%s, ''))%s",
+                      bytes ? "unhex(" : "", o->desc ? "DESC" : "ASC", o->nulls_first ? "FIRST" : "LAST", bytes ? "hex(s{#}.v)" : "s{#}.v", bytes ? "hex({1})" : "{1}",
+                      bytes ? ")" : "");
+    x->distinct = false;
+    x->n_order = 0;
+    bx_flags(x);
+}
+
 static err *bind_filter(struct cx *c, const struct ast *n, struct bx *x) {
     const struct ast *f = ast_get(n, SLOT_FILTER);
     if (!f) return NULL;
@@ -627,6 +657,7 @@ static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, s
     if (x->kind == BX_AGG) {
         TRY(bind_within(c, n, x, set_args));
         TRY(bind_filter(c, n, x));
+        order_distinct_list(c->b, x, name);
     }
     if (n->op == 'i') {
         x->ignore_nulls = true;

@@ -606,22 +606,11 @@ static err *bind_cast_node(struct cx *c, const struct ast *n, struct bx **ret) {
     return NULL;
 }
 
-/* UTF8_BINARY, UTF8_LCASE, or UNICODE or a language (sr, sr_SR, sr_Cyrl_SRB) with _CI, _AI; _RTRIM behind any. */
-static bool collation_name(str s) {
-    str part;
-    if (str_ieq(s, STR("UTF8_BINARY")) || str_ieq(s, STR("UTF8_LCASE")) || str_ieq(s, STR("UTF8_BINARY_RTRIM")) || str_ieq(s, STR("UTF8_LCASE_RTRIM"))) return true;
-    if (!str_split(&s, '_', &part)) return false;
-    if (!str_ieq(part, STR("UNICODE")) && part.n != 2 && part.n != 3) return false;
-    while (str_split(&s, '_', &part))
-        if (part.n < 2 || part.n > 5) return false;
-    return true;
-}
-
 static err *bind_collate(struct cx *c, const struct ast *n, struct bx **ret) {
     struct bx *x;
     TRY(bind_expr(c, n->child[0], &x));
     if (!sql_is_text(x->type)) return unsupported(c->b, n, "COLLATE of a value that is no string");
-    if (!collation_name(n->text)) return sql_error("COLLATION_INVALID_NAME", n, c->b->text, "collationName", arena_printf(c->b->a, "%.*s", STR_ARG(n->text)), "proposals", "UNICODE", NULL);
+    if (!sql_collation_known(n->text)) return sql_error("COLLATION_INVALID_NAME", n, c->b->text, "collationName", arena_printf(c->b->a, "%.*s", STR_ARG(n->text)), "proposals", "UNICODE", NULL);
     struct sql_type *t = arena_new_of(c->b->a, struct sql_type);
     *t = *sql_type_of(TY_STRING);
     char *upper = arena_strndup(c->b->a, n->text.p, n->text.n);

@@ -214,7 +214,7 @@ static bool orderable(const struct sql_type *t) {
     return true;
 }
 
-static struct bx *collated(struct binder *b, struct bx *x, str coll) {
+struct bx *bx_collate_key(struct binder *b, struct bx *x, str coll) {
     /* A literal shows that it took the other side's collation. */
     bool took = x->kind == BX_LIT && x->text.p;
     str cap = took ? sql_fmt(b->a, "'%.*s' collate %.*s", STR_ARG(tmpl_text(b, x->text)), STR_ARG(coll)) : STR("{0}");
@@ -252,7 +252,7 @@ err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, 
                   v[0]->type->scale == v[1]->type->scale;
     for (int i = 0; i < 2 && !native; i++) v[i] = bx_cast(b, v[i], t);
     str coll = sql_is_text(t) ? t->collation : STR_NONE;
-    for (int i = 0; i < 2 && coll.n; i++) v[i] = collated(b, v[i], coll);
+    for (int i = 0; i < 2 && coll.n; i++) v[i] = bx_collate_key(b, v[i], coll);
     *ret = bx_tmpl(b, sql_type_of(TY_BOOLEAN),
                    nulls ? STR("({0} IS NOT DISTINCT FROM {1})") : sql_fmt(b->a, "({0} %s {1})", op),
                    sql_fmt(b->a, "({0} %s {1})", op), v, 2);

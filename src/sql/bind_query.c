@@ -125,6 +125,8 @@ err *bind_setop(struct binder *b, const struct ast *n, struct bq *l, struct bq *
             return sql_error("INCOMPATIBLE_COLUMN_TYPE", n, b->text, "tableOrdinalNumber", "second", "columnOrdinalNumber", place(b, i), "dataType2",
                              type_name(b, l->cols[i].type).p, "operator", uni ? "UNION" : op, "dataType1", type_name(b, r->cols[i].type).p, "hint", "", NULL);
     }
+    for (size_t i = 0; i < l->n && !(uni && all); i++)
+        if (sql_is_text(types[i]) && types[i]->collation.n) return unsupported(b, n, "UNION, EXCEPT and INTERSECT of strings with a collation; UNION ALL and DISTINCT do");
     struct bq *q = bq_new(b, BQ_SETOP);
     q->op = op;
     bq_set_output(b, q, l->n);

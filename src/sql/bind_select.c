@@ -249,6 +249,7 @@ static err *group_having(struct block *k) {
         c.no_win = true;
         c.clause = "HAVING";
         TRY(bind_boolean(&c, having, "HAVING", &q->having));
+        q->aggregated |= q->having->has_agg;
         if (!q->aggregated) { /* a condition on rows */
             TRY(plain_condition(k->b, having, q->having));
             q->where = q->where ? bx_tmpl2(k->b, sql_type_of(TY_BOOLEAN), "({0} AND {1})", "({0} AND {1})", q->where, q->having) : q->having;

@@ -166,7 +166,14 @@ static void emit_after(struct binder *b, struct bx *x, bool some, buf *out) {
     buf_z(out, " OVER (");
     for (size_t i = 0; i < x->win->n_part; i++) {
         buf_z(out, i ? ", " : "PARTITION BY ");
+        bool coll = bx_is_collated(x->win->part[i]);
+        if (coll) buf_z(out, "bh_collate_key(");
         emit_child(b, x->win->part[i], out);
+        if (coll) {
+            buf_z(out, ", ");
+            sql_quote(out, x->win->part[i]->type->collation);
+            buf_c(out, ')');
+        }
     }
     emit_order(b, x->win->order, x->win->n_order, out);
     if (x->win->frame.n) {

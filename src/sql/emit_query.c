@@ -142,6 +142,29 @@ static void emit_from(struct binder *b, struct bfrom *f, buf *out) {
 
 /* ---- select ---- */
 
+static void emit_collate_key(struct binder *b, struct bx *x, buf *out) {
+    buf_z(out, "bh_collate_key(");
+    emit_expr(b, x, out);
+    buf_z(out, ", ");
+    sql_quote(out, x->type->collation);
+    buf_c(out, ')');
+}
+
+/* SELECT DISTINCT: by the keys of collations, where there are any. */
+static void emit_distinct(struct binder *b, struct bq *q, buf *out) {
+    bool any = false;
+    for (size_t i = 0; i < q->n; i++) any |= bx_is_collated(q->items[i]);
+    buf_z(out, any ? "DISTINCT ON (" : "DISTINCT ");
+    for (size_t i = 0; any && i < q->n; i++) {
+        if (i) buf_z(out, ", ");
+        if (bx_is_collated(q->items[i]))
+            emit_collate_key(b, q->items[i], out);
+        else
+            emit_expr(b, q->items[i], out);
+    }
+    if (any) buf_z(out, ") ");
+}
+
 static void emit_sets(struct binder *b, struct bq *q, buf *out) {
     buf_z(out, " GROUP BY GROUPING SETS (");
     for (size_t s = 0; s < q->n_sets; s++) {
@@ -165,7 +188,9 @@ static void emit_group(struct binder *b, struct bq *q, buf *out) {
     }
     for (size_t k = 0; k < q->n_keys; k++) {
         buf_z(out, k ? ", " : " GROUP BY ");
-        if (q->staged)
+        if (bx_is_collated(q->keys[k]))
+            emit_collate_key(b, q->keys[k], out);
+        else if (q->staged)
             buf_fmt(out, "%zu", k + 1);
         else
             emit_expr(b, q->keys[k], out);
@@ -190,9 +215,11 @@ static void emit_tail_from(struct binder *b, struct bq *q, buf *out) {
 static void emit_stage(struct binder *b, struct bq *q, buf *out) {
     buf *head = sql_buf(b->a), *group = sql_buf(b->a);
     for (size_t i = 0; i < q->n_keys; i++) {
+        bool coll = bx_is_collated(q->keys[i]); /* one of those that are equal stands for all */
         if (i) buf_z(head, ", ");
+        if (coll) buf_z(head, "first(");
         emit_expr(b, q->keys[i], head);
-        buf_fmt(head, " AS c%zu", i);
+        buf_fmt(head, "%s AS c%zu", coll ? ")" : "", i);
     }
     for (size_t i = 0; i < q->n_aggs; i++) {
         if (head->n) buf_z(head, ", ");
@@ -210,13 +237,8 @@ static void emit_stage(struct binder *b, struct bq *q, buf *out) {
 }
 
 static void emit_sort_key(struct binder *b, const struct bsort *o, buf *out) {
-    const struct sql_type *t = o->x->type;
-    if (sql_is_text(t) && t->collation.n) {
-        buf_z(out, "bh_collate_key(");
-        emit_expr(b, o->x, out);
-        buf_z(out, ", ");
-        sql_quote(out, t->collation);
-        buf_c(out, ')');
+    if (bx_is_collated(o->x)) {
+        emit_collate_key(b, o->x, out);
         return;
     }
     /* A bare number would be a position. */
@@ -328,7 +350,8 @@ static void emit_select(struct binder *b, struct bq *q, const struct rcol *want,
     }
     emit_query_order(b, q, place, order);
     emit_limit(b, q, order);
-    buf_z(out, q->distinct ? "SELECT DISTINCT " : "SELECT ");
+    buf_z(out, "SELECT ");
+    if (q->distinct) emit_distinct(b, q, out);
     buf_str(out, buf_view(head));
     if (q->aggregated && q->staged) {
         buf_z(out, " FROM (");

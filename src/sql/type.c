@@ -213,6 +213,27 @@ static err *interval_of_ast(arena *a, const struct ast *type, const struct sql_t
     return NULL;
 }
 
+/* UTF8_BINARY, UTF8_LCASE, or UNICODE or a language (sr, sr_SR, sr_Cyrl_SRB) with _CI, _AI; _RTRIM behind any. */
+bool sql_collation_known(str s) {
+    str part;
+    if (str_ieq(s, STR("UTF8_BINARY")) || str_ieq(s, STR("UTF8_LCASE")) || str_ieq(s, STR("UTF8_BINARY_RTRIM")) || str_ieq(s, STR("UTF8_LCASE_RTRIM"))) return true;
+    if (!str_split(&s, '_', &part)) return false;
+    if (!str_ieq(part, STR("UNICODE")) && part.n != 2 && part.n != 3) return false;
+    while (str_split(&s, '_', &part))
+        if (part.n < 2 || part.n > 5) return false;
+    return true;
+}
+
+const struct sql_type *sql_collated(arena *a, const struct sql_type *t, str name) {
+    struct sql_type *r = arena_new_of(a, struct sql_type);
+    char *upper = arena_strndup(a, name.p, name.n);
+    for (size_t i = 0; i < name.n; i++)
+        if (upper[i] >= 'a' && upper[i] <= 'z') upper[i] = (char)(upper[i] - 32);
+    *r = *t;
+    r->collation = str_ieq(name, STR("UTF8_BINARY")) ? STR_NONE : str_n(upper, name.n);
+    return r;
+}
+
 err *sql_type_of_ast(arena *a, const struct ast *type, const struct sql_type **ret) {
     enum sql_type_kind kind;
     const struct sql_type *e, *k;
@@ -240,9 +261,10 @@ err *sql_type_of_ast(arena *a, const struct ast *type, const struct sql_type **r
     const struct ast *coll = ast_get(type, SLOT_COLLATION);
     if (coll && sql_is_text(*ret)) {
         struct sql_type *t = arena_new_of(a, struct sql_type);
+        if (!sql_collation_known(coll->text))
+            return sql_error("COLLATION_INVALID_NAME", coll, STR_NONE, "collationName", arena_strndup(a, coll->text.p, coll->text.n), "proposals", "UNICODE", NULL);
         *t = **ret;
-        t->collation = str_ieq(coll->text, STR("UTF8_BINARY")) ? STR_NONE : arena_str(a, coll->text);
-        *ret = t;
+        *ret = sql_collated(a, t, coll->text);
     }
     return NULL;
 }

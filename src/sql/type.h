@@ -95,6 +95,11 @@ void sql_type_write_sql(const struct sql_type *t, buf *out);
 void sql_type_write_duckdb(const struct sql_type *t, buf *out);
 /* Delta's and Spark's JSON form of schemas: "integer", "decimal(10,2)", {"type":"struct","fields":[…]}. */
 void sql_type_write_json(const struct sql_type *t, buf *out);
+/* Is there a collation of this name? The string type with it (UTF8_BINARY is none). */
+bool sql_collation_known(str name);
+const struct sql_type *sql_collated(arena *a, const struct sql_type *t, str name);
+/* As sql_type_write_json() for a type that stands by itself, so that it is read as it was: a collated string says so. */
+void sql_type_write_json_alone(const struct sql_type *t, buf *out);
 err *sql_type_read_json(arena *a, jval *v, const struct sql_type **ret) BH_CHECK;
 /* From text of the DDL form: "int", "array<string>", "struct<a:int>", "a INT, b STRING" (a struct). */
 err *sql_type_parse(arena *a, str text, const struct sql_type **ret) BH_CHECK;

@@ -214,3 +214,33 @@ def test_temporary_views_are_listed(db, schema):
     assert run(db, "SELECT tableName FROM (SHOW TABLES) WHERE isTemporary") == [("passing",)]
     run(db, "DROP VIEW passing")
     assert run(db, "SHOW VIEWS LIKE 'pass*'") == []
+
+
+# ---- collations of columns ----
+
+def test_collations_of_columns(db):
+    run(db, "CREATE TABLE words (a STRING COLLATE UTF8_LCASE, b STRING, c STRING COLLATE UTF8_BINARY, d ARRAY<STRING>, e STRUCT<f: STRING>) DEFAULT COLLATION UNICODE_CI")
+    run(db, "INSERT INTO words VALUES ('a', 'B', 'x', array('q'), struct('Z')), ('A', 'b', 'X', array('Q'), struct('z')), ('c', 'd', 'y', array('r'), struct('w'))")
+    assert [r[1] for r in run(db, "DESCRIBE words")] == ["string collate UTF8_LCASE", "string collate UNICODE_CI", "string", "array<string collate UNICODE_CI>",
+                                                        "struct<f:string collate UNICODE_CI>"]
+    assert run(db, "SELECT count(*) FROM words WHERE a = 'A'") == [(2,)] and run(db, "SELECT count(*) FROM words WHERE b IN ('B')") == [(2,)]
+    assert run(db, "SELECT count(*) FROM words WHERE c = 'x'") == [(1,)] and run(db, "SELECT count(*) FROM words WHERE e.f = 'Z'") == [(2,)]
+    assert run(db, "SELECT lower(a), count(*) FROM words GROUP BY a ORDER BY a") == [("a", 2), ("c", 1)]
+    assert run(db, "SELECT count(DISTINCT a), count(DISTINCT b), count(DISTINCT c), lower(max(a)) FROM words") == [(2, 2, 3, "c")]
+    assert len(run(db, "SELECT DISTINCT b FROM words")) == 2
+    assert sorted(run(db, "SELECT c, count(*) OVER (PARTITION BY a) FROM words")) == [("X", 2), ("x", 2), ("y", 1)]
+    assert run(db, "SELECT count(*) FROM words x JOIN words y ON x.a = y.a") == [(5,)]
+    with pytest.raises(Exception, match="UNSUPPORTED_FEATURE"):
+        run(db, "SELECT a FROM words UNION SELECT a FROM words")
+    # It is the table's: in copies, views, changes and the log.
+    run(db, "CREATE TABLE copied AS SELECT * FROM words")
+    run(db, "CREATE VIEW words_seen AS SELECT a, b FROM words")
+    assert run(db, "DESCRIBE copied")[1][1] == "string collate UNICODE_CI" and run(db, "SELECT count(*) FROM words_seen WHERE a = 'A' AND b = 'b'") == [(2,)]
+    run(db, "UPDATE words SET c = 'seen' WHERE a = 'A'")
+    run(db, "MERGE INTO copied t USING (SELECT 'A' AS k) s ON t.a = s.k WHEN MATCHED THEN DELETE")
+    assert run(db, "SELECT count(*) FROM words WHERE c = 'seen'") == [(2,)] and run(db, "SELECT count(*) FROM copied") == [(1,)]
+    run(db, "ALTER TABLE words ADD COLUMN z STRING COLLATE UNICODE_AI")
+    run(db, "INSERT INTO words (a, z) VALUES ('n', 'é')")
+    assert run(db, "SELECT collation(z), count(*) FROM words WHERE z = 'e' GROUP BY ALL") == [("SYSTEM.BUILTIN.UNICODE_AI", 1)]
+    with pytest.raises(Exception, match="COLLATION_INVALID_NAME"):
+        run(db, "CREATE TABLE never (a STRING COLLATE nope_x)")

@@ -447,7 +447,7 @@ void dml_put_columns(struct dml_x *x, buf *q) {
     for (size_t i = 0; i < x->n; i++) {
         const struct sql_field *f = &x->cols[i];
         buf type = {0}, text = {0};
-        sql_type_write_json(f->type, &type);
+        sql_type_write_json_alone(f->type, &type);
         sql_type_write(f->type, &text);
         buf_z(q, i ? ",{\"name\":" : "{\"name\":");
         buf_json_str(q, f->name);

@@ -88,6 +88,39 @@ static err *columns_of(struct dml_x *x, const struct ast *list, struct sql_field
     return NULL;
 }
 
+static bool says_collation(const struct ast *type) {
+    if (!type) return false;
+    if (ast_get(type, SLOT_COLLATION)) return true;
+    for (uint32_t i = 0; i < type->n; i++)
+        if (says_collation(type->child[i]) || says_collation(ast_get(type->child[i], SLOT_TYPE))) return true;
+    return false;
+}
+
+static const struct sql_type *with_collation(struct dml_x *x, const struct sql_type *t, str name) {
+    if (t->kind == TY_STRING) return sql_collated(x->a, t, name);
+    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+    *r = *t;
+    if (t->elem) r->elem = with_collation(x, t->elem, name);
+    if (t->key) r->key = with_collation(x, t->key, name);
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, t->n + 1);
+    for (size_t i = 0; i < t->n; i++) {
+        f[i] = t->fields[i];
+        f[i].type = with_collation(x, f[i].type, name);
+    }
+    if (t->n) r->fields = f;
+    return r;
+}
+
+/* DEFAULT COLLATION is that of all strings in columns whose types say none. */
+static err *default_collation(struct dml_x *x, const struct ast *name, const struct ast *columns, struct sql_field *cols, size_t n) {
+    if (!name) return NULL;
+    if (!sql_collation_known(name->text))
+        return sql_error("COLLATION_INVALID_NAME", name, x->d->text, "collationName", arena_printf(x->a, "%.*s", STR_ARG(name->text)), "proposals", "UNICODE", NULL);
+    for (size_t i = 0; columns && i < n && i < columns->n; i++)
+        if (!says_collation(ast_get(columns->child[i], SLOT_TYPE))) cols[i].type = with_collation(x, cols[i].type, name->text);
+    return NULL;
+}
+
 static void nulls_of_keys(struct dml_x *x, const struct ast *constraints, struct sql_field *cols, size_t n) {
     (void)x;
     for (uint32_t i = 0; constraints && i < constraints->n; i++) {
@@ -521,6 +554,7 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
         TRY(query_columns(x, &plan->c, &plan->cols, &plan->n));
     } else {
         TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
+        TRY(default_collation(x, ast_get(s, SLOT_COLLATION), ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
         TRY(check_generated(x, ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
     }
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);

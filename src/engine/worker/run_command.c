@@ -79,7 +79,7 @@ static err *put_type(struct run *r, const struct ast *n, buf *out) {
     TRY(sql_type_of_ast(r->a, n, &t));
     buf text = {0}, json = {0};
     sql_type_write(t, &text);
-    sql_type_write_json(t, &json);
+    sql_type_write_json_alone(t, &json);
     buf_z(out, "\"type\":");
     buf_json_str(out, buf_view(&text));
     buf_z(out, ",\"type_json\":");
@@ -260,7 +260,7 @@ static void put_columns(const struct sql_compiled *c, buf *out) {
     for (size_t i = 0; i < c->n; i++) {
         buf text = {0}, json = {0};
         sql_type_write(c->cols[i].type, &text);
-        sql_type_write_json(c->cols[i].type, &json);
+        sql_type_write_json_alone(c->cols[i].type, &json);
         buf_z(out, i ? ",{\"name\":" : "{\"name\":");
         buf_json_str(out, c->cols[i].name);
         buf_z(out, ",\"type\":");
