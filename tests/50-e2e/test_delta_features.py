@@ -390,3 +390,44 @@ def test_decimals_below_one_are_written_with_their_zero(sql, schema):
     sql(f"INSERT INTO {t} VALUES (0.25, -0.5)")
     assert sql(f"SELECT CAST(p AS STRING), concat(d, ''), to_json(named_struct('p', p)) FROM {t}") == [["0.25", "-0." + "5".ljust(38, "0"), '{"p":0.25}']]
     assert sql(f"SELECT partition FROM (SELECT CAST(p AS STRING) AS partition FROM {t} WHERE p = 0.25)") == [["0.25"]]
+
+
+def feed(sql, t, first, last=None, columns="*"):
+    return sorted(sql(f"SELECT {columns} FROM table_changes('{t}', {first}{'' if last is None else f', {last}'})"))
+
+
+def test_a_feed_of_rows_that_come_back(sql, schema):
+    t = f"{schema}.back"
+    sql(f"CREATE TABLE {t} (id INT) TBLPROPERTIES ('delta.enableChangeDataFeed'='true', 'delta.enableDeletionVectors'='true')")
+    sql(f"INSERT INTO {t} VALUES (1), (2), (3)")
+    sql(f"DELETE FROM {t} WHERE id = 1")
+    sql(f"RESTORE TABLE {t} TO VERSION AS OF 1")
+    assert feed(sql, t, 2, columns="id, _change_type, _commit_version") == [["1", "delete", "2"], ["1", "insert", "3"]]
+
+
+def test_a_feed_has_the_columns_of_its_end(sql, schema):
+    t = f"{schema}.renamed"
+    sql(f"CREATE TABLE {t} (id INT, v STRING) TBLPROPERTIES ('delta.enableChangeDataFeed'='true', 'delta.columnMapping.mode'='name')")
+    sql(f"INSERT INTO {t} VALUES (1, 'a')")
+    sql(f"ALTER TABLE {t} ADD COLUMNS (n INT)")
+    sql(f"ALTER TABLE {t} RENAME COLUMN v TO w")
+    sql(f"INSERT INTO {t} VALUES (2, 'b', 5)")
+    assert feed(sql, t, 1, 1, "id, v, _change_type") == [["1", "a", "insert"]]
+    assert feed(sql, t, 1, 2, "id, v, n, _change_type") == [["1", "a", None, "insert"]]
+    assert feed(sql, t, 3, columns="id, w, n, _change_type") == [["2", "b", "5", "insert"]]
+    sql.fails(f"SELECT * FROM table_changes('{t}', 1)", "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA")
+    sql(f"ALTER TABLE {t} RENAME COLUMN w TO v")
+    sql.fails(f"SELECT * FROM table_changes('{t}', 1)", "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE")
+
+
+def test_a_feed_tells_only_what_was_recorded(sql, schema):
+    t = f"{schema}.late"
+    sql(f"CREATE TABLE {t} (id INT)")
+    sql(f"INSERT INTO {t} VALUES (1)")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('delta.enableChangeDataFeed'='true')")
+    sql(f"INSERT INTO {t} VALUES (2)")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('delta.enableChangeDataFeed'='false')")
+    sql(f"INSERT INTO {t} VALUES (3)")
+    assert feed(sql, t, 2, 3, "id, _change_type") == [["2", "insert"]]
+    for first, last in ((1, 3), (2, 4), (5, 5)):
+        sql.fails(f"SELECT * FROM table_changes('{t}', {first}, {last})", "DELTA_MISSING_CHANGE_DATA")

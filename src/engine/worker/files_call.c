@@ -86,11 +86,15 @@ static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *
 
 /* ---- table_changes ----
  * Of each version: the change files if it has some; else every row of a file added is an insert, of a file removed a delete; and where
- * only the vector of a file grew, the rows that it has more. */
+ * only the vector of a file changed, the rows that it has more or less.
+ *
+ * The columns are those of the newest version; with column mapping, those of the last version that is asked for. Every version must have
+ * been recorded, and its columns must be among them, under the same names. */
 
 struct feed {
     struct scan_ctx *c;
-    struct scan_table *t;     /* the table at the last version: its schema is the feed's */
+    struct scan_table *t;     /* has the feed's columns */
+    int64_t from, to;
     buf text;
     size_t parts;
 };
@@ -111,8 +115,8 @@ static err *one_part(struct feed *f, const struct scan_files_ask *ask, const cha
     return e;
 }
 
-/* Rows that `now` has and `before` has not, as a vector of everything else. */
-static err *grown(struct feed *f, const struct delta_file *before, const struct delta_file *now, int64_t version, int64_t ms) {
+/* Rows of a file that are there with `before`'s vector and not with `now`'s. */
+static err *less(struct feed *f, const struct delta_file *before, const struct delta_file *now, const char *type, int64_t version, int64_t ms) {
     buf inner = {0};
     struct scan_files_ask all = {.files = &before, .n = 1, .row_ids = true}, rest = {.files = &now, .n = 1, .row_ids = true};
     buf a = {0}, b = {0};
@@ -122,8 +126,8 @@ static err *grown(struct feed *f, const struct delta_file *before, const struct 
         if (f->parts++) buf_z(&f->text, " UNION ALL ");
         buf_z(&f->text, "SELECT ");
         for (size_t i = 0; i < f->t->n; i++) scan_quote_ident(f->t->cols[i].name, &f->text), buf_z(&f->text, ", ");
-        buf_fmt(&f->text, "'delete' AS \"_change_type\", CAST(%lld AS BIGINT) AS \"_commit_version\", make_timestamptz(%lld) AS \"_commit_timestamp\" FROM "
-                "(%.*s) x WHERE NOT EXISTS (SELECT 1 FROM (%.*s) y WHERE y._bh_row = x._bh_row)", (long long)version, (long long)ms * 1000,
+        buf_fmt(&f->text, "'%s' AS \"_change_type\", CAST(%lld AS BIGINT) AS \"_commit_version\", make_timestamptz(%lld) AS \"_commit_timestamp\" FROM "
+                "(%.*s) x WHERE NOT EXISTS (SELECT 1 FROM (%.*s) y WHERE y._bh_row = x._bh_row)", type, (long long)version, (long long)ms * 1000,
                 STR_ARG(buf_view(&a)), STR_ARG(buf_view(&b)));
     }
     buf_free(&a), buf_free(&b), buf_free(&inner);
@@ -142,11 +146,53 @@ static bool removed(const struct delta_action *acts, size_t n, str path) {
     return false;
 }
 
+/* ---- may they be told? ---- */
+
+static bool names_in(arena *a, const struct sql_type *old, const struct sql_type *read, bool mapped) {
+    if (old->kind == TY_STRUCT && read->kind == TY_STRUCT) {
+        for (size_t i = 0; i < old->n; i++) {
+            const struct sql_field *o = &old->fields[i], *r = NULL;
+            for (size_t k = 0; k < read->n && !r; k++)
+                if (mapped ? str_eq(scan_physical(a, o), scan_physical(a, &read->fields[k])) : str_ieq(o->name, read->fields[k].name)) r = &read->fields[k];
+            if (!r || !str_ieq(o->name, r->name) || !names_in(a, o->type, r->type, mapped)) return false;
+        }
+        return true;
+    }
+    if (old->kind != read->kind) return true; /* types only widen */
+    return (!old->key || names_in(a, old->key, read->key, mapped)) && (!old->elem || names_in(a, old->elem, read->elem, mapped));
+}
+
+/* change: the version is one of the feed that changed the columns; else it is where the feed begins. */
+static err *may_tell(struct feed *f, const struct delta_metadata *m, int64_t version, bool change) {
+    jval *v;
+    const struct sql_type *old;
+    struct sql_type read = {.kind = TY_STRUCT, .fields = f->t->cols, .n = f->t->n};
+    if (!str_ieq(delta_map_get(&m->config, STR("delta.enableChangeDataFeed")), STR("true")))
+        return delta_error("DELTA_MISSING_CHANGE_DATA", "The changes of the versions %lld to %lld cannot be told: those of version %lld were not recorded.",
+                           (long long)f->from, (long long)f->to, (long long)version);
+    TRY(json_parse(f->c->a, m->schema, false, &v));
+    TRY(sql_type_read_json(f->c->a, v, &old));
+    /* Before it was mapped a column's name was that of the file. */
+    bool mapped = !str_eqz(delta_mapping_mode(m), "none") && !str_eqz(delta_mapping_mode(&f->t->snap->metadata), "none");
+    if (names_in(f->c->a, old, &read, mapped)) return NULL;
+    return delta_error(change ? "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE" : "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA",
+                       "The changes of the versions %lld to %lld cannot be told together: version %lld has columns that the last one lacks, or has under "
+                       "other names. Ask for the versions before and after that change separately.", (long long)f->from, (long long)f->to, (long long)version);
+}
+
+static err *at_version(struct scan_ctx *c, struct scan_table *t, int64_t version, struct scan_table **ret) {
+    struct scan_at at = {version, INT64_MIN};
+    *ret = t;
+    return version == t->snap->version ? NULL : scan_table_open(c, t->path, t->url, at, -1, ret);
+}
+
 static err *one_version(struct feed *f, const struct delta_fs *fs, int64_t version, int64_t ms) {
     struct delta_action *acts;
     size_t n, k = 0;
     str text;
     TRY(delta_commit_read(fs, f->c->a, version, &acts, &n, &text));
+    for (size_t i = 0; i < n; i++)
+        if (acts[i].kind == DELTA_METADATA && version > f->from) TRY(may_tell(f, &acts[i].metadata, version, true));
     const struct delta_file **files = arena_array_of(f->c->a, const struct delta_file *, n + 1);
     for (size_t i = 0; i < n; i++)
         if (acts[i].kind == DELTA_CDC) files[k++] = &acts[i].file;
@@ -161,9 +207,10 @@ static err *one_version(struct feed *f, const struct delta_fs *fs, int64_t versi
     for (size_t i = 0; i < n; i++) {
         if (acts[i].kind != DELTA_REMOVE || !acts[i].file.data_change) continue;
         const struct delta_file *again = added(acts, n, acts[i].file.path);
-        if (again)
-            TRY(grown(f, &acts[i].file, again, version, ms));
-        else
+        if (again) {
+            if (again->dv.storage) TRY(less(f, &acts[i].file, again, "delete", version, ms));
+            if (acts[i].file.dv.storage) TRY(less(f, again, &acts[i].file, "insert", version, ms));
+        } else
             gone[k++] = &acts[i].file;
     }
     ask.files = gone, ask.n = k;
@@ -225,14 +272,15 @@ static err *table_changes(struct scan_ctx *c, struct sql_env *e, const struct as
         return delta_error("DELTA_INVALID_CDC_RANGE", "There are no changes from version %lld to %lld: the end must not be "
                                                       "before the start, nor after the newest version %lld.",
                            (long long)from, (long long)to, (long long)t->snap->version);
-    if (!delta_property_true(t->snap, "delta.enableChangeDataFeed"))
-        return delta_error("DELTA_MISSING_CHANGE_DATA", "The changes of the versions %lld to %lld cannot be told: those of "
-                                                        "version %lld were not recorded.",
-                           (long long)from, (long long)to, (long long)from);
+    struct scan_table *first;
+    struct feed f = {.c = c, .t = t, .from = from, .to = to};
+    TRY(at_version(c, t, from, &first));
+    if (!str_eqz(delta_mapping_mode(&t->snap->metadata), "none")) TRY(at_version(c, t, to, &f.t));
+    TRY(may_tell(&f, &first->snap->metadata, from, false));
+    t = f.t;
     struct delta_commit_entry *h;
     size_t n;
     TRY(delta_history(&fs, c->a, from, to, 0, &h, &n));
-    struct feed f = {.c = c, .t = t};
     err *why = NULL;
     for (size_t i = n; !why && i-- > 0;) why = one_version(&f, &fs, h[i].version, h[i].timestamp_ms);
     struct scan_table *r = arena_new_of(c->a, struct scan_table);
