@@ -288,6 +288,17 @@ def test_wide_and_narrow_large_results(secure, how):
         assert (seen, total) == (4000000, 4000000 * 3999999 // 2)
 
 
+def test_one_answer_has_the_links_of_many_chunks(secure):
+    """The client downloads in parallel what one answer names, and asks again only when it has all of it."""
+    with secure.cursor() as c:
+        c.execute("SELECT id, repeat('x', 1000) AS s FROM range(130000)")
+        links = c.active_result_set.results.result_links
+        assert len(links) >= 8 and [x.startRowOffset for x in links] == [sum(y.rowCount for y in links[:i]) for i in range(len(links))]
+        assert sum(x.rowCount for x in links) == 130000 and not c.active_result_set.has_more_rows
+        table = c.fetchall_arrow()
+        assert table.column(0).to_pylist() == list(range(130000)) and set(table.column(1).to_pylist()) == {"x" * 1000}
+
+
 # ---- asynchronous execution, cancelling ----
 
 def test_asynchronous_execution(secure, mode):
