@@ -366,14 +366,14 @@ def links_of(cur):
         rows._fill_results_buffer()
 
 
-def connector_from(c, links, urls, cert, description):
+def connector_from(c, links, urls, cert, result):
     """The connector's download threads, its LZ4 and its Arrow, on the same bytes from elsewhere: what the client alone allows."""
     config = copy.copy(c.session.http_client.config)
     config.ssl_options = SSLOptions(tls_trusted_ca_file=str(cert))
     there = [TSparkArrowResultLink(fileLink=u, expiryTime=int(time.time() + 900) * 1000, startRowOffset=x.startRowOffset, rowCount=x.rowCount,
                                    bytesNum=x.bytesNum) for u, x in zip(urls, links)]
     queue = ThriftCloudFetchQueue(schema_bytes=None, max_download_threads=10, ssl_options=config.ssl_options, session_id_hex=None, statement_id="bench",
-                                  chunk_id=0, http_client=UnifiedHttpClient(config), result_links=there, lz4_compressed=True, description=description)
+                                  chunk_id=0, http_client=UnifiedHttpClient(config), result_links=there, lz4_compressed=result.lz4_compressed, description=result.description)
     return queue.remaining_rows().num_rows
 
 
@@ -417,7 +417,7 @@ def part_links(report, p, a):
         files = folder / "files"
         files.mkdir()
         curl(folder, ours_cert, [x.fileLink for x in links], files)
-        wire, description = sum(f.stat().st_size for f in files.iterdir()), kept.description
+        wire = sum(f.stat().st_size for f in files.iterdir())
         cert = nginx_tls(folder, port, files)
         urls = [f"https://127.0.0.1:{port}/{i}" for i in range(len(links))]
         process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "n.conf")], stderr=subprocess.DEVNULL)
@@ -436,7 +436,7 @@ def part_links(report, p, a):
                 size = table.nbytes
                 del table
                 with ceiling:
-                    assert connector_from(c, links, urls, cert, description) == rows
+                    assert connector_from(c, links, urls, cert, kept.active_result_set) == rows
                 with curled:
                     curl(folder, ours_cert, [x.fileLink for x in links])
                 with peer:

@@ -118,6 +118,7 @@ struct engine_exec {
     enum engine_form form;
     unsigned native;            /* ENGINE_NATIVE_ bits */
     bool lz4;                   /* each chunk is one LZ4 frame (Arrow only) */
+    bool lz4_if_smaller;        /* but if the first one hardly gets smaller, none is: engine_state.plain */
     int64_t row_limit;          /* 0: none, -1: no rows; more rows are cut off and truncated is set */
     int64_t byte_limit;         /* 0: none; of the spool, uncompressed; same */
     bool byte_limit_fails;      /* going past byte_limit fails the statement instead (SEA INLINE) */
@@ -160,6 +161,7 @@ struct engine_state {
     bool has_schema;
     str arrow_schema;          /* encapsulated schema message (bytes), format ARROW */
     enum engine_form form;     /* BATCHES or STREAMS, with the first chunk */
+    bool plain;                /* with the first chunk: LZ4 was asked for if it helps, and does not */
     const struct engine_chunk *chunks; /* those that are new since the last state */
     size_t n_chunks;
     /* finished */

@@ -275,6 +275,7 @@ void statement_run(struct statement *s) {
                             .form = k->form,
                             .native = k->native,
                             .lz4 = k->lz4,
+                            .lz4_if_smaller = k->lz4_if_smaller,
                             .row_limit = k->row_limit,
                             .byte_limit = tight ? space : k->byte_limit,
                             .byte_limit_fails = tight || k->byte_limit_fails,
@@ -316,7 +317,10 @@ static void take_schema(struct statement *s, const struct engine_state *st) {
 static bool take_chunks(struct statement *s, const struct engine_state *st) {
     if (!st->n_chunks) return true;
     if (!s->spool || s->chunks.n + st->n_chunks > STATEMENT_MAX_CHUNKS) return false;
-    if (!s->chunks.n) s->form = st->form;
+    if (!s->chunks.n) {
+        s->form = st->form;
+        s->lz4 = s->lz4 && !st->plain;
+    }
     int64_t size = spool_size(s->spool);
     for (size_t i = 0; i < st->n_chunks; i++) {
         const struct engine_chunk *k = &st->chunks[i];

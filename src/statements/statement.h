@@ -50,7 +50,7 @@ struct statement_ask {
     enum engine_format format;
     enum engine_form form;
     unsigned native;
-    bool lz4;
+    bool lz4, lz4_if_smaller;
     int64_t row_limit, byte_limit; /* 0: none; row_limit -1: no rows */
     bool byte_limit_fails;
     int64_t chunk_bytes, chunk_rows, inline_bytes; /* 0: the engine's */

@@ -134,21 +134,35 @@ def test_batches_keep_nothing_of_the_one_before(engine, lz4):
     assert got["z"] == [None] * 80000
 
 
-@pytest.mark.parametrize("lz4", [False, True])
-def test_a_chunk_of_many_blocks_moves_to_a_larger_spool(engine, lz4):
+@pytest.mark.parametrize("how", ["plain", "lz4", "lz4_if_smaller"])
+def test_a_chunk_of_many_blocks_moves_to_a_larger_spool(engine, how):
     """Random bytes do not get smaller: a chunk of 4 MiB is written in pieces, and the spool's room ends in the middle of one."""
     import pyarrow as pa
-    q, before = "SELECT id, xxhash64(id, 1) AS h FROM range(500000)", len(engine.asked)
-    s = engine.exec(q, format="arrow", chunk_bytes=4 << 20, chunk_rows=1 << 30, lz4=lz4, spool_room=3 << 19)
-    s.wait()
+    q, before = "SELECT id * 7919 % 500009 AS id, xxhash64(id, 1) AS h, xxhash64(id, 2) AS i FROM range(500000)", len(engine.asked)
+    s = engine.exec(q, format="arrow", chunk_bytes=4 << 20, chunk_rows=1 << 30, lz4=how != "plain", lz4_if_smaller=how == "lz4_if_smaller", spool_room=3 << 19)
+    assert "plain" not in s.wait()
     assert [op for op, _ in engine.asked[before:]] == ["spool"]
-    assert len(s.chunks) == 2 and [c[0] for c in s.chunks] == [0, s.chunks[0][1]]
-    raw = [pa.input_stream(pa.BufferReader(s.bytes(i)), compression="lz4").read() if lz4 else s.bytes(i) for i in range(2)]
+    assert len(s.chunks) == 3 and [c[0] for c in s.chunks] == [0, s.chunks[0][1], s.chunks[0][1] + s.chunks[1][1]]
+    raw = [s.bytes(i) if how == "plain" else pa.input_stream(pa.BufferReader(s.bytes(i)), compression="lz4").read() for i in range(3)]
     assert [len(x) for x in raw] == [c[4] for c in s.chunks]
     t = pa.concat_tables(pa.ipc.open_stream(x).read_all() for x in raw)
-    assert t.column(0).to_pylist() == list(range(500000))
+    assert t.column(0).to_pylist() == [i * 7919 % 500009 for i in range(500000)]
+    h = t.column(1).to_pylist()
     assert [list(map(int, r)) for r in engine.rows(f"SELECT sum(h % 1000003), max(h), min(h) FROM ({q})")] == [
-        [sum(h % 1000003 if h >= 0 else -(-h % 1000003) for h in t.column(1).to_pylist()), max(t.column(1).to_pylist()), min(t.column(1).to_pylist())]]
+        [sum(x % 1000003 if x >= 0 else -(-x % 1000003) for x in h), max(h), min(h)]]
+
+
+@pytest.mark.parametrize("if_smaller", [False, True])
+def test_frames_that_are_no_smaller_are_given_up_where_the_client_leaves_it(engine, if_smaller):
+    import pyarrow as pa
+    before = len(engine.asked)
+    s = engine.exec("SELECT xxhash64(id, 1) AS h, xxhash64(id, 2) AS i FROM range(500000)", format="arrow", chunk_bytes=4 << 20, chunk_rows=1 << 30, lz4=True,
+                    lz4_if_smaller=if_smaller, spool_room=3 << 19)
+    assert s.wait().get("plain", False) is if_smaller and [op for op, _ in engine.asked[before:]] == ["spool"]
+    assert [c[1] == c[4] for c in s.chunks] == [if_smaller] * 2 and s.chunks[1][0] == s.chunks[0][1]
+    raw = [s.bytes(i) if if_smaller else pa.input_stream(pa.BufferReader(s.bytes(i)), compression="lz4").read() for i in range(2)]
+    t = pa.concat_tables(pa.ipc.open_stream(x).read_all() for x in raw)
+    assert t.num_rows == 500000 and [t.column(0)[i].as_py() for i in (0, 499999)] == [int(r[0]) for r in engine.rows("SELECT xxhash64(id, 1) FROM range(500000) WHERE id IN (0, 499999) ORDER BY id")]
 
 
 def test_csv(engine):

@@ -150,6 +150,13 @@ def test_the_mark_of_a_view_stays_inside(connect, u):
         connect(catalog="main\x01v1.00")
 
 
+def sum_of_hashes(platform):
+    """What the programs' step "random" adds up."""
+    got = platform.request("POST", "/api/2.0/sql/statements", {"warehouse_id": warehouse(platform), "wait_timeout": "50s",
+                                                               "statement": "SELECT sum(pmod(xxhash64(id), 1000)) FROM range(100000)"}).json()
+    return int(got["result"]["data_array"][0][0])
+
+
 def jdbc(platform, program, *arguments, more="ssl=0", port=None):
     """What a program of harness/jdbc prints: {step: what came}."""
     if not JAR.exists() or not shutil.which("java"):
@@ -170,6 +177,7 @@ def test_jdbc(platform):
     assert got["values"].startswith("true 1 2 3 4 1.5 2.5 1.25 x 2024-01-02 2024-01-02 03:04:05.5 2 [1,2]"), got
     assert got["parameters"] == "42,it's,1.25;"
     assert got["large"] == f"1000000 {1000000 * 999999 // 2}" and got["row 777777"] == "row 777776"
+    assert got["random"] == "100000 %d" % sum_of_hashes(platform)
     assert got["cancel"] == "canceled"
     assert got["error"] == "42703 true"
     assert (got["insert"], got["update"]) == ("2", "1")
@@ -258,6 +266,7 @@ def test_node_session(tls, u):
     assert (named["i"], named["s"], named["d"], named["n"], named["x"]) == (5, "it's", 1.5, None, 1.25) and named["t"].startswith("2024-01-02")
     assert got["ordinal_parameters"] == [{"a": 7, "b": "x"}]
     assert got["large"] == [300000, 300000 * 299999 // 2] and got["large_inline"] == 100000
+    assert got["random"] == [100000, sum_of_hashes(tls)]
     assert got["table"] == [{"id": 1, "name": "a", "s": {"Name": "x"}}, {"id": 2, "name": None, "s": None}]
     assert ["main"] in got["catalogs"] and got["schemas"] == [["main", f"n_{u}"]] and got["tables"] == [["t", "TABLE"]]
     assert got["columns"] == [["id", 4, "INT", 0], ["name", 12, "STRING", 1], ["s", 2002, "STRUCT<Name: STRING>", 1]]

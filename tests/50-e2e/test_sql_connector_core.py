@@ -299,6 +299,18 @@ def test_one_answer_has_the_links_of_many_chunks(secure):
         assert table.column(0).to_pylist() == list(range(130000)) and set(table.column(1).to_pylist()) == {"x" * 1000}
 
 
+def test_rows_that_do_not_get_smaller_come_as_they_are(secure):
+    with secure.cursor() as c:
+        c.execute("SELECT id, xxhash64(id, 1) AS a, xxhash64(id, 2) AS b, xxhash64(id, 3) AS c, uuid() AS u FROM range(100000)")
+        assert c.active_result_set.lz4_compressed and sorted(c.fetchall_arrow().column(0).to_pylist()) == list(range(100000))
+        c.execute(f"SELECT {', '.join(f'xxhash64(id, {i}) AS c{i}' for i in range(8))} FROM range(400000)")
+        assert not c.active_result_set.lz4_compressed and len(c.active_result_set.results.result_links) == 2
+        table = c.fetchall_arrow()
+        assert table.num_rows == 400000
+        c.execute("SELECT bit_xor(xxhash64(id, 5)) FROM range(400000)")
+        assert c.fetchone()[0] == int(numpy.bitwise_xor.reduce(table.column(5).to_numpy()))
+
+
 # ---- asynchronous execution, cancelling ----
 
 def test_asynchronous_execution(secure, mode):

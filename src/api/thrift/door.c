@@ -184,7 +184,8 @@ static void read_format(struct tcall *x, const struct t_execute_statement_req *q
     ask->form = ENGINE_FORM_BATCHES;
     ask->chunk_rows = MAX_ROWS;
     if (ask->format != ENGINE_ARROW) return;
-    ask->lz4 = q->can_decompress_lz4_result && x->protocol >= 6;
+    /* The client can; whether it must is told with the result: frames that are no smaller cost both sides for nothing. */
+    ask->lz4 = ask->lz4_if_smaller = q->can_decompress_lz4_result && x->protocol >= 6;
     if (n)
         ask->native = (n->timestamp_as_arrow ? ENGINE_NATIVE_TIMESTAMP : 0) |
                       (n->decimal_as_arrow ? ENGINE_NATIVE_DECIMAL : 0) |

@@ -166,6 +166,7 @@ void result_free(struct result *r) {
     r->i = NULL;
 }
 
+bool result_plain(const struct result *r) { return r->i->plain; }
 str result_schema(const struct result *r) { return buf_view(&r->i->schema); }
 
 /* ---- physical types ---- */

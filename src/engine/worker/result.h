@@ -31,7 +31,7 @@ struct result_options {
     enum result_format format;
     enum result_form form;
     unsigned native;
-    bool lz4;
+    bool lz4, lz4_if_smaller;      /* the second: see engine_exec in engine/link.h */
     int64_t row_limit, byte_limit; /* 0: none; row_limit -1: no rows */
     bool byte_limit_fails;
     int64_t chunk_bytes, chunk_rows, inline_bytes;
@@ -62,6 +62,8 @@ err *result_add(struct result *r, duckdb_data_chunk chunk) BH_CHECK;
 /* Writes what is left. A result without rows has no chunk. */
 err *result_finish(struct result *r) BH_CHECK;
 void result_free(struct result *r);
+/* LZ4 was asked for and given up, once the first chunk is told. */
+bool result_plain(const struct result *r);
 /* The encapsulated schema message; empty unless the format is Arrow. */
 str result_schema(const struct result *r);
 

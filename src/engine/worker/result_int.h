@@ -34,6 +34,7 @@ struct result_int {
     buf out;              /* on its way into the spool: see result_spool.c */
     int64_t out_at;       /* where it goes */
     LZ4F_cctx *packer;    /* NULL until the first chunk that is compressed */
+    bool plain;           /* the first chunk was tried and no smaller: no chunk is compressed */
     bool decided;         /* RESULT_AUTO: batches or streams */
     struct held {
         char *p;

@@ -4,6 +4,7 @@
  *
  * A chunk is never copied whole. It is compressed block by block into a buffer of a few blocks that stays in the
  * processor's cache and is written each time it holds BLOCK bytes; without LZ4 only small pieces go through the buffer.
+ * Where the client leaves it to us, a first chunk that LZ4 makes less than 2 % smaller ends it for the whole result.
  * What a failed chunk left behind r->written is overwritten by nobody and told to nobody: the statement fails.
  */
 #include <errno.h>
@@ -87,17 +88,26 @@ static err *put_packed(struct result_int *r, const str *pieces, size_t n, size_t
     return NULL;
 }
 
-err *result_put(struct result_int *r, const str *pieces, size_t n, int64_t *ret) {
-    size_t raw = 0;
-    for (size_t i = 0; i < n; i++) raw += pieces[i].n;
+static err *put_all(struct result_int *r, const str *pieces, size_t n, size_t raw, bool packed) {
     buf_clear(&r->out);
     r->out.max = 4 * BLOCK; /* with it, no memory is an error of the statement */
     r->out_at = r->written;
-    if (r->o.lz4 && r->o.format == RESULT_ARROW)
+    if (packed)
         TRY(put_packed(r, pieces, n, raw));
     else
         for (size_t i = 0; i < n; i++) TRY(put_plain(r, pieces[i]));
-    TRY(flush(r));
+    return flush(r);
+}
+
+err *result_put(struct result_int *r, const str *pieces, size_t n, int64_t *ret) {
+    bool packed = r->o.lz4 && r->o.format == RESULT_ARROW && !r->plain;
+    size_t raw = 0;
+    for (size_t i = 0; i < n; i++) raw += pieces[i].n;
+    TRY(put_all(r, pieces, n, raw, packed));
+    if (packed && r->o.lz4_if_smaller && !r->row_offset && raw >= BLOCK && (size_t)r->out_at > raw - raw / 50) {
+        r->plain = true;
+        TRY(put_all(r, pieces, n, raw, false)); /* over the frame, which nobody was told of */
+    }
     *ret = r->out_at - r->written;
     return NULL;
 }

@@ -59,6 +59,7 @@ static void put_result(struct run *r, buf *j) {
         buf_c(j, ',');
         r->schema_sent = true;
     }
+    if (r->res.i && result_plain(&r->res)) buf_z(j, "\"plain\":true,");
     buf_fmt(j, "\"form\":\"%s\",\"rows\":%lld,\"bytes\":%lld,\"chunks\":[", r->res.form == RESULT_STREAMS ? "streams" : "batches",
             (long long)r->res.rows, (long long)r->res.bytes);
     buf_str(j, buf_view(&r->chunks));
@@ -223,6 +224,7 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
     jval *o = r->st->order;
     struct result_options opt = {.native = (unsigned)order_int(r, "native"),
                                  .lz4 = yyjson_get_bool(json_get(o, "lz4")),
+                                 .lz4_if_smaller = yyjson_get_bool(json_get(o, "lz4_if_smaller")),
                                  .row_limit = order_int(r, "row_limit"),
                                  .byte_limit = order_int(r, "byte_limit"),
                                  .byte_limit_fails = yyjson_get_bool(json_get(o, "byte_limit_fails")),

@@ -68,6 +68,20 @@ public class JdbcSession {
     }
   }
 
+  /** Numbers that LZ4 does not make smaller: they come as they are. */
+  static void random(Connection c) throws SQLException {
+    StringBuilder q = new StringBuilder("SELECT pmod(xxhash64(id), 1000)");
+    for (int i = 0; i < 30; i++) q.append(", xxhash64(id, ").append(i).append(") c").append(i);
+    try (Statement s = c.createStatement(); ResultSet r = s.executeQuery(q + " FROM range(100000)")) {
+      long n = 0, sum = 0;
+      while (r.next()) {
+        n++;
+        sum += r.getLong(1);
+      }
+      say("random", n + " " + sum);
+    }
+  }
+
   static void cancel(Connection c) throws Exception {
     try (Statement s = c.createStatement()) {
       Thread t = new Thread(() -> {
@@ -131,6 +145,7 @@ public class JdbcSession {
       types(c);
       parameters(c);
       large(c);
+      random(c);
       cancel(c);
       errors(c);
       if (args.length > 2) tables(c);

@@ -42,6 +42,11 @@ const steps = {
     await op.close();
     return [n, sum];
   },
+  async random(s) { // LZ4 does not make it smaller: it comes as it is
+    const hashes = Array.from({ length: 30 }, (_, i) => `xxhash64(id, ${i}) c${i}`).join(', ');
+    const got = await all(s, `SELECT pmod(xxhash64(id), 1000) m, ${hashes} FROM range(100000)`, { useCloudFetch: true });
+    return [got.length, got.reduce((sum, r) => sum + Number(r.m), 0)];
+  },
   async large_inline(s) {
     return (await all(s, 'SELECT id FROM range(100000)', { useCloudFetch: false, maxRows: 30000 })).length;
   },
