@@ -327,6 +327,7 @@ static err *run(struct plan *p, const struct launch_share *share, int chan_fd, i
                               .mount_n = p->mount_n,
                               .memory_mb = share ? share->memory_mb : 0,
                               .cpu_weight = share ? share->cpu_weight : 0,
+                              .nice = &p->s->children_nice,
                               .groups = p->s->groups};
     must(plan.row != NULL);
     return spawn_run(&plan, ret);

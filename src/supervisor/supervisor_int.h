@@ -68,6 +68,7 @@ struct supervisor {
     int64_t shares_at; /* when the engines were last looked at, 0: they are not */
     enum sandbox_level level;
     cgroups *groups;
+    int children_nice; /* as we were started */
 };
 
 /* What a process may take of the machine; 0: what its row says (at a lease: what it has). */

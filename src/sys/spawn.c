@@ -328,6 +328,7 @@ static err *compute(const struct spawn_plan *p, struct spawn_child *c, arena *a,
     c->own_root = own_root(p);
     TRY(plan_root(p, c, a));
     plan_limits(p, c);
+    c->nice = p->nice;
     plan_landlock(p, c, a);
     TRY(filter_program(p->row->filter, &c->filter));
     for (size_t i = 0; i < p->fd_n; i++) c->fds[i] = p->fds[i];

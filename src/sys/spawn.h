@@ -36,6 +36,7 @@ struct spawn_plan {
     size_t mount_n;
     uint64_t memory_mb;         /* 0: the row's */
     uint32_t pids, cpu_percent, cpu_weight; /* 0: the row's */
+    const int *nice;            /* of the child; NULL: ours */
     uint32_t uid;               /* outside uid at level full; 0: by the row's rule */
     cgroups *groups;            /* NULL: no limits but rlimits */
 };

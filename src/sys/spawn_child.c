@@ -294,6 +294,7 @@ void spawn_child_main(const struct spawn_child *shared) {
     if (c->clone_flags & CLONE_NEWUTS) must_be(c, STEP_NAMESPACE, sethostname("sandbox", 7) == 0);
     if (c->row->loopback && (c->clone_flags & CLONE_NEWNET)) loopback_up(c);
     arrange_fds(c);
+    if (c->nice) (void)setpriority(PRIO_PROCESS, 0, *c->nice); /* never below ours: allowed to all */
     for (size_t i = 0; i < c->limit_n; i++) {
         struct rlimit r = {c->limits[i].value, c->limits[i].value};
         if (setrlimit((__rlimit_resource_t)c->limits[i].resource, &r) != 0)

@@ -91,6 +91,7 @@ struct spawn_child {
     size_t tmpfs_n;
 
     struct spawn_limit limits[12];
+    const int *nice;
     size_t limit_n;
     int landlock_abi;
     struct sandbox_rule rules[SANDBOX_MOUNTS_MAX + 48];
