@@ -63,9 +63,10 @@ static void put_null(struct info *x, jmut *r, int n) {
 }
 static void put_int(struct info *x, jmut *r, int64_t v) { yyjson_mut_arr_add_sint(x->k->d, r, v); }
 static void put_name(struct info *x, jmut *r, str v) { put(x, r, lower(x, v)); }
+#define NOBODY "System user"
 static err *put_who(struct info *x, jmut *r, int64_t principal) {
-    str name;
-    TRY(ask_principal(x->k, principal, &name));
+    str name = STR(NOBODY);
+    if (principal) TRY(ask_principal(x->k, principal, &name));
     put(x, r, name);
     return NULL;
 }
@@ -826,8 +827,6 @@ static void own_names(struct info *x, jmut *r, const struct securable *catalog, 
     put_z(x, r, INFORMATION_SCHEMA);
     if (name) put_z(x, r, name);
 }
-
-#define NOBODY "System user"
 
 static void own_stamps(struct info *x, jmut *r, const struct securable *catalog) {
     put_int(x, r, catalog->catalog.created_at);

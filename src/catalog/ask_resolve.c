@@ -320,6 +320,9 @@ err *ask_function(struct ask *k) {
         return NULL;
     }
     TRY(ask_need(&who, &s, PRIV_EXECUTE));
+    if (!str_eqz(s.function.language, "SQL"))
+        return ask_error("UNSUPPORTED_FEATURE.CATALOG_OPERATION", "0A000", "The function '%.*s' is written in %.*s; statements run functions in SQL only.",
+                         STR_ARG(s.full_name), STR_ARG(s.function.language));
     return put_function(k, &who, &s);
 }
 
@@ -355,9 +358,8 @@ static err *volume_path(struct ask *k, str path, bool write) {
     TRY(ask_need(k->c, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
     if (!v.volume.location.n) {
         /* Managed files are kept by the Files API; engines do not see them. */
-        json_put_str(k->d, k->out, "stored",
-                     str_of(arena_printf(k->c->a, "%.*s/%.*s", STR_ARG(volumes_storage_path(k->c->a, v.id)), STR_ARG(rest))));
-        return NULL;
+        return ask_error("UNSUPPORTED_FEATURE.CATALOG_OPERATION", "0A000", "Queries do not read or write files of the managed volume '%.*s'; PUT, GET, LIST, "
+                         "REMOVE and the Files API do. An external volume is read by queries too.", STR_ARG(v.full_name));
     }
     str url = rest.n ? str_of(arena_printf(k->c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
     TRY(ask_sql(locations_url(k->c->a, url, &url)));

@@ -229,6 +229,8 @@ static err *create_function(struct ask *k) {
                                   .comment = ask_text(k, "comment")};
     TRY(ask_name(k, json_get(k->in, "name"), 3, &n));
     TRY(open_schema(k, &n, PRIV_CREATE_FUNCTION, &schema));
+    if (language.n && !str_ieq(language, STR("SQL")))
+        return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "Functions in %.*s are not supported; LANGUAGE is SQL.", STR_ARG(str_cut(language, 40)));
     spec.name = n.part[2];
     if (!spec.body.n) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "A function needs a body.");
     TRY(function_params(k, "params", &spec.params));

@@ -243,6 +243,42 @@ def test_a_grant_taken_counts_for_the_next_statement(platform, admin, world):
     assert "NOT_FOUND" in bob.fails(query)
 
 
+def test_an_open_connection_sees_what_was_taken(platform, admin, world):
+    """Temporary views, cached tables, others' views and functions over them: each statement asks again, for every owner on the way."""
+    from databricks import sql
+    who, client, ann = another(platform, "staying")
+    other, _, ben = another(platform, "staying too")
+    path, token = platform.connect["DATABRICKS_HTTP_PATH"], ann.token
+    take = f"REVOKE SELECT ON TABLE {CAT}.s.t FROM `{who}`"
+    for p in (who, other):
+        for text in (f"GRANT USE CATALOG ON CATALOG {CAT} TO `{p}`", f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{p}`",
+                     f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, SELECT, EXECUTE ON SCHEMA main.own TO `{p}`"):
+            admin(text)
+    admin(f"GRANT SELECT ON TABLE {CAT}.s.t TO `{who}`")
+    with sql.connect("127.0.0.1", path, token, _connection_uri=platform.url + path, enable_telemetry=False) as con, con.cursor() as cur:
+        for text in (f"CREATE TEMPORARY VIEW staying AS SELECT * FROM {CAT}.s.t", f"CACHE TABLE {CAT}.s.t", f"CREATE VIEW main.own.staying AS SELECT id FROM {CAT}.s.t",
+                     f"CREATE FUNCTION main.own.staying() RETURNS BIGINT RETURN SELECT count(*) FROM {CAT}.s.t"):
+            cur.execute(text)
+        ben("CREATE VIEW main.own.staying_on AS SELECT * FROM main.own.staying")
+        reads = ["SELECT count(*) FROM staying", f"SELECT count(*) FROM {CAT}.s.t", "SELECT count(*) FROM main.own.staying", "SELECT main.own.staying()",
+                 "SELECT count(*) FROM main.own.staying_on"]
+        for lost in (take, f"REVOKE USE SCHEMA ON SCHEMA {CAT}.s FROM `{who}`"):
+            assert [cur.execute(text).fetchall()[0][0] for text in reads] == [3] * 5
+            assert [ben(text)[0][0] for text in reads[2:]] == ["3"] * 3
+            admin(lost)
+            for text in reads:
+                with pytest.raises(sql.exc.Error, match="SELECT on Table|USE SCHEMA on Schema"):
+                    cur.execute(text)
+            for text in reads[2:]:
+                ben.fails(text, "INSUFFICIENT_PERMISSIONS")
+            admin(f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`")
+            admin(f"GRANT SELECT ON TABLE {CAT}.s.t TO `{who}`")
+        for text in ("DROP VIEW main.own.staying", "DROP FUNCTION main.own.staying"):
+            cur.execute(text)
+    ben("DROP VIEW main.own.staying_on")
+    admin(take)
+
+
 # ---- the other wire ----
 
 def test_the_same_through_thrift(platform, world, carol, names):

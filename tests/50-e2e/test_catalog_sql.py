@@ -254,3 +254,18 @@ def test_temporary_credentials_are_refused_without_rights(sdk, admin, someone, c
         sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=filtered.table_id, operation=read)
     with pytest.raises(errors.PermissionDenied):
         theirs.external_locations.create("mine", "file:///srv", "local")
+
+
+def test_what_queries_do_not_do_is_said(sdk, admin, cat):
+    admin.fails(f"CREATE FUNCTION {cat}.s.py(a INT) RETURNS INT LANGUAGE PYTHON AS $$return a$$", "UNSUPPORTED_FEATURE")
+    sdk.functions.create(catalog.CreateFunction(
+        name="py", catalog_name=cat, schema_name="s", input_params=catalog.FunctionParameterInfos([]), data_type=catalog.ColumnTypeName.INT, full_data_type="int",
+        routine_body=catalog.CreateFunctionRoutineBody.EXTERNAL, routine_definition="return 1", parameter_style=catalog.CreateFunctionParameterStyle.S,
+        is_deterministic=True, sql_data_access=catalog.CreateFunctionSqlDataAccess.NO_SQL, is_null_call=False, specific_name="py",
+        security_type=catalog.CreateFunctionSecurityType.DEFINER, external_language="PYTHON"))
+    admin.fails(f"SELECT {cat}.s.py()", "written in PYTHON")
+    sdk.volumes.create(cat, "s", "managed", catalog.VolumeType.MANAGED)
+    sdk.files.upload(f"/Volumes/{cat}/s/managed/a.csv", io.BytesIO(b"1"), overwrite=True)
+    for text in (f"SELECT * FROM read_files('/Volumes/{cat}/s/managed/a.csv')", f"SELECT * FROM csv.`/Volumes/{cat}/s/managed`"):
+        admin.fails(text, "UNSUPPORTED_FEATURE.CATALOG_OPERATION")
+    assert [r[1] for r in admin(f"LIST '/Volumes/{cat}/s/managed'")] == ["a.csv"]
