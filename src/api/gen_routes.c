@@ -351,6 +351,9 @@
 #pragma weak api_unity_catalog_temporary_table_credentials
 #pragma weak api_unity_catalog_give_temporary
 #pragma weak api_unity_catalog_temporary_path_credentials
+#pragma weak api_unity_catalog_temporary_volume_credentials
+#pragma weak api_unity_catalog_find_validated
+#pragma weak api_unity_catalog_validate_credential
 #pragma weak api_unity_catalog_create_constraint
 #pragma weak api_unity_catalog_delete_constraint
 #pragma weak api_unity_catalog_metastore_summary
@@ -3337,17 +3340,49 @@ static const struct schema_field fields_452[] = {
 static const struct schema schema_452 = {fields_452, 3};
 
 static const struct schema_field fields_453[] = {
-    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_404}};
+    {"volume_id", SCHEMA_STRING, true, NULL, NULL},
+    {"operation", SCHEMA_STRING, true, NULL, NULL}};
 static const struct schema schema_453 = {fields_453, 2};
 
 static const struct schema_field fields_454[] = {
+    {"storage_credential_name", SCHEMA_STRING, false, NULL, NULL},
+    {"external_location_name", SCHEMA_STRING, false, NULL, NULL},
+    {"url", SCHEMA_STRING, false, NULL, NULL},
+    {"read_only", SCHEMA_BOOL, false, NULL, NULL},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
+    {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
+    {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
+    {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
+    {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
+static const struct schema schema_454 = {fields_454, 9};
+
+static const struct schema_field fields_455[] = {
+    {"operation", SCHEMA_STRING, false, NULL, NULL},
+    {"result", SCHEMA_STRING, false, NULL, NULL},
+    {"message", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_455 = {fields_455, 3};
+
+static const struct schema_field fields_456[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
+static const struct schema schema_456 = {fields_456, 1};
+
+static const struct schema_field fields_457[] = {
+    {"isDir", SCHEMA_BOOL, false, NULL, NULL},
+    {"results", SCHEMA_LIST, false, NULL, &schema_456}};
+static const struct schema schema_457 = {fields_457, 2};
+
+static const struct schema_field fields_458[] = {
+    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_404}};
+static const struct schema schema_458 = {fields_458, 2};
+
+static const struct schema_field fields_459[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
     {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
-static const struct schema schema_454 = {fields_454, 3};
+static const struct schema schema_459 = {fields_459, 3};
 
-static const struct schema_field fields_455[] = {
+static const struct schema_field fields_460[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3360,30 +3395,30 @@ static const struct schema_field fields_455[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_455 = {fields_455, 12};
+static const struct schema schema_460 = {fields_460, 12};
 
-static const struct schema_field fields_456[] = {
+static const struct schema_field fields_461[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_456 = {fields_456, 3};
+static const struct schema schema_461 = {fields_461, 3};
 
-static const struct schema_field fields_457[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
-static const struct schema schema_457 = {fields_457, 1};
+static const struct schema_field fields_462[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_460}};
+static const struct schema schema_462 = {fields_462, 1};
 
-static const struct schema_field fields_458[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_457}};
-static const struct schema schema_458 = {fields_458, 1};
+static const struct schema_field fields_463[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_462}};
+static const struct schema schema_463 = {fields_463, 1};
 
-static const struct schema_field fields_459[] = {
+static const struct schema_field fields_464[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_459 = {fields_459, 4};
+static const struct schema schema_464 = {fields_464, 4};
 
-static const struct schema_field fields_460[] = {
+static const struct schema_field fields_465[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3391,29 +3426,29 @@ static const struct schema_field fields_460[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
-static const struct schema schema_460 = {fields_460, 7};
+static const struct schema schema_465 = {fields_465, 7};
 
-static const struct schema_field fields_461[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_460}};
-static const struct schema schema_461 = {fields_461, 1};
+static const struct schema_field fields_466[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_465}};
+static const struct schema schema_466 = {fields_466, 1};
 
-static const struct schema_field fields_462[] = {
+static const struct schema_field fields_467[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_462 = {fields_462, 4};
+static const struct schema schema_467 = {fields_467, 4};
 
-static const struct schema_field fields_463[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_460}};
-static const struct schema schema_463 = {fields_463, 1};
+static const struct schema_field fields_468[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_465}};
+static const struct schema schema_468 = {fields_468, 1};
 
-static const struct schema_field fields_464[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_463},
+static const struct schema_field fields_469[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_468},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_464 = {fields_464, 2};
+static const struct schema schema_469 = {fields_469, 2};
 
-static const struct schema_field fields_465[] = {
+static const struct schema_field fields_470[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3429,17 +3464,17 @@ static const struct schema_field fields_465[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_465 = {fields_465, 15};
+static const struct schema schema_470 = {fields_470, 15};
 
-static const struct schema_field fields_466[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_465}};
-static const struct schema schema_466 = {fields_466, 1};
+static const struct schema_field fields_471[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_470}};
+static const struct schema schema_471 = {fields_471, 1};
 
-static const struct schema_field fields_467[] = {
+static const struct schema_field fields_472[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_467 = {fields_467, 1};
+static const struct schema schema_472 = {fields_472, 1};
 
-static const struct schema_field fields_468[] = {
+static const struct schema_field fields_473[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -3449,49 +3484,49 @@ static const struct schema_field fields_468[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_21},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_468 = {fields_468, 9};
+static const struct schema schema_473 = {fields_473, 9};
 
-static const struct schema_field fields_469[] = {
+static const struct schema_field fields_474[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_469 = {fields_469, 3};
+static const struct schema schema_474 = {fields_474, 3};
 
-static const struct schema_field fields_470[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_465}};
-static const struct schema schema_470 = {fields_470, 1};
+static const struct schema_field fields_475[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_470}};
+static const struct schema schema_475 = {fields_475, 1};
 
-static const struct schema_field fields_471[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_470},
+static const struct schema_field fields_476[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_475},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_471 = {fields_471, 2};
+static const struct schema schema_476 = {fields_476, 2};
 
-static const struct schema_field fields_472[] = {
+static const struct schema_field fields_477[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_472 = {fields_472, 3};
+static const struct schema schema_477 = {fields_477, 3};
 
-static const struct schema_field fields_473[] = {
+static const struct schema_field fields_478[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_473 = {fields_473, 1};
+static const struct schema schema_478 = {fields_478, 1};
 
-static const struct schema_field fields_474[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_473}};
-static const struct schema schema_474 = {fields_474, 1};
+static const struct schema_field fields_479[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_478}};
+static const struct schema schema_479 = {fields_479, 1};
 
-static const struct schema_field fields_475[] = {
+static const struct schema_field fields_480[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_475 = {fields_475, 4};
+static const struct schema schema_480 = {fields_480, 4};
 
-static const struct schema_field fields_476[] = {
+static const struct schema_field fields_481[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_476 = {fields_476, 3};
+static const struct schema schema_481 = {fields_481, 3};
 
 const struct route_row route_rows[] = {
     {"delta", "config", "GET", "/api/2.1/unity-catalog/delta/v1/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_0, &schema_2,
@@ -5033,40 +5068,49 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_451,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_404,
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.1/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_451,
+     {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
+     "Where an external volume lies, and short-lived credentials for it."},
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.0/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_451,
+     {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
+     "Where an external volume lies, and short-lived credentials for it."},
+    {"unity_catalog", "validate_credential", "POST", "/api/2.1/unity-catalog/validate-storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_454, &schema_457,
+     {{LANE_READ, api_unity_catalog_find_validated}, {LANE_WORK, api_unity_catalog_validate_credential}}, "storage_credentials.validate",
+     "Try whether a URL can be listed with a storage credential; reading and writing are not tried."},
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_458, &schema_404,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_454, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_455,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_460,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_456,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_461,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_458,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_463,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_455,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_460,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_461,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_461,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_461,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_461,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_466,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_461,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_467, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_461,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_467, &schema_466,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
@@ -5075,10 +5119,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_464,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_469,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_464,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_469,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
@@ -5099,10 +5143,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_466,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_466,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
@@ -5111,28 +5155,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_467,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_467,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_468, &schema_466,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_473, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_468, &schema_466,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_473, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_466,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_466,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
@@ -5141,22 +5185,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_471,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_474, &schema_476,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_471,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_474, &schema_476,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_466,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_472, &schema_474,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_472, &schema_474,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
@@ -5165,10 +5209,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
@@ -5177,10 +5221,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_476, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_481, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_476, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_481, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -434,6 +434,37 @@ def test_places_are_opened_by_those_who_may(platform, admin, world, names):
     assert bob(f"SELECT a FROM {CAT}.placed.e") == [["x1-hidden"]]
 
 
+def test_volumes_give_credentials_and_locations_are_tried(platform, admin, world, names):
+    who, theirs, _ = another(platform, "volumes")
+    w, loc = platform.sdk(), names["loc"]
+    v = w.volumes.create(CAT, "s", "outside", catalog.VolumeType.EXTERNAL, storage_location=f"{loc}/outside")
+    give = catalog.VolumeOperation.READ_VOLUME
+    assert w.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=v.volume_id, operation=give).url == f"{loc}/outside"
+    for ident in (v.volume_id, "00000000-0000-4000-0000-000000000001", "x"):
+        with pytest.raises(errors.ResourceDoesNotExist):
+            theirs.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=ident, operation=give)
+    for text in (f"GRANT USE CATALOG ON CATALOG {CAT} TO `{who}`", f"GRANT USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`", f"GRANT READ VOLUME ON VOLUME {CAT}.s.outside TO `{who}`"):
+        admin(text)
+    with pytest.raises(errors.PermissionDenied, match="EXTERNAL_USE_SCHEMA"):
+        theirs.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=v.volume_id, operation=give)
+    admin(f"GRANT EXTERNAL USE SCHEMA ON SCHEMA {CAT}.s TO `{who}`")
+    assert theirs.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=v.volume_id, operation=give).url == f"{loc}/outside"
+    with pytest.raises(errors.PermissionDenied, match="WRITE_VOLUME"):
+        theirs.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=v.volume_id, operation=catalog.VolumeOperation.WRITE_VOLUME)
+    with pytest.raises(errors.InvalidParameterValue, match="managed volume"):
+        w.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=w.volumes.read(f"{CAT}.s.vol").volume_id, operation=give)
+    got = w.storage_credentials.validate(external_location_name="loc")
+    assert got.is_dir and [(x.operation.value, x.result.value) for x in got.results] == [("LIST", "PASS"), ("READ", "SKIP"), ("WRITE", "SKIP"), ("DELETE", "SKIP")]
+    assert w.storage_credentials.validate(external_location_name="loc", url=f"{loc}/none").results[0].result.value == "FAIL"
+    with pytest.raises(errors.InvalidParameterValue, match="does not lie in"):
+        w.storage_credentials.validate(external_location_name="loc", url="file:///etc")
+    with pytest.raises(errors.ResourceDoesNotExist):
+        theirs.storage_credentials.validate(external_location_name="loc")
+    with pytest.raises(errors.PermissionDenied, match="CREATE_EXTERNAL_LOCATION"):
+        theirs.storage_credentials.validate(url=loc)
+    w.volumes.delete(f"{CAT}.s.outside")
+
+
 def test_browse_tells_of_things_not_of_what_is_in_them(platform, admin, world):
     who, theirs, bob = another(platform, "browsing")
     admin(f"GRANT BROWSE ON CATALOG {CAT} TO `{who}`")

@@ -16,6 +16,7 @@
 #include "catalog/tables.h"
 #include "rest/page.h"
 #include "sys/clock.h"
+#include "sys/files.h"
 
 #define CREDENTIAL_LIFE_US (3600 * 1000000ll)
 
@@ -287,6 +288,76 @@ err *api_unity_catalog_delete_credential(struct req *r) {
     return credentials_delete(&c, &s, arg_bool(r, "force", false));
 }
 
+/* ---- trying a credential ---- */
+
+/* What is tried: that the URL can be listed with it. */
+struct trial {
+    struct store_at at;
+    str local; /* a folder here instead */
+};
+
+err *api_unity_catalog_find_validated(struct req *r) {
+    struct caller c = uc_caller(r);
+    struct trial *t = arena_new_of(r->a, struct trial);
+    struct securable l = {0}, credential;
+    struct location_place place;
+    str url = arg_str(r, "url"), name = arg_str(r, "storage_credential_name");
+    int64_t id = 0;
+    *t = (struct trial){0};
+    r->state = t;
+    TRY(refuse_clouds(r));
+    if (arg(r, "aws_iam_role"))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "Parameter 'aws_iam_role' is not supported here: make the credential first and give storage_credential_name.");
+    if (arg_str(r, "external_location_name").n) {
+        TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "external_location_name"), PRIV_READ_FILES | PRIV_MANAGE, &l));
+        if (!url.n) url = l.location.url;
+        id = l.location.credential_id;
+    }
+    if (!url.n) return err_new(ERR_INVALID_PARAMETER_VALUE, "url or external_location_name is needed.");
+    TRY(locations_url(r->a, url, &url));
+    if (l.id && !(str_starts(url, l.location.url) && (url.n == l.location.url.n || url.p[l.location.url.n] == '/')))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "url '%.*s' does not lie in the external location '%.*s'.", STR_ARG(url), STR_ARG(l.full_name));
+    if (name.n && !str_ieq(name, STR("local"))) {
+        TRY(securable_open(&c, SEC_CREDENTIAL, name, PRIV_CREATE_EXTERNAL_LOCATION, &credential));
+        id = credential.id;
+    } else if (!l.id) { /* the platform's own files, or nothing to try with */
+        TRY(securable_open(&c, SEC_METASTORE, STR(""), PRIV_CREATE_EXTERNAL_LOCATION, &credential));
+    }
+    if (url_is_remote(url)) return id ? stores_open_with(&c, url, id, &t->at) : err_new(ERR_INVALID_PARAMETER_VALUE, "storage_credential_name is needed for s3://.");
+    TRY(locations_place(&c, url, &place));
+    t->local = place.control;
+    return NULL;
+}
+
+static void put_result(struct req *r, jmut *arr, const char *operation, const char *result, const char *message) {
+    jmut *o = json_add_obj(r->doc, arr);
+    json_put_z(r->doc, o, "operation", operation);
+    json_put_z(r->doc, o, "result", result);
+    if (message) json_put_z(r->doc, o, "message", message);
+}
+
+err *api_unity_catalog_validate_credential(struct req *r) {
+    struct trial *t = r->state;
+    struct storage_list page = {0};
+    err *e = NULL;
+    bool there = false;
+    if (t->at.s) {
+        str prefix = t->at.key.n ? str_of(arena_printf(r->a, "%.*s/", STR_ARG(t->at.key))) : STR("");
+        struct storage_list_ask ask = {.prefix = prefix, .max = 1};
+        e = storage_list(t->at.s, r->a, &ask, &page);
+        there = !e;
+    } else {
+        there = files_exists(arena_strndup(r->a, t->local.p, t->local.n));
+        if (!there) e = err_new(ERR_NOT_FOUND, "There is no such folder.");
+    }
+    jmut *out = req_out(r), *arr = json_put_arr(r->doc, out, "results");
+    json_put_bool(r->doc, out, "isDir", there);
+    put_result(r, arr, "LIST", e ? "FAIL" : "PASS", e ? arena_printf(r->a, "%s", err_msg(e)) : NULL);
+    for (int i = 0; i < 3; i++) put_result(r, arr, (const char *[]){"READ", "WRITE", "DELETE"}[i], "SKIP", "Only listing is tried: nothing is read or written.");
+    err_free(e);
+    return NULL;
+}
+
 /* ---- temporary credentials ---- */
 
 /* What the read step decided. */
@@ -359,6 +430,35 @@ err *api_unity_catalog_temporary_table_credentials(struct req *r) {
     TRY(check_plain(&c, &t));
     TRY(ask_table_place(&c, &t.table, &engine, &url));
     return decided(r, &c, url, write);
+}
+
+/* A volume by the id that clients are shown. */
+static err *find_volume(struct req *r, const struct caller *c, str uuid, struct securable *ret) {
+    int64_t id = 0;
+    bool found = false;
+    for (size_t i = uuid.n > 17 ? uuid.n - 17 : uuid.n; i < uuid.n; i++) { /* "…-hhhh-hhhhhhhhhhhh": its last 16 digits */
+        static const char digits[] = "0123456789abcdef";
+        const char *at = uuid.p[i] == '-' ? NULL : strchr(digits, uuid.p[i]);
+        if (at) id = (int64_t)((uint64_t)id << 4 | (uint64_t)(at - digits));
+    }
+    if (id && str_eqz(uuid, catalog_uuid(r->a, id))) TRY(securable_by_id(c, SEC_VOLUME, id, ret, &found));
+    return found && securable_visible(c, ret) ? NULL : securable_missing(SEC_VOLUME, uuid);
+}
+
+err *api_unity_catalog_temporary_volume_credentials(struct req *r) {
+    struct caller c = uc_caller(r);
+    struct securable v, schema;
+    bool write = str_eqz(arg_str(r, "operation"), "WRITE_VOLUME");
+    if (!write && !str_eqz(arg_str(r, "operation"), "READ_VOLUME"))
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "operation must be READ_VOLUME or WRITE_VOLUME, not '%.*s'.", STR_ARG(str_cut(arg_str(r, "operation"), 40)));
+    TRY(find_volume(r, &c, arg_str(r, "volume_id"), &v));
+    TRY(securable_need(&c, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
+    TRY(securable_up(&c, &v, SEC_SCHEMA, &schema));
+    TRY(securable_need(&c, &schema, PRIV_EXTERNAL_USE_SCHEMA));
+    if (!v.volume.location.n)
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is a managed volume: its files are reached by the Files API, not by credentials.", STR_ARG(v.full_name));
+    TRY(locations_check_tables(&c, v.volume.location, write));
+    return decided(r, &c, v.volume.location, write);
 }
 
 err *api_unity_catalog_temporary_path_credentials(struct req *r) {
