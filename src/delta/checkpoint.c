@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/map.h"
+#include "delta/action.h"
 #include "delta/checksum.h"
 #include "delta/log.h"
 #include "sys/clock.h"
@@ -155,6 +157,45 @@ static int64_t commit_mtime(const struct delta_log *log, int64_t version) {
     return INT64_MAX;
 }
 
+/* The sidecars that a manifest names, by the last part of their names, into `used`. */
+static err *note_sidecars(const struct delta_fs *fs, arena *a, str manifest, map *used) {
+    str text, line;
+    TRY(delta_fs_read(fs, a, str_of(arena_printf(a, "_delta_log/%.*s", STR_ARG(manifest))), &text));
+    while (str_split(&text, '\n', &line)) {
+        struct delta_action *acts;
+        size_t n;
+        TRY(delta_actions_read(a, line, manifest, &acts, &n));
+        for (size_t i = 0; i < n; i++) {
+            str name = acts[i].kind == DELTA_SIDECAR ? acts[i].file.path : STR("");
+            for (ptrdiff_t slash; (slash = str_chr(name, '/', 0)) >= 0;) name = str_from(name, (size_t)slash + 1);
+            if (name.n) map_put(used, name, used);
+        }
+    }
+    return NULL;
+}
+
+/* Sidecars that no checkpoint of these names has, once they are a day old: a younger one's checkpoint may be on its way. A manifest in
+ * Parquet is not read here: where there is one all of them stay. */
+static err *clean_sidecars(const struct delta_fs *fs, arena *a, const struct delta_entry *log, size_t n_log) {
+    struct delta_entry *all;
+    size_t n;
+    TRY(delta_fs_list(fs, a, STR("_delta_log/_sidecars"), STR(""), &all, &n));
+    if (!n) return NULL;
+    map *used = map_new();
+    err *e = NULL;
+    bool known = true;
+    for (size_t i = 0; !e && known && i < n_log; i++) {
+        if (str_find(log[i].name, STR(".checkpoint.")) != 20) continue;
+        known = str_ends(log[i].name, STR(".json"));
+        if (known) e = note_sidecars(fs, a, log[i].name, used);
+    }
+    int64_t before = clock_now() / 1000 - DAY_MS;
+    for (size_t i = 0; !e && known && i < n; i++)
+        if (all[i].mtime_ms < before && !map_get(used, all[i].name)) e = delta_fs_delete(fs, str_of(arena_printf(a, "_delta_log/_sidecars/%.*s", STR_ARG(all[i].name))));
+    map_free(used);
+    return e;
+}
+
 err *delta_log_clean(const struct delta_fs *fs, arena *a, int64_t before_ms) {
     struct delta_log log;
     struct delta_entry *entries;
@@ -167,10 +208,13 @@ err *delta_log_clean(const struct delta_fs *fs, arena *a, int64_t before_ms) {
     if (first <= 0) return NULL;
     TRY(delta_fs_list(fs, a, STR("_delta_log"), STR(""), &entries, &n));
     /* Names are in the order of versions: what a stop in between leaves has no gap. */
+    size_t left = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t v = version_of(entries[i].name);
-        if (v < 0 || v >= first || entries[i].mtime_ms >= cut) continue;
-        TRY(delta_fs_delete(fs, str_of(arena_printf(a, "_delta_log/%.*s", STR_ARG(entries[i].name)))));
+        if (v < 0 || v >= first || entries[i].mtime_ms >= cut)
+            entries[left++] = entries[i];
+        else
+            TRY(delta_fs_delete(fs, str_of(arena_printf(a, "_delta_log/%.*s", STR_ARG(entries[i].name)))));
     }
-    return NULL;
+    return clean_sidecars(fs, a, entries, left);
 }

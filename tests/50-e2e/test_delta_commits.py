@@ -303,6 +303,26 @@ def test_the_log_is_cleaned_up_to_a_checkpoint(platform, sql, schema):
     assert sql(f"SELECT count(*) FROM {t}") == [["10"]]
 
 
+def test_sidecars_go_with_their_checkpoints(platform, sql, schema):
+    t = f"{schema}.sidecars"
+    sql(f"CREATE TABLE {t} (id INT) TBLPROPERTIES ('delta.checkpointPolicy'='v2', 'delta.checkpointInterval'='3', 'delta.logRetentionDuration'='interval 1 days')")
+    for k in range(8):
+        sql(f"INSERT INTO {t} VALUES ({k})")
+    path = folder(platform, sql, t)
+    log, old = path / "_delta_log", time.time() - 3 * 86400
+    first = {f.name for f in (log / "_sidecars").iterdir()}
+    (log / "_sidecars/young.parquet").write_bytes(b"x")
+    (log / "_sidecars/of-nobody.parquet").write_bytes(b"x")
+    for f in [*log.iterdir(), *(log / "_sidecars" / n for n in first), log / "_sidecars/of-nobody.parquet"]:
+        if not f.name[:20].isdigit() or int(f.name[:20]) <= 7:
+            os.utime(f, (old, old))
+    sql(f"INSERT INTO {t} VALUES (8)")
+    left = {json.loads(x)["sidecar"]["path"] for f in log.glob("*.checkpoint.*.json") for x in f.read_text().splitlines() if "sidecar" in json.loads(x)}
+    assert len(first) == 2 and len(left) == 2 and {f.name for f in (log / "_sidecars").iterdir()} == left | {"young.parquet"}
+    fresh_engine(platform, sql)
+    assert sql(f"SELECT count(*), sum(id) FROM {t} VERSION AS OF 6") == [["6", "15"]] and sql(f"SELECT count(*) FROM {t}") == [["9"]]
+
+
 def test_vacuum_lite_goes_by_the_log(platform, sql, schema):
     t = f"{schema}.lite"
     sql(f"CREATE TABLE {t} (id INT) TBLPROPERTIES ('delta.enableDeletionVectors'='true', 'delta.enableChangeDataFeed'='true', "

@@ -117,6 +117,21 @@ def test_analyze_is_seen_in_describe(sql, schema):
     assert sql(f"SELECT id FROM {t} WHERE id > 5 ORDER BY id") == [["7"], ["7"]]
 
 
+def test_all_tables_of_a_schema_are_analyzed(sql, schema):
+    s = f"{schema}_all"
+    sql(f"CREATE SCHEMA {s}")
+    for k in (1, 2):
+        sql(f"CREATE TABLE {s}.t{k} AS SELECT * FROM range({k * 10})")
+    sql(f"CREATE VIEW {s}.v AS SELECT 1 AS a")
+    sql(f"ANALYZE TABLES IN {s} COMPUTE STATISTICS NOSCAN")
+    assert {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {s}.t1")}["Statistics"].endswith(" bytes")
+    assert sql(f"ANALYZE TABLES IN {s} COMPUTE STATISTICS") == []
+    for k in (1, 2):
+        assert {r[0]: r[1] for r in sql(f"DESCRIBE EXTENDED {s}.t{k}")}["Statistics"].endswith(f" bytes, {k * 10} rows")
+    sql.fails(f"ANALYZE TABLES IN {schema}_none COMPUTE STATISTICS", "SCHEMA_NOT_FOUND")
+    sql(f"DROP SCHEMA {s} CASCADE")
+
+
 def test_comments_are_in_the_log_too(sql, schema):
     t = f"{schema}.told"
     sql(f"CREATE TABLE {t} (id BIGINT, v STRING)")

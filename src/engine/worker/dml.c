@@ -718,6 +718,7 @@ static const struct {
     {"truncate_table", AST_COMMAND, true, dml_truncate}, {"describe_history", AST_COMMAND, false, dml_history},
     {"describe_detail", AST_COMMAND, false, dml_detail}, {"copy_into", AST_COMMAND, true, dml_copy_into},
     {"convert_to_delta", AST_COMMAND, false, dml_convert}, {"analyze_table", AST_COMMAND, false, dml_analyze},
+    {"analyze_tables", AST_COMMAND, false, dml_analyze_all},
     {"show_partitions", AST_COMMAND, false, dml_partitions}, {"insert_directory", AST_COMMAND, false, dml_insert_directory},
 };
 

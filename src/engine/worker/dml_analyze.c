@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "engine/worker/dml_int.h"
 
 /* ---- the user's view of the table as DuckDB text ---- */
@@ -215,4 +216,53 @@ static err *one_table(struct dml_x *x, const struct ast *s, const struct ast *na
 err *dml_analyze(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     (void)ret;
     return one_table(x, s, ast_get(s, SLOT_NAME));
+}
+
+/* ---- all tables of a schema ---- */
+
+/* SHOW TABLES or SHOW VIEWS of a schema, as the user sees them: the second cell of a row is the name. */
+static err *names_in(struct dml_x *x, const char *command, const str part[2], jval **ret) {
+    buf q = {0};
+    jval *answer;
+    buf_fmt(&q, "{\"command\":\"%s\",\"schema\":[", command);
+    buf_json_str(&q, part[0]);
+    buf_c(&q, ',');
+    buf_json_str(&q, part[1]);
+    buf_z(&q, "]}");
+    TRY(x->d->ask(x->d->arg, x->a, STR("command"), dml_take(x, &q), &answer));
+    *ret = json_get(answer, "rows");
+    return NULL;
+}
+
+/* A table that cannot be counted (not the user's to change, of another format) is passed over, as Spark does. */
+static bool passed_over(const err *e) { return err_code_of(e) == ERR_SQL_ERROR || err_code_of(e) == ERR_PERMISSION_DENIED; }
+
+err *dml_analyze_all(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
+    const struct ast *name = ast_get(s, SLOT_SCHEMA);
+    str part[2] = {x->env.catalog, x->env.schema}, *given;
+    size_t n_given = 0, i, n;
+    jval *tables, *views, *row;
+    (void)ret;
+    if (name) TRY(dml_plain_name(x, &name));
+    given = arena_array_of(x->a, str, (name ? name->n : 0) + 1);
+    for (; name && n_given < name->n; n_given++) given[n_given] = name->child[n_given]->text;
+    if (n_given > 2) return sql_error("IDENTIFIER_TOO_MANY_NAME_PARTS", name, x->d->text, "identifier", dml_z(x, str_of(arena_printf(x->a, "`%.*s`.`%.*s`.`%.*s`", STR_ARG(given[0]), STR_ARG(given[1]), STR_ARG(given[2])))), "limit", "2", NULL);
+    for (size_t k = 0; k < n_given; k++) part[2 - n_given + k] = given[k];
+    TRY(names_in(x, "show_views", part, &views));
+    TRY(names_in(x, "show_tables", part, &tables));
+    map *skip = map_new();
+    yyjson_arr_foreach(views, i, n, row) map_put(skip, json_str(yyjson_arr_get(row, 1)), x);
+    err *e = NULL;
+    yyjson_arr_foreach(tables, i, n, row) {
+        str table = json_str(yyjson_arr_get(row, 1));
+        if (e || map_get(skip, table)) continue;
+        struct ast *full = ast_new(x->a, AST_NAME, 0, 0);
+        for (int k = 0; k < 3; k++) ast_add(x->a, full, ast_text(x->a, AST_IDENT, k < 2 ? part[k] : table));
+        e = one_table(x, s, full);
+        if (!passed_over(e)) continue;
+        err_free(e);
+        e = NULL;
+    }
+    map_free(skip);
+    return e;
 }

@@ -221,6 +221,7 @@ err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret)
 
 /* ---- dml_analyze.c ---- */
 err *dml_analyze(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
+err *dml_analyze_all(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 err *dml_partitions(struct dml_x *x, const struct ast *s, struct dml_result *ret) BH_CHECK;
 
 /* ---- dml_directory.c ---- */
