@@ -13,6 +13,7 @@
 #include "catalog/tables.h"
 #include "engine/link.h"
 #include "identity/identity.h"
+#include "sql/error.h"
 
 /* ---- errors ---- */
 
@@ -31,8 +32,9 @@ err *ask_denied(const char *privilege, const char *on) {
     snprintf(name, sizeof(name), "%s", privilege);
     for (char *p = name; *p; p++)
         if (*p == '_') *p = ' ';
-    return ask_error("INSUFFICIENT_PERMISSIONS", "42501",
-                     "Insufficient privileges: you do not have %s on %s.", name, on);
+    char report[1024];
+    snprintf(report, sizeof(report), "you do not have %s on %s.", name, on);
+    return sql_error("INSUFFICIENT_PERMISSIONS", NULL, STR_NONE, "report", report, NULL);
 }
 
 err *ask_need(const struct caller *c, const struct securable *s, uint64_t need) {
@@ -157,26 +159,27 @@ err *ask_name(struct ask *k, jval *value, int want, struct ask_name *ret) {
     return NULL;
 }
 
+err *ask_table_exists(struct ask *k, const struct securable *t) {
+    str full = ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name);
+    return sql_error("TABLE_OR_VIEW_ALREADY_EXISTS", NULL, STR_NONE, "relationName", arena_strndup(k->c->a, full.p, full.n), NULL);
+}
+
 err *ask_missing(struct ask *k, enum securable_kind kind, const struct ask_name *n) {
     str full = ask_quoted(k->c->a, n->part[0], n->part[1], n->part[2]);
+    const char *z = arena_strndup(k->c->a, full.p, full.n);
     switch (kind) {
     case SEC_CATALOG:
         return ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "There is no catalog '%.*s', or you may not see it (not found).", STR_ARG(n->part[0]));
     case SEC_SCHEMA:
-        return ask_error("SCHEMA_NOT_FOUND", "42704",
-                         "%.*s cannot be found: there is no such schema. Check the name and its catalog; DROP SCHEMA IF EXISTS "
-                         "does not mind.", STR_ARG(full));
+        return sql_error("SCHEMA_NOT_FOUND", NULL, STR_NONE, "schemaName", z, NULL);
     case SEC_TABLE:
         return ask_error("TABLE_OR_VIEW_NOT_FOUND", "42P01",
                          "%.*s cannot be found: no such table or view, or you may not see it. Check its catalog and schema; "
                          "DROP ... IF EXISTS does not mind.", STR_ARG(full));
     case SEC_FUNCTION:
-        return ask_error("ROUTINE_NOT_FOUND", "42883",
-                         "%.*s cannot be found: there is no such function. Check its catalog and schema; DROP ... IF EXISTS "
-                         "does not mind.", STR_ARG(full));
+        return sql_error("ROUTINE_NOT_FOUND", NULL, STR_NONE, "routineName", z, NULL);
     case SEC_VOLUME:
-        return ask_error("VOLUME_NOT_FOUND", "42704",
-                         "There is no volume %.*s. SHOW VOLUMES lists those of a schema.", STR_ARG(full));
+        return sql_error("VOLUME_NOT_FOUND", NULL, STR_NONE, "name", z, NULL);
     case SEC_LOCATION:
         return ask_error("EXTERNAL_LOCATION_NOT_FOUND", "42704", "External location '%.*s' does not exist.", STR_ARG(n->part[0]));
     case SEC_CREDENTIAL:

@@ -92,6 +92,8 @@ const struct ask_command *ask_command_find(str name);
 err *ask_error(const char *cls, const char *state, const char *fmt, ...) BH_PRINTF(3, 4) BH_CHECK;
 /* "[INSUFFICIENT_PERMISSIONS] … User does not have SELECT on Table 'a.b.c'." */
 err *ask_denied(const char *privilege, const char *on) BH_CHECK;
+/* There is one of this name already: TABLE_OR_VIEW_ALREADY_EXISTS. */
+err *ask_table_exists(struct ask *k, const struct securable *t) BH_CHECK;
 /* NULL, or the error that names what is missing. */
 err *ask_need(const struct caller *c, const struct securable *s, uint64_t need) BH_CHECK;
 /* An error of src/catalog as one of the dialect (classes where they exist). NULL stays NULL. */

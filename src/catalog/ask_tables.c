@@ -12,12 +12,6 @@
 #include "catalog/tables.h"
 #include "sys/rand.h"
 
-static err *exists_already(struct ask *k, const struct securable *t) {
-    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
-                     "A table or view %.*s already exists. Use OR REPLACE, IF NOT EXISTS or another name.",
-                     STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
-}
-
 static err *open_schema(struct ask *k, const struct ask_name *n, struct securable *schema) {
     struct ask_name up = {.part = {n->part[0], n->part[1]}};
     if (ask_is_virtual(n->part[0], n->part[1])) return ask_denied("CREATE TABLE", "information_schema");
@@ -76,7 +70,7 @@ err *ask_stage_table(struct ask *k) {
     TRY(open_schema(k, &n, &schema));
     put_names(k, &schema, n.part[2]);
     TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
-    if (found && (!replace || table_is_view(&t.table)) && !tolerant) return exists_already(k, &t);
+    if (found && (!replace || table_is_view(&t.table)) && !tolerant) return ask_table_exists(k, &t);
     if (found && replace) TRY(ask_need(k->c, &t, PRIV_MANAGE));
     if (found) return staged_existing(k, &t);
     char uuid[37];
@@ -179,7 +173,7 @@ static err *place_of_new(struct ask *k, jval *create, struct ask_commit_place *r
     TRY(open_schema(k, &n, &schema));
     TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
     if (found) {
-        if (!str_eq(t.table.uuid, uuid)) return exists_already(k, &t);
+        if (!str_eq(t.table.uuid, uuid)) return ask_table_exists(k, &t);
         TRY(ask_need(k->c, &t, PRIV_MANAGE));
         TRY(check_masked(k, &t.table));
         ret->managed = table_is_managed(&t.table);
@@ -361,7 +355,7 @@ static err *make_row(struct ask *k, jval *create) {
     TRY(open_schema(k, &n, &schema));
     TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
     if (found) {
-        if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return exists_already(k, &t);
+        if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return ask_table_exists(k, &t);
         TRY(take_state(k, &t.table));
         TRY(take_keys(k, t.table.name, &t.table));
         TRY(tables_save(k->c, &t));

@@ -50,12 +50,6 @@ static err *no_policies(struct ask *k) {
     return any ? ask_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", "0A000", "Row filters and masks are kept on tables, not on views.") : NULL;
 }
 
-static err *view_exists(struct ask *k, const struct securable *t) {
-    return ask_error("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
-                     "A table or view %.*s already exists. Use OR REPLACE, IF NOT EXISTS or another name.",
-                     STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
-}
-
 /* Properties of a text kept as pairs. */
 static err *pairs_text(struct ask *k, const char *slot, str *ret) {
     struct kv pairs;
@@ -97,7 +91,7 @@ static err *create_view(struct ask *k) {
     TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
     if (found && ask_flag(k, "if_not_exists")) return NULL;
     if (found && ask_flag(k, "replace")) return replace_view(k, &t, &spec);
-    if (found) return view_exists(k, &t);
+    if (found) return ask_table_exists(k, &t);
     return ask_sql(tables_create(k->c, &schema, &spec, &t));
 }
 
@@ -135,7 +129,7 @@ static err *create_table(struct ask *k) {
                          "Delta tables.", STR_ARG(format.n ? format : STR("delta")));
     TRY(securable_below(k->c, &schema, SEC_TABLE, n.part[2], &t, &found));
     if (found && ask_flag(k, "if_not_exists")) return NULL;
-    if (found && !ask_flag(k, "replace")) return view_exists(k, &t);
+    if (found && !ask_flag(k, "replace")) return ask_table_exists(k, &t);
     TRY(ask_sql(locations_url(k->c->a, ask_text(k, "location"), &spec.location)));
     TRY(ask_sql(locations_need(k->c, spec.location, PRIV_CREATE_EXTERNAL_TABLE, &l)));
     TRY(ask_sql(locations_place(k->c, spec.location, &place)));
