@@ -22,12 +22,13 @@ import side
 
 
 class Client:
-    """One kept connection; posts statements and insists that they succeed."""
+    """One kept connection, made anew where it lay idle so long that the server may close it; posts statements and insists that they succeed."""
 
     def __init__(self, platform, warehouse):
-        self.p, self.w, self.s = platform, warehouse, None
+        self.p, self.w, self.s, self.used = platform, warehouse, None, 0.0
 
     def __enter__(self):
+        self.used = time.monotonic()
         self.s = socket.create_connection(("127.0.0.1", self.p.http_port))
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
@@ -36,6 +37,9 @@ class Client:
         self.s.close()
 
     def run(self, sql):
+        if time.monotonic() - self.used > 15:
+            self.s.close()
+            Client.__enter__(self)
         body = json.dumps({"warehouse_id": self.w, "statement": sql, "wait_timeout": "50s"}).encode()
         self.s.sendall(b"POST /api/2.0/sql/statements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
                        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (self.p.token.encode(), len(body)) + body)
@@ -49,6 +53,7 @@ class Client:
         n = next(int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length"))
         while len(rest) < n:
             rest += self.s.recv(65536)
+        self.used = time.monotonic()
         answer = json.loads(rest)
         if answer.get("status", {}).get("state") != "SUCCEEDED":
             raise RuntimeError(answer)
@@ -171,7 +176,7 @@ def spark_inserts(folder, seconds):
     s = Spark(folder, settings=FAST)
     try:
         table = folder / "table"
-        for sql in ("CREATE TABLE {t} (client INT, n BIGINT, t STRING) USING delta", "INSERT INTO {t} VALUES (0, 0, 'warm')"):
+        for sql in ("CREATE TABLE {t} (client INT, n BIGINT, t STRING) USING delta", *["INSERT INTO {t} VALUES (0, 0, 'warm')"] * 5):
             got = s.run(sql, table)
             assert "error" not in got, got
         took, n, stop = [], 0, time.monotonic() + seconds

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Work on Delta tables, beside delta-spark where --spark is given, in the same run.
 
-    .deps/py/client/bin/python bench/delta_tables.py [--rows 2000000] [--files 100000] [--times 3] [--spark] [--no-save]
+    .deps/py/client/bin/python bench/delta_tables.py [--rows 2000000] [--files 100000] [--times 3] [--small 60] [--spark] [--no-save]
 
 Plan of a point query on a table of many files (its log is written by hand; one of the files exists), warm. Reading with deletion vectors
 beside reading the same rows without. MERGE of 1 % of the rows, OPTIMIZE of many small files, VACUUM, and a change feed: the same SQL on both
@@ -107,7 +107,7 @@ def merge(s, rows, times):
     return side.median(took), check
 
 
-def upkeep(s, times, files=60):
+def upkeep(s, times, files):
     """OPTIMIZE of small files and VACUUM of what it leaves."""
     optimize, vacuum, check = [], [], None
     for i in range(times):
@@ -166,6 +166,7 @@ def main():
     a.add_argument("--rows", type=int, default=2_000_000)
     a.add_argument("--files", type=int, default=100_000)
     a.add_argument("--times", type=int, default=3)
+    a.add_argument("--small", type=int, default=60)
     a.add_argument("--spark", action="store_true")
     a.add_argument("--no-save", action="store_true")
     a = a.parse_args()
@@ -206,9 +207,9 @@ def compare(report, sides, a):
     both = {}
 
     def keep(s):
-        both[s.name] = both.get(s.name) or upkeep(s, 1)
+        both[s.name] = both.get(s.name) or upkeep(s, 1, a.small)
         return both[s.name]
-    row("OPTIMIZE of 60 small files", "", lambda s: (keep(s)[0], keep(s)[2]))
+    row(f"OPTIMIZE of {a.small} small files", "", lambda s: (keep(s)[0], keep(s)[2]))
     row("VACUUM of what it leaves", "", lambda s: (keep(s)[1], keep(s)[2]))
     row("change feed of an UPDATE and a DELETE", "", lambda s: feed(s, a.rows, a.times))
 
