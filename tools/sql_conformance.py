@@ -384,7 +384,7 @@ recorded there. Written by `python3 tools/sql_conformance.py`, whose head says w
   `lost`: the engine ended, or the statement took too long.
 - Never equal here: what asks for the suite's own functions in Python and Scala (`udaf/`, `udtf/`, parts of `udf/`), plans (`explain`), UPDATE and DELETE that Spark refuses for tables of Parquet (most of `scripting/`), errors
   that Spark throws without a class, tables of Hive's kind (`DESCRIBE EXTENDED` of Parquet tables, their UPDATE refused), scripts for `TRANSFORM`.
-- Not done, and refused or answered otherwise: `SET PATH`,
+- Not done, and refused or answered otherwise: views and functions under a `PATH`,
   `spark.sql.timestampType`, Spark's legacy parsers of dates (`datetime-legacy`), the schema of a view checked
   when it is read (`view-schema-*`), outer joins of both sides with subqueries in ON.
 

@@ -148,6 +148,7 @@
  *   S_DESCRIBE_QUERY slot QUERY
  *   S_SET       text key as written ("" for SET alone, AST_F_ALL for SET -v); slot VALUE (LIT_STRING raw text); "time zone" is key "timezone", whose
  *               value may be an INTERVAL in slot EXPR
+ *               SET PATH: key "path", slot NAMES (LIST of NAME)
  *   S_SET_VAR   SET VAR: children ASSIGN; or slot NAMES (LIST) and QUERY
  *   S_RESET     text key or ""
  *   S_USE       text "catalog" "schema" ""; slot NAME

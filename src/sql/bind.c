@@ -41,6 +41,7 @@ str tmpl_text(struct binder *b, str s) {
 }
 
 str search_path(struct binder *b) {
+    if (b->env->search.n) return b->env->search;
     ptrdiff_t mark = str_chr(b->env->catalog, SQL_MARK, 0);
     str catalog = mark < 0 ? b->env->catalog : str_cut(b->env->catalog, (size_t)mark);
     return sql_fmt(b->a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(catalog), STR_ARG(b->env->schema));

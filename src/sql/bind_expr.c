@@ -328,7 +328,7 @@ static err *variable(struct cx *c, const struct ast *whole, struct bx **ret, siz
 static err *bare_function(struct cx *c, const struct ast *name, struct bx **ret) {
     static const char *const bare[] = {"current_date", "current_timestamp", "localtimestamp", "current_user",
                                        "user", "session_user", "current_time", "current_catalog",
-                                       "current_schema", "current_database", "now"};
+                                       "current_schema", "current_database", "current_path", "now"};
     *ret = NULL;
     if (name->n != 1 || ast_has(name->child[0], AST_F_QUOTED)) return NULL;
     for (size_t i = 0; i + 1 < ARRAY_LEN(bare); i++)

@@ -428,7 +428,7 @@ static bool session(struct cx *c, str name, const struct ast *n, struct bx **ret
     } else if (str_eqz(name, "current_schema") || str_eqz(name, "current_database"))
         *ret = text_constant(b, e->schema, STR("current_schema"));
     else if (str_eqz(name, "current_path"))
-        *ret = text_constant(b, sql_fmt(b->a, "system.builtin,system.session,%.*s.%.*s", STR_ARG(str_chr(e->catalog, SQL_MARK, 0) < 0 ? e->catalog : str_cut(e->catalog, (size_t)str_chr(e->catalog, SQL_MARK, 0))), STR_ARG(e->schema)), name);
+        *ret = e->path.n ? text_constant(b, e->path, name) : text_constant(b, sql_fmt(b->a, "system.builtin,system.session,%.*s.%.*s", STR_ARG(str_chr(e->catalog, SQL_MARK, 0) < 0 ? e->catalog : str_cut(e->catalog, (size_t)str_chr(e->catalog, SQL_MARK, 0))), STR_ARG(e->schema)), name);
     else if (str_eqz(name, "current_timezone"))
         *ret = text_constant(b, e->time_zone_shown.n ? e->time_zone_shown : e->time_zone.n ? e->time_zone : STR("UTC"), name);
     else

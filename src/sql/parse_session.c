@@ -74,11 +74,23 @@ static bool at_variable(const struct parser *p) {
     return kind_at(p, k) == '=';
 }
 
+/* SET PATH = a.b, CURRENT_SCHEMA, …: the names. */
+static struct ast *parse_path(struct parser *p, struct ast *n) {
+    struct ast *names = node(p, AST_LIST);
+    p->at += 2;
+    n->text = STR("path");
+    do add(p, names, parse_name(p));
+    while (accept(p, ','));
+    set(p, n, SLOT_NAMES, done(p, names));
+    return done(p, n);
+}
+
 static struct ast *parse_set(struct parser *p, struct ast *n) {
     n->kind = AST_S_SET;
     n->text = STR("");
     advance(p);
     if (at_words(p, W_TIME, W_ZONE)) return parse_time_zone(p, n);
+    if (!p->in_script && text_at(p, 0, "PATH") && kind_at(p, 1) == '=') return parse_path(p, n);
     if ((at_word(p, W_VAR) || at_word(p, W_VARIABLE)) &&
         (at_identifier(p, 1, false) || kind_at(p, 1) == '(')) {
         advance(p);

@@ -108,6 +108,7 @@ struct sql_env {
     arena *a;                            /* of the statement */
     str text;                            /* the statement's, for places of errors; may be empty */
     str catalog, schema;                 /* current */
+    str path, search;                    /* SET PATH as current_path() and as errors show it; empty: the default one */
     str user;                            /* session_user */
     str time_zone;                       /* "UTC", "Europe/Berlin", "+02:00" */
     str time_zone_shown;                 /* what users are told it is called; empty: the same */

@@ -244,3 +244,35 @@ def test_collations_of_columns(db):
     assert run(db, "SELECT collation(z), count(*) FROM words WHERE z = 'e' GROUP BY ALL") == [("SYSTEM.BUILTIN.UNICODE_AI", 1)]
     with pytest.raises(Exception, match="COLLATION_INVALID_NAME"):
         run(db, "CREATE TABLE never (a STRING COLLATE nope_x)")
+
+
+# ---- SET PATH ----
+
+def test_path(db, schema, connect):
+    with connect() as one:
+        run(one, f"CREATE SCHEMA {schema}_a")
+        run(one, f"CREATE SCHEMA {schema}_b")
+        run(one, f"CREATE TABLE {schema}_a.found AS SELECT 1 AS id")
+        run(one, f"CREATE TABLE {schema}_b.found AS SELECT 2 AS id")
+        run(one, f"CREATE FUNCTION {schema}_b.pick() RETURNS INT RETURN 7")
+        run(one, f"USE {schema}")
+        assert run(one, "SELECT current_path()") == [(f"system.builtin,system.session,{schema}",)]
+        assert run(one, f"SET PATH = {schema}_a, {schema}_b, system.builtin") == []
+        assert run(one, "SELECT id, current_path() FROM found") == [(1, f"{schema}_a,{schema}_b,system.builtin")]
+        assert run(one, "SELECT pick()") == [(7,)]
+        run(one, f"SET PATH = {schema}_b, system.builtin")
+        assert run(one, "SELECT id FROM found") == [(2,)] and run(one, f"SELECT id FROM {schema}_a.found") == [(1,)]
+        run(one, "SET PATH = PATH, current_schema")
+        assert run(one, "SELECT current_path") == [(f"{schema}_b,system.builtin,{schema}",)]
+        with pytest.raises(Exception, match="UNSUPPORTED_FEATURE"):
+            run(one, "CREATE VIEW by_path AS SELECT id FROM found")
+        run(one, "SET PATH = SYSTEM_PATH, CURRENT_SCHEMA")
+        with pytest.raises(Exception, match="TABLE_OR_VIEW_NOT_FOUND"):
+            run(one, "SELECT id FROM found")
+        for text, cls in (("PATH, PATH", "DUPLICATE_SQL_PATH_ENTRY"), ("one_part", "INVALID_SQL_PATH_SCHEMA_REFERENCE"), ("'text'", "PARSE_SYNTAX_ERROR")):
+            with pytest.raises(Exception, match=cls):
+                run(one, f"SET PATH = {text}")
+        run(one, "SET PATH = DEFAULT_PATH")
+        assert run(one, "SELECT current_path()") == [(f"system.builtin,system.session,{schema}",)]
+        run(one, f"DROP SCHEMA {schema}_a CASCADE")
+        run(one, f"DROP SCHEMA {schema}_b CASCADE")

@@ -30,6 +30,12 @@ struct run_capture {
     bool micros;              /* timestamps are microseconds; else all are DuckDB's texts */
 };
 
+/* A schema of the path. */
+struct run_place {
+    str catalog, schema;
+    bool system;              /* system.builtin, system.session */
+};
+
 struct run {
     struct statement *st;
     arena *a;
@@ -38,6 +44,8 @@ struct run {
     struct scan_ctx scan;
     const struct zone *zone;
     str zone_name;
+    struct run_place *path;   /* SET PATH: where names without a qualifier are looked for, in order; n_path 0: the default */
+    size_t n_path;
     duckdb_connection con;    /* NULL until run_connection() */
     unsigned staged;        /* temporary tables of rows that control made */
     bool keep_connections;    /* they hold nothing of this statement */
@@ -94,6 +102,14 @@ err *run_texts(struct run *r, const struct sql_compiled *c, duckdb_result *ret) 
 /* p NULL: NULL. */
 str run_cell(arena *a, duckdb_data_chunk chunk, size_t column, idx_t row);
 void run_end(struct run *r);
+
+/* run_path.c: SET PATH; what it says now. */
+err *run_set_path(struct run *r, const struct ast *s) BH_CHECK;
+void run_path(struct run *r);
+/* The name in place i of the path as a name of three parts; NULL: there are none. */
+struct ast *run_path_name(struct run *r, size_t i, const struct ast *name);
+/* Is the name one that the path is for? */
+bool run_by_path(const struct run *r, const struct ast *name);
 
 /* run_session.c: statements that the session itself carries out; *ret_taken false: not one of them. */
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;

@@ -288,11 +288,17 @@ static err *temporary_inside(struct run *r, const struct ast *s) {
                      arena_printf(r->a, "`%.*s`", STR_ARG(r->temporary)), NULL);
 }
 
+/* What a view or function reads by the path of today, it would read by another's tomorrow. */
+static err *path_inside(struct run *r, const struct ast *s) {
+    return sql_error("UNSUPPORTED_FEATURE.SQL", s, r->text, "what", "views and functions made under a PATH; SET PATH = DEFAULT_PATH before, and qualify their names", NULL);
+}
+
 /* CREATE and ALTER VIEW … AS: the query's columns go with it. */
 static err *put_view(struct run *r, const struct ast *s, buf *out) {
     struct sql_compiled c;
     const struct ast *query = ast_get(s, SLOT_QUERY);
     if (!query) return NULL;
+    if (r->n_path) return path_inside(r, s);
     r->view = ast_get(s, SLOT_NAME) ? s : NULL;
     err *e = sql_compile(&r->env, query, &c);
     r->view = NULL;
@@ -303,6 +309,7 @@ static err *put_view(struct run *r, const struct ast *s, buf *out) {
 }
 
 static err *put_statement(struct run *r, const struct ast *s, buf *out) {
+    if (s->kind == AST_S_CREATE_FUNCTION && r->n_path) return path_inside(r, s);
     const char *name = s->kind == AST_S_CREATE_VIEW       ? "create_view"
                        : s->kind == AST_S_CREATE_FUNCTION ? "create_function"
                        : s->kind == AST_S_CREATE_TABLE    ? "create_table"

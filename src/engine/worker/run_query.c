@@ -253,6 +253,25 @@ static err *temporary_inside(struct run *r, const struct ast *name) {
                      quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
 }
 
+/* Names without a qualifier are what the first schema of the path has of that name. */
+static err *resolve_by_path(struct run *r, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels, bool *done) {
+    struct ast **whole = arena_array_of(r->a, struct ast *, n + 1);
+    bool *other = arena_array_of(r->a, bool, n + 1);
+    for (size_t k = 0; k < r->n_path; k++) {
+        if (r->path[k].system) continue;
+        bool any = false;
+        for (size_t i = 0; i < n; i++) {
+            other[i] = done[i] || !run_by_path(r, names[i]);
+            whole[i] = other[i] ? names[i] : run_path_name(r, k, names[i]);
+            any |= !other[i];
+        }
+        if (any) TRY(ask_names(r, whole, froms, n, rels, other));
+        for (size_t i = 0; i < n; i++) done[i] |= !other[i] && rels[i];
+    }
+    for (size_t i = 0; i < n; i++) done[i] |= run_by_path(r, names[i]); /* nowhere else */
+    return NULL;
+}
+
 static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast *const *froms, size_t n, struct sql_relation **rels) {
     struct run *r = run_of(e);
     bool *done = arena_array_of(r->a, bool, n + 1);
@@ -270,6 +289,7 @@ static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast 
             done[i] = true;
         }
     }
+    TRY(resolve_by_path(r, names, froms, n, rels, done));
     return ask_names(r, names, froms, n, rels, done);
 }
 
@@ -295,8 +315,8 @@ static err *read_function(struct run *r, jval *o, const struct sql_function_def 
     return NULL;
 }
 
-static err *env_function(struct sql_env *e, const struct ast *name, const struct sql_function_def **ret) {
-    struct run *r = run_of(e);
+static err *ask_function(struct run *r, const struct ast *name, const struct sql_function_def **ret) {
+    struct sql_env *e = &r->env;
     buf j = {0};
     *ret = NULL;
     buf_z(&j, "{\"catalog\":");
@@ -312,6 +332,15 @@ static err *env_function(struct sql_env *e, const struct ast *name, const struct
     if (bad) return bad;
     jval *f = json_get(o, "function");
     return yyjson_is_obj(f) ? read_function(r, f, ret) : NULL;
+}
+
+static err *env_function(struct sql_env *e, const struct ast *name, const struct sql_function_def **ret) {
+    struct run *r = run_of(e);
+    *ret = NULL;
+    if (!run_by_path(r, name)) return ask_function(r, name, ret);
+    for (size_t k = 0; k < r->n_path && !*ret; k++)
+        if (!r->path[k].system) TRY(ask_function(r, run_path_name(r, k, name), ret));
+    return NULL;
 }
 
 /* ---- scans ---- */
@@ -581,6 +610,7 @@ void run_env(struct run *r) {
         r->env.ansi = !str_ieq(ansi, STR("false"));
     r->env.params = read_params(r, json_get(r->st->order, "params"), &r->env.n_params);
     run_zone(r);
+    run_path(r);
     r->scan = (struct scan_ctx){.a = r->a, .cache = r->st->w->cache, .roots = r->st->w->roots, .n_roots = r->st->w->n_roots,
                                .allow = allow_path, .arg = r,
                                .spill = r->st->w->spill_dir ? str_of(r->st->w->spill_dir) : STR_NONE};

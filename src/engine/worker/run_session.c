@@ -98,6 +98,7 @@ static err *show_settings(struct run *r, bool verbose) {
 static err *run_set(struct run *r, const struct ast *s) {
     str key = setting_name(s->text);
     const struct ast *value = ast_get(s, SLOT_VALUE);
+    if (ast_get(s, SLOT_NAMES)) return run_set_path(r, s);
     if (!key.n) return show_settings(r, ast_has(s, AST_F_ALL));
     struct sql_column *cols = arena_array_of(r->a, struct sql_column, 2);
     str *cells = arena_array_of(r->a, str, 2);
@@ -606,6 +607,29 @@ static err *run_immediate(struct run *r, const struct ast *s) {
     return run_into(r, into, list[0]);
 }
 
+/* SHOW COLLATIONS [LIKE 'pattern']: * is any text. */
+static err *show_collations(struct run *r, const struct ast *s) {
+    const struct ast *pattern = ast_get(s, SLOT_PATTERN);
+    struct sql_compiled c;
+    struct ast **list;
+    size_t n;
+    buf b = {0};
+    buf_z(&b, "SELECT * FROM collations()");
+    if (pattern) buf_z(&b, " WHERE upper(name) LIKE upper('");
+    for (size_t i = 0; pattern && i < pattern->text.n; i++) {
+        char ch = pattern->text.p[i];
+        if (ch == '\'' || ch == '\\') continue; /* no name has them */
+        if (ch == '_' || ch == '%') buf_z(&b, "\\\\");
+        buf_c(&b, ch == '*' ? '%' : ch);
+    }
+    if (pattern) buf_z(&b, "')");
+    str text = arena_str(r->a, buf_view(&b));
+    buf_free(&b);
+    TRY(sql_parse(r->a, text, &list, &n));
+    TRY(sql_compile(&r->env, list[0], &c));
+    return run_compiled(r, &c);
+}
+
 /* ---- by kind ---- */
 
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
@@ -623,6 +647,7 @@ err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
         if (ast_has(s, AST_F_TEMP) || ast_has(s, AST_F_GLOBAL)) return run_temp_view(r, s);
         break;
     case AST_COMMAND:
+        if (str_eqz(s->text, "show_collations")) return show_collations(r, s);
         *ret_taken = false;
         if (str_eqz(s->text, "drop_view") || str_eqz(s->text, "drop_table") || str_eqz(s->text, "drop_variable"))
             return run_drop(r, s, ret_taken);
