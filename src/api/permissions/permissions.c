@@ -20,7 +20,7 @@ struct object {
     int type;
     int64_t id, owner;
     str shown_id; /* as in object_id */
-    const char *missing;
+    const char *missing, *what; /* for errors; what names it in a reason */
     struct object_chain chain;
     struct policy_entry extra; /* Default experiment: everyone's level while it has no list */
 };
@@ -65,6 +65,18 @@ static err *find_warehouse(struct req *r, str id, struct object *o, bool *found)
     return NULL;
 }
 
+/* The object's lists as that transaction sees them: today's decide, those of as_of are shown. */
+static err *read_lists(struct req *r, store_tx *tx, struct object *o) {
+    TRY(object_acl_chain(tx, r->scope, r->a, o->type, o->id, o->owner, o->what, &o->chain));
+    /* The Default experiment is everyone's until it gets a list (mlflow/access.h). */
+    if (o->type == PERM_EXPERIMENTS && o->id == 0 && !o->chain.node[0].n) {
+        o->extra = (struct policy_entry){r->who.id, EXPERIMENTS_CAN_EDIT};
+        o->chain.node[0].entries = &o->extra;
+        o->chain.node[0].n = 1;
+    }
+    return NULL;
+}
+
 static err *find_object(struct req *r, struct object *o) {
     str type = arg_str(r, "type"), id = arg_str(r, "id");
     bool found = false;
@@ -87,16 +99,8 @@ static err *find_object(struct req *r, struct object *o) {
     default: break;
     }
     if (!found) return err_new(ERR_RESOURCE_DOES_NOT_EXIST, "%s", o->missing);
-    const char *what = arena_printf(r->a, "/%.*s/%.*s", STR_ARG(type), STR_ARG(id));
-    TRY(object_acl_chain(store_tx_today(r->tx), r->scope, r->a, o->type, o->id, o->owner, what,
-                         &o->chain));
-    /* The Default experiment is everyone's until it gets a list (mlflow/access.h). */
-    if (o->type == PERM_EXPERIMENTS && o->id == 0 && !o->chain.node[0].n) {
-        o->extra = (struct policy_entry){r->who.id, EXPERIMENTS_CAN_EDIT};
-        o->chain.node[0].entries = &o->extra;
-        o->chain.node[0].n = 1;
-    }
-    return NULL;
+    o->what = arena_printf(r->a, "/%.*s/%.*s", STR_ARG(type), STR_ARG(id));
+    return read_lists(r, store_tx_today(r->tx), o);
 }
 
 static uint64_t highest(const struct object *o) { return (uint64_t)perm_rows[o->type].n_levels; }
@@ -196,6 +200,7 @@ err *api_permissions_get(struct req *r) {
     struct object o;
     TRY(find_object(r, &o));
     TRY(object_acl_need(r, &o.chain, 1, o.missing));
+    if (r->as_of) TRY(read_lists(r, r->tx, &o));
     return answer(r, &o);
 }
 
