@@ -29,7 +29,7 @@ PERMISSIONS_OF = {"serving-endpoints": "serving_endpoints", "experiments": "expe
 PERMISSION_VERBS = {"permissions.get": "get_permissions", "permissions.set": "set_permissions", "permissions.update": "update_permissions",
                     "permissions.get_permission_levels": "get_permission_levels"}
 # What is the same each time because it is: who asks, what there is one of, what a type of object can be granted.
-SAME_BY_NATURE = (".me", ".current", ".summary", ".get_permission_levels")
+SAME_BY_NATURE = (".me", ".current", ".summary", ".get_permission_levels", "metastores.get", "metastores.list")
 NOT_SERVICES = {"config", "api_client", "dbutils", "get_workspace_client", "get_workspace_id"}
 
 

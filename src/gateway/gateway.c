@@ -182,6 +182,7 @@ static void connect_control(struct gateway *g, int fd) {
         err_free(e);
         return;
     }
+    chan_gather(g->control);
     proxy_control_up(g);
     host_retell(g);
 }

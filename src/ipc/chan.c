@@ -15,6 +15,7 @@
 #define MAX_QUEUED_FDS 256u
 #define READ_CHUNK (64u * 1024u)
 #define LOW_MARK (256u * 1024u)
+#define GATHER_MAX (64u * 1024u) /* gathered at most before it leaves within the round */
 
 struct out_fd {
     size_t at; /* offset in `out` of the frame's first byte */
@@ -33,12 +34,14 @@ struct chan {
     vec_of(int) in_fds;
     size_t in_fd_at;
     int depth; /* > 0 while inside a callback */
+    loop_last end;    /* of the round: what was gathered leaves */
     loop_timer later; /* what chan_send() found is told from here: a sender is never called back */
-    bool dead, closed, paused, was_high, broken;
+    bool dead, closed, paused, was_high, broken, gather;
 };
 
 static void on_event(loop_watch *w, int events);
 static void on_later(loop_timer *t);
+static void on_end(loop_last *t);
 
 err *chan_new(loop *l, int fd, const struct chan_events *ev, void *arg, chan **ret) {
     int fl = fcntl(fd, F_GETFL);
@@ -52,6 +55,7 @@ err *chan_new(loop *l, int fd, const struct chan_events *ev, void *arg, chan **r
     c->arg = arg;
     c->watch = (loop_watch){.on_event = on_event, .fd = fd};
     c->later.on_time = on_later;
+    c->end.run = on_end;
     err *e = loop_watch_add(l, &c->watch, LOOP_READ);
     if (e) {
         free(c);
@@ -72,7 +76,11 @@ static void release(chan *c) {
     free(c);
 }
 
+static void flush(chan *c);
+
 static void shut(chan *c) {
+    if (c->end.queued && !c->broken && !c->closed) flush(c); /* the owner lets go: what it sent still leaves */
+    loop_at_end_clear(c->l, &c->end);
     loop_timer_clear(c->l, &c->later);
     if (c->watch.fd < 0) return;
     loop_unwatch(c->l, &c->watch);
@@ -203,6 +211,16 @@ void chan_send(chan *c, uint16_t type, uint64_t stream, str payload, int fd) {
     put_header(&c->out, type, stream, payload.n, fd >= 0);
     buf_str(&c->out, payload);
     if (chan_backlog(c) > LOW_MARK) c->was_high = true;
+    if (c->gather && chan_backlog(c) < GATHER_MAX)
+        loop_at_end(c->l, &c->end);
+    else
+        flush(c);
+}
+
+void chan_gather(chan *c) { c->gather = true; }
+
+static void on_end(loop_last *t) {
+    chan *c = (chan *)((char *)t - offsetof(chan, end));
     flush(c);
 }
 

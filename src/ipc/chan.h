@@ -52,6 +52,10 @@ void chan_pause(chan *c, bool pause);
 /* Other end's pid (SO_PEERCRED), 0 if unknown. */
 int chan_peer_pid(const chan *c);
 
+/* From now on frames sent in one round of the loop leave together at its end: for channels with many small frames.
+ * What is queued when the channel is freed leaves first. */
+void chan_gather(chan *c);
+
 /* Queues a frame; fd is duplicated if >= 0 (the caller keeps its own). Payload is copied.
  * Calls nobody back: on_close and on_drain come from the loop alone, so whoever sends still has what
  * he had. A chan whose other side went swallows frames until on_close tells. */

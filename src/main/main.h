@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 
+/* In the data folder: what the platform was started with (serve.c; `boathouse settings` compares). */
+#define MAIN_STARTED_SETTINGS "settings.started"
+
 /* Roles: run by the supervisor with descriptor 3 = its channel, 4 = the pipe for last words,
  * 5 = the clock page (only with a driven clock); see role.h. argv[0] is the role's name. */
 int role_control(int argc, char **argv);

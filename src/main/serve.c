@@ -218,6 +218,19 @@ static err *check_public_url(const struct settings *s) {
     return err_new(ERR_INVALID_PARAMETER_VALUE, "net.public_url '%.*s' is not https://host[:port].", STR_ARG(str_cut(url, 200)));
 }
 
+/* What cannot change while we run, for `boathouse settings`: lines of name, source, value. Secrets stay out. */
+static err *note_settings(const char *dir, const struct settings *set) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%.3900s/" MAIN_STARTED_SETTINGS, dir);
+    buf b = {0};
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (!setting_rows[i].reload && !setting_rows[i].secret)
+            buf_fmt(&b, "%s\t%d\t%s\n", setting_rows[i].name, (int)set->v[i].source, set->v[i].text);
+    err *e = files_write(path, buf_view(&b), 0600);
+    buf_free(&b);
+    return e;
+}
+
 static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     TRY(read_options(s, argc, argv, false));
     if (!realpath(s->data, dir)) {
@@ -247,6 +260,7 @@ static err *serve(struct serve *s, int argc, char **argv, char *dir) {
     if (env.n && !realpath(env.p, base_env))
         return err_hint(err_errno("cannot use %s", env.p), "Correct environments.python.");
     TRY(take_index(&s->settings));
+    TRY(note_settings(dir, &s->settings));
     int key_fd = -1;
     TRY(take_master_key(&key_fd));
     buf chain = {0}, key = {0};

@@ -2,6 +2,7 @@
 /*
  * Commands that only print tables: settings, errors, routes, version, env.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 
 #include "api/gen_routes.h"
 #include "bh_version.h"
+#include "main/cli.h"
 #include "main/main.h"
+#include "sys/files.h"
 #include "sys/settings.h"
 
 extern char **environ;
@@ -45,25 +48,57 @@ static const char *data_option(int argc, char **argv) {
     return v;
 }
 
+/* What the platform that runs on the folder was started with (serve.c writes it); empty where none runs. */
+static err *read_started(const char *data, buf *ret) {
+    char path[PATH_MAX];
+    int pid;
+    TRY(cli_running(data, &pid));
+    if (!pid) return NULL;
+    snprintf(path, sizeof(path), "%.3900s/" MAIN_STARTED_SETTINGS, data);
+    err *e = files_read(path, 1 << 20, ret);
+    if (err_errno_of(e) != ENOENT) return e;
+    err_free(e);
+    return NULL;
+}
+
+/* The line of a setting: its source and value. */
+static bool started_with(str all, const char *name, int *source, str *value) {
+    str line, part;
+    while (str_split(&all, '\n', &line)) {
+        if (!str_split(&line, '\t', &part) || !str_eqz(part, name) || !str_split(&line, '\t', &part)) continue;
+        *source = part.n == 1 ? part.p[0] - '0' : 0;
+        *value = line;
+        return true;
+    }
+    return false;
+}
+
+static void put_setting(const struct settings *s, int i, str started) {
+    static const char *const sources[] = {"default", "file", "environment", "command line"};
+    const struct setting_row *row = &setting_rows[i];
+    int source = (int)s->v[i].source, then = source;
+    str value = row->secret && s->v[i].text[0] ? STR("(secret)") : str_of(s->v[i].text), was = value;
+    bool known = started_with(started, row->name, &then, &was);
+    if (known && then >= SETTING_ENV && then <= SETTING_COMMAND) value = was, source = then; /* stronger than the file, also next time */
+    printf("%-32s %-24.*s %-12s %-8s %s", row->name, STR_ARG(value), sources[source], row->reload ? "reload" : "restart", row->help);
+    if (known && !str_eq(was, value)) printf(" PENDING RESTART: it runs with '%.*s'.", STR_ARG(was));
+    putchar('\n');
+}
+
 int cmd_settings(int argc, char **argv) {
-    static const char *const source[] = {"default", "file", "environment", "command line"};
     struct settings s;
     settings_init(&s);
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/boathouse.toml", data_option(argc, argv));
+    const char *data = data_option(argc, argv);
+    buf started = {0};
+    snprintf(path, sizeof(path), "%s/boathouse.toml", data);
     err *e = settings_read_file(&s, path, SETTING_FILE);
     if (!e) e = settings_read_env(&s, environ);
-    if (e) {
-        settings_free(&s);
-        return main_fail(e, 2);
-    }
-    for (int i = 0; i < SETTING_COUNT; i++)
-        printf("%-32s %-24s %-12s %-8s %s\n", setting_rows[i].name,
-               setting_rows[i].secret && s.v[i].text[0] ? "(secret)" : s.v[i].text,
-               source[s.v[i].source], setting_rows[i].reload ? "reload" : "restart",
-               setting_rows[i].help);
+    if (!e) e = read_started(data, &started);
+    for (int i = 0; !e && i < SETTING_COUNT; i++) put_setting(&s, i, buf_view(&started));
+    buf_free(&started);
     settings_free(&s);
-    return 0;
+    return e ? main_fail(e, 2) : 0;
 }
 
 /* connect.env holds NAME=value lines; a shell wants them exported and quoted. */

@@ -4,30 +4,39 @@
 #include "mlflow/rules.h"
 #include "store/mlflow_models.h"
 
-static err *point_of(jval *in, const char *base, struct mlflow_point *p) {
-    char path[64];
+/* What errors call the parts of a point. */
+struct point_names {
+    const char *key, *value, *timestamp;
+};
+
+static err *point_of(jval *in, const struct point_names *names, struct mlflow_point *p) {
     *p = (struct mlflow_point){.key = json_get_str(in, "key")};
-    snprintf(path, sizeof(path), "%s%sname", base, base[0] ? "." : "");
-    TRY(rule_key(p->key, path, "Metric name"));
+    TRY(rule_key(p->key, names->key, "Metric name"));
     if (!json_f64(json_get(in, "value"), &p->value))
-        return err_new(ERR_INVALID_PARAMETER_VALUE,
-                       "Missing value for required parameter '%s%svalue'.", base,
-                       base[0] ? "." : "");
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "Missing value for required parameter '%s'.", names->value);
     (void)json_i64(json_get(in, "timestamp"), &p->timestamp);
     (void)json_i64(json_get(in, "step"), &p->step);
-    snprintf(path, sizeof(path), "%s%stimestamp", base, base[0] ? "." : "");
-    return rule_timestamp(p->timestamp, path, p->key);
+    return rule_timestamp(p->timestamp, names->timestamp, p->key);
+}
+
+static const struct point_names ALONE = {"name", "value", "timestamp"};
+
+/* The error of element i, with its place in the list: made only where there is one. */
+static err *wrong_element(struct req *r, jval *x, size_t i, struct mlflow_point *p) {
+    return point_of(x, &(struct point_names){arena_printf(r->a, "metrics[%zu].name", i), arena_printf(r->a, "metrics[%zu].value", i),
+                                             arena_printf(r->a, "metrics[%zu].timestamp", i)}, p);
 }
 
 err *points_of(struct req *r, jval *in, struct mlflow_points *ret) {
     size_t n = yyjson_is_arr(in) ? yyjson_arr_size(in) : in ? 1 : 0, i, max;
     *ret = (struct mlflow_points){arena_array_of(r->a, struct mlflow_point, n + 1), n};
-    if (!yyjson_is_arr(in)) return n ? point_of(in, "", &ret->p[0]) : NULL;
+    if (!yyjson_is_arr(in)) return n ? point_of(in, &ALONE, &ret->p[0]) : NULL;
     jval *x;
     yyjson_arr_foreach(in, i, max, x) {
-        char base[40];
-        snprintf(base, sizeof(base), "metrics[%zu]", i);
-        TRY(point_of(x, base, &ret->p[i]));
+        err *e = point_of(x, &ALONE, &ret->p[i]);
+        if (!e) continue;
+        err_free(e);
+        return wrong_element(r, x, i, &ret->p[i]);
     }
     return NULL;
 }

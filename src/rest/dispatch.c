@@ -641,6 +641,7 @@ err *control_add_gateway(struct control *c, int fd, uint64_t instance) {
         free(g);
         return e;
     }
+    chan_gather(g->ch);
     vec_push(&c->gateways, g);
     CHAN_SEND(g->ch, facts_reset, 0, -1, .none = 0);
     send_all(g);

@@ -35,8 +35,10 @@ void keep_report(struct supervisor *s, struct child *c, int code, int sig) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return;
     buf b = {0};
-    buf_fmt(&b, "role: %s\npid: %d\nowner: %s\nexit code: %d\nsignal: %d\n\n", c->row->name, c->pid,
-            c->owner, code, sig);
+    buf_fmt(&b, "role: %s\npid: %d\nowner: %s\n", c->row->name, c->pid, c->owner);
+    /* A report says its signal itself; the process then ends by another, as the first of its namespace. */
+    if (str_find(buf_view(&c->report), STR("crash: ")) < 0) buf_fmt(&b, "exit code: %d\nsignal: %d\n", code, sig);
+    buf_c(&b, '\n');
     buf_str(&b, buf_view(&c->report));
     ssize_t w = write(fd, b.p, b.n);
     (void)w;

@@ -4,7 +4,7 @@
 
 const struct setting_row setting_rows[SETTING_COUNT] = {
     {"account.id", SETTING_STRING, "00000000-0000-0000-0000-00000000acc0", 0ll, 0ll, false, false, NULL, NULL, "UUID of the account, taken at the first start; empty: a random one."},
-    {"clock.test", SETTING_BOOL, "false", 0ll, 0ll, false, false, NULL, NULL, "Drive the clock through /api/test/clock; loopback listeners only. Set by --test-clock."},
+    {"clock.test", SETTING_BOOL, "false", 0ll, 0ll, false, false, NULL, NULL, "Drive the clock through /api/boathouse/test/clock; loopback listeners only. Set by --test-clock."},
     {"courier.ca_file", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "PEM file of certificate authorities for outgoing TLS; empty: the system's."},
     {"courier.proxy", SETTING_STRING, "", 0ll, 0ll, false, false, NULL, NULL, "HTTP proxy for everything that leaves the platform, http://host:port."},
     {"disk.crash_reports", SETTING_INT, "100", 1ll, 10000ll, true, false, NULL, NULL, "Crash reports kept; the oldest go first."},

@@ -35,6 +35,7 @@ struct loop {
     vec_of(struct posted) posts;
     atomic_bool woken;
     loop_watch wake_watch;
+    loop_last *last; /* to run at the end of this round */
 };
 
 static void on_wake(loop_watch *w, int events) {
@@ -208,8 +209,35 @@ static void run_timers(loop *l) {
     }
 }
 
+void loop_at_end(loop *l, loop_last *t) {
+    if (t->queued) return;
+    t->queued = true;
+    t->next = l->last;
+    l->last = t;
+}
+
+void loop_at_end_clear(loop *l, loop_last *t) {
+    if (!t->queued) return;
+    for (loop_last **at = &l->last; *at; at = &(*at)->next) {
+        if (*at != t) continue;
+        *at = t->next;
+        break;
+    }
+    t->queued = false;
+}
+
+static void run_last(loop *l) {
+    while (l->last) {
+        loop_last *t = l->last;
+        l->last = t->next;
+        t->queued = false;
+        t->run(t);
+    }
+}
+
 void loop_step(loop *l, int64_t wait_us) {
     struct epoll_event evs[BATCH];
+    run_last(l); /* here, so that what was sent between two calls goes, too */
     int64_t wait = wait_us;
     if (l->heap.n) {
         int64_t due = l->heap.p[0]->at - clock_mono();

@@ -29,6 +29,13 @@ typedef struct loop_timer {
     size_t slot; /* 1-based place in the heap; 0 = not armed */
 } loop_timer;
 
+/* Embedded by whoever gathers work of one round. Zero-initialise, set run. */
+typedef struct loop_last {
+    void (*run)(struct loop_last *t);
+    struct loop_last *next;
+    bool queued; /* owned by the loop */
+} loop_last;
+
 err *loop_new(loop **ret) BH_CHECK;
 void loop_free(loop *l);
 
@@ -41,6 +48,10 @@ void loop_unwatch(loop *l, loop_watch *w);
 /* (Re)arms: on_time runs once, delay_us from now (monotonic clock plus the driven offset). */
 void loop_timer_set(loop *l, loop_timer *t, int64_t delay_us);
 void loop_timer_clear(loop *l, loop_timer *t);
+/* run() is called once, after all events, timers and posts of this round and before the loop waits. */
+void loop_at_end(loop *l, loop_last *t);
+/* Takes it back. Fine if it is not queued. */
+void loop_at_end_clear(loop *l, loop_last *t);
 /* Monotonic microseconds read at the start of this round. */
 int64_t loop_now(const loop *l);
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,8 +44,7 @@ static void on_close(chan *c, const char *why, void *arg) {
 
 static const struct chan_events EV = {.on_frame = on_frame, .on_close = on_close};
 
-static void test_frames(void **state) {
-    (void)state;
+static void all_frames(bool gather) {
     loop *l;
     assert_null(loop_new(&l));
     int fds[2];
@@ -53,6 +53,7 @@ static void test_frames(void **state) {
     struct seen sa = {0}, sb = {0};
     assert_null(chan_new(l, fds[0], &EV, &sa, &a));
     assert_null(chan_new(l, fds[1], &EV, &sb, &b));
+    if (gather) chan_gather(a);
     buf big = {0};
     memset(buf_reserve(&big, 3000000), 'x', 3000000);
     big.n = 3000000;
@@ -136,6 +137,39 @@ static void test_gone(void **state) {
     loop_free(l);
 }
 
+static void test_frames(void **state) {
+    (void)state;
+    all_frames(false);
+    all_frames(true);
+}
+
+/* Gathered frames leave at the end of the round, in order; or when the channel is freed. */
+static void test_gather(void **state) {
+    (void)state;
+    loop *l;
+    assert_null(loop_new(&l));
+    int fds[2];
+    assert_null(chan_pair(fds));
+    chan *a;
+    struct seen sa = {0};
+    char got[256];
+    assert_null(chan_new(l, fds[0], &EV, &sa, &a));
+    chan_gather(a);
+    for (uint64_t i = 0; i < 3; i++) chan_send(a, MSG_HELLO, i, STR("four"), -1);
+    assert_int_equal(chan_backlog(a), 3 * (CHAN_HEADER + 4));
+    assert_int_equal(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), -1);
+    loop_step(l, 0);
+    assert_int_equal(chan_backlog(a), 0);
+    assert_int_equal(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), 3 * (CHAN_HEADER + 4));
+    for (int i = 0; i < 3; i++) assert_int_equal(got[i * (CHAN_HEADER + 4) + 8], i); /* its stream */
+    chan_send(a, MSG_HELLO, 9, STR("last"), -1);
+    chan_free(a);
+    assert_int_equal(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), CHAN_HEADER + 4);
+    assert_int_equal(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), 0);
+    close(fds[1]);
+    loop_free(l);
+}
+
 static void test_codec(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -181,7 +215,7 @@ static void test_blocking(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames), cmocka_unit_test(test_rubbish), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_frames), cmocka_unit_test(test_rubbish), cmocka_unit_test(test_gone), cmocka_unit_test(test_gather),
         cmocka_unit_test(test_codec),
         cmocka_unit_test(test_blocking),
     };

@@ -368,6 +368,13 @@ def test_reload(make_platform):
     toml.write_text("[log]\nlevel = debug\n")
     p.cli("reload")
     until(lambda: "settings reloaded" in p.log())
+    # What only a restart changes is told, with what is in force until then; an argument of `serve` holds against the file.
+    toml.write_text("workers = 3\nsandbox.level = user\n[log]\nlevel = debug\n")
+    p.cli("reload")
+    shown = {line.split()[0]: line for line in p.cli("settings").splitlines()}
+    assert " 3 " in shown["workers"] and "PENDING RESTART: it runs with '2'" in shown["workers"], shown["workers"]
+    assert f" 127.0.0.1:{p.http_port} " in shown["http.address"] and "command line" in shown["http.address"] and "PENDING" not in shown["http.address"]
+    assert "PENDING" not in shown["log.level"] and " debug " in shown["log.level"]
     toml.write_text("[log]\nlevel = loud\n")
     done = subprocess.run([str(BINARY), "reload", "--data", str(p.data)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "boathouse.toml" in done.stderr and "loud" in done.stderr

@@ -56,6 +56,7 @@ def test_machines_of_the_account(account, sdk, u):
     sp = account.service_principals.create(display_name=f"sp-{u}")
     account.service_principals.patch(sp.id, schemas=PATCH, operations=[change("replace", "displayName", f"sq-{u}")])
     assert [x.id for x in account.service_principals.list(filter=f'displayName eq "sq-{u}"')] == [sp.id]
+    assert account.service_principals.get(sp.id).display_name == f"sq-{u}"
     account.service_principals.update(sp.id, display_name=f"sr-{u}", active=False)
     assert (account.service_principals.get(sp.id).display_name, account.service_principals.get(sp.id).active) == (f"sr-{u}", False)
     first = account.service_principal_secrets.create(sp.id)
@@ -148,6 +149,21 @@ def test_permissions_by_type(sdk, u):
         assert top in {x.permission_level.value if hasattr(x.permission_level, "value") else x.permission_level for x in levels.permission_levels}
 
 
+def test_lists_and_single_ones(sdk, u):
+    one, two = (sdk.tokens.create(comment=f"{c}-{u}", lifetime_seconds=600).token_info.token_id for c in "ab")
+    assert [sdk.token_management.get(t).token_info.comment for t in (one, two)] == [f"a-{u}", f"b-{u}"]
+    for t in (one, two):
+        sdk.token_management.delete(t)
+    before = names(sdk.schemas.list("main"), "name")
+    sdk.schemas.create(name=f"ops_{u}", catalog_name="main")
+    assert names(sdk.schemas.list("main"), "name") == before | {f"ops_{u}"}
+    sdk.schemas.delete(f"main.ops_{u}")
+    here = sdk.metastores.current()
+    assert sdk.metastores.get(here.metastore_id).metastore_id == here.metastore_id
+    assert names(sdk.metastores.list(), "metastore_id") == {here.metastore_id}
+    assert all(x.metastore_id == here.metastore_id for x in sdk.catalogs.list())
+
+
 def test_what_an_endpoint_tells(platform, sdk, u, tmp_path):
     """A model whose files are put there by hand: no client is needed to make one."""
     import numpy as np
@@ -179,6 +195,8 @@ def test_what_an_endpoint_tells(platform, sdk, u, tmp_path):
     group = sdk.groups.create(display_name=f"askers-{u}").display_name
     may, level = serving.ServingEndpointAccessControlRequest, serving.ServingEndpointPermissionLevel
     sdk.serving_endpoints.set_permissions(made.id, access_control_list=[may(group_name=group, permission_level=level.CAN_VIEW)])
+    acl = sdk.serving_endpoints.get_permissions(made.id).access_control_list
+    assert [a.all_permissions[0].permission_level.value for a in acl if a.group_name == group] == ["CAN_VIEW"]
     sdk.serving_endpoints.update_permissions(made.id, access_control_list=[may(group_name=group, permission_level=level.CAN_QUERY)])
     acl = sdk.serving_endpoints.get_permissions(made.id).access_control_list
     assert [a.all_permissions[0].permission_level.value for a in acl if a.group_name == group] == ["CAN_QUERY"]
