@@ -22,10 +22,11 @@
 #define COURIER_MAX_PLACES 4096u
 #define COURIER_MAX_ENDED 100000u /* of each generation */
 enum { LANE_SHORT, LANE_IN, LANE_OUT, LANE_INDEX, LANES };
+/* One store has at most `share` of a lane's threads, so that one that is slow, or does not answer, holds up nobody else's orders. */
 static const struct {
     const char *name;
-    int threads;
-} lane_rows[LANES] = {{"short", 8}, {"in", 24}, {"out", 48}, {"index", 16}};
+    int threads, share;
+} lane_rows[LANES] = {{"short", 16, 10}, {"in", 24, 18}, {"out", 48, 36}, {"index", 16, 16}};
 
 /* Storage of one set of settings; orders keep the one that they began with. Loop thread only. */
 struct root {
@@ -63,6 +64,9 @@ struct task {
     struct storage_info head;
     struct relay *relay; /* of an index order; loop thread only */
     bool ending;         /* the relay is told to stop */
+    int lane;
+    uint64_t turn;       /* the order in which tasks came */
+    bool waits;          /* its store has its share of the lane already */
     /* between the loop's thread and the worker */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -73,6 +77,7 @@ struct task {
 struct courier {
     loop *l;
     jobs *lanes[LANES];
+    uint64_t turns;
     struct root *root;
     struct settings settings; /* what relays need */
     vec_of(struct link *) links;
@@ -215,6 +220,25 @@ static void check_drained(courier *c) {
     fn(c->drained_arg);
 }
 
+static void work(void *arg, int worker);
+
+/* Puts tasks of a store on their lane, the oldest first, as long as it has not its share of it. */
+static void start_next(courier *c, const struct root *root, int lane) {
+    for (;;) {
+        struct task *next = NULL;
+        int running = 0;
+        for (size_t i = 0; i < c->tasks.n; i++) {
+            struct task *t = c->tasks.p[i];
+            if (t->root != root || t->lane != lane || t->o.verb == ORDER_INDEX) continue;
+            running += !t->waits;
+            if (t->waits && (!next || t->turn < next->turn)) next = t;
+        }
+        if (!next || running >= lane_rows[lane].share) return;
+        next->waits = false;
+        jobs_add(c->lanes[lane], work, next);
+    }
+}
+
 static void finish(void *arg) {
     struct task *t = arg;
     courier *c = t->c;
@@ -227,6 +251,7 @@ static void finish(void *arg) {
             vec_remove_swap(&c->tasks, i);
             break;
         }
+    if (t->o.verb != ORDER_INDEX) start_next(c, t->root, t->lane);
     task_free(t);
     check_drained(c);
 }
@@ -414,7 +439,11 @@ static err *begin(struct link *k, struct chan_frame *f, arena *a) {
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&t->lock, NULL);
     vec_push(&c->tasks, t);
-    if (!relay) jobs_add(c->lanes[lane_of(o.verb)], work, t); /* else it runs until it is told to end */
+    if (relay) return NULL; /* it runs until it is told to end */
+    t->lane = lane_of(o.verb);
+    t->turn = ++c->turns;
+    t->waits = true;
+    start_next(c, root, t->lane);
     return NULL;
 }
 

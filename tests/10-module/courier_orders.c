@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,6 +71,19 @@ static void connect_both(void) {
     on_thread(control_loop, join_control, &fds[0]);
 }
 
+/* A store that takes connections and never answers: the kernel does that for a listener that nobody accepts from. */
+static int silent_fd, silent_port;
+
+static int listen_silently(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
+    silent_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent_fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(silent_fd, 200), 0);
+    assert_int_equal(getsockname(silent_fd, (struct sockaddr *)&at, &n), 0);
+    return silent_port = ntohs(at.sin_port);
+}
+
 static int start(void **state) {
     (void)state;
     signal(SIGPIPE, SIG_IGN);
@@ -88,7 +102,9 @@ static int start(void **state) {
                           SETTING_COMMAND));
     suite_ok(settings_set(&set, STR("storage.s3.secret_access_key"), str_of(server.secret),
                           SETTING_FILE));
-    suite_ok(settings_set(&set, STR("egress.allow"), str_of(server.endpoint + 7), SETTING_COMMAND));
+    char allow[200];
+    snprintf(allow, sizeof(allow), "%s,127.0.0.1:%d", server.endpoint + 7, listen_silently());
+    suite_ok(settings_set(&set, STR("egress.allow"), str_of(allow), SETTING_COMMAND));
     suite_ok(courier_set(the_courier, &set));
     settings_free(&set);
     pthread_create(&courier_thread, NULL, run, courier_loop);
@@ -373,6 +389,42 @@ static void test_nobody_there(void **state) {
     loop_free(l);
 }
 
+#define SILENT 40
+
+static void *ask_silent(void *arg) {
+    struct storage_info info;
+    err *e = storage_head(arg, STR("x"), &info);
+    assert_non_null(e);
+    err_free(e);
+    return NULL;
+}
+
+/* More orders to a store that does not answer than a lane has threads: another store's orders are carried out meanwhile. */
+static void test_one_slow_store_holds_up_nobody(void **state) {
+    (void)state;
+    pthread_t t[SILENT];
+    size_t n = 0;
+    char config[300];
+    struct storage_info info;
+    snprintf(config, sizeof(config), "{\"bucket\":\"silent\",\"endpoint\":\"http://127.0.0.1:%d\",\"path_style\":true,\"access_key_id\":\"k\","
+             "\"secret_access_key\":\"s\"}", silent_port);
+    suite_ok(courier_client_place(client, STR("silent"), str_of(config)));
+    storage *silent = courier_client_store(client, STR("silent"));
+    for (int i = 0; i < SILENT; i++) assert_int_equal(pthread_create(&t[i], NULL, ask_silent, silent), 0);
+    for (int i = 0; i < 10000 && n < SILENT; i++) {
+        on_thread(courier_loop, running, &n);
+        usleep(1000);
+    }
+    assert_int_equal(n, SILENT);
+    suite_put(s, "beside/x", "text");
+    suite_has(s, "beside/x", "text");
+    suite_ok(storage_head(s, STR("beside/x"), &info));
+    on_thread(courier_loop, running, &n);
+    assert_int_equal(n, SILENT); /* none of them had an answer */
+    close(silent_fd);            /* now each has one: connections are reset, or refused */
+    for (int i = 0; i < SILENT; i++) pthread_join(t[i], NULL);
+}
+
 /* ---- further stores, and an engine's channel with grants ---- */
 
 static loop *engine_loop;
@@ -533,7 +585,7 @@ int main(void) {
 #define T(name) cmocka_unit_test(test_##name)
         T(objects),     T(ranges),    T(if_absent),    T(names),      T(listing),
         T(copy_delete), T(multipart), T(confirmation), T(head_first), T(tokens),
-        T(many),        T(reconnect), T(nobody_there), T(grants),
+        T(many),        T(reconnect), T(nobody_there), T(one_slow_store_holds_up_nobody), T(grants),
         T(role),
     };
     return cmocka_run_group_tests(tests, start, stop);
