@@ -27,7 +27,7 @@ static const char columns_sql[] =
     "SELECT column_name AS col_name, table_catalog AS catalogName, table_schema AS namespace, table_name AS tableName, "
     STATEMENT_TYPE_NAME " AS columnType, coalesce(numeric_precision, character_maximum_length) AS columnSize, "
     "numeric_scale AS decimalDigits, numeric_precision_radix AS radix, CASE is_nullable WHEN 'YES' THEN 'true' ELSE "
-    "'false' END AS isNullable, coalesce(comment, '') AS remarks, CAST(ordinal_position + 1 AS INT) AS ordinalPosition, "
+    "'false' END AS isNullable, coalesce(comment, '') AS remarks, CAST(ordinal_position AS INT) AS ordinalPosition, "
     "is_identity AS isAutoIncrement, CASE is_generated WHEN 'ALWAYS' THEN 'YES' ELSE 'NO' END AS isGenerated FROM "
     "system.information_schema.columns WHERE " MATCHES("table_catalog", "catalog") " AND "
     MATCHES("table_schema", "schema") " AND " MATCHES("table_name", "table") " AND " MATCHES("column_name", "name")

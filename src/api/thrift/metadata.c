@@ -94,7 +94,7 @@ static const char *columns_sql(arena *a) {
     buf_z(&b, ", CASE is_nullable WHEN 'YES' THEN 1 ELSE 0 END AS NULLABLE, coalesce(comment, '') AS REMARKS, "
               "column_default AS COLUMN_DEF, CAST(NULL AS INT) AS SQL_DATA_TYPE, CAST(NULL AS INT) AS SQL_DATETIME_SUB");
     type_case(&b, NULL, bytes_of, "CHAR_OCTET_LENGTH");
-    buf_z(&b, ", CAST(ordinal_position AS INT) AS ORDINAL_POSITION, is_nullable AS IS_NULLABLE, CAST(NULL AS STRING) AS "
+    buf_z(&b, ", CAST(ordinal_position - 1 AS INT) AS ORDINAL_POSITION, is_nullable AS IS_NULLABLE, CAST(NULL AS STRING) AS "
               "SCOPE_CATALOG, CAST(NULL AS STRING) AS SCOPE_SCHEMA, CAST(NULL AS STRING) AS SCOPE_TABLE, CAST(NULL AS "
               "SMALLINT) AS SOURCE_DATA_TYPE, CASE is_identity WHEN 'YES' THEN 'YES' ELSE 'NO' END AS IS_AUTO_INCREMENT" FROM_INFO "columns WHERE "
               MATCHES("table_catalog", "catalog") " AND " MATCHES("table_schema", "schema") " AND "
