@@ -40,12 +40,14 @@ str tmpl_text(struct binder *b, str s) {
     return sql_keep(b->a, o);
 }
 
-str search_path(struct binder *b) {
-    if (b->env->search.n) return b->env->search;
-    ptrdiff_t mark = str_chr(b->env->catalog, SQL_MARK, 0);
-    str catalog = mark < 0 ? b->env->catalog : str_cut(b->env->catalog, (size_t)mark);
-    return sql_fmt(b->a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(catalog), STR_ARG(b->env->schema));
+const char *sql_search_path(const struct sql_env *e, arena *a) {
+    if (e->search.n) return arena_printf(a, "%.*s", STR_ARG(e->search));
+    ptrdiff_t mark = str_chr(e->catalog, SQL_MARK, 0);
+    str catalog = mark < 0 ? e->catalog : str_cut(e->catalog, (size_t)mark);
+    return arena_printf(a, "[`system`.`builtin`, `system`.`session`, `%.*s`.`%.*s`]", STR_ARG(catalog), STR_ARG(e->schema));
 }
+
+str search_path(struct binder *b) { return str_of(sql_search_path(b->env, b->a)); }
 
 err *unsupported(struct binder *b, const struct ast *at, const char *what) {
     return sql_error("UNSUPPORTED_FEATURE.SQL", at, b->text, "what", what, NULL);

@@ -149,6 +149,33 @@ static void fit_lengths(struct sql_env *e, const struct sql_type *to, str x, int
     }
 }
 
+/* May a number be too large for its column? NaN and what is infinite become NULL in decimals, and floats take all doubles. */
+static bool may_overflow(const struct sql_type *from, const struct sql_type *to) {
+    if (sql_is_integral(to)) return sql_is_numeric(from) && !(sql_is_integral(from) && from->kind <= to->kind);
+    if (to->kind != TY_DECIMAL || !(sql_is_integral(from) || from->kind == TY_DECIMAL)) return false;
+    return from->kind != TY_DECIMAL || from->precision - from->scale > to->precision - to->scale || from->scale > to->scale;
+}
+
+/* The cast that is NULL where the number does not fit, which the column's own error says. */
+static err *checked_number(struct binder *b, struct bx *x, const struct sql_type *to, str column, struct bx **ret) {
+    buf *t = sql_buf(b->a), *params = sql_buf(b->a), *text = sql_buf(b->a);
+    TRY(emit_cast_tmpl(b, x->type, to, true, t));
+    struct bx *tried = bx_tmpl(b, to, sql_keep(b->a, t), STR("{0}"), &x, 1);
+    buf_z(params, "[CAST_OVERFLOW_IN_TABLE_INSERT] {\"sourceType\":");
+    buf_json_str(params, type_name(b, x->type));
+    buf_z(params, ",\"targetType\":");
+    buf_json_str(params, type_name(b, to));
+    buf_z(params, ",\"columnName\":");
+    buf_json_str(params, str_of(arena_printf(b->a, "`%.*s`", STR_ARG(column))));
+    buf_c(params, '}');
+    buf *quoted = sql_buf(b->a);
+    sql_quote(quoted, buf_view(params));
+    buf_fmt(text, "CASE WHEN {0} IS NULL AND {1} IS NOT NULL THEN error(%.*s) ELSE {0} END", STR_ARG(tmpl_text(b, buf_view(quoted))));
+    struct bx *both[2] = {tried, x};
+    *ret = bx_tmpl(b, to, sql_keep(b->a, text), STR("{0}"), both, 2);
+    return NULL;
+}
+
 err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const struct sql_type *from, const struct sql_type *to, buf *out) {
     struct binder b = binder_of(e);
     if (!sql_can_store(from, to))
@@ -156,7 +183,9 @@ err *sql_store_cast(struct sql_env *e, str table, str column, str expr, const st
                          "srcType", type_name(&b, from).p, "targetType", type_name(&b, to).p, NULL);
     struct bx *x = bx_tmpl(&b, from, tmpl_text(&b, expr), tmpl_text(&b, column), NULL, 0);
     const struct sql_type *plain = sql_is_text(to) ? sql_type_of(TY_STRING) : to;
-    struct bx *y = bx_cast(&b, x, plain);
+    struct bx *y = NULL;
+    if (e->ansi && may_overflow(from, plain)) TRY(checked_number(&b, x, plain, column, &y));
+    else y = bx_cast(&b, x, plain);
     buf *o = sql_buf(e->a);
     emit_expr(&b, y, o);
     if (sql_is_text(to))

@@ -43,6 +43,8 @@ const struct sql_error_row sql_error_rows[] = {
      "The <sourceType> value <expression> is malformed for <targetType>. Correct the value, cast it to another type, or use `try_cast`, which gives NULL.", {"ansiConfig", "\"spark.sql.ansi.enabled\""}},
     {"CAST_OVERFLOW", "22003", SQL_FORM_CONTEXT,
      "The <sourceType> value <value> is too large or too small for <targetType>: overflow. `try_cast` gives NULL instead.", {"ansiConfig", "\"spark.sql.ansi.enabled\""}},
+    {"CAST_OVERFLOW_IN_TABLE_INSERT", "22003", SQL_FORM_ANALYSIS,
+     "A <sourceType> value is too large or too small for the column <columnName> of type <targetType>. `try_cast` gives NULL instead.", {NULL}},
     {"CATALOG_ALREADY_EXISTS", "42710", SQL_FORM_ANALYSIS,
      "A catalog <catalog> already exists.", {NULL}},
     {"CATALOG_NOT_EMPTY", "2BP01", SQL_FORM_ANALYSIS,

@@ -163,6 +163,8 @@ err *sql_type_of_ast(arena *a, const struct ast *type, const struct sql_type **r
 /* A constant expression's value, folded by rules that need no engine where possible: LIT_… → text. Used for
  * LIMIT, IDENTIFIER(), time travel, properties. *ret STR_NONE for NULL; an expression that is not constant is an error. */
 err *sql_constant(struct sql_env *e, const struct ast *expr, const struct sql_type **ret_type, str *ret) BH_CHECK;
+/* Where names without a schema are looked for, for messages; in the arena. */
+const char *sql_search_path(const struct sql_env *e, arena *a);
 /* The output column name that Spark gives an expression without alias. */
 err *sql_caption(struct sql_env *e, const struct ast *expr, buf *out) BH_CHECK;
 /* An expression over one relation's columns (generated columns, checks, defaults, row filters): DuckDB text where

@@ -163,7 +163,7 @@ err *dml_plain_name(struct dml_x *x, const struct ast **name) {
     struct ast *e;
     TRY(sql_parse_expr(x->a, text, &e));
     if (!ast_is(e, AST_COLUMN) || !e->n || !ast_is(e->child[0], AST_NAME))
-        return sql_error("TABLE_OR_VIEW_NOT_FOUND", *name, x->d->text, "relationName", dml_z(x, text), NULL);
+        return sql_error("TABLE_OR_VIEW_NOT_FOUND", *name, x->d->text, "relationName", dml_z(x, text), "searchPath", sql_search_path(&x->env, x->a), NULL);
     *name = e->child[0];
     return NULL;
 }
@@ -194,7 +194,7 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     txn_take_seq(x->d->txn, answer);
     jval *rel = yyjson_arr_get(json_get(answer, "relations"), 0);
     if (!yyjson_is_obj(rel))
-        return sql_error("TABLE_OR_VIEW_NOT_FOUND", name, x->d->text, "relationName", dml_z(x, dotted(x, name)), NULL);
+        return sql_error("TABLE_OR_VIEW_NOT_FOUND", name, x->d->text, "relationName", dml_z(x, dotted(x, name)), "searchPath", sql_search_path(&x->env, x->a), NULL);
     if (!str_eqz(json_get_str(rel, "kind"), "table"))
         return sql_error("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE", name, x->d->text, "viewName", dml_z(x, dotted(x, name)), "operation",
                          dml_z(x, x->operation), NULL);

@@ -242,13 +242,13 @@ static err *target(struct scan_ctx *c, struct sql_env *e, const struct ast *arg,
     struct ast *expr;
     TRY(sql_constant(e, arg, &type, &text));
     TRY(sql_parse_expr(c->a, text.p ? text : STR("''"), &expr));
-    if (!ast_is(expr, AST_COLUMN) || !expr->n) return sql_error("TABLE_OR_VIEW_NOT_FOUND", arg, STR_NONE, "relationName", arena_strndup(c->a, text.p, text.n), NULL);
+    if (!ast_is(expr, AST_COLUMN) || !expr->n) return sql_error("TABLE_OR_VIEW_NOT_FOUND", arg, STR_NONE, "relationName", arena_strndup(c->a, text.p, text.n), "searchPath", sql_search_path(e, c->a), NULL);
     struct ast *name = expr->child[0], *from = ast_new(c->a, AST_FROM_TABLE, 0, 0);
     ast_set(c->a, from, SLOT_NAME, name);
     if (name->n == 2 && str_chr(name->child[1]->text, '/', 0) >= 0) from->flags |= AST_F_PATH;
     struct sql_relation *rel = NULL;
     TRY(e->resolve(e, &name, &from, 1, &rel));
-    if (!rel) return sql_error("TABLE_OR_VIEW_NOT_FOUND", arg, STR_NONE, "relationName", arena_strndup(c->a, text.p, text.n), NULL);
+    if (!rel) return sql_error("TABLE_OR_VIEW_NOT_FOUND", arg, STR_NONE, "relationName", arena_strndup(c->a, text.p, text.n), "searchPath", sql_search_path(e, c->a), NULL);
     *ret = rel->kind == REL_TABLE ? rel->scan : NULL;
     /* A filter or mask would not hold in the feed: who is under one does not get it. */
     if (!*ret || !(*ret)->snap || rel->row_filter.n || rel->masks)
