@@ -45,7 +45,7 @@ static err *wrong(struct binder *b, const char *op, struct bx *x, struct bx *y, 
 /* The decimal that an integral operand becomes: a literal's own digits, else all that its type can hold. */
 static struct bx *to_decimal(struct binder *b, struct bx *x) {
     if (x->type->kind == TY_DECIMAL) return x;
-    if (x->kind == BX_LIT && x->text.p && str_eq(x->cap, x->text)) { /* CAST(1 AS BIGINT) was folded, and is none */
+    if (x->kind == BX_LIT && x->text.p && x->type->kind != TY_TINYINT && str_eq(x->cap, x->text)) { /* CAST(1 AS BIGINT) was folded, and is none */
         size_t n = x->text.n - (x->text.p[0] == '-');
         return bx_cast(b, x, sql_decimal(b->a, n > 38 ? 38 : (int)n, 0));
     }
@@ -137,10 +137,13 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
     *ret = NULL;
     TRY(bind_time_arith(b, op, x, y, at, try_it, ret));
     if (*ret) return NULL;
-    if (x->type->kind == TY_VOID && y->type->kind == TY_DECIMAL) x = bx_cast(b, x, y->type);
-    if (y->type->kind == TY_VOID && x->type->kind == TY_DECIMAL) y = bx_cast(b, y, x->type);
+    if (op != '/' && x->type->kind == TY_VOID && y->type->kind == TY_DECIMAL) x = bx_cast(b, x, y->type); /* a quotient with NULL is a double */
+    if (op != '/' && y->type->kind == TY_VOID && x->type->kind == TY_DECIMAL) y = bx_cast(b, y, x->type);
     if (op != 'd' && decimal_pair(x, y)) return decimal_arith(b, op, x, y, try_it, cap, ret);
     const struct sql_type *t = number_type(b, x, y);
+    bool xf = x->type->kind == TY_FLOAT || x->type->kind == TY_DOUBLE, yf = y->type->kind == TY_FLOAT || y->type->kind == TY_DOUBLE;
+    if (op == 'd' && b->env->ansi && t && (xf || yf) && sql_is_numeric(x->type) && sql_is_numeric(y->type)) /* whole quotients are of whole numbers and decimals */
+        return sql_type_eq(x->type, y->type) ? wrong(b, word, x, y, at, works_on(op)) : differ(b, word, x, y, at);
     bool texts = b->env->ansi && !try_it && sql_is_text(x->type) && sql_is_text(y->type);
     if (!t || texts) {
         if (texts || sql_type_eq(x->type, y->type)) return wrong(b, word, x, y, at, works_on(op));

@@ -106,8 +106,10 @@ static err *difference(struct binder *b, struct bx *x, struct bx *y, struct bx *
         return NULL;
     }
     struct bx *v[2] = {x, y};
-    bx_unify(b, v, 2);
-    *ret = bx_tmpl(b, sql_type_of(TY_INTERVAL_DT), STR("(epoch_us({0}) - epoch_us({1}))"), STR("({0} - {1})"), v, 2);
+    const struct sql_type *t = bx_unify(b, v, 2);
+    /* What clocks on the wall show is subtracted: a day on which they are put forward has 24 hours too. */
+    str how = t && t->kind == TY_TIMESTAMP ? STR("(epoch_us(bh_ts_to_ntz({0}, {tz})) - epoch_us(bh_ts_to_ntz({1}, {tz})))") : STR("(epoch_us({0}) - epoch_us({1}))");
+    *ret = bx_tmpl(b, sql_type_of(TY_INTERVAL_DT), how, STR("({0} - {1})"), v, 2);
     return NULL;
 }
 

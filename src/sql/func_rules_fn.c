@@ -239,8 +239,12 @@ static err *mod_type(struct sql_call *c, const struct sql_type **ret) {
     return NULL;
 }
 static err *pmod_emit(struct sql_call *c, buf *out) {
-    const char *t = c->type->kind == TY_DECIMAL ? "" : "CAST(";
-    const char *u = c->type->kind == TY_DECIMAL ? "" : " AS {type})";
+    const struct sql_type *l = c->args[0].type, *r = c->args[1].type;
+    const char *t = "CAST(", *u = " AS {type})";
+    /* Of decimals that differ DuckDB would make doubles. */
+    int s = l->scale > r->scale ? l->scale : r->scale;
+    if (c->type->kind == TY_DECIMAL && s <= 20) u = arena_printf(c->a, " AS DECIMAL(%d,%d))", sql_decimal_wider(c->a, l, r)->precision, s);
+    else if (c->type->kind == TY_DECIMAL) t = u = "";
     buf_fmt(out,
             "CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('[REMAINDER_BY_ZERO] {{\"config\":\"\\\"spark.sql.ansi.enabled\\\"\"}}') "
             "WHEN (%s{0}%s %% %s{1}%s) < 0 THEN CAST(((%s{0}%s %% %s{1}%s) + %s{1}%s) %% %s{1}%s AS {type}) ELSE CAST(%s{0}%s %% %s{1}%s AS {type}) END",

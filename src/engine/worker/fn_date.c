@@ -161,7 +161,9 @@ static void months_between(struct fn_call *c) {
     double months = (double)((ya - yb) * 12 + ma - mb);
     bool ends = dda == civil_month_days(ya, ma) && ddb == civil_month_days(yb, mb);
     if (dda != ddb && !ends) {
-        int64_t seconds = (dda - ddb) * 86400ll + (floor_mod(a, US_DAY) / US_PER_S - floor_mod(b, US_DAY) / US_PER_S);
+        /* Seconds since midnight that went by, also on a day when the clocks are put forward. */
+        int64_t in_a = floor_div(fn_i64(c, 0) - zone_to_utc(z, da * US_DAY), US_PER_S), in_b = floor_div(fn_i64(c, 1) - zone_to_utc(z, db * US_DAY), US_PER_S);
+        int64_t seconds = (dda - ddb) * 86400ll + (in_a - in_b);
         months += (double)seconds / (31.0 * 86400.0);
     }
     if (fn_bool(c, 2)) {
@@ -409,13 +411,9 @@ static void timestampdiff(struct fn_call *c) {
     const struct zone *z = fn_zone(c, 3);
     enum unit u = z ? add_unit(c, fn_str(c, 0), "`TIMESTAMPDIFF`") : U_NONE;
     if (!u) return;
-    if (u <= U_HOUR) {
-        fn_ret_i64(c, (int64_t)(((i128)fn_i64(c, 2) - fn_i64(c, 1)) / size[u]));
-        return;
-    }
-    int64_t a = zone_to_local(z, fn_i64(c, 1)), b = zone_to_local(z, fn_i64(c, 2));
+    int64_t a = zone_to_local(z, fn_i64(c, 1)), b = zone_to_local(z, fn_i64(c, 2)); /* as clocks on the wall show it, hours too */
     if (u <= U_WEEK) {
-        fn_ret_i64(c, (b - a) / size[u]);
+        fn_ret_i64(c, (int64_t)(((i128)b - a) / size[u]));
         return;
     }
     int64_t ya, yb;

@@ -150,11 +150,17 @@ static bool no_group(struct sql_env *e, str group, bool account) {
     return false;
 }
 
+static str zone_of(const struct world *w) {
+    for (size_t i = 0; i < w->n_set; i++)
+        if (str_ieq(w->set[i].name, STR("spark.sql.session.timeZone"))) return w->set[i].value;
+    return STR("UTC");
+}
+
 static struct sql_env env_of(struct world *w, arena *a) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (struct sql_env){.arg = w, .a = a, .catalog = STR("spark_catalog"), .schema = STR("default"), .user = STR("user"),
-                            .time_zone = STR("UTC"), .ansi = true, .now_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000,
+                            .time_zone = zone_of(w), .ansi = true, .now_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000,
                             .resolve = resolve, .function = no_function, .variable = no_variable, .setting = setting,
                             .scan = scan, .files = no_files, .in_group = no_group};
 }
@@ -197,9 +203,9 @@ static err *compile(struct sql_env *env, str text, struct sql_compiled *ret) {
     return sql_compile(env, stmts[0], ret);
 }
 
-static void fetch(struct answer *ans, arena *a, duckdb_result *r) {
+static void fetch(const struct world *w, struct answer *ans, arena *a, duckdb_result *r) {
     struct show **show = arena_array_of(a, struct show *, ans->q.n ? ans->q.n : 1);
-    for (size_t i = 0; i < ans->q.n; i++) show[i] = show_new(a, ans->q.cols[i].type, SHOW_HIVE, zone_utc());
+    for (size_t i = 0; i < ans->q.n; i++) show[i] = show_new(a, ans->q.cols[i].type, SHOW_HIVE, zone_get(zone_of(w)));
     size_t cap = 0;
     for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(*r));) {
         for (size_t i = 0; i < ans->q.n; i++) show_bind(show[i], duckdb_data_chunk_get_vector(chunk, i), duckdb_data_chunk_get_size(chunk));
@@ -238,7 +244,7 @@ static void ask(struct world *w, arena *a, str text, struct answer *ans) {
         return;
     }
     if (ans->q.n && duckdb_column_count(&r) != ans->q.n) ans->error = err_new(ERR_INTERNAL_ERROR, "DuckDB gives another number of columns");
-    else fetch(ans, a, &r);
+    else fetch(w, ans, a, &r);
     duckdb_destroy_result(&r);
 }
 
