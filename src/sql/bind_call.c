@@ -623,6 +623,8 @@ static void order_distinct_list(struct binder *b, struct bx *x, str name) {
     struct bx **args = arena_array_of(b->a, struct bx *, 3);
     for (size_t i = 0; i < 2; i++) args[i] = x->child[i];
     args[2] = o->x;
+    ptrdiff_t all = str_find(x->cap, STR("{0*}")); /* it shows two of the three */
+    if (all >= 0) x->cap = sql_fmt(b->a, "%.*s{0}, {1}%.*s", STR_ARG(str_cut(x->cap, (size_t)all)), STR_ARG(str_from(x->cap, (size_t)all + 4)));
     x->child = args;
     x->n = 3;
     x->text = sql_fmt(b->a, "%sarray_to_string(list_transform(list(DISTINCT struct_pack(k := {2}, v := {0}) ORDER BY struct_pack(k := {2}, v := {0}) %s NULLS %s) "
