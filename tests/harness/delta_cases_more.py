@@ -573,8 +573,8 @@ CASES = {
         "WITH x AS (SELECT 4 AS id, 'cte' AS v) MERGE INTO {t} t USING x ON t.id = x.id WHEN MATCHED THEN UPDATE SET v = x.v",
         "!MERGE INTO {t} t USING (SELECT 4 AS id FROM range(2)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = 'x'",
         "MERGE INTO {t} t USING (SELECT 4 AS id FROM range(2)) s ON t.id = s.id WHEN MATCHED THEN DELETE",
-        "MERGE INTO {t} t USING (SELECT CAST(id AS INT) AS id FROM range(3)) s ON t.id = s.id WHEN NOT MATCHED BY SOURCE AND t.id > 8 THEN DELETE WHEN MATCHED THEN UPDATE "
-        "SET s = named_struct('a', 5, 'b', CAST(NULL AS STRING))",
+        "MERGE INTO {t} t USING (SELECT CAST(id AS INT) AS id FROM range(3)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET s = named_struct('a', 5, 'b', CAST(NULL AS "
+        "STRING)) WHEN NOT MATCHED BY SOURCE AND t.id > 8 THEN DELETE",
     ],
     "merge_evolves_nested": [
         table("id INT, a ARRAY<STRUCT<x: INT>>, m MAP<STRING, STRUCT<y: INT>>, s STRUCT<p: STRUCT<q: INT>>"),
