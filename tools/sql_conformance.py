@@ -428,7 +428,7 @@ def main():
     try:
         with Platform(Path(folder) / "data") as platform:
             first = Session({**platform.connect}, {}, "main")
-            for text in (f"CREATE CATALOG {CATALOG}", f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.default"):
+            for text in (f"CREATE CATALOG {CATALOG}", f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.default", f"USE {CATALOG}.default"):
                 first(text)
             make_tables(first, jar)
             for name in names:
