@@ -30,7 +30,6 @@ REASONS = [(r"bloomfilter|^create_index", "indexes of Databricks that its own do
            (r"procedure|^call$", "stored procedures are not there; a script (BEGIN ... END) is sent as it is"),
            (r"_resource|list_resources|cache_select", "of Spark's classic clusters; a SQL warehouse refuses them too"),
            (r"partition|serde|load_data|alter_table_location", "of Hive's tables: partitions of a Delta table are in its log, and come and go with its rows"),
-           (r"^(put|get|remove)_file", "served where the client's driver asks for it (docs/sql-clients.md), with the rights of the volume"),
            (r"set_managed|unset_managed|upgrade_uniform|shred_variant|predictive|optimization", "rewrites of tables into forms that no reader here needs"),
            (r"^describe_query", "the parser's own kind DESCRIBE QUERY does it"),
            (r"^show_variables", "not in Spark 4.2; SELECT shows a variable"),
@@ -134,6 +133,9 @@ def statements():
     branched = {n for n in patterns if re.search(r'\{"%s", [^\n]*:%s_' % (n, n), source)} | {"name"}
     folders = {"engine": "src/engine/worker", "catalog": "src/catalog", "warehouse": "src/statements"}
     said = {who: "".join(text(os.path.relpath(p, ROOT)) for p in sorted(glob.glob(os.path.join(ROOT, folder, "*.c")))) for who, folder in folders.items()}
+    # Statements about a volume's files are functions of one file, named after them.
+    folders["volumes"] = "src/api/unity_catalog/staging.c"
+    said["volumes"] = "".join('"%s"' % name for name in re.findall(r"^err \*uc_([a-z_]+)\(", text(folders["volumes"]), re.M))
     kinds = sorted(set(re.findall(r"X\((S_[A-Z_]+)\)", text("src/sql/ast.h"))) - {"S_QUERY"})
     md = "## Statements\n\nQueries (SELECT, VALUES, WITH, set operations, pipes), and these; a statement that nobody carries out is refused with `UNSUPPORTED_FEATURE.SQL_STATEMENT`.\n\n"
     md += "Kinds of the parser: %s.\n\n" % ", ".join(k[2:].replace("_", " ") for k in kinds)
