@@ -165,13 +165,20 @@ class Platform:
         """Processes of ours that still run; gives the kernel a moment to finish killing."""
         alive = []
         for _ in range(100):
-            # A psutil.Process knows its start time: a new process under an old pid is not running.
-            alive = [p for p in self._seen.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+            alive = [p for p in self._seen.values() if self._runs(p)]
             if not alive:
                 break
             time.sleep(0.05)
         self._seen.clear()
         return alive
+
+    @staticmethod
+    def _runs(p):
+        """A psutil.Process knows its start time: a new process under an old pid is not this one. It may go between two looks."""
+        try:
+            return p.is_running() and p.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     def processes(self, role=None):
         """psutil.Process of the platform, all or those of one role ("supervisor", "gateway", "runtime_host", …)."""
