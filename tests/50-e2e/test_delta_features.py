@@ -369,6 +369,18 @@ def test_a_with_list_before_changes(sql, schema):
     assert sql(f"SELECT id, v FROM {t} ORDER BY id") == [["1", "one"], ["2", "two"], ["9", "nine"]]
 
 
+def test_queries_in_conditions_of_changes(sql, schema):
+    """Delta in Spark refuses the first and the last of these; a warehouse takes them."""
+    t = f"{schema}.asked"
+    sql(f"CREATE TABLE {t} (id INT, v INT)")
+    sql(f"INSERT INTO {t} SELECT CAST(id AS INT), CAST(id * 2 AS INT) FROM range(20)")
+    sql(f"DELETE FROM {t} WHERE id IN (SELECT CAST(id AS INT) FROM range(3))")
+    sql(f"UPDATE {t} SET v = (SELECT max(id) FROM range(7)) WHERE id > 15")
+    sql(f"DELETE FROM {t} WHERE NOT EXISTS (SELECT 1 FROM range(18) r WHERE r.id = v)")
+    want = [[str(i), str(2 * i)] for i in range(3, 9)] + [[str(i), "6"] for i in range(16, 20)]
+    assert sql(f"SELECT id, v FROM {t} ORDER BY id") == want
+
+
 def test_what_iceberg_cannot_read(sql, schema):
     on = "'delta.columnMapping.mode'='name', 'delta.enableIcebergCompatV2'='true'"
     sql(f"CREATE TABLE {schema}.ice (id INT) TBLPROPERTIES ({on}, 'delta.enableDeletionVectors'='false')")

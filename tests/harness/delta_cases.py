@@ -353,13 +353,6 @@ CASES = {
         "INSERT INTO {t} VALUES (1, 'abc', array(1), map('x', 1), TIMESTAMP'2024-01-01 00:00:00 UTC')",
         "ALTER TABLE {t} DROP CONSTRAINT c2",
     ],
-    "delete_subquery": [
-        "CREATE TABLE {t} (id INT, v INT) USING delta",
-        "INSERT INTO {t} SELECT CAST(id AS INT), CAST(id * 2 AS INT) FROM range(20)",
-        "DELETE FROM {t} WHERE id IN (SELECT CAST(id AS INT) FROM range(3))",
-        "UPDATE {t} SET v = (SELECT max(id) FROM range(7)) WHERE id > 15",
-        "DELETE FROM {t} WHERE NOT EXISTS (SELECT 1 FROM range(18) r WHERE r.id = v)",
-    ],
     "variants": [
         "CREATE TABLE {t} (id INT, v VARIANT, s STRUCT<x: VARIANT>, a ARRAY<VARIANT>, m MAP<STRING, VARIANT>) USING "
         "delta",
