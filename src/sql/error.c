@@ -17,34 +17,17 @@
 /* Names and values of one error's parameters. */
 #define PAIRS_MAX 32u
 
+/* Both tables begin their rows with the name. */
+static int by_name(const void *name, const void *row) { return str_cmp(*(const str *)name, str_of(*(const char *const *)row)); }
+
 static const struct sql_error_row *find_row(str cls) {
-    size_t low = 0, high = sql_n_error_rows;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        int c = str_cmp(cls, str_of(sql_error_rows[mid].name));
-        if (c == 0) return &sql_error_rows[mid];
-        if (c < 0)
-            high = mid;
-        else
-            low = mid + 1;
-    }
-    return NULL;
+    return bsearch(&cls, sql_error_rows, sql_n_error_rows, sizeof *sql_error_rows, by_name);
 }
 
 bool sql_error_known(str cls) { return find_row(cls) != NULL; }
 
 static const struct sql_condition_row *find_condition(str name) {
-    size_t low = 0, high = sql_n_condition_rows;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        int c = str_cmp(name, str_of(sql_condition_rows[mid].name));
-        if (c == 0) return &sql_condition_rows[mid];
-        if (c < 0)
-            high = mid;
-        else
-            low = mid + 1;
-    }
-    return NULL;
+    return bsearch(&name, sql_condition_rows, sql_n_condition_rows, sizeof *sql_condition_rows, by_name);
 }
 
 bool sql_condition_known(str name, const char **ret_state) {

@@ -15,6 +15,7 @@ import pytest
 import requests
 from cryptography import x509
 
+import connector
 from test_drivers import DRIVERS, drive
 
 ROOT = Path(os.environ.get("BOATHOUSE_ROOT", Path(__file__).resolve().parents[2]))
@@ -27,15 +28,7 @@ def warehouse(platform):
 
 @pytest.fixture(scope="module")
 def connect(platform):
-    from databricks import sql
-
-    path = f"/sql/1.0/warehouses/{warehouse(platform)}"
-    url = f"http://127.0.0.1:{platform.http_port}"
-
-    def open_one(**more):
-        more.setdefault("access_token", platform.token)
-        return sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, **more)
-    return open_one
+    return connector.plain(platform)
 
 
 def rows(connection, text, parameters=None):

@@ -8,20 +8,14 @@ import uuid
 
 import pytest
 
+import connector
+
 MANAGED = "TBLPROPERTIES ('delta.feature.catalogManaged' = 'supported')"
 
 
 @pytest.fixture(scope="module")
 def connect(platform):
-    from databricks import sql
-
-    path = f"/sql/1.0/warehouses/{platform.connect['DATABRICKS_WAREHOUSE_ID']}"
-    url = f"http://127.0.0.1:{platform.http_port}"
-
-    def open_one(**more):
-        more.setdefault("access_token", platform.token)
-        return sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, **more)
-    return open_one
+    return connector.plain(platform)
 
 
 @pytest.fixture(scope="module")

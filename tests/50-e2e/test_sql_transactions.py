@@ -10,19 +10,17 @@ import uuid
 
 import pytest
 
+import connector
+
 MANAGED = "TBLPROPERTIES ('delta.feature.catalogManaged' = 'supported')"
 
 
 @pytest.fixture(scope="module")
 def connect(platform):
-    from databricks import sql
-
-    path = f"/sql/1.0/warehouses/{platform.connect['DATABRICKS_WAREHOUSE_ID']}"
-    url = f"http://127.0.0.1:{platform.http_port}"
+    opened = connector.plain(platform)
 
     def open_one(manual=None, **more):
-        more.setdefault("access_token", platform.token)
-        db = sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, ignore_transactions=False, **more)
+        db = opened(ignore_transactions=False, **more)
         if manual is not None:
             db.autocommit = not manual
         return db

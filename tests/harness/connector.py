@@ -17,6 +17,19 @@ MODES = {"thrift": {}, "sea": {"use_sea": True},
          "sea_inline": {"use_sea": True, "use_cloud_fetch": False, "enable_query_result_lz4_compression": False}}
 
 
+def plain(platform):
+    """A function that opens connections over plain HTTP to the platform's first warehouse, as its admin unless told."""
+    from databricks import sql
+
+    path = f"/sql/1.0/warehouses/{platform.connect['DATABRICKS_WAREHOUSE_ID']}"
+    url = f"http://127.0.0.1:{platform.http_port}"
+
+    def open_one(**more):
+        more.setdefault("access_token", platform.token)
+        return sql.connect(server_hostname=url, http_path=path, _connection_uri=url + path, enable_telemetry=False, **more)
+    return open_one
+
+
 class Server:
     """A platform with TLS."""
 
