@@ -118,52 +118,135 @@ bool sql_read_date(str text, int32_t *ret_days) {
     return sql_read_stamp(text, &t) && !t.has_time && (*ret_days = (int32_t)sql_days(t.y, t.mo, t.d), true);
 }
 
+/* What a zone's clock shows at an instant, or the reverse. */
+static bool clock_of(struct binder *b, str zone, bool to_instant, int64_t us, int64_t *ret) {
+    if (b->env->clock) return b->env->clock(b->env, zone, to_instant, us, ret);
+    *ret = us;
+    return zone.n == 0;
+}
+
+/* 'now', 'tomorrow EST': words that typed literals may be, of the day and instant at which the statement began. */
+static bool special_moment(struct binder *b, str v, int64_t *ret_local, int64_t *ret_instant) {
+    static const struct {
+        const char *word;
+        int days;
+    } words[] = {{"epoch", 0}, {"now", 0}, {"today", 0}, {"tomorrow", 1}, {"yesterday", -1}};
+    ptrdiff_t blank = str_chr(v, ' ', 0);
+    str word = blank < 0 ? v : str_cut(v, (size_t)blank), zone = blank < 0 ? STR("") : str_trim(str_from(v, (size_t)blank));
+    size_t i = 0;
+    while (i < ARRAY_LEN(words) && !str_ieq(word, str_of(words[i].word))) i++;
+    int64_t local;
+    if (i == ARRAY_LEN(words) || !clock_of(b, zone, false, b->env->now_us, &local)) return false;
+    if (i == 0) {
+        *ret_instant = 0;
+        *ret_local = 0;
+    } else if (i == 1) {
+        *ret_instant = b->env->now_us;
+        *ret_local = local;
+    } else {
+        *ret_local = (local / 86400000000 + words[i].days) * 86400000000;
+        if (!clock_of(b, zone, true, *ret_local, ret_instant)) return false;
+    }
+    return true;
+}
+
+static str stamp_caption(struct binder *b, const char *type, int64_t us) {
+    struct sql_stamp t;
+    buf *o = sql_buf(b->a), *all = sql_buf(b->a);
+    sql_stamp_of_us(us, &t);
+    sql_write_stamp(&t, o);
+    buf_fmt(all, "%s '", type);
+    sql_write_day(&t, all);
+    ptrdiff_t blank = str_chr(buf_view(o), ' ', 0);
+    buf_fmt(all, "%.*s'", STR_ARG(str_from(buf_view(o), (size_t)blank)));
+    return sql_keep(b->a, all);
+}
+
+/* A timestamp that is known: as text in UTC, shown on the session's clock. */
+static struct bx *known_stamp(struct binder *b, bool ntz, int64_t us) {
+    struct sql_stamp t;
+    buf *o = sql_buf(b->a);
+    int64_t shown = us;
+    sql_stamp_of_us(us, &t);
+    sql_write_stamp(&t, o);
+    struct bx *x = bx_lit(b, sql_type_of(ntz ? TY_TIMESTAMP_NTZ : TY_TIMESTAMP), sql_keep(b->a, o));
+    if (!ntz && !clock_of(b, STR(""), false, us, &shown)) shown = us;
+    x->cap = stamp_caption(b, ntz ? "TIMESTAMP_NTZ" : "TIMESTAMP", shown);
+    return x;
+}
+
 static err *stamp_literal(struct binder *b, const struct ast *n, bool ntz, struct bx **ret) {
     struct sql_stamp t;
-    const char *name = ntz ? "TIMESTAMP_NTZ" : "TIMESTAMP";
+    int64_t local, instant, us;
     if (!sql_read_stamp(str_trim(n->text), &t)) {
-        return bad_literal(b, n, ntz ? "\"TIMESTAMP_NTZ\"" : "\"TIMESTAMP\"");
+        if (!special_moment(b, str_trim(n->text), &local, &instant)) return bad_literal(b, n, ntz ? "\"TIMESTAMP_NTZ\"" : "\"TIMESTAMP\"");
+        *ret = known_stamp(b, ntz, ntz ? local : instant);
+        return NULL;
     }
+    us = sql_stamp_us(&t);
+    /* The caption has the session's clock, whatever zone was written. */
+    if (!ntz && t.zone.n && (t.has_offset || clock_of(b, t.zone, true, us, &us))) {
+        instant = t.has_offset ? us - t.offset_s * 1000000ll : us;
+        if (!clock_of(b, STR(""), false, instant, &us)) us = instant;
+    }
+    str cap = stamp_caption(b, ntz ? "TIMESTAMP_NTZ" : "TIMESTAMP", us);
     bool utc = str_eqz(b->env->time_zone, "UTC") || b->env->time_zone.n == 0;
     buf *o = sql_buf(b->a);
     if (!ntz && (!utc || (t.zone.n && !t.has_offset))) {
         /* The engine knows zones. */
         struct bx *s = bx_string(b, str_trim(n->text));
-        sql_write_stamp(&t, o);
-        *ret = bx_tmpl(b, sql_type_of(TY_TIMESTAMP), STR("bh_cast_string_timestamp({0}, {tz})"),
-                       sql_fmt(b->a, "TIMESTAMP '%.*s'", STR_ARG(buf_view(o))), &s, 1);
+        *ret = bx_tmpl(b, sql_type_of(TY_TIMESTAMP), STR("bh_cast_string_timestamp({0}, {tz})"), cap, &s, 1);
         return NULL;
     }
     if (!ntz) sql_shift_stamp(&t);
     sql_write_stamp(&t, o);
     *ret = bx_lit(b, sql_type_of(ntz ? TY_TIMESTAMP_NTZ : TY_TIMESTAMP), sql_keep(b->a, o));
-    (*ret)->cap = sql_fmt(b->a, "%s '%.*s'", name, STR_ARG(buf_view(o)));
+    (*ret)->cap = cap;
+    return NULL;
+}
+
+static err *date_literal(struct binder *b, const struct ast *n, struct bx **ret) {
+    struct sql_stamp t;
+    int64_t local, instant;
+    if (special_moment(b, str_trim(n->text), &local, &instant))
+        sql_stamp_of_us(local, &t);
+    else if (!sql_read_day(str_trim(n->text), &t))
+        return bad_literal(b, n, "\"DATE\"");
+    buf *o = sql_buf(b->a);
+    buf_z(o, "DATE '");
+    sql_write_day(&t, o);
+    buf_c(o, '\'');
+    *ret = bx_lit(b, sql_type_of(TY_DATE), sql_fmt(b->a, "%04d-%02d-%02d", t.y, t.mo, t.d));
+    (*ret)->cap = sql_keep(b->a, o);
+    return NULL;
+}
+
+/* 01:02:03 PM: hours of half a day. */
+static err *time_literal(struct binder *b, const struct ast *n, struct bx **ret) {
+    struct sql_stamp t;
+    str v = str_trim(n->text);
+    bool am = v.n > 2 && str_ieq(str_from(v, v.n - 2), STR("AM")), pm = v.n > 2 && str_ieq(str_from(v, v.n - 2), STR("PM"));
+    if (am || pm) v = str_trim(str_cut(v, v.n - 2));
+    if (!sql_read_stamp(sql_fmt(b->a, "1970-01-01 %.*s", STR_ARG(v)), &t)) return bad_literal(b, n, "\"TIME(6)\"");
+    if (am || pm) {
+        if (t.h < 1 || t.h > 12) return bad_literal(b, n, "\"TIME(6)\"");
+        t.h = t.h % 12 + (pm ? 12 : 0);
+    }
+    buf *o = sql_buf(b->a);
+    sql_write_stamp(&t, o);
+    *ret = bx_lit(b, sql_type_of(TY_TIME), str_from(sql_keep(b->a, o), 11));
+    (*ret)->cap = sql_fmt(b->a, "TIME '%.*s'", STR_ARG((*ret)->text));
     return NULL;
 }
 
 static err *typed(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
-    struct sql_stamp t;
     switch (n->op) {
-    case 'd': {
-        if (!sql_read_stamp(str_trim(n->text), &t)) return bad_literal(b, n, "\"DATE\"");
-        str v = sql_fmt(b->a, "%04d-%02d-%02d", t.y, t.mo, t.d);
-        *ret = bx_lit(b, sql_type_of(TY_DATE), v);
-        (*ret)->cap = sql_fmt(b->a, "DATE '%.*s'", STR_ARG(v));
-        return NULL;
-    }
+    case 'd': return date_literal(b, n, ret);
     case 't':
     case 'l': return stamp_literal(b, n, false, ret);
     case 'n': return stamp_literal(b, n, true, ret);
-    case 'T': {
-        if (!sql_read_stamp(sql_fmt(b->a, "1970-01-01 %.*s", STR_ARG(str_trim(n->text))), &t))
-            return bad_literal(b, n, "\"TIME(6)\"");
-        buf *o = sql_buf(b->a);
-        sql_write_stamp(&t, o);
-        *ret = bx_lit(b, sql_type_of(TY_TIME), str_from(sql_keep(b->a, o), 11));
-        (*ret)->cap = sql_fmt(b->a, "TIME '%.*s'", STR_ARG((*ret)->text));
-        return NULL;
-    }
+    case 'T': return time_literal(b, n, ret);
     default: {
         const struct ast *name = ast_get(n, SLOT_NAME);
         return sql_error("UNSUPPORTED_TYPED_LITERAL", n, b->text, "unsupportedType", ident_name(b, name).p,

@@ -164,7 +164,9 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
         t = sql_type_of(TY_BIGINT);
         tmpl = guarded(b, fraction ? "CAST(trunc({0} / {1}) AS BIGINT)" : "{0} // {1}", v, nulls, zero);
     } else if (op == '/' || op == '%') {
-        tmpl = guarded(b, op == '/' ? "{0} / {1}" : "{0} % {1}", v, nulls, zero);
+        /* the least integer modulo -1 is 0, which DuckDB takes for an overflow */
+        bool least = op == '%' && sql_is_integral(in) && !(v[1]->kind == BX_LIT && v[1]->text.p && v[1]->text.p[0] != '-');
+        tmpl = guarded(b, op == '/' ? "{0} / {1}" : least ? "{0} % CASE WHEN {1} = -1 THEN 1 ELSE {1} END" : "{0} % {1}", v, nulls, zero);
     } else {
         tmpl = sql_fmt(b->a, "({0} %c {1})", op);
     }

@@ -211,7 +211,7 @@ static err *count(struct cx *c, const struct ast *n, bool *done, struct bx **ret
     struct items it = {.n = 0};
     struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
     size_t k = n->n;
-    if (star) {
+    if (star && !ast_has(n, AST_F_DISTINCT)) {
         k = 0;
     } else if (n->n && n->child[0]->kind == AST_STAR) {
         TRY(bind_items(&ac, n, &it));
@@ -265,6 +265,7 @@ static err *arith(struct cx *c, const struct ast *n, str name, char op, bool try
     TRY(args_of(c, n, v));
     TRY(bind_arith(c->b, op, v[0], v[1], n, try_it, ret));
     struct bx *x = *ret;
+    if (op == 'd') return NULL; /* shown as the operator */
     if (x->kind == BX_LIT) {
         x->cap = sql_fmt(c->b->a, "%.*s(%.*s, %.*s)", STR_ARG(name), STR_ARG(caption_of(c->b, v[0])), STR_ARG(caption_of(c->b, v[1])));
         return NULL;
@@ -577,7 +578,7 @@ err *bind_special(struct cx *c, str name, const struct ast *n, bool *done, struc
         char op;
         bool try_it;
     } ops[] = {{"try_add", '+', true}, {"try_subtract", '-', true}, {"try_multiply", '*', true}, {"try_divide", '/', true},
-               {"try_mod", '%', true}, {"mod", '%', false}};
+               {"try_mod", '%', true}, {"mod", '%', false}, {"div", 'd', false}};
     *done = true;
     if (n->kind == AST_ROW || str_eqz(name, "struct")) return structure(c, n, ret);
     if (str_eqz(name, "named_struct")) return named_struct(c, n, ret);

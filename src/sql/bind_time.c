@@ -113,7 +113,7 @@ static err *difference(struct binder *b, struct bx *x, struct bx *y, struct bx *
     return NULL;
 }
 
-static err *scale(struct binder *b, char op, struct bx *i, struct bx *n, bool swapped, bool nulls, struct bx **ret) {
+static err *scale(struct binder *b, char op, struct bx *i, struct bx *n, bool nulls, struct bx **ret) {
     if (sql_is_text(n->type)) n = bx_cast(b, n, sql_type_of(TY_DOUBLE));
     bool whole = sql_is_integral(n->type);
     const struct sql_type *t = is_ym(i->type) ? sql_type_of(TY_INTERVAL_YM) : sql_type_of(TY_INTERVAL_DT);
@@ -128,8 +128,39 @@ static err *scale(struct binder *b, char op, struct bx *i, struct bx *n, bool sw
     else
         tmpl = STR("CASE WHEN {1} = 0 THEN error('[INTERVAL_DIVIDED_BY_ZERO] {{}}') ELSE "
                    "CAST(round(CAST({0} AS DOUBLE) / CAST({1} AS DOUBLE)) AS {type}) END");
-    *ret = bx_tmpl(b, t, tmpl, swapped ? sql_fmt(b->a, "({1} %c {0})", op) : sql_fmt(b->a, "({0} %c {1})", op), v, 2);
+    *ret = bx_tmpl(b, t, tmpl, sql_fmt(b->a, "({0} %c {1})", op), v, 2); /* the interval is shown first, wherever it stood */
     return NULL;
+}
+
+/* What an operator yields where one side is NULL itself: the type that it would have with a value there. */
+static bool with_null(struct binder *b, char op, struct bx *x, struct bx *y, struct bx **ret) {
+    bool left = x->type->kind == TY_VOID;
+    if (left == (y->type->kind == TY_VOID)) return false;
+    const struct sql_type *t = left ? y->type : x->type, *z = NULL;
+    struct bx *v[2] = {x, y};
+    const char *cap = op == '-' ? "({0} - {1})" : "{0} + {1}";
+    if (op == '+' && left && !(is_ym(t) || is_dt(t))) v[0] = y, v[1] = x;
+    if (op == '+' && (is_ym(t) || is_dt(t) || t->kind == TY_INTERVAL)) {
+        z = t;
+        cap = "({0} + {1})";
+    } else if (op == '-' && (is_ym(t) || is_dt(t) || t->kind == TY_INTERVAL)) {
+        z = t;
+    } else if (op == '+' && (is_point(t) || t->kind == TY_TIME)) {
+        z = t->kind == TY_DATE ? sql_type_of(TY_TIMESTAMP) : t;
+    } else if (op == '-' && is_point(t)) {
+        z = t->kind == TY_DATE ? sql_interval(b->a, UNIT_DAY, UNIT_DAY) : sql_type_of(TY_INTERVAL_DT);
+    } else if (op == '-' && t->kind == TY_TIME) {
+        z = sql_interval(b->a, UNIT_HOUR, UNIT_SECOND);
+        cap = "{0} - {1}";
+    } else if ((is_ym(t) || is_dt(t)) && (op == '*' || (op == '/' && !left))) {
+        z = sql_type_of(is_ym(t) ? TY_INTERVAL_YM : TY_INTERVAL_DT);
+        cap = op == '*' ? "({0} * {1})" : "({0} / {1})";
+        if (left) v[0] = y, v[1] = x;
+    }
+    if (!z) return false;
+    *ret = bx_tmpl(b, z, STR("CAST(NULL AS {type})"), str_of(cap), v, 2);
+    (*ret)->nullable = true;
+    return true;
 }
 
 static err *intervals(struct binder *b, char op, struct bx *x, struct bx *y, struct bx **ret) {
@@ -182,8 +213,8 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
                      struct bx **ret) {
     const struct sql_type *l = x->type, *r = y->type;
     bool nulls = try_it || !b->env->ansi;
-    (void)at;
     *ret = NULL;
+    if (with_null(b, op, x, y, ret)) return NULL;
     if (op == '+' || op == '-') {
         bool left = is_any_interval(r) && sql_is_text(l), right = op == '+' && is_any_interval(l) && sql_is_text(r);
         if (left || right) { /* the text is read as a timestamp, and written again */
@@ -197,14 +228,16 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
         if (is_point(l) && is_any_interval(r)) return point_interval(b, op, x, y, ret);
         if (op == '+' && is_any_interval(l) && is_point(r)) return point_interval(b, op, y, x, ret);
         if (l->kind == TY_TIME && is_dt(r)) {
-            *ret = bx_tmpl2(b, l, op == '+' ? "bh_time_add({0}, {1})" : "bh_time_add({0}, -({1}))",
+            *ret = bx_tmpl2(b, r->to == UNIT_SECOND ? sql_type_of(TY_TIME) : l, op == '+' ? "bh_time_add({0}, {1})" : "bh_time_add({0}, -({1}))",
                             op == '+' ? "{0} + {1}" : "{0} - {1}", x, y);
             return NULL;
         }
         if (l->kind == TY_TIME && r->kind == TY_TIME && op == '-') {
-            *ret = bx_tmpl2(b, sql_interval(b->a, UNIT_HOUR, UNIT_SECOND), "(epoch_us({0}) - epoch_us({1}))", "({0} - {1})", x, y);
+            *ret = bx_tmpl2(b, sql_interval(b->a, UNIT_HOUR, UNIT_SECOND), "(epoch_us({0}) - epoch_us({1}))", "{0} - {1}", x, y);
             return NULL;
         }
+        if (op == '-' && ((l->kind == TY_TIME && sql_is_text(r)) || (sql_is_text(l) && r->kind == TY_TIME)))
+            return bind_time_arith(b, op, bx_cast(b, x, sql_type_of(TY_TIME)), bx_cast(b, y, sql_type_of(TY_TIME)), at, try_it, ret);
         if (l->kind == TY_DATE && (sql_is_integral(r) && r->kind <= TY_INT)) return date_days(b, op, x, y, ret);
         if (op == '+' && r->kind == TY_DATE && (sql_is_integral(l) && l->kind <= TY_INT)) return date_days(b, op, y, x, ret);
         if (l->kind == TY_DATE && (sql_is_numeric(r) || (op == '+' && sql_is_text(r))))
@@ -228,7 +261,7 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
         return NULL;
     }
     bool num = sql_is_numeric(r) || sql_is_text(r);
-    if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, false, nulls, ret);
-    if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, true, nulls, ret);
+    if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, nulls, ret);
+    if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, nulls, ret);
     return NULL;
 }

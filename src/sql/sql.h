@@ -132,6 +132,9 @@ struct sql_env {
     /* Infers the schema of files for read_files, csv.`path` …: columns and a scan. */
     err *(*files)(struct sql_env *e, const struct ast *call, struct sql_relation **ret);
     bool (*in_group)(struct sql_env *e, str group, bool account); /* is_member, is_account_group_member */
+    /* What a zone's clock shows (microseconds since 1970 of it) at an instant, or the instant at which it shows that.
+     * An empty name is the session's zone; false: there is no such zone. NULL: UTC is the only one. */
+    bool (*clock)(struct sql_env *e, str zone, bool to_instant, int64_t us, int64_t *ret);
 };
 
 struct sql_column {

@@ -80,13 +80,13 @@ static bool read_clock(str x, size_t i, struct sql_stamp *t) {
     return t->zone.n == 0 || read_offset(t->zone, t);
 }
 
-bool sql_read_stamp(str x, struct sql_stamp *t) {
+static bool read_day(str x, size_t *at, int year_digits, struct sql_stamp *t) {
     size_t i = 0;
     bool neg = false;
     memset(t, 0, sizeof *t);
     t->mo = t->d = 1;
     if (i < x.n && (x.p[i] == '-' || x.p[i] == '+')) neg = x.p[i++] == '-';
-    if (digits(x, &i, 6, &t->y) < 4) return false;
+    if (digits(x, &i, year_digits, &t->y) < 4) return false;
     if (neg) t->y = -t->y;
     if (i < x.n && x.p[i] == '-') {
         i++;
@@ -96,11 +96,43 @@ bool sql_read_stamp(str x, struct sql_stamp *t) {
             if (!digits(x, &i, 2, &t->d)) return false;
         }
     }
-    if (t->mo < 1 || t->mo > 12 || t->d < 1 || t->d > month_days(t->y, t->mo)) return false;
+    *at = i;
+    return t->mo >= 1 && t->mo <= 12 && t->d >= 1 && t->d <= month_days(t->y, t->mo);
+}
+
+bool sql_read_day(str x, struct sql_stamp *t) {
+    size_t i, dashes = 0;
+    if (!read_day(x, &i, 7, t)) return false;
+    for (size_t k = 1; k < i; k++) dashes += x.p[k] == '-';
+    return i == x.n || (dashes == 2 && (x.p[i] == 'T' || x.p[i] == ' '));
+}
+
+bool sql_read_stamp(str x, struct sql_stamp *t) {
+    size_t i;
+    if (!read_day(x, &i, 6, t)) return false;
     if (i == x.n) return true;
     if (x.p[i] != 'T' && x.p[i] != ' ') return false;
     if (i + 1 == x.n) return true;
     return read_clock(x, i + 1, t);
+}
+
+void sql_write_day(const struct sql_stamp *t, buf *out) {
+    buf_fmt(out, "%s%04d-%02d-%02d", t->y < 0 ? "-" : t->y > 9999 ? "+" : "", t->y < 0 ? -t->y : t->y, t->mo, t->d);
+}
+
+int64_t sql_stamp_us(const struct sql_stamp *t) {
+    return (sql_days(t->y, t->mo, t->d) * 86400 + t->h * 3600 + t->mi * 60 + t->s) * 1000000 + t->us;
+}
+
+void sql_stamp_of_us(int64_t us, struct sql_stamp *t) {
+    memset(t, 0, sizeof *t);
+    int64_t day = us / 86400000000 - (us % 86400000000 < 0), rest = us - day * 86400000000;
+    sql_civil(day, &t->y, &t->mo, &t->d);
+    t->h = (int)(rest / 3600000000);
+    t->mi = (int)(rest / 60000000 % 60);
+    t->s = (int)(rest / 1000000 % 60);
+    t->us = (int)(rest % 1000000);
+    t->has_time = true;
 }
 
 void sql_write_stamp(const struct sql_stamp *t, buf *out) {

@@ -32,6 +32,7 @@ static bool take_word(str s, size_t *at, const char *w, size_t n) {
 static bool take_number(const struct pattern_item *it, str s, size_t *at, int64_t *ret) {
     bool year = it->letter == 'y' || it->letter == 'u', neg = false, plus = false;
     size_t least = it->fixed || (year && it->n != 2) ? it->n : 1, limit = it->fixed ? it->n : 18;
+    if (it->letter == 'S') least = 1; /* a fraction may have fewer digits than letters */
     if (it->letter == 'D') least = it->n, limit = it->n == 1 ? 18 : 3;
     size_t i = *at;
     if (!it->fixed && i < s.n && (s.p[i] == '-' || s.p[i] == '+')) {
@@ -59,7 +60,7 @@ static bool take_number(const struct pattern_item *it, str s, size_t *at, int64_
     return true;
 }
 
-static bool set_number(const struct pattern *p, const struct pattern_item *it, struct fields *f, int64_t v) {
+static bool set_number(const struct pattern *p, const struct pattern_item *it, struct fields *f, int64_t v, size_t width) {
     switch (it->letter) {
     case 'y':
     case 'u':
@@ -77,7 +78,7 @@ static bool set_number(const struct pattern *p, const struct pattern_item *it, s
     case 'm': return v <= 59 && set(f, F_MINUTE, v);
     case 's': return v <= 59 && set(f, F_SECOND, v);
     case 'S':
-        for (int i = it->n; i < 9; i++) v *= 10;
+        for (size_t i = width; i < 9; i++) v *= 10;
         return set(f, F_US, v / 1000);
     default: return false;
     }
@@ -189,6 +190,7 @@ static bool take_zone(str s, size_t *at, struct fields *f) {
 
 static bool take_items(const struct pattern *p, size_t from, size_t to, str s, size_t *at, struct fields *f) {
     for (size_t i = from; i < to; i++) {
+        size_t begun = *at;
         const struct pattern_item *it = &p->item[i];
         int64_t v;
         bool ok;
@@ -205,7 +207,7 @@ static bool take_items(const struct pattern *p, size_t from, size_t to, str s, s
         }
         if (it->letter == ']') continue;
         if (it->letter == 0) ok = *at < s.n && (s.p[*at] == it->literal || (((it->literal | 32) >= 'a' && (it->literal | 32) <= 'z') && (s.p[*at] ^ it->literal) == 32)) && ++*at;
-        else if (it->number) ok = take_number(it, s, at, &v) && set_number(p, it, f, v);
+        else if (it->number) ok = take_number(it, s, at, &v) && set_number(p, it, f, v, *at - begun);
         else if (it->letter == 'O') ok = take_gmt(s, at, f);
         else if (it->letter == 'Z' && it->n == 4) ok = take_gmt(s, at, f);
         else if (strchr("XxZ", it->letter)) ok = take_offset(it, s, at, f);
@@ -245,9 +247,13 @@ static bool date_of(const struct fields *f, int64_t *ret_days) {
     int d = has(f, F_DAY) ? (int)f->v[F_DAY] : 1;
     if (has(f, F_MONTH) && has(f, F_QUARTER) && (m + 2) / 3 != f->v[F_QUARTER]) return false;
     int64_t days;
-    if (has(f, F_DOY) && !has(f, F_MONTH)) {
+    if (has(f, F_DOY)) { /* month and day may stand beside it, and must be that day's */
         if (f->v[F_DOY] > (civil_leap(y) ? 366 : 365)) return false;
         days = time_days(y, 1, 1) + f->v[F_DOY] - 1;
+        int64_t of_y;
+        int of_m, of_d;
+        time_civil(days, &of_y, &of_m, &of_d);
+        if ((has(f, F_MONTH) && of_m != m) || (has(f, F_DAY) && of_d != d)) return false;
     } else {
         if (!civil_valid(y, m, d)) return false;
         days = time_days(y, m, d);

@@ -594,6 +594,12 @@ static const struct sql_param *read_params(struct run *r, jval *list, size_t *re
     return p;
 }
 
+static bool env_clock(struct sql_env *e, str name, bool to_instant, int64_t us, int64_t *ret) {
+    const struct zone *z = name.n ? zone_get(name) : run_of(e)->zone;
+    if (z) *ret = to_instant ? zone_to_utc(z, us) : zone_to_local(z, us);
+    return z != NULL;
+}
+
 void run_env(struct run *r) {
     struct session *s = r->st->s;
     int64_t now = 0;
@@ -601,7 +607,7 @@ void run_env(struct run *r) {
     if (!json_i64(json_get(r->st->order, "now_us"), &now) || !now) now = clock_now();
     r->env = (struct sql_env){.arg = r, .a = r->a, .user = arena_str(r->a, str_of(s->user)), .ansi = true, .now_us = now,
                               .resolve = env_resolve, .function = env_function, .variable = env_variable, .setting = env_setting,
-                              .scan = env_scan, .files = env_files, .in_group = env_in_group};
+                              .scan = env_scan, .files = env_files, .in_group = env_in_group, .clock = env_clock};
     pthread_mutex_lock(&s->lock);
     r->env.catalog = arena_str(r->a, str_of(s->catalog));
     r->env.schema = arena_str(r->a, str_of(s->schema));

@@ -27,6 +27,7 @@
 #include "base/map.h"
 #include "engine/worker/duck.h"
 #include "engine/worker/show.h"
+#include "engine/worker/zone.h"
 #include "sql/error.h"
 #include "sql/sql.h"
 
@@ -156,13 +157,19 @@ static str zone_of(const struct world *w) {
     return STR("UTC");
 }
 
+static bool world_clock(struct sql_env *e, str name, bool to_instant, int64_t us, int64_t *ret) {
+    const struct zone *z = zone_get(name.n ? name : e->time_zone);
+    if (z) *ret = to_instant ? zone_to_utc(z, us) : zone_to_local(z, us);
+    return z != NULL;
+}
+
 static struct sql_env env_of(struct world *w, arena *a) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (struct sql_env){.arg = w, .a = a, .catalog = STR("spark_catalog"), .schema = STR("default"), .user = STR("user"),
                             .time_zone = zone_of(w), .ansi = true, .now_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000,
                             .resolve = resolve, .function = no_function, .variable = no_variable, .setting = setting,
-                            .scan = scan, .files = no_files, .in_group = no_group};
+                            .scan = scan, .files = no_files, .in_group = no_group, .clock = world_clock};
 }
 
 /* ---- one query ---- */
