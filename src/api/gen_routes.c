@@ -311,6 +311,10 @@
 #pragma weak api_unity_catalog_subentity_tags
 #pragma weak api_unity_catalog_get_grants
 #pragma weak api_unity_catalog_update_grants
+#pragma weak api_unity_catalog_get_bindings
+#pragma weak api_unity_catalog_update_bindings
+#pragma weak api_unity_catalog_get_catalog_bindings
+#pragma weak api_unity_catalog_update_catalog_bindings
 #pragma weak api_unity_catalog_effective_grants
 #pragma weak api_unity_catalog_list_grants
 #pragma weak api_unity_catalog_list_effective_grants
@@ -2768,92 +2772,151 @@ static const struct schema_field fields_382[] = {
 static const struct schema schema_382 = {fields_382, 4};
 
 static const struct schema_field fields_383[] = {
-    {"privilege", SCHEMA_STRING, false, NULL, NULL},
-    {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
-    {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_383 = {fields_383, 3};
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"securable_name", SCHEMA_STRING, false, NULL, NULL},
+    {"max_results", SCHEMA_INT64, false, NULL, NULL},
+    {"page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_383 = {fields_383, 4};
 
 static const struct schema_field fields_384[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_383}};
-static const struct schema schema_384 = {fields_384, 1};
+    {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
+    {"binding_type", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_384 = {fields_384, 2};
 
 static const struct schema_field fields_385[] = {
-    {"principal", SCHEMA_STRING, false, NULL, NULL},
-    {"privileges", SCHEMA_LIST, false, NULL, &schema_384}};
-static const struct schema schema_385 = {fields_385, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_384}};
+static const struct schema schema_385 = {fields_385, 1};
 
 static const struct schema_field fields_386[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_385}};
-static const struct schema schema_386 = {fields_386, 1};
+    {"bindings", SCHEMA_LIST, false, NULL, &schema_385},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_386 = {fields_386, 2};
 
 static const struct schema_field fields_387[] = {
-    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_386},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"workspace_id", SCHEMA_INT64, true, NULL, NULL},
+    {"binding_type", SCHEMA_ENUM, false, "BINDING_TYPE_READ_WRITE|BINDING_TYPE_READ_ONLY", NULL}};
 static const struct schema schema_387 = {fields_387, 2};
 
 static const struct schema_field fields_388[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_387}};
+static const struct schema schema_388 = {fields_388, 1};
+
+static const struct schema_field fields_389[] = {
+    {"securable_type", SCHEMA_STRING, false, NULL, NULL},
+    {"securable_name", SCHEMA_STRING, false, NULL, NULL},
+    {"add", SCHEMA_LIST, false, NULL, &schema_388},
+    {"remove", SCHEMA_LIST, false, NULL, &schema_388}};
+static const struct schema schema_389 = {fields_389, 4};
+
+static const struct schema_field fields_390[] = {
+    {"bindings", SCHEMA_LIST, false, NULL, &schema_385}};
+static const struct schema schema_390 = {fields_390, 1};
+
+static const struct schema_field fields_391[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_391 = {fields_391, 1};
+
+static const struct schema_field fields_392[] = {
+    {"", SCHEMA_INT64, false, NULL, NULL}};
+static const struct schema schema_392 = {fields_392, 1};
+
+static const struct schema_field fields_393[] = {
+    {"workspaces", SCHEMA_LIST, false, NULL, &schema_392}};
+static const struct schema schema_393 = {fields_393, 1};
+
+static const struct schema_field fields_394[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"assign_workspaces", SCHEMA_LIST, false, NULL, &schema_392},
+    {"unassign_workspaces", SCHEMA_LIST, false, NULL, &schema_392}};
+static const struct schema schema_394 = {fields_394, 3};
+
+static const struct schema_field fields_395[] = {
+    {"privilege", SCHEMA_STRING, false, NULL, NULL},
+    {"inherited_from_type", SCHEMA_STRING, false, NULL, NULL},
+    {"inherited_from_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_395 = {fields_395, 3};
+
+static const struct schema_field fields_396[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_395}};
+static const struct schema schema_396 = {fields_396, 1};
+
+static const struct schema_field fields_397[] = {
+    {"principal", SCHEMA_STRING, false, NULL, NULL},
+    {"privileges", SCHEMA_LIST, false, NULL, &schema_396}};
+static const struct schema schema_397 = {fields_397, 2};
+
+static const struct schema_field fields_398[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_397}};
+static const struct schema schema_398 = {fields_398, 1};
+
+static const struct schema_field fields_399[] = {
+    {"privilege_assignments", SCHEMA_LIST, false, NULL, &schema_398},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_399 = {fields_399, 2};
+
+static const struct schema_field fields_400[] = {
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"principal", SCHEMA_STRING, false, NULL, NULL},
     {"page_size", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_388 = {fields_388, 5};
+static const struct schema schema_400 = {fields_400, 5};
 
-static const struct schema_field fields_389[] = {
-    {"effective_privilege_assignments", SCHEMA_LIST, false, NULL, &schema_386},
+static const struct schema_field fields_401[] = {
+    {"effective_privilege_assignments", SCHEMA_LIST, false, NULL, &schema_398},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_389 = {fields_389, 2};
+static const struct schema schema_401 = {fields_401, 2};
 
-static const struct schema_field fields_390[] = {
+static const struct schema_field fields_402[] = {
     {"entity_type", SCHEMA_STRING, true, NULL, NULL},
     {"entity_name", SCHEMA_STRING, true, NULL, NULL},
     {"tag_key", SCHEMA_STRING, true, NULL, NULL},
     {"tag_value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_390 = {fields_390, 4};
+static const struct schema schema_402 = {fields_402, 4};
 
-static const struct schema_field fields_391[] = {
+static const struct schema_field fields_403[] = {
     {"entity_type", SCHEMA_STRING, false, NULL, NULL},
     {"entity_name", SCHEMA_STRING, false, NULL, NULL},
     {"tag_key", SCHEMA_STRING, false, NULL, NULL},
     {"tag_value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_391 = {fields_391, 4};
+static const struct schema schema_403 = {fields_403, 4};
 
-static const struct schema_field fields_392[] = {
+static const struct schema_field fields_404[] = {
     {"entity_type", SCHEMA_STRING, false, NULL, NULL},
     {"entity_name", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_392 = {fields_392, 4};
+static const struct schema schema_404 = {fields_404, 4};
 
-static const struct schema_field fields_393[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_391}};
-static const struct schema schema_393 = {fields_393, 1};
+static const struct schema_field fields_405[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_403}};
+static const struct schema schema_405 = {fields_405, 1};
 
-static const struct schema_field fields_394[] = {
-    {"tag_assignments", SCHEMA_LIST, false, NULL, &schema_393},
+static const struct schema_field fields_406[] = {
+    {"tag_assignments", SCHEMA_LIST, false, NULL, &schema_405},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_394 = {fields_394, 2};
+static const struct schema schema_406 = {fields_406, 2};
 
-static const struct schema_field fields_395[] = {
+static const struct schema_field fields_407[] = {
     {"entity_type", SCHEMA_STRING, false, NULL, NULL},
     {"entity_name", SCHEMA_STRING, false, NULL, NULL},
     {"tag_key", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_395 = {fields_395, 3};
+static const struct schema schema_407 = {fields_407, 3};
 
-static const struct schema_field fields_396[] = {
+static const struct schema_field fields_408[] = {
     {"entity_type", SCHEMA_STRING, false, NULL, NULL},
     {"entity_name", SCHEMA_STRING, false, NULL, NULL},
     {"tag_key", SCHEMA_STRING, false, NULL, NULL},
     {"tag_value", SCHEMA_STRING, false, NULL, NULL},
     {"update_mask", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_396 = {fields_396, 5};
+static const struct schema schema_408 = {fields_408, 5};
 
-static const struct schema_field fields_397[] = {
+static const struct schema_field fields_409[] = {
     {"function_name", SCHEMA_STRING, false, NULL, NULL},
     {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_397 = {fields_397, 2};
+static const struct schema schema_409 = {fields_409, 2};
 
-static const struct schema_field fields_398[] = {
+static const struct schema_field fields_410[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2865,62 +2928,58 @@ static const struct schema_field fields_398[] = {
     {"nullable", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"partition_index", SCHEMA_INT64, false, NULL, NULL},
-    {"mask", SCHEMA_OBJECT, false, NULL, &schema_397}};
-static const struct schema schema_398 = {fields_398, 12};
+    {"mask", SCHEMA_OBJECT, false, NULL, &schema_409}};
+static const struct schema schema_410 = {fields_410, 12};
 
-static const struct schema_field fields_399[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_398}};
-static const struct schema schema_399 = {fields_399, 1};
+static const struct schema_field fields_411[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_410}};
+static const struct schema schema_411 = {fields_411, 1};
 
-static const struct schema_field fields_400[] = {
+static const struct schema_field fields_412[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"table_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL|VIEW|MATERIALIZED_VIEW|STREAMING_TABLE|FOREIGN|EXTERNAL_SHALLOW_CLONE|MANAGED_SHALLOW_CLONE", NULL},
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_399},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_411},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_400 = {fields_400, 11};
+static const struct schema schema_412 = {fields_412, 11};
 
-static const struct schema_field fields_401[] = {
+static const struct schema_field fields_413[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL},
     {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_401 = {fields_401, 4};
+static const struct schema schema_413 = {fields_413, 4};
 
-static const struct schema_field fields_402[] = {
+static const struct schema_field fields_414[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"parent_table", SCHEMA_STRING, false, NULL, NULL},
     {"parent_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_402 = {fields_402, 5};
+static const struct schema schema_414 = {fields_414, 5};
 
-static const struct schema_field fields_403[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_403 = {fields_403, 1};
+static const struct schema_field fields_415[] = {
+    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_413},
+    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_414},
+    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_391}};
+static const struct schema schema_415 = {fields_415, 3};
 
-static const struct schema_field fields_404[] = {
-    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_401},
-    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_402},
-    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_403}};
-static const struct schema schema_404 = {fields_404, 3};
+static const struct schema_field fields_416[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_415}};
+static const struct schema schema_416 = {fields_416, 1};
 
-static const struct schema_field fields_405[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_404}};
-static const struct schema schema_405 = {fields_405, 1};
-
-static const struct schema_field fields_406[] = {
+static const struct schema_field fields_417[] = {
     {"function_name", SCHEMA_STRING, false, NULL, NULL},
     {"input_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_406 = {fields_406, 2};
+static const struct schema schema_417 = {fields_417, 2};
 
-static const struct schema_field fields_407[] = {
+static const struct schema_field fields_418[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2937,20 +2996,20 @@ static const struct schema_field fields_407[] = {
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"table_id", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_399},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_411},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
-    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_405},
-    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_406},
+    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_416},
+    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_417},
     {"deleted_at", SCHEMA_INT64, false, NULL, NULL},
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"data_access_configuration_id", SCHEMA_STRING, false, NULL, NULL},
     {"enable_predictive_optimization", SCHEMA_STRING, false, NULL, NULL},
     {"effective_predictive_optimization_flag", SCHEMA_OBJECT, false, NULL, &schema_334}};
-static const struct schema schema_407 = {fields_407, 27};
+static const struct schema schema_418 = {fields_418, 27};
 
-static const struct schema_field fields_408[] = {
+static const struct schema_field fields_419[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"omit_columns", SCHEMA_BOOL, false, NULL, NULL},
@@ -2961,73 +3020,73 @@ static const struct schema_field fields_408[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_408 = {fields_408, 10};
+static const struct schema schema_419 = {fields_419, 10};
 
-static const struct schema_field fields_409[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_407}};
-static const struct schema schema_409 = {fields_409, 1};
+static const struct schema_field fields_420[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_418}};
+static const struct schema schema_420 = {fields_420, 1};
 
-static const struct schema_field fields_410[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_409},
+static const struct schema_field fields_421[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_420},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_410 = {fields_410, 2};
+static const struct schema schema_421 = {fields_421, 2};
 
-static const struct schema_field fields_411[] = {
+static const struct schema_field fields_422[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"read_streaming_table_as_managed", SCHEMA_BOOL, false, NULL, NULL},
     {"read_materialized_view_as_managed", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_411 = {fields_411, 6};
+static const struct schema schema_422 = {fields_422, 6};
 
-static const struct schema_field fields_412[] = {
+static const struct schema_field fields_423[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_412 = {fields_412, 1};
+static const struct schema schema_423 = {fields_423, 1};
 
-static const struct schema_field fields_413[] = {
+static const struct schema_field fields_424[] = {
     {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_413 = {fields_413, 1};
+static const struct schema schema_424 = {fields_424, 1};
 
-static const struct schema_field fields_414[] = {
+static const struct schema_field fields_425[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_414 = {fields_414, 3};
+static const struct schema schema_425 = {fields_425, 3};
 
-static const struct schema_field fields_415[] = {
+static const struct schema_field fields_426[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"table_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_415 = {fields_415, 6};
+static const struct schema schema_426 = {fields_426, 6};
 
-static const struct schema_field fields_416[] = {
+static const struct schema_field fields_427[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"table_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_416 = {fields_416, 2};
+static const struct schema schema_427 = {fields_427, 2};
 
-static const struct schema_field fields_417[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_416}};
-static const struct schema schema_417 = {fields_417, 1};
+static const struct schema_field fields_428[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_427}};
+static const struct schema schema_428 = {fields_428, 1};
 
-static const struct schema_field fields_418[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_417},
+static const struct schema_field fields_429[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_428},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_418 = {fields_418, 2};
+static const struct schema schema_429 = {fields_429, 2};
 
-static const struct schema_field fields_419[] = {
+static const struct schema_field fields_430[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"volume_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_419 = {fields_419, 6};
+static const struct schema schema_430 = {fields_430, 6};
 
-static const struct schema_field fields_420[] = {
+static const struct schema_field fields_431[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3043,33 +3102,33 @@ static const struct schema_field fields_420[] = {
     {"volume_id", SCHEMA_STRING, false, NULL, NULL},
     {"volume_type", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_420 = {fields_420, 15};
+static const struct schema schema_431 = {fields_431, 15};
 
-static const struct schema_field fields_421[] = {
+static const struct schema_field fields_432[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_421 = {fields_421, 5};
+static const struct schema schema_432 = {fields_432, 5};
 
-static const struct schema_field fields_422[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_420}};
-static const struct schema schema_422 = {fields_422, 1};
+static const struct schema_field fields_433[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_431}};
+static const struct schema schema_433 = {fields_433, 1};
 
-static const struct schema_field fields_423[] = {
-    {"volumes", SCHEMA_LIST, false, NULL, &schema_422},
+static const struct schema_field fields_434[] = {
+    {"volumes", SCHEMA_LIST, false, NULL, &schema_433},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_423 = {fields_423, 2};
+static const struct schema schema_434 = {fields_434, 2};
 
-static const struct schema_field fields_424[] = {
+static const struct schema_field fields_435[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_424 = {fields_424, 4};
+static const struct schema schema_435 = {fields_435, 4};
 
-static const struct schema_field fields_425[] = {
+static const struct schema_field fields_436[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3082,22 +3141,22 @@ static const struct schema_field fields_425[] = {
     {"type_precision", SCHEMA_INT64, false, NULL, NULL},
     {"type_scale", SCHEMA_INT64, false, NULL, NULL},
     {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_425 = {fields_425, 12};
+static const struct schema schema_436 = {fields_436, 12};
 
-static const struct schema_field fields_426[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_425}};
-static const struct schema schema_426 = {fields_426, 1};
+static const struct schema_field fields_437[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_436}};
+static const struct schema schema_437 = {fields_437, 1};
 
-static const struct schema_field fields_427[] = {
-    {"parameters", SCHEMA_LIST, false, NULL, &schema_426}};
-static const struct schema schema_427 = {fields_427, 1};
+static const struct schema_field fields_438[] = {
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_437}};
+static const struct schema schema_438 = {fields_438, 1};
 
-static const struct schema_field fields_428[] = {
+static const struct schema_field fields_439[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_427},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_427},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_438},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_438},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
@@ -3114,13 +3173,13 @@ static const struct schema_field fields_428[] = {
     {"properties", SCHEMA_STRING, false, NULL, NULL},
     {"routine_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"sql_path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_428 = {fields_428, 21};
+static const struct schema schema_439 = {fields_439, 21};
 
-static const struct schema_field fields_429[] = {
-    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_428}};
-static const struct schema schema_429 = {fields_429, 1};
+static const struct schema_field fields_440[] = {
+    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_439}};
+static const struct schema schema_440 = {fields_440, 1};
 
-static const struct schema_field fields_430[] = {
+static const struct schema_field fields_441[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3136,8 +3195,8 @@ static const struct schema_field fields_430[] = {
     {"function_id", SCHEMA_STRING, false, NULL, NULL},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_427},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_427},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_438},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_438},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
     {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
     {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
@@ -3147,23 +3206,23 @@ static const struct schema_field fields_430[] = {
     {"specific_name", SCHEMA_STRING, false, NULL, NULL},
     {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
     {"external_language", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_430 = {fields_430, 26};
+static const struct schema schema_441 = {fields_441, 26};
 
-static const struct schema_field fields_431[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_430}};
-static const struct schema schema_431 = {fields_431, 1};
+static const struct schema_field fields_442[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_441}};
+static const struct schema schema_442 = {fields_442, 1};
 
-static const struct schema_field fields_432[] = {
-    {"functions", SCHEMA_LIST, false, NULL, &schema_431},
+static const struct schema_field fields_443[] = {
+    {"functions", SCHEMA_LIST, false, NULL, &schema_442},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_432 = {fields_432, 2};
+static const struct schema schema_443 = {fields_443, 2};
 
-static const struct schema_field fields_433[] = {
+static const struct schema_field fields_444[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_433 = {fields_433, 2};
+static const struct schema schema_444 = {fields_444, 2};
 
-static const struct schema_field fields_434[] = {
+static const struct schema_field fields_445[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"credential_name", SCHEMA_STRING, true, NULL, NULL},
@@ -3176,9 +3235,9 @@ static const struct schema_field fields_434[] = {
     {"file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
     {"effective_file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
     {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_434 = {fields_434, 12};
+static const struct schema schema_445 = {fields_445, 12};
 
-static const struct schema_field fields_435[] = {
+static const struct schema_field fields_446[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3195,18 +3254,18 @@ static const struct schema_field fields_435[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_435 = {fields_435, 16};
+static const struct schema schema_446 = {fields_446, 16};
 
-static const struct schema_field fields_436[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_435}};
-static const struct schema schema_436 = {fields_436, 1};
+static const struct schema_field fields_447[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_446}};
+static const struct schema schema_447 = {fields_447, 1};
 
-static const struct schema_field fields_437[] = {
-    {"external_locations", SCHEMA_LIST, false, NULL, &schema_436},
+static const struct schema_field fields_448[] = {
+    {"external_locations", SCHEMA_LIST, false, NULL, &schema_447},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_437 = {fields_437, 2};
+static const struct schema schema_448 = {fields_448, 2};
 
-static const struct schema_field fields_438[] = {
+static const struct schema_field fields_449[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
@@ -3223,48 +3282,48 @@ static const struct schema_field fields_438[] = {
     {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_438 = {fields_438, 16};
+static const struct schema schema_449 = {fields_449, 16};
 
-static const struct schema_field fields_439[] = {
+static const struct schema_field fields_450[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_439 = {fields_439, 1};
+static const struct schema schema_450 = {fields_450, 1};
 
-static const struct schema_field fields_440[] = {
+static const struct schema_field fields_451[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_440 = {fields_440, 6};
+static const struct schema schema_451 = {fields_451, 6};
 
-static const struct schema_field fields_441[] = {
+static const struct schema_field fields_452[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_451},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_441 = {fields_441, 10};
+static const struct schema schema_452 = {fields_452, 10};
 
-static const struct schema_field fields_442[] = {
+static const struct schema_field fields_453[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL},
     {"external_id", SCHEMA_STRING, false, NULL, NULL},
     {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_442 = {fields_442, 3};
+static const struct schema schema_453 = {fields_453, 3};
 
-static const struct schema_field fields_443[] = {
+static const struct schema_field fields_454[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_443 = {fields_443, 4};
+static const struct schema schema_454 = {fields_454, 4};
 
-static const struct schema_field fields_444[] = {
+static const struct schema_field fields_455[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3279,26 +3338,26 @@ static const struct schema_field fields_444[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_442},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_443}};
-static const struct schema schema_444 = {fields_444, 16};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_453},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_454}};
+static const struct schema schema_455 = {fields_455, 16};
 
-static const struct schema_field fields_445[] = {
+static const struct schema_field fields_456[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_unbound", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_445 = {fields_445, 3};
+static const struct schema schema_456 = {fields_456, 3};
 
-static const struct schema_field fields_446[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_444}};
-static const struct schema schema_446 = {fields_446, 1};
+static const struct schema_field fields_457[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
+static const struct schema schema_457 = {fields_457, 1};
 
-static const struct schema_field fields_447[] = {
-    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_446},
+static const struct schema_field fields_458[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_457},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_447 = {fields_447, 2};
+static const struct schema schema_458 = {fields_458, 2};
 
-static const struct schema_field fields_448[] = {
+static const struct schema_field fields_459[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3306,83 +3365,83 @@ static const struct schema_field fields_448[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_451},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_448 = {fields_448, 14};
+static const struct schema schema_459 = {fields_459, 14};
 
-static const struct schema_field fields_449[] = {
+static const struct schema_field fields_460[] = {
     {"table_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_449 = {fields_449, 2};
+static const struct schema schema_460 = {fields_460, 2};
 
-static const struct schema_field fields_450[] = {
+static const struct schema_field fields_461[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"access_point", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_450 = {fields_450, 4};
+static const struct schema schema_461 = {fields_461, 4};
 
-static const struct schema_field fields_451[] = {
+static const struct schema_field fields_462[] = {
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
-    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_450}};
-static const struct schema schema_451 = {fields_451, 3};
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_461}};
+static const struct schema schema_462 = {fields_462, 3};
 
-static const struct schema_field fields_452[] = {
+static const struct schema_field fields_463[] = {
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL},
     {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_452 = {fields_452, 3};
+static const struct schema schema_463 = {fields_463, 3};
 
-static const struct schema_field fields_453[] = {
+static const struct schema_field fields_464[] = {
     {"volume_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_453 = {fields_453, 2};
+static const struct schema schema_464 = {fields_464, 2};
 
-static const struct schema_field fields_454[] = {
+static const struct schema_field fields_465[] = {
     {"storage_credential_name", SCHEMA_STRING, false, NULL, NULL},
     {"external_location_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_439},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_454 = {fields_454, 9};
+static const struct schema schema_465 = {fields_465, 9};
 
-static const struct schema_field fields_455[] = {
+static const struct schema_field fields_466[] = {
     {"operation", SCHEMA_STRING, false, NULL, NULL},
     {"result", SCHEMA_STRING, false, NULL, NULL},
     {"message", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_455 = {fields_455, 3};
+static const struct schema schema_466 = {fields_466, 3};
 
-static const struct schema_field fields_456[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
-static const struct schema schema_456 = {fields_456, 1};
+static const struct schema_field fields_467[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_466}};
+static const struct schema schema_467 = {fields_467, 1};
 
-static const struct schema_field fields_457[] = {
+static const struct schema_field fields_468[] = {
     {"isDir", SCHEMA_BOOL, false, NULL, NULL},
-    {"results", SCHEMA_LIST, false, NULL, &schema_456}};
-static const struct schema schema_457 = {fields_457, 2};
+    {"results", SCHEMA_LIST, false, NULL, &schema_467}};
+static const struct schema schema_468 = {fields_468, 2};
 
-static const struct schema_field fields_458[] = {
+static const struct schema_field fields_469[] = {
     {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_404}};
-static const struct schema schema_458 = {fields_458, 2};
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_415}};
+static const struct schema schema_469 = {fields_469, 2};
 
-static const struct schema_field fields_459[] = {
+static const struct schema_field fields_470[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
     {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
-static const struct schema schema_459 = {fields_459, 3};
+static const struct schema schema_470 = {fields_470, 3};
 
-static const struct schema_field fields_460[] = {
+static const struct schema_field fields_471[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3395,30 +3454,30 @@ static const struct schema_field fields_460[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_460 = {fields_460, 12};
+static const struct schema schema_471 = {fields_471, 12};
 
-static const struct schema_field fields_461[] = {
+static const struct schema_field fields_472[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_461 = {fields_461, 3};
+static const struct schema schema_472 = {fields_472, 3};
 
-static const struct schema_field fields_462[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_460}};
-static const struct schema schema_462 = {fields_462, 1};
+static const struct schema_field fields_473[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_471}};
+static const struct schema schema_473 = {fields_473, 1};
 
-static const struct schema_field fields_463[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_462}};
-static const struct schema schema_463 = {fields_463, 1};
+static const struct schema_field fields_474[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_473}};
+static const struct schema schema_474 = {fields_474, 1};
 
-static const struct schema_field fields_464[] = {
+static const struct schema_field fields_475[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_464 = {fields_464, 4};
+static const struct schema schema_475 = {fields_475, 4};
 
-static const struct schema_field fields_465[] = {
+static const struct schema_field fields_476[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3426,29 +3485,29 @@ static const struct schema_field fields_465[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
-static const struct schema schema_465 = {fields_465, 7};
+static const struct schema schema_476 = {fields_476, 7};
 
-static const struct schema_field fields_466[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_465}};
-static const struct schema schema_466 = {fields_466, 1};
+static const struct schema_field fields_477[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_476}};
+static const struct schema schema_477 = {fields_477, 1};
 
-static const struct schema_field fields_467[] = {
+static const struct schema_field fields_478[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_467 = {fields_467, 4};
+static const struct schema schema_478 = {fields_478, 4};
 
-static const struct schema_field fields_468[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_465}};
-static const struct schema schema_468 = {fields_468, 1};
+static const struct schema_field fields_479[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_476}};
+static const struct schema schema_479 = {fields_479, 1};
 
-static const struct schema_field fields_469[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_468},
+static const struct schema_field fields_480[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_479},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_469 = {fields_469, 2};
+static const struct schema schema_480 = {fields_480, 2};
 
-static const struct schema_field fields_470[] = {
+static const struct schema_field fields_481[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3464,17 +3523,17 @@ static const struct schema_field fields_470[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_470 = {fields_470, 15};
+static const struct schema schema_481 = {fields_481, 15};
 
-static const struct schema_field fields_471[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_470}};
-static const struct schema schema_471 = {fields_471, 1};
+static const struct schema_field fields_482[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_481}};
+static const struct schema schema_482 = {fields_482, 1};
 
-static const struct schema_field fields_472[] = {
+static const struct schema_field fields_483[] = {
     {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_472 = {fields_472, 1};
+static const struct schema schema_483 = {fields_483, 1};
 
-static const struct schema_field fields_473[] = {
+static const struct schema_field fields_484[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -3484,49 +3543,49 @@ static const struct schema_field fields_473[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_21},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_473 = {fields_473, 9};
+static const struct schema schema_484 = {fields_484, 9};
 
-static const struct schema_field fields_474[] = {
+static const struct schema_field fields_485[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_474 = {fields_474, 3};
+static const struct schema schema_485 = {fields_485, 3};
 
-static const struct schema_field fields_475[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_470}};
-static const struct schema schema_475 = {fields_475, 1};
+static const struct schema_field fields_486[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_481}};
+static const struct schema schema_486 = {fields_486, 1};
 
-static const struct schema_field fields_476[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_475},
+static const struct schema_field fields_487[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_486},
     {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_476 = {fields_476, 2};
+static const struct schema schema_487 = {fields_487, 2};
 
-static const struct schema_field fields_477[] = {
+static const struct schema_field fields_488[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_477 = {fields_477, 3};
+static const struct schema schema_488 = {fields_488, 3};
 
-static const struct schema_field fields_478[] = {
+static const struct schema_field fields_489[] = {
     {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_478 = {fields_478, 1};
+static const struct schema schema_489 = {fields_489, 1};
 
-static const struct schema_field fields_479[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_478}};
-static const struct schema schema_479 = {fields_479, 1};
+static const struct schema_field fields_490[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_489}};
+static const struct schema schema_490 = {fields_490, 1};
 
-static const struct schema_field fields_480[] = {
+static const struct schema_field fields_491[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_480 = {fields_480, 4};
+static const struct schema schema_491 = {fields_491, 4};
 
-static const struct schema_field fields_481[] = {
+static const struct schema_field fields_492[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_481 = {fields_481, 3};
+static const struct schema schema_492 = {fields_492, 3};
 
 const struct route_row route_rows[] = {
     {"delta", "config", "GET", "/api/2.1/unity-catalog/delta/v1/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_0, &schema_2,
@@ -4951,166 +5010,178 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "update_grants", "PATCH", "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_382, &schema_379,
      {{LANE_WRITE, api_unity_catalog_update_grants}}, "grants.update",
      "Grant and revoke privileges."},
-    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_376, &schema_387,
+    {"unity_catalog", "get_bindings", "GET", "/api/2.1/unity-catalog/bindings/{securable_type}/{securable_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_383, &schema_386,
+     {{LANE_READ, api_unity_catalog_get_bindings}}, "workspace_bindings.get_bindings",
+     "Workspaces that a catalog, external location or storage credential is bound to; they count while it is isolated."},
+    {"unity_catalog", "update_bindings", "PATCH", "/api/2.1/unity-catalog/bindings/{securable_type}/{securable_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_389, &schema_390,
+     {{LANE_WRITE, api_unity_catalog_update_bindings}}, "workspace_bindings.update_bindings",
+     "Bind to workspaces, for reading (catalogs) or reading and writing, and unbind. remove comes before add."},
+    {"unity_catalog", "get_catalog_bindings", "GET", "/api/2.1/unity-catalog/workspace-bindings/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, &schema_393,
+     {{LANE_READ, api_unity_catalog_get_catalog_bindings}}, "workspace_bindings.get",
+     "Workspaces that a catalog is bound to."},
+    {"unity_catalog", "update_catalog_bindings", "PATCH", "/api/2.1/unity-catalog/workspace-bindings/catalogs/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_394, &schema_393,
+     {{LANE_WRITE, api_unity_catalog_update_catalog_bindings}}, "workspace_bindings.update",
+     "Bind a catalog to workspaces for reading and writing, and unbind it."},
+    {"unity_catalog", "effective_grants", "GET", "/api/2.1/unity-catalog/effective-permissions/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_376, &schema_399,
      {{LANE_READ, api_unity_catalog_effective_grants}}, "grants.get_effective",
      "Privileges on a securable, with those inherited from above."},
-    {"unity_catalog", "list_grants", "GET", "/api/2.1/unity-catalog/privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_388, &schema_379,
+    {"unity_catalog", "list_grants", "GET", "/api/2.1/unity-catalog/privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_379,
      {{LANE_READ, api_unity_catalog_list_grants}}, "grants.list",
      "Grants on a securable, by principal; page 1000, which is the most."},
-    {"unity_catalog", "list_effective_grants", "GET", "/api/2.1/unity-catalog/effective-privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_388, &schema_389,
+    {"unity_catalog", "list_effective_grants", "GET", "/api/2.1/unity-catalog/effective-privilege-assignments/{securable_type}/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_401,
      {{LANE_READ, api_unity_catalog_list_effective_grants}}, "grants.list_effective",
      "Grants on a securable and above it, by principal; page 1000, which is the most."},
-    {"unity_catalog", "create_tag", "POST", "/api/2.1/unity-catalog/entity-tag-assignments", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_390, &schema_391,
+    {"unity_catalog", "create_tag", "POST", "/api/2.1/unity-catalog/entity-tag-assignments", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_402, &schema_403,
      {{LANE_WRITE, api_unity_catalog_create_tag}}, "entity_tag_assignments.create",
      "Give a catalog, schema, table, column or volume a tag that it does not have."},
-    {"unity_catalog", "list_tags", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_392, &schema_394,
+    {"unity_catalog", "list_tags", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_404, &schema_406,
      {{LANE_READ, api_unity_catalog_list_tags}}, "entity_tag_assignments.list",
      "Tags of a thing, in the order in which they were first set; page 100, at most 1000."},
-    {"unity_catalog", "get_tag", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_395, &schema_391,
+    {"unity_catalog", "get_tag", "GET", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, &schema_403,
      {{LANE_READ, api_unity_catalog_get_tag}}, "entity_tag_assignments.get",
      "One tag of a thing."},
-    {"unity_catalog", "update_tag", "PATCH", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_396, &schema_391,
+    {"unity_catalog", "update_tag", "PATCH", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_403,
      {{LANE_WRITE, api_unity_catalog_update_tag}}, "entity_tag_assignments.update",
      "Another value for a tag."},
-    {"unity_catalog", "delete_tag", "DELETE", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_395, NULL,
+    {"unity_catalog", "delete_tag", "DELETE", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_tag}}, "entity_tag_assignments.delete",
      "Take a tag away."},
-    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_400, &schema_407,
+    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_418,
      {{LANE_WRITE, api_unity_catalog_create_table}}, "tables.create",
      "Register a table."},
-    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_408, &schema_410,
+    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_419, &schema_421,
      {{LANE_READ, api_unity_catalog_list_tables}}, "tables.list",
      "Tables and views of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_411, &schema_407,
+    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_418,
      {{LANE_READ, api_unity_catalog_get_table}}, "tables.get",
      "One table or view."},
-    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_413,
+    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_424,
      {{LANE_READ, api_unity_catalog_table_exists}}, "tables.exists",
      "Is there a table that the caller may know of?"},
-    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_407,
+    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_418,
      {{LANE_WRITE, api_unity_catalog_update_table}}, "tables.update",
      "Change owner or comment of a table."},
-    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, NULL,
+    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_table}}, "tables.delete",
      "Drop a table; it can come back for seven days."},
-    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_415, &schema_418,
+    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_426, &schema_429,
      {{LANE_READ, api_unity_catalog_table_summaries}}, "tables.list_summaries",
      "Names of a catalog's tables, the first 10,000; page 10000, which is the most."},
-    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_419, &schema_420,
+    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, &schema_431,
      {{LANE_WRITE, api_unity_catalog_create_volume}}, "volumes.create",
      "Create a volume."},
-    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_423,
+    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_432, &schema_434,
      {{LANE_READ, api_unity_catalog_list_volumes}}, "volumes.list",
      "Volumes of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_420,
+    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_431,
      {{LANE_READ, api_unity_catalog_get_volume}}, "volumes.read",
      "One volume."},
-    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_420,
+    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_435, &schema_431,
      {{LANE_WRITE, api_unity_catalog_update_volume}}, "volumes.update",
      "Change a volume."},
-    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, NULL,
+    {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_volume}}, "volumes.delete",
      "Delete a volume; a managed one with its files."},
-    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_429, &schema_430,
+    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_441,
      {{LANE_WRITE, api_unity_catalog_create_function}}, "functions.create",
      "Create a function."},
-    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_432,
+    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_432, &schema_443,
      {{LANE_READ, api_unity_catalog_list_functions}}, "functions.list",
      "Functions of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_430,
+    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_441,
      {{LANE_READ, api_unity_catalog_get_function}}, "functions.get",
      "One function."},
-    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_433, &schema_430,
+    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_444, &schema_441,
      {{LANE_WRITE, api_unity_catalog_update_function}}, "functions.update",
      "Change a function's owner."},
     {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
      "Delete a function."},
-    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_434, &schema_435,
+    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_445, &schema_446,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
      "Open a place of storage to the catalog."},
-    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_437,
+    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_448,
      {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
      "External locations by name, all on one page; page 100, at most 1000."},
-    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_435,
+    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_446,
      {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
      "One external location."},
-    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_438, &schema_435,
+    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_446,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
      "Change an external location."},
     {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
      "Delete an external location."},
-    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_441, &schema_444,
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_455,
      {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
      "Create a storage credential."},
-    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_445, &schema_447,
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_458,
      {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
      "Storage credentials by name, all on one page; page 100, at most 1000."},
-    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_403, &schema_444,
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, &schema_455,
      {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
      "One storage credential."},
-    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_448, &schema_444,
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_455,
      {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
      "Change a storage credential."},
     {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_451,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_451,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_451,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_451,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.1/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_451,
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.1/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
      "Where an external volume lies, and short-lived credentials for it."},
-    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.0/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_453, &schema_451,
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.0/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_462,
      {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
      "Where an external volume lies, and short-lived credentials for it."},
-    {"unity_catalog", "validate_credential", "POST", "/api/2.1/unity-catalog/validate-storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_454, &schema_457,
+    {"unity_catalog", "validate_credential", "POST", "/api/2.1/unity-catalog/validate-storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_465, &schema_468,
      {{LANE_READ, api_unity_catalog_find_validated}, {LANE_WORK, api_unity_catalog_validate_credential}}, "storage_credentials.validate",
      "Try whether a URL can be listed with a storage credential; reading and writing are not tried."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_458, &schema_404,
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_415,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_470, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_460,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_471,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_461,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_463,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_474,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_460,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_471,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_466,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, &schema_477,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_466,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, &schema_477,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_466,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_477,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_466,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_477,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_467, &schema_466,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_478, &schema_477,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_467, &schema_466,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_478, &schema_477,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
@@ -5119,10 +5190,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_469,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_480,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_469,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_480,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
@@ -5143,10 +5214,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_471,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_471,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
@@ -5155,28 +5226,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_483,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_483,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_473, &schema_471,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_484, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_473, &schema_471,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_484, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_471,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_471,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
@@ -5185,22 +5256,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_474, &schema_476,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_485, &schema_487,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_474, &schema_476,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_485, &schema_487,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_471,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_488, &schema_490,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_488, &schema_490,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
@@ -5209,10 +5280,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_491, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_491, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
@@ -5221,10 +5292,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_481, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_492, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_481, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_492, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -196,7 +196,7 @@ static err *find_schema(const struct caller *c, const struct ask_name *n, struct
     if (!*found) return NULL;
     TRY(securable_of_catalog(c, &row, &catalog));
     *found = securable_visible(c, &catalog);
-    if (!*found) return NULL;
+    if (!*found) return ask_sql(securable_unbound(c, &catalog));
     TRY(securable_below(c, &catalog, SEC_SCHEMA, n->part[1], ret, found));
     return NULL;
 }
@@ -206,6 +206,7 @@ err *ask_find(struct ask *k, const struct caller *c, enum securable_kind kind, c
     (void)k;
     if (securable_parts(kind) == 1) {
         TRY(ask_sql(securable_find(c, kind, ask_quote(c->a, n->part[0]), ret, found)));
+        if (*found) TRY(ask_sql(securable_unbound(c, ret)));
         *found = *found && securable_visible(c, ret);
         return NULL;
     }

@@ -134,7 +134,7 @@ static err *on_tables(struct info *x, const struct securable *s) {
 }
 
 /* Texts of views and functions are their owners' (and admins'). */
-static bool shows_text(const struct info *x, const struct securable *s) { return securable_allows(x->k->c, s, PRIV_MANAGE); }
+static bool shows_text(const struct info *x, const struct securable *s) { return securable_knows(x->k->c, s, PRIV_MANAGE); }
 
 static err *on_views(struct info *x, const struct securable *s) {
     const struct ent_uc_table *t = &s->table;
@@ -511,7 +511,7 @@ static err *on_parameters(struct info *x, const struct securable *s) {
 
 static bool may_see(const struct info *x, const struct securable *s, int64_t principal) {
     const struct policy_subject *who = x->k->c->who;
-    bool self = principal == who->id || securable_allows(x->k->c, s, PRIV_MANAGE);
+    bool self = principal == who->id || securable_knows(x->k->c, s, PRIV_MANAGE);
     for (size_t i = 0; i < who->n_groups; i++) self |= who->groups[i] == principal;
     return self;
 }

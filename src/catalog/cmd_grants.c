@@ -53,6 +53,7 @@ static err *change(struct ask *k, bool add) {
     TRY(cmd_open_securable(k, &s));
     TRY(ask_need(k->c, &s, PRIV_MANAGE));
     TRY(read_privileges(k, &s, &bits));
+    if (add) TRY(ask_sql(grants_need(k->c, &s, bits)));
     TRY(ask_principal_id(k, ask_text(k, "principal"), &principal));
     /* Taking ALL PRIVILEGES away takes each of them away. */
     if (!add && (bits & PRIV_ALL_PRIVILEGES)) bits = securable_grantable(s.kind);
@@ -104,7 +105,7 @@ static err *show_grants(struct ask *k) {
     str principal = ask_text(k, "principal");
     TRY(cmd_open_securable(k, &s));
     if (principal.n) TRY(ask_principal_id(k, principal, &only));
-    bool all = securable_allows(k->c, &s, PRIV_MANAGE);
+    bool all = securable_knows(k->c, &s, PRIV_MANAGE);
     if (!all && only && !cmd_is_self(k->c, only)) return ask_need(k->c, &s, PRIV_MANAGE);
     if (!all && !only) only = k->c->who->id;
     ask_columns(k, "Principal, ActionType, ObjectType, ObjectKey");

@@ -69,6 +69,14 @@ err *grants_change(const struct caller *c, enum securable_kind kind, int64_t id,
     return NULL;
 }
 
+err *grants_need(const struct caller *c, const struct securable *s, uint64_t add) {
+    struct securable catalog;
+    TRY(securable_need(c, s, PRIV_MANAGE));
+    if (s->kind != SEC_SCHEMA || !(add & PRIV_EXTERNAL_USE_SCHEMA)) return NULL;
+    TRY(securable_up(c, s, SEC_CATALOG, &catalog));
+    return securable_need(c, &catalog, PRIV_MANAGE);
+}
+
 err *grants_drop(const struct caller *c, enum securable_kind kind, int64_t id) {
     struct ent_grant_rows rows;
     TRY(rows_of(c, kind, id, &rows));

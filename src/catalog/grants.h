@@ -21,6 +21,8 @@ err *grants_change(const struct caller *c, enum securable_kind kind, int64_t id,
                    int64_t principal, uint64_t add, uint64_t remove) BH_CHECK;
 
 /* Removes all grants on a securable that is deleted. */
+/* May the caller give these on s? It takes MANAGE; EXTERNAL_USE_SCHEMA, with which bytes get out, MANAGE of the catalog. */
+err *grants_need(const struct caller *c, const struct securable *s, uint64_t add) BH_CHECK;
 err *grants_drop(const struct caller *c, enum securable_kind kind, int64_t id) BH_CHECK;
 
 #endif

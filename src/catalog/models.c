@@ -267,8 +267,7 @@ static err *model_of_path(const struct caller *c, str *rest, struct securable *m
         int64_t id;
         found = str_to_i64(second, &id);
         if (found) TRY(securable_model(c, id, m, &found));
-        if (found && securable_visible(c, m)) return NULL;
-        return securable_missing(SEC_MODEL, second);
+        return securable_known(c, m, found, SEC_MODEL, second);
     }
     str third = take_part(rest);
     if (!third.n)
@@ -279,7 +278,7 @@ static err *model_of_path(const struct caller *c, str *rest, struct securable *m
                        STR_ARG(str_cut(second, 300)));
     str full = name_join(c->a, first, second, third);
     TRY(securable_find(c, SEC_MODEL, full, m, &found));
-    return found && securable_visible(c, m) ? NULL : securable_missing(SEC_MODEL, full);
+    return securable_known(c, m, found, SEC_MODEL, full);
 }
 
 err *models_file_access(const struct caller *c, str path, bool write, str *ret_path) {

@@ -2,6 +2,7 @@
 #include "catalog/securable.h"
 
 #include "base/map.h"
+#include "catalog/bindings.h"
 #include "catalog/grants.h"
 #include "catalog/name.h"
 
@@ -145,7 +146,8 @@ static struct head leaf_head(const struct securable *s) {
     }
 }
 
-/* Who owns today what was looked up in the past; a thing that is gone keeps its last owner. */
+/* What of today decides about what was looked up in the past: the owner, and the workspaces that it is bound to. A thing that is
+ * gone keeps its last ones. */
 static err *owner_today(const struct caller *c, enum securable_kind kind, int64_t id,
                         int64_t *owner) {
     if (c->today == c->tx || kind == SEC_METASTORE) return NULL;
@@ -175,6 +177,22 @@ static void copy_chain(const struct securable *up, struct securable *s) {
     s->n += up->n;
 }
 
+/* The workspace that asks, as bindings see it; c->today's row decides also about the past. */
+static err *bind(const struct caller *c, struct securable *s) {
+    bool found = true, past = c->today != c->tx;
+    struct ent_catalog catalog = s->catalog;
+    struct securable leaf = *s;
+    if (past && s->kind == SEC_CATALOG)
+        TRY(ent_catalog_get(c->today, metastore_scope(c), c->a, s->id, &catalog, &found));
+    else if (past)
+        TRY(leaf_get(c, c->today, s->kind, s->id, &leaf, &found));
+    if (!found) catalog = s->catalog, leaf = *s;
+    str mode = s->kind == SEC_CATALOG ? catalog.isolation_mode : s->kind == SEC_LOCATION ? leaf.location.isolation_mode : leaf.credential.isolation_mode;
+    str text = s->kind == SEC_CATALOG ? catalog.bindings : s->kind == SEC_LOCATION ? leaf.location.bindings : leaf.credential.bindings;
+    if (!c->any_workspace) s->chain[0].bound = bindings_say(mode, text, c->scope.workspace);
+    return NULL;
+}
+
 err *securable_of_catalog(const struct caller *c, const struct ent_catalog *row,
                           struct securable *ret) {
     *ret = (struct securable){.kind = SEC_CATALOG,
@@ -185,6 +203,7 @@ err *securable_of_catalog(const struct caller *c, const struct ent_catalog *row,
     TRY(owner_today(c, SEC_CATALOG, row->id, &ret->owner));
     TRY(add_node(c, SEC_CATALOG, row->id, ret->owner, PRIV_USE_CATALOG, row->name, ret));
     ret->chain[0].fixed = !ret->owner; /* samples */
+    TRY(bind(c, ret));
     return add_node(c, SEC_METASTORE, 0, 0, 0, STR(""), ret);
 }
 
@@ -218,6 +237,7 @@ static err *finish_leaf(const struct caller *c, const struct securable *up, stru
     }
     TRY(owner_today(c, s->kind, s->id, &s->owner));
     TRY(add_node(c, s->kind, s->id, s->owner, 0, s->full_name, s));
+    if (!up && bindings_on(s->kind)) TRY(bind(c, s));
     if (!up) return add_node(c, SEC_METASTORE, 0, 0, 0, STR(""), s);
     copy_chain(up, s);
     return NULL;
@@ -338,12 +358,29 @@ static uint64_t telling(enum securable_kind kind) {
     return ((securable_grantable(kind) & ~through) | PRIV_BROWSE) & ~PRIV_ALL_PRIVILEGES;
 }
 
-/* The decision as if nothing above asked for USE: knowing of a thing does not take it. */
-static bool holds(const struct caller *c, const struct securable *s, uint64_t need) {
+/* The decision as if what is bound to be read could be written to: knowing changes nothing. */
+bool securable_knows(const struct caller *c, const struct securable *s, uint64_t need) {
     struct policy_node chain[SECURABLE_DEPTH];
     memcpy(chain, s->chain, s->n * sizeof(chain[0]));
-    for (size_t i = 0; i < s->n; i++) chain[i].use = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (chain[i].bound == POLICY_BOUND_TO_READ) chain[i].bound = POLICY_BOUND;
     return policy_privilege(c->who, need, chain, s->n).allow;
+}
+
+/* The same as if nothing above asked for USE: knowing of a thing does not take it. */
+static bool holds(const struct caller *c, const struct securable *s, uint64_t need) {
+    struct securable open = *s;
+    for (size_t i = 0; i < s->n; i++) open.chain[i].use = 0;
+    return securable_knows(c, &open, need);
+}
+
+err *securable_unbound(const struct caller *c, const struct securable *s) {
+    struct securable open = *s;
+    size_t at = s->n;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->chain[i].bound == POLICY_NOT_BOUND) open.chain[at = i].bound = POLICY_BOUND;
+    if (at == s->n || !securable_visible(c, &open)) return NULL;
+    return err_new(ERR_PERMISSION_DENIED, "%s is not bound to this workspace: it is for other workspaces alone.", s->chain[at].what);
 }
 
 /* BROWSE is a privilege of catalogs: what the catalog's grants and its owner have, not what owning
@@ -357,12 +394,17 @@ bool securable_visible(const struct caller *c, const struct securable *s) {
     return s->kind == SEC_METASTORE || holds(c, s, telling(s->kind));
 }
 
+err *securable_known(const struct caller *c, const struct securable *s, bool found, enum securable_kind kind, str name) {
+    if (found) TRY(securable_unbound(c, s));
+    return found && securable_visible(c, s) ? NULL : securable_missing(kind, name);
+}
+
 bool securable_readable(const struct caller *c, const struct securable *s) {
-    return s->kind == SEC_METASTORE || securable_allows(c, s, telling(s->kind)) || browses(c, s);
+    return s->kind == SEC_METASTORE || securable_knows(c, s, telling(s->kind)) || browses(c, s);
 }
 
 bool securable_browse_only(const struct caller *c, const struct securable *s) {
-    return s->kind != SEC_METASTORE && !securable_allows(c, s, telling(s->kind) & ~PRIV_BROWSE) &&
+    return s->kind != SEC_METASTORE && !securable_knows(c, s, telling(s->kind) & ~PRIV_BROWSE) &&
            browses(c, s);
 }
 
@@ -381,7 +423,7 @@ bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t
 err *securable_need(const struct caller *c, const struct securable *s, uint64_t need) {
     struct policy_verdict v = policy_privilege(c->who, need, s->chain, s->n);
     if (v.allow) return NULL;
-    if (!securable_visible(c, s)) return securable_missing(s->kind, s->full_name);
+    TRY(securable_known(c, s, true, s->kind, s->full_name));
     return err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on %s.", STR_ARG(c->name),
                    v.missing ? v.missing : "a privilege", v.missing_on ? v.missing_on : "it");
 }
@@ -391,7 +433,7 @@ err *securable_open(const struct caller *c, enum securable_kind kind, str full_n
     bool found;
     TRY(securable_find(c, kind, full_name, ret, &found));
     /* One sentence, with the name as the caller wrote it, for "never was" and "not for you". */
-    if (!found || !securable_visible(c, ret)) return securable_missing(kind, full_name);
+    TRY(securable_known(c, ret, found, kind, full_name));
     if (need) return securable_need(c, ret, need);
     return securable_readable(c, ret) ? NULL : securable_need(c, ret, kinds[kind].reading);
 }

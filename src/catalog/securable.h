@@ -72,6 +72,7 @@ struct caller {
     /* Removes a folder of the account's tree of files with all in it; src/files lies to the right of
      * us. NULL: nothing is done. */
     err *(*drop_files)(const struct caller *c, str folder);
+    bool any_workspace; /* bindings to workspaces are not looked at: of whoever changes them */
     /* For walks over many: what the caller himself and his groups hold on things of one kind, by id
      * (policy_entry); then no grants are read for these. NULL: they are. */
     struct map *own;
@@ -129,6 +130,12 @@ bool securable_visible(const struct caller *c, const struct securable *s);
 bool securable_readable(const struct caller *c, const struct securable *s);
 /* Readable through BROWSE alone. */
 bool securable_browse_only(const struct caller *c, const struct securable *s);
+/* The decision for showing something of it: a workspace that may read a catalog shows all that its owners may see there. */
+bool securable_knows(const struct caller *c, const struct securable *s, uint64_t need);
+/* PERMISSION_DENIED that names what is not bound to the caller's workspace, for whoever would see it were it bound; else NULL. */
+err *securable_unbound(const struct caller *c, const struct securable *s) BH_CHECK;
+/* NULL where it was found and the caller may know of it; else that error, or that there is none of this name (as he wrote it). */
+err *securable_known(const struct caller *c, const struct securable *s, bool found, enum securable_kind kind, str name) BH_CHECK;
 /* One of the privileges `need`, or the error of the essay. */
 err *securable_need(const struct caller *c, const struct securable *s, uint64_t need) BH_CHECK;
 /* True if securable_need() would allow. */

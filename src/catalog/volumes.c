@@ -75,7 +75,7 @@ err *volumes_of_path(const struct caller *c, str path, struct securable *ret, st
         int64_t id;
         if (str_to_i64(second, &id)) TRY(securable_by_id(c, SEC_VOLUME, id, ret, &found));
         *ret_rest = rest;
-        return found && securable_visible(c, ret) ? NULL : securable_missing(SEC_VOLUME, second);
+        return securable_known(c, ret, found, SEC_VOLUME, second);
     }
     str third = take_part(&rest);
     if (!third.n)
@@ -86,7 +86,7 @@ err *volumes_of_path(const struct caller *c, str path, struct securable *ret, st
     str full = name_join(c->a, first, second, third);
     TRY(securable_find(c, SEC_VOLUME, full, ret, &found));
     *ret_rest = rest;
-    return found && securable_visible(c, ret) ? NULL : securable_missing(SEC_VOLUME, full);
+    return securable_known(c, ret, found, SEC_VOLUME, full);
 }
 
 err *volumes_file_access(const struct caller *c, str path, bool write, str *ret_path) {

@@ -59,6 +59,12 @@ struct policy_verdict policy_level(const struct policy_subject *s, int type, uin
 
 /* What ALL_PRIVILEGES does not give: it must be granted by its name. */
 #define NOT_IN_ALL (PRIV_MANAGE | PRIV_EXTERNAL_USE_SCHEMA | PRIV_EXTERNAL_USE_LOCATION)
+/* What lets bytes out without us: not even an owner has it before it is granted. */
+#define ONLY_GRANTED (PRIV_EXTERNAL_USE_SCHEMA | PRIV_EXTERNAL_USE_LOCATION)
+/* What a workspace that something is bound to for reading leaves. */
+#define READING                                                                                    \
+    (PRIV_USE_CATALOG | PRIV_USE_SCHEMA | PRIV_BROWSE | PRIV_SELECT | PRIV_EXECUTE |               \
+     PRIV_READ_VOLUME | PRIV_READ_FILES | ONLY_GRANTED)
 /* What metastore admins hold everywhere. */
 #define OF_METASTORE_ADMIN                                                                         \
     (PRIV_MANAGE | PRIV_CREATE_CATALOG | PRIV_CREATE_EXTERNAL_LOCATION |                           \
@@ -84,7 +90,7 @@ static void sources_of(const struct policy_subject *s, uint64_t bits, const stru
                        size_t at, each_source fn, void *arg) {
     const struct policy_node *node = &chain[at];
     struct policy_source source = {.node = at, .how = POLICY_BY_OWNER, .principal = node->owner};
-    if (node->owner && is_subject(s, node->owner)) fn(arg, &source, ~0ull);
+    if (node->owner && is_subject(s, node->owner)) fn(arg, &source, ~ONLY_GRANTED);
     for (size_t k = 0; k < node->n; k++) {
         const struct policy_entry *e = &node->entries[k];
         if (!(bits & bit_of(e->principal)) || !is_subject(s, e->principal)) continue;
@@ -128,6 +134,13 @@ static const char *first_name(uint64_t bits) {
     return "";
 }
 
+static const struct policy_node *strictest(const struct policy_node *chain, size_t n) {
+    const struct policy_node *most = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (chain[i].bound > (most ? most->bound : POLICY_BOUND)) most = &chain[i];
+    return most;
+}
+
 /* From the outside inwards: what counts on a node is what counts on the one above and what the node itself gives. */
 struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t need,
                                        const struct policy_node *chain, size_t n) {
@@ -142,8 +155,19 @@ struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t 
         v.missing_on = chain[i].what;
     }
     if (admin) has |= need & OF_METASTORE_ADMIN;
+    const struct policy_node *shut = strictest(chain, n);
+    if (shut && shut->bound == POLICY_NOT_BOUND) {
+        v.missing = "a binding to this workspace";
+        v.missing_on = shut->what;
+        return v;
+    }
     v.visible = has != 0;
     if (v.missing) return v;
+    if (shut && (has & need) && !(has & need & READING)) {
+        v.missing = "a binding to this workspace for writing";
+        v.missing_on = shut->what;
+        return v;
+    }
     if (has & need) {
         v.allow = v.visible = true;
     } else {

@@ -8,7 +8,9 @@
  *               object or on any ancestor in its chain counts; workspace admins have the highest.
  *   privileges  on the Unity-style tree: a set of bits per principal and securable; inherited from
  *               ancestors; every ancestor also needs its USE privilege; the owner of a securable has
- *               all on it and below. There is no deny.
+ *               all on it and below, but EXTERNAL_USE_… (it is granted, to owners too). There is no deny.
+ *               A node that is not bound to the workspace of the request shuts out everybody, owners
+ *               and admins too; one that is bound to be read leaves of all privileges those that read.
  * Everything not granted is refused.
  */
 #ifndef BH_POLICY_POLICY_H
@@ -57,11 +59,15 @@ struct policy_entry {
     uint64_t right; /* level rank, or privilege bits */
 };
 
+/* Of a node that is bound to some workspaces only: what of it the workspace that asks may have. */
+enum policy_binding { POLICY_BOUND, POLICY_BOUND_TO_READ, POLICY_NOT_BOUND };
+
 /* One node of the chain: [0] is the object itself, then its parents outwards. */
 struct policy_node {
     int64_t owner;     /* 0: none */
     uint64_t use;      /* privilege that reaching below this node takes (USE_CATALOG, …), or 0 */
     bool fixed;        /* belongs to nobody: admins manage neither it nor what is below */
+    enum policy_binding bound; /* to the workspace of the request */
     const char *what;  /* "catalog main": for the reason */
     const struct policy_entry *entries;
     size_t n;
@@ -81,7 +87,7 @@ struct policy_verdict policy_level(const struct policy_subject *s, int type, uin
 /* The highest level that the subject holds (0: none). */
 uint64_t policy_highest(const struct policy_subject *s, int type, const struct policy_node *chain,
                         size_t n);
-/* Does the subject hold one of `need` on chain[0], and USE on all above? */
+/* Does the subject hold one of `need` on chain[0], and USE on all above, in a workspace that it is bound to? */
 struct policy_verdict policy_privilege(const struct policy_subject *s, uint64_t need,
                                        const struct policy_node *chain, size_t n);
 

@@ -125,6 +125,7 @@ err *session_look(struct req *r, str catalog) {
     struct securable s;
     bool found = false;
     err *bad = securable_find(&c, SEC_CATALOG, catalog, &s, &found); /* a name that none can have */
+    if (!bad && found) TRY(ask_sql(securable_unbound(&c, &s)));
     bool unknown = bad || !found || !securable_visible(&c, &s);
     err_free(bad);
     return unknown ? ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "There is no catalog '%.*s', or you may not use it.", STR_ARG(str_cut(catalog, 255)))

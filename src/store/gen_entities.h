@@ -6,7 +6,7 @@
 #include "store/ent.h"
 
 #define ENT_COUNT 37
-#define ENT_FINGERPRINT "60ec5149009615a875937ff4da4adf90"
+#define ENT_FINGERPRINT "fb93b9eb84b16c8c404d347abc1ea3d2"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1226,7 +1226,8 @@ struct ent_catalog {
     int64_t owner_id;
     str catalog_type;
     str storage_root;
-    str isolation_mode;
+    str isolation_mode; /* OPEN; ISOLATED: only for the workspaces of bindings */
+    str bindings; /* workspaces that it is bound to: src/catalog/bindings.h */
     str properties; /* json */
     str options; /* json */
     str tags; /* json */
@@ -1243,9 +1244,10 @@ enum {
     ENT_CATALOG_CATALOG_TYPE = 4,
     ENT_CATALOG_STORAGE_ROOT = 5,
     ENT_CATALOG_ISOLATION_MODE = 6,
-    ENT_CATALOG_PROPERTIES = 7,
-    ENT_CATALOG_OPTIONS = 8,
-    ENT_CATALOG_TAGS = 9,
+    ENT_CATALOG_BINDINGS = 7,
+    ENT_CATALOG_PROPERTIES = 8,
+    ENT_CATALOG_OPTIONS = 9,
+    ENT_CATALOG_TAGS = 10,
 };
 extern const struct ent_table ent_table_catalog;
 static inline BH_CHECK err *ent_catalog_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
@@ -1777,6 +1779,8 @@ struct ent_storage_credential {
     str comment;
     bool read_only;
     int64_t owner_id;
+    str isolation_mode;
+    str bindings; /* as a catalog's */
 };
 struct ent_storage_credential_rows {
     struct ent_storage_credential *p;
@@ -1790,6 +1794,8 @@ enum {
     ENT_STORAGE_CREDENTIAL_COMMENT = 4,
     ENT_STORAGE_CREDENTIAL_READ_ONLY = 5,
     ENT_STORAGE_CREDENTIAL_OWNER_ID = 6,
+    ENT_STORAGE_CREDENTIAL_ISOLATION_MODE = 7,
+    ENT_STORAGE_CREDENTIAL_BINDINGS = 8,
 };
 extern const struct ent_table ent_table_storage_credential;
 static inline BH_CHECK err *ent_storage_credential_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,
@@ -1877,6 +1883,8 @@ struct ent_external_location {
     str comment;
     bool read_only;
     int64_t owner_id;
+    str isolation_mode;
+    str bindings; /* as a catalog's */
 };
 struct ent_external_location_rows {
     struct ent_external_location *p;
@@ -1890,6 +1898,8 @@ enum {
     ENT_EXTERNAL_LOCATION_COMMENT = 4,
     ENT_EXTERNAL_LOCATION_READ_ONLY = 5,
     ENT_EXTERNAL_LOCATION_OWNER_ID = 6,
+    ENT_EXTERNAL_LOCATION_ISOLATION_MODE = 7,
+    ENT_EXTERNAL_LOCATION_BINDINGS = 8,
 };
 extern const struct ent_table ent_table_external_location;
 static inline BH_CHECK err *ent_external_location_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,

@@ -67,6 +67,50 @@ static void test_privileges(void **state) {
     assert_true(policy_privilege(&s, PRIV_MANAGE, chain, 3).allow);
 }
 
+/* What is bound to other workspaces is shut to everybody, what is bound to be read to all that changes it. */
+static void test_bindings(void **state) {
+    (void)state;
+    struct policy_entry on_table[] = {{7, PRIV_SELECT | PRIV_MODIFY}};
+    struct policy_node chain[] = {{.what = "t", .entries = on_table, .n = 1},
+                                  {.what = "s", .use = PRIV_USE_SCHEMA, .owner = 7},
+                                  {.what = "catalog c", .use = PRIV_USE_CATALOG, .owner = 7}};
+    struct policy_subject s = ann(), admin = {.id = 8, .active = true, .metastore_admin = true};
+    assert_true(policy_privilege(&s, PRIV_SELECT, chain, 3).allow);
+    chain[2].bound = POLICY_BOUND_TO_READ;
+    assert_true(policy_privilege(&s, PRIV_SELECT, chain, 3).allow);
+    assert_true(policy_privilege(&s, PRIV_SELECT | PRIV_MODIFY, chain, 3).allow);
+    static const uint64_t changes[] = {PRIV_MODIFY, PRIV_MANAGE, PRIV_APPLY_TAG, PRIV_CREATE_TABLE, PRIV_WRITE_VOLUME, PRIV_REFRESH};
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct policy_verdict v = policy_privilege(&s, changes[i], chain, 3);
+        assert_false(v.allow);
+        assert_true(v.visible);
+        assert_string_equal(v.missing, "a binding to this workspace for writing");
+        assert_string_equal(v.missing_on, "catalog c");
+    }
+    assert_false(policy_privilege(&admin, PRIV_MANAGE, chain, 3).allow);
+    chain[2].bound = POLICY_NOT_BOUND;
+    for (int b = 0; b < PRIV_COUNT; b++) {
+        struct policy_verdict v = policy_privilege(&s, 1ull << b, chain, 3);
+        assert_false(v.allow || v.visible);
+        assert_string_equal(v.missing, "a binding to this workspace");
+        assert_false(policy_privilege(&admin, 1ull << b, chain, 3).allow);
+    }
+}
+
+/* Bytes go out by a grant alone. */
+static void test_outside_is_granted(void **state) {
+    (void)state;
+    struct policy_entry grant[] = {{7, PRIV_EXTERNAL_USE_SCHEMA}}, all[] = {{7, PRIV_ALL_PRIVILEGES}};
+    struct policy_node chain[] = {{.what = "s", .use = PRIV_USE_SCHEMA, .owner = 7, .entries = all, .n = 1}, {.what = "c", .use = PRIV_USE_CATALOG, .owner = 7}};
+    struct policy_subject s = ann();
+    assert_true(policy_privilege(&s, PRIV_MANAGE, chain, 2).allow);
+    assert_false(policy_privilege(&s, PRIV_EXTERNAL_USE_SCHEMA, chain, 2).allow);
+    assert_false(policy_privilege(&s, PRIV_EXTERNAL_USE_LOCATION, chain, 2).allow);
+    chain[1].entries = grant;
+    chain[1].n = 1;
+    assert_true(policy_privilege(&s, PRIV_EXTERNAL_USE_SCHEMA, chain, 2).allow);
+}
+
 static uint64_t next_random(uint64_t *x) {
     *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
     return *x;
@@ -195,7 +239,7 @@ static void test_malformed_facts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels), cmocka_unit_test(test_privileges),
-        cmocka_unit_test(test_reasons), cmocka_unit_test(test_rows), cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_bindings), cmocka_unit_test(test_outside_is_granted), cmocka_unit_test(test_reasons), cmocka_unit_test(test_rows), cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_malformed_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -439,6 +439,7 @@ def test_volumes_give_credentials_and_locations_are_tried(platform, admin, world
     w, loc = platform.sdk(), names["loc"]
     v = w.volumes.create(CAT, "s", "outside", catalog.VolumeType.EXTERNAL, storage_location=f"{loc}/outside")
     give = catalog.VolumeOperation.READ_VOLUME
+    admin(f"GRANT EXTERNAL USE SCHEMA ON SCHEMA {CAT}.s TO `{w.current_user.me().user_name}`")
     assert w.temporary_volume_credentials.generate_temporary_volume_credentials(volume_id=v.volume_id, operation=give).url == f"{loc}/outside"
     for ident in (v.volume_id, "00000000-0000-4000-0000-000000000001", "x"):
         with pytest.raises(errors.ResourceDoesNotExist):

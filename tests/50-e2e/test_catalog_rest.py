@@ -141,7 +141,6 @@ def test_what_is_not_there_is_refused_by_name(sdk, cat):
             "share_name": lambda: w.catalogs.create("nothing", share_name="x", provider_name="p"),
             "options": lambda: w.catalogs.create("nothing", options={"a": "b"}),
             "custom_max_retention_hours": lambda: w.schemas.update(f"{cat}.s", custom_max_retention_hours=24),
-            "isolation_mode": lambda: w.catalogs.update(cat, isolation_mode=catalog.CatalogIsolationMode.ISOLATED),
             "enable_predictive_optimization": lambda: w.catalogs.update(cat, enable_predictive_optimization=catalog.EnablePredictiveOptimization.ENABLE),
             "azure_managed_identity": lambda: w.storage_credentials.create("nothing", azure_managed_identity=catalog.AzureManagedIdentityRequest("x")),
             "fallback": lambda: w.external_locations.create("nothing", "file:///srv", "local", fallback=True),

@@ -241,6 +241,10 @@ def test_temporary_credentials_are_refused_without_rights(sdk, admin, someone, c
     name, theirs, _ = someone
     t, filtered = sdk.tables.get(f"{cat}.s.t"), sdk.tables.get(f"{cat}.s.f")
     read = catalog.TableOperation.READ
+    me = sdk.current_user.me().user_name
+    with pytest.raises(errors.PermissionDenied, match="EXTERNAL_USE_SCHEMA"):  # who owns the catalog gives it to himself first
+        sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)
+    admin(f"GRANT EXTERNAL USE SCHEMA ON SCHEMA {cat}.s TO `{me}`")
     got = sdk.temporary_table_credentials.generate_temporary_table_credentials(table_id=t.table_id, operation=read)
     assert got.url == t.storage_location
     with pytest.raises((errors.NotFound, errors.PermissionDenied)):

@@ -36,7 +36,7 @@ err *delta_by_uuid(const struct caller *c, str uuid, struct securable *t) {
     bool found = false;
     TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &q, &rows));
     if (uuid.n && rows.n && !rows.p[0].dropped_at) TRY(securable_by_id(c, SEC_TABLE, rows.p[0].id, t, &found));
-    return found && securable_visible(c, t) ? NULL : securable_missing(SEC_TABLE, uuid);
+    return securable_known(c, t, found, SEC_TABLE, uuid);
 }
 
 /* ---- operations ---- */

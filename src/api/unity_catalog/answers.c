@@ -4,6 +4,7 @@
 #include "api/files/files_int.h"
 #include "base/time.h"
 #include "catalog/aliases.h"
+#include "catalog/bindings.h"
 #include "catalog/stores.h"
 #include "engine/link.h"
 #include "files/tree.h"
@@ -139,7 +140,7 @@ err *uc_put_catalog(struct req *r, jmut *o, const struct securable *s) {
     json_put_z(r->doc, o, "catalog_type", "MANAGED_CATALOG");
     json_put_z(r->doc, o, "securable_type", "CATALOG");
     json_put_z(r->doc, o, "securable_kind", "CATALOG_STANDARD");
-    json_put_str(r->doc, o, "isolation_mode", c->isolation_mode);
+    json_put_z(r->doc, o, "isolation_mode", bindings_isolated(s) ? "ISOLATED" : "OPEN");
     put_root(r, o, c->storage_root);
     uc_put_optimization(r, o);
     json_put_z(r->doc, json_put_obj(r->doc, o, "provisioning_info"), "state", "ACTIVE");

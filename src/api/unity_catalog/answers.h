@@ -27,6 +27,8 @@ err *uc_put_stamps(struct req *r, jmut *o, struct uc_stamps s) BH_CHECK;
 err *uc_put_owner(struct req *r, jmut *o, const struct securable *s, str comment) BH_CHECK;
 
 /* Parameters that ask for what there is not: INVALID_PARAMETER_VALUE naming the first that is set. NULL ends the names. */
+/* In a list: what is bound to other workspaces is shown to whoever manages it and asks with include_unbound. */
+err *uc_unbound(struct req *r, const struct caller *c, struct securable *s) BH_CHECK;
 err *uc_refuse(struct req *r, const char *const *names) BH_CHECK;
 /* Effective predictive optimization: there is none, so it is off for all. */
 void uc_put_optimization(struct req *r, jmut *o);

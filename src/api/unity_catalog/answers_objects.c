@@ -2,6 +2,7 @@
 /* Tables, volumes, functions, external locations and storage credentials in Unity Catalog's form. */
 #include "api/unity_catalog/answers.h"
 #include "catalog/ask.h"
+#include "catalog/bindings.h"
 #include "catalog/tables.h"
 
 static void put_place(struct req *r, jmut *o, const struct securable *s, str name) {
@@ -201,7 +202,7 @@ static err *put_location(struct req *r, jmut *o, const struct caller *c, const s
     json_put_z(r->doc, o, "credential_id", catalog_uuid(r->a, l->credential_id));
     json_put_bool(r->doc, o, "read_only", l->read_only);
     json_put_bool(r->doc, o, "fallback", false);
-    json_put_z(r->doc, o, "isolation_mode", "ISOLATION_MODE_OPEN");
+    json_put_z(r->doc, o, "isolation_mode", bindings_isolated(s) ? "ISOLATION_MODE_ISOLATED" : "ISOLATION_MODE_OPEN");
     TRY(uc_put_owner(r, o, s, l->comment));
     return uc_put_stamps(r, o, UC_STAMPS(*l));
 }
@@ -212,7 +213,7 @@ static err *put_credential(struct req *r, jmut *o, const struct securable *s) {
     json_put_str(r->doc, o, "name", x->name);
     json_put_z(r->doc, o, "id", catalog_uuid(r->a, x->id));
     json_put_bool(r->doc, o, "read_only", x->read_only);
-    json_put_z(r->doc, o, "isolation_mode", "ISOLATION_MODE_OPEN");
+    json_put_z(r->doc, o, "isolation_mode", bindings_isolated(s) ? "ISOLATION_MODE_ISOLATED" : "ISOLATION_MODE_OPEN");
     TRY(json_parse(r->a, x->config.n ? x->config : STR("{}"), false, &config));
     if (json_get_str(config, "role_arn").n)
         json_put_str(r->doc, json_put_obj(r->doc, o, "aws_iam_role"), "role_arn", json_get_str(config, "role_arn"));

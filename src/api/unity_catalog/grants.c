@@ -170,6 +170,7 @@ err *api_unity_catalog_update_grants(struct req *r) {
         TRY(uc_principal_id(r, json_get_str(e, "principal"), &principal));
         TRY(read_privileges(json_get(e, "add"), s.kind, &add));
         TRY(read_privileges(json_get(e, "remove"), s.kind, &remove));
+        TRY(grants_need(&c, &s, add));
         TRY(grants_change(&c, s.kind, s.id, principal, add, remove));
     }
     store_tx_securable(r->tx, securable_kind_names[s.kind], s.id, s.full_name);

@@ -99,6 +99,7 @@ err *api_unity_catalog_list_catalogs(struct req *r) {
             struct securable s;
             if (str_ieq(rows.p[i].name, STR(HIVE_CATALOG))) continue; /* no catalog of the metastore to clients of this list */
             TRY(securable_of_catalog(&l.c, &rows.p[i], &s));
+            TRY(uc_unbound(r, &l.c, &s));
             TRY(show(&l, &s, rows.p[i].name, uc_put_catalog));
         }
         if (rows.n) after_name(&q, rows.p[rows.n - 1].name, rows.p[rows.n - 1].id);

@@ -45,6 +45,7 @@ static err *open_volume(struct req *r, struct ask *k, str path, bool write, stru
     ret->scope = (struct store_scope){r->scope.account, 0};
     if (str_split(&rest, '/', &first) && !str_eqz(first, ".id")) {
         TRY(ask_sql(securable_find(k->c, SEC_CATALOG, first, &catalog, &found)));
+        if (found) TRY(ask_sql(securable_unbound(k->c, &catalog)));
         if (!found || !securable_visible(k->c, &catalog))
             return ask_error("NO_SUCH_CATALOG_EXCEPTION", "42704", "NOT_FOUND: Catalog '%.*s' does not exist.", STR_ARG(str_cut(first, 255)));
     }

@@ -10,6 +10,7 @@
 #include "api/unity_catalog/answers.h"
 #include "base/time.h"
 #include "catalog/ask.h"
+#include "catalog/bindings.h"
 #include "catalog/locations.h"
 #include "catalog/stores.h"
 #include "catalog/name.h"
@@ -105,12 +106,6 @@ static err *refuse_events(struct req *r) {
     return uc_refuse(r, none);
 }
 
-static err *refuse_isolation(struct req *r) {
-    if (!arg_has(r, "isolation_mode") || str_eqz(arg_str(r, "isolation_mode"), "ISOLATION_MODE_OPEN")) return NULL;
-    return err_new(ERR_INVALID_PARAMETER_VALUE, "isolation_mode %.*s is not supported: grants decide, the same in all workspaces of the account.",
-                   STR_ARG(str_cut(arg_str(r, "isolation_mode"), 64)));
-}
-
 err *api_unity_catalog_create_location(struct req *r) {
     struct caller c = uc_caller(r);
     struct securable top, l;
@@ -131,6 +126,7 @@ err *api_unity_catalog_list_locations(struct req *r) {
     for (size_t i = 0; i < rows.n && !page.more; i++) {
         struct securable s;
         TRY(securable_of_location(&c, &rows.p[i], &s));
+        TRY(uc_unbound(r, &c, &s));
         if (!securable_visible(&c, &s) || (page.more = page.n == page.want)) continue;
         page.n++, page.name = rows.p[i].name, page.id = rows.p[i].id;
         TRY(uc_put_object(r, json_add_obj(r->doc, page.arr), &s));
@@ -151,7 +147,7 @@ err *api_unity_catalog_update_location(struct req *r) {
     struct securable s;
     TRY(securable_open(&c, SEC_LOCATION, arg_str(r, "name"), PRIV_MANAGE, &s));
     TRY(refuse_events(r));
-    TRY(refuse_isolation(r));
+    if (arg_has(r, "isolation_mode")) TRY(bindings_set_mode(&c, &s, arg_str(r, "isolation_mode")));
     if (arg_has(r, "new_name")) s.location.name = arg_str(r, "new_name");
     if (arg_has(r, "url")) TRY(locations_move(&c, &s, arg_str(r, "url"), arg_bool(r, "force", false)));
     if (arg_has(r, "credential_name")) TRY(locations_set_credential(&c, &s, arg_str(r, "credential_name")));
@@ -224,6 +220,7 @@ err *api_unity_catalog_list_credentials(struct req *r) {
     for (size_t i = 0; i < rows.n && !page.more; i++) {
         struct securable s;
         TRY(securable_of_credential(&c, &rows.p[i], &s));
+        TRY(uc_unbound(r, &c, &s));
         if (!securable_visible(&c, &s) || (page.more = page.n == page.want)) continue;
         page.n++, page.name = rows.p[i].name, page.id = rows.p[i].id;
         TRY(uc_put_object(r, json_add_obj(r->doc, page.arr), &s));
@@ -258,7 +255,7 @@ err *api_unity_catalog_update_credential(struct req *r) {
     struct securable s;
     TRY(securable_open(&c, SEC_CREDENTIAL, arg_str(r, "name"), PRIV_MANAGE, &s));
     TRY(refuse_clouds(r));
-    TRY(refuse_isolation(r));
+    if (arg_has(r, "isolation_mode")) TRY(bindings_set_mode(&c, &s, arg_str(r, "isolation_mode")));
     if (arg(r, "aws_iam_role")) TRY(set_role(r, &s));
     if (arg_has(r, "new_name")) {
         TRY(name_check_part(arg_str(r, "new_name"), "storage credential"));
@@ -422,7 +419,7 @@ err *api_unity_catalog_temporary_table_credentials(struct req *r) {
     if (!write && !str_eqz(op, "READ"))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "operation must be READ or READ_WRITE, not '%.*s'.", STR_ARG(str_cut(op, 40)));
     TRY(find_by_uuid(&c, arg_str(r, "table_id"), &t, &found));
-    if (!found || !securable_visible(&c, &t)) return securable_missing(SEC_TABLE, arg_str(r, "table_id"));
+    TRY(securable_known(&c, &t, found, SEC_TABLE, arg_str(r, "table_id")));
     TRY(securable_need(&c, &t, PRIV_SELECT));
     if (write) TRY(securable_need(&c, &t, PRIV_MODIFY));
     TRY(securable_up(&c, &t, SEC_SCHEMA, &schema));
@@ -442,7 +439,7 @@ static err *find_volume(struct req *r, const struct caller *c, str uuid, struct 
         if (at) id = (int64_t)((uint64_t)id << 4 | (uint64_t)(at - digits));
     }
     if (id && str_eqz(uuid, catalog_uuid(r->a, id))) TRY(securable_by_id(c, SEC_VOLUME, id, ret, &found));
-    return found && securable_visible(c, ret) ? NULL : securable_missing(SEC_VOLUME, uuid);
+    return securable_known(c, ret, found, SEC_VOLUME, uuid);
 }
 
 err *api_unity_catalog_temporary_volume_credentials(struct req *r) {

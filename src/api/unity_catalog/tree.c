@@ -3,6 +3,7 @@
 #include "api/gen_routes.h"
 #include "api/unity_catalog/answers.h"
 #include "base/time.h"
+#include "catalog/bindings.h"
 #include "catalog/locations.h"
 
 /* The argument as text, STR_NONE where it was not sent. */
@@ -48,8 +49,7 @@ static err *update(struct req *r, struct caller *c, struct securable *s) {
     static const char *const none[] = {"options", "custom_max_retention_hours", "managed_encryption_settings", NULL};
     TRY(securable_need(c, s, PRIV_MANAGE));
     TRY(uc_refuse(r, none));
-    if (str_eqz(arg_str(r, "isolation_mode"), "ISOLATED"))
-        return err_new(ERR_INVALID_PARAMETER_VALUE, "isolation_mode ISOLATED is not supported: catalogs are open to all workspaces of the account; grants decide.");
+    if (catalog && arg_has(r, "isolation_mode")) TRY(bindings_set_mode(c, s, arg_str(r, "isolation_mode")));
     if (str_eqz(arg_str(r, "enable_predictive_optimization"), "ENABLE"))
         return err_new(ERR_INVALID_PARAMETER_VALUE, "enable_predictive_optimization ENABLE is not supported: tables are optimized when somebody asks.");
     if (arg_has(r, "comment"))
