@@ -151,6 +151,9 @@ bool ask_like(str pattern, str name);
 /* A principal's name; digits when it is gone. */
 err *ask_principal(struct ask *k, int64_t id, str *ret) BH_CHECK;
 err *ask_principal_id(struct ask *k, str name, int64_t *ret) BH_CHECK;
+/* Takes the mark off the current catalog; *ret is who the question's names are decided for: who asks, or the owner of the view or function
+ * whose text they stand in. */
+err *ask_definer(struct ask *k, struct caller *ret) BH_CHECK;
 /* A principal as one who asks, with the groups and rights that he has now; one that is gone may nothing. */
 err *ask_become(struct ask *k, int64_t principal, struct caller *ret) BH_CHECK;
 /* "Sat Nov 28 07:23:44 UTC 2026". */

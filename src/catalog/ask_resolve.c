@@ -50,8 +50,7 @@ err *ask_become(struct ask *k, int64_t owner, struct caller *ret) {
     return NULL;
 }
 
-/* Takes the mark off the current catalog; *ret is who the names are decided for. */
-static err *definer(struct ask *k, struct caller *ret) {
+err *ask_definer(struct ask *k, struct caller *ret) {
     *ret = *k->c;
     ptrdiff_t at = str_chr(k->catalog, MARK, 0);
     if (at < 0) return NULL;
@@ -231,7 +230,7 @@ err *ask_resolve(struct ask *k) {
     struct caller who;
     jval *v;
     size_t i, n;
-    TRY(definer(k, &who));
+    TRY(ask_definer(k, &who));
     json_put_int(k->d, k->out, "seq", store_tx_seq(k->c->tx));
     jmut *list = json_put_arr(k->d, k->out, "relations");
     yyjson_arr_foreach(json_get(k->in, "names"), i, n, v) TRY(resolve_one(k, &who, v, list));
@@ -297,7 +296,7 @@ static err *marked_function(struct ask *k, jval *parts, struct securable *ret, b
     *found = false;
     if (yyjson_arr_size(parts) != 3 || str_chr(first, MARK, 0) < 0) return NULL;
     k->catalog = first;
-    err *e = definer(k, &owner);
+    err *e = ask_definer(k, &owner);
     struct ask_name n = {.part = {k->catalog, json_str(yyjson_arr_get(parts, 1)), json_str(yyjson_arr_get(parts, 2))}};
     k->catalog = catalog;
     if (e) return e;
@@ -312,7 +311,7 @@ err *ask_function(struct ask *k) {
     jval *parts = json_get(k->in, "parts");
     TRY(marked_function(k, parts, &s, &found));
     if (found) return put_function(k, k->c, &s);
-    TRY(definer(k, &who));
+    TRY(ask_definer(k, &who));
     TRY(ask_name(k, parts, 3, &n));
     TRY(ask_find(k, &who, SEC_FUNCTION, &n, &s, &found));
     if (!found) {
@@ -350,40 +349,52 @@ static str without_pattern(str url) {
     return url;
 }
 
-static err *volume_path(struct ask *k, str path, bool write) {
+static err *managed_path(struct ask *k, const struct securable *v, str rest, bool write) {
+    if (write)
+        return ask_error("UNSUPPORTED_FEATURE.CATALOG_OPERATION", "0A000", "Statements read the files of the managed volume '%.*s' and do not write them; PUT, "
+                         "REMOVE and the Files API do.", STR_ARG(v->full_name));
+    str root = volumes_shown(k->c->a, v);
+    json_put_str(k->d, k->out, "path", str_of(arena_printf(k->c->a, "%.*s%s%.*s", STR_ARG(root), rest.n ? "/" : "", STR_ARG(rest))));
+    json_put_str(k->d, k->out, "volume", root);
+    return NULL;
+}
+
+static err *volume_path(struct ask *k, const struct caller *who, str path, bool write) {
     struct securable v;
     struct location_place place;
     str rest;
-    TRY(ask_sql(volumes_of_path(k->c, str_from(path, 9), &v, &rest)));
-    TRY(ask_need(k->c, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
-    if (!v.volume.location.n) {
-        /* Managed files are kept by the Files API; engines do not see them. */
-        return ask_error("UNSUPPORTED_FEATURE.CATALOG_OPERATION", "0A000", "Queries do not read or write files of the managed volume '%.*s'; PUT, GET, LIST, "
-                         "REMOVE and the Files API do. An external volume is read by queries too.", STR_ARG(v.full_name));
-    }
+    TRY(ask_sql(volumes_of_path(who, str_from(path, 9), &v, &rest)));
+    TRY(ask_need(who, &v, write ? PRIV_WRITE_VOLUME : PRIV_READ_VOLUME));
+    if (!v.volume.location.n) return managed_path(k, &v, rest, write);
     str url = rest.n ? str_of(arena_printf(k->c->a, "%.*s/%.*s", STR_ARG(v.volume.location), STR_ARG(rest))) : v.volume.location;
     TRY(ask_sql(locations_url(k->c->a, url, &url)));
-    TRY(ask_sql(locations_check_tables(k->c, url, write)));
-    TRY(ask_sql(locations_place(k->c, url, &place)));
+    TRY(ask_sql(locations_check_tables(who, url, write)));
+    TRY(ask_sql(locations_place(who, url, &place)));
     TRY(ask_access(k, without_pattern(url), write));
     json_put_str(k->d, k->out, "path", place.engine);
     json_put_str(k->d, k->out, "url", url);
     return NULL;
 }
 
-/* A path inside a managed table's folder is nobody's: tables are reached by their names. */
+/* A path inside a managed table's folder is nobody's: tables are reached by their names. What a view names is decided with the
+ * rights of its owner, as its tables are. */
 err *ask_path(struct ask *k) {
     str raw = ask_text(k, "url").n ? ask_text(k, "url") : ask_text(k, "path"), url;
     bool write = str_eqz(ask_text(k, "for"), "write");
+    struct caller who;
+    TRY(ask_definer(k, &who));
     if (str_starts(raw, STR("dbfs:/Volumes/"))) raw = str_from(raw, 5);
-    if (str_starts(raw, STR("/Volumes/"))) return volume_path(k, raw, write);
+    if (str_starts(raw, STR("/Volumes/"))) {
+        TRY(ask_sql(volumes_check_path(raw, &raw)));
+        return volume_path(k, &who, raw, write);
+    }
     if (raw.n && raw.p[0] == '/') raw = str_of(arena_printf(k->c->a, "file://%.*s", STR_ARG(raw)));
     struct securable l;
     struct location_place place;
     TRY(ask_sql(locations_url(k->c->a, raw, &url)));
-    TRY(ask_sql(locations_need(k->c, url, write ? PRIV_WRITE_FILES : PRIV_READ_FILES, &l)));
-    TRY(ask_sql(locations_check_tables(k->c, url, write)));
-    TRY(ask_sql(locations_place(k->c, url, &place)));
+    TRY(ask_sql(locations_need(&who, url, write ? PRIV_WRITE_FILES : PRIV_READ_FILES, &l)));
+    TRY(ask_sql(locations_check_tables(&who, url, write)));
+    TRY(ask_sql(locations_place(&who, url, &place)));
     TRY(ask_access(k, without_pattern(url), write));
     json_put_str(k->d, k->out, "path", place.engine);
     json_put_str(k->d, k->out, "url", url);

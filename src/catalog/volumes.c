@@ -61,6 +61,20 @@ str volumes_storage_path(arena *a, int64_t volume_id) {
     return str_of(arena_printf(a, "/Volumes/.id/%lld", (long long)volume_id));
 }
 
+str volumes_shown(arena *a, const struct securable *v) {
+    return str_of(arena_printf(a, "/Volumes/%.*s/%.*s/%.*s", STR_ARG(v->catalog.name), STR_ARG(v->schema.name), STR_ARG(v->volume.name)));
+}
+
+err *volumes_check_path(str path, str *ret) {
+    while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
+    str rest = str_from(path, 1), part;
+    bool good = path.n <= 4000 && str_is_utf8(path) && !memchr(path.p, 0, path.n);
+    while (good && str_split(&rest, '/', &part)) good = part.n && !str_eqz(part, ".") && !str_eqz(part, "..");
+    *ret = path;
+    return good ? NULL : err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is no usable path: it has an empty segment, '.' or '..', or is too long.",
+                                 STR_ARG(str_cut(path, 300)));
+}
+
 static str take_part(str *rest) {
     ptrdiff_t slash = str_chr(*rest, '/', 0);
     str part = slash < 0 ? *rest : str_cut(*rest, (size_t)slash);

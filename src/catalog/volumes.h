@@ -20,6 +20,12 @@ err *volumes_delete(const struct caller *c, const struct securable *v) BH_CHECK;
 /* "/Volumes/.id/<id>", without a slash at the end. */
 str volumes_storage_path(arena *a, int64_t volume_id);
 
+/* "/Volumes/<catalog>/<schema>/<volume>", as the names are spelled now. */
+str volumes_shown(arena *a, const struct securable *v);
+
+/* A path below /Volumes as users write it: without slashes at its end. INVALID_PARAMETER_VALUE: it has an empty segment, "." or "..". */
+err *volumes_check_path(str path, str *ret) BH_CHECK;
+
 /* What the Files API asks. path: what follows /Volumes/ ("main/default/v/a.csv", or ".id/7/a.csv").
  * Decides for reading (READ_VOLUME) or writing (WRITE_VOLUME), and says where the file is kept: a
  * path of the account's tree for managed volumes, the s3:// URL for external ones in a store. Those in local folders are

@@ -306,6 +306,15 @@ err *blob_read(struct control *c, str key, size_t max, buf *out) {
     return e;
 }
 
+bool blobs_on_disk(const struct control *c) { return ((const struct blobs *)c->courier)->local; }
+
+err *blob_open(struct control *c, str key, int *ret_fd) {
+    struct blobs *b = c->courier;
+    struct storage_info info;
+    must(b->local);
+    return storage_local_open(b->store, key, ret_fd, &info);
+}
+
 err *blob_copy_out(struct control *c, str key, const char *path) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return err_errno("cannot make %s", path);

@@ -70,6 +70,10 @@ err *blob_write(struct control *c, str bytes, char key_out[80]) BH_CHECK;
 err *blob_read(struct control *c, str key, size_t max, buf *out) BH_CHECK;
 /* length bytes from offset on. */
 err *blob_read_range(struct control *c, str key, int64_t offset, int64_t length, buf *out) BH_CHECK;
+/* Are blobs files of this machine's disk (else in an object store)? Any thread. */
+bool blobs_on_disk(const struct control *c);
+/* A descriptor to read one from, where they are; the caller closes it. NOT_FOUND. Any thread. */
+err *blob_open(struct control *c, str key, int *ret_fd) BH_CHECK;
 /* Copies a blob into a new file on the local disk (importing a model). Worker threads only. */
 err *blob_copy_out(struct control *c, str key, const char *path) BH_CHECK;
 /* Joins blobs into one new blob; worker threads only. */

@@ -58,6 +58,8 @@ static const struct route_row rows[] = {
     {.service = "ask", .name = "function", .file = STORE_META, .steps = {{LANE_READ, function}}},
     {.service = "ask", .name = "in_group", .file = STORE_META, .steps = {{LANE_READ, in_group}}},
     {.service = "ask", .name = "path", .file = STORE_META, .steps = {{LANE_READ, path}}},
+    {.service = "ask", .name = "files", .file = STORE_META, .steps = {{LANE_READ, uc_files}}},
+    {.service = "ask", .name = "open_file", .file = STORE_META, .steps = {{LANE_READ, uc_open_file}}},
     {.service = "ask", .name = "rows", .file = STORE_META, .steps = {{LANE_READ, rows_of}}},
     {.service = "ask", .name = "stage_table", .file = STORE_META, .steps = {{LANE_READ, stage_table}}},
     {.service = "ask", .name = "command.put_file", .file = STORE_META, .steps = {{LANE_READ, uc_put_file}}},

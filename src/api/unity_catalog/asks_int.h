@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between asks.c, commit.c and staging.c. */
+/* Between asks.c, commit.c, staging.c and volume_files.c. */
 #ifndef BH_API_UNITY_CATALOG_ASKS_INT_H
 #define BH_API_UNITY_CATALOG_ASKS_INT_H
 
@@ -16,6 +16,10 @@ err *uc_get_file(struct req *r) BH_CHECK;
 err *uc_remove_file(struct req *r) BH_CHECK;
 err *uc_list_files(struct req *r) BH_CHECK;
 err *uc_list_outside(struct req *r) BH_CHECK;
+
+/* Files of managed volumes for statements (volume_files.c). */
+err *uc_files(struct req *r) BH_CHECK;
+err *uc_open_file(struct req *r) BH_CHECK;
 
 /* The steps of `commit`. */
 err *uc_commit_place(struct req *r) BH_CHECK;

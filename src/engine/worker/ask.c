@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions to control. A statement has one open at a time: its thread sends it through the loop thread
+ * Questions to control. A statement has one open at a time: a thread sends it through the loop thread
  * and waits for the answer, or for being told to end.
  */
 #include <stdlib.h>
@@ -52,6 +52,7 @@ static err *ask_control(struct statement *st, arena *a, str op, str json, str *r
     must(o != NULL);
     *o = (struct outgoing){.w = st->w, .number = st->number, .op = strndup(op.p, op.n)};
     buf_str(&o->json, json.n ? json : STR("{}"));
+    pthread_mutex_lock(&st->asking);
     pthread_mutex_lock(&st->lock);
     o->question = st->question = atomic_fetch_add(&st->w->next_question, 1) + 1;
     st->has_answer = false;
@@ -65,6 +66,7 @@ static err *ask_control(struct statement *st, arena *a, str op, str json, str *r
     st->answer = NULL;
     st->has_answer = false;
     pthread_mutex_unlock(&st->lock);
+    pthread_mutex_unlock(&st->asking);
     err *e = got ? NULL : statement_check(st);
     if (!e && !text) e = err_new(ERR_INTERNAL_ERROR, "an answer of control was lost");
     if (!e) *ret_text = arena_str(a, str_n(text, n));

@@ -119,7 +119,7 @@ static err *columns_of(struct dml_x *x, const struct sql_compiled *c, bool by_pl
     return NULL;
 }
 
-/* CSV and JSON types are guesses: what the table has is cast to, as the reader with the table's schema would. */
+/* CSV has texts and JSON's types are guesses: what the table has is cast to, as the reader with the table's schema would. */
 static err *loose(struct dml_x *x, struct sql_compiled *c, const int *of) {
     buf q = {0};
     struct sql_column *cols = arena_array_of(x->a, struct sql_column, c->n + 1);
@@ -189,6 +189,7 @@ err *dml_copy_into(struct dml_x *x, const struct ast *s, struct dml_result *ret)
     size_t n;
     TRY(dml_properties(x, ast_get(s, SLOT_OPTIONS), &options));
     TRY(dml_properties(x, ast_get(s, SLOT_PROPERTIES), &settings));
+    if (!option(&options, "inferSchema").p) delta_map_set(x->a, &options, STR("inferSchema"), STR("false"), false);
     if (x->d->scan->allow) TRY(x->d->scan->allow(x->d->scan->arg, url, false));
     TRY(fresh_files(x, s, url, str_ieq(option(&settings, "force"), STR("true")), &fresh, &n));
     if (n) {

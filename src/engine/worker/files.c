@@ -172,18 +172,24 @@ static bool takes(str pattern, str key, const char *suffix) {
     return !pattern.n;
 }
 
+/* The parts of a path from the first that is a pattern; empty: none is. The path becomes the folder above. */
+static str split_pattern(str *path) {
+    size_t fixed = path->n;
+    for (size_t i = path->n; i-- > 0;)
+        if (path->p[i] == '*' || path->p[i] == '?') fixed = i;
+    if (fixed == path->n) return STR("");
+    while (fixed && path->p[fixed - 1] != '/') fixed--;
+    str pattern = str_from(*path, fixed);
+    *path = str_cut(*path, fixed - 1);
+    return pattern;
+}
+
 /* The same in an object store: one list of all that is there. */
 static err *expand_remote(struct scan_ctx *c, str path, const char *suffix, struct file_names *out) {
     struct remote_entry one, *all;
-    size_t n, fixed = path.n;
-    for (size_t i = path.n; i-- > 0;)
-        if (path.p[i] == '*' || path.p[i] == '?') fixed = i;
-    str pattern = STR("");
-    if (fixed < path.n) {
-        while (fixed && path.p[fixed - 1] != '/') fixed--;
-        pattern = str_from(path, fixed);
-        path = str_cut(path, fixed - 1);
-    } else {
+    size_t n;
+    str pattern = split_pattern(&path);
+    if (!pattern.n) {
         err *e = remote_head(c->a, path, &one);
         if (!e) {
             TRY(remote_declare(path, one.size, one.mtime_us, one.etag));
@@ -203,11 +209,30 @@ static err *expand_remote(struct scan_ctx *c, str path, const char *suffix, stru
     return NULL;
 }
 
+/* Of a managed volume: control lists it. */
+static err *expand_volume(struct scan_ctx *c, str path, const char *suffix, struct file_names *out) {
+    struct remote_entry *all;
+    size_t n;
+    bool file;
+    str pattern = split_pattern(&path), place;
+    TRY(remote_volume_list(c->a, path, &all, &n, &file));
+    if (file && pattern.n) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!file && !takes(pattern, str_from(all[i].path, path.n + 1), suffix)) continue;
+        TRY(remote_volume_declare(c->a, &all[i], &place));
+        vec_push(out, place);
+        if (out->n > MAX_FILES) return err_new(ERR_RESOURCE_EXHAUSTED, "%.*s has more than %d files", STR_ARG(path), MAX_FILES);
+    }
+    return NULL;
+}
+
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) {
     str path;
     TRY(scan_path(c, url, &path));
     struct file_names found = {0};
-    err *e = remote_is(path) ? expand_remote(c, path, suffix, &found) : expand(c, path, suffix, &found);
+    err *e = remote_is_volume(path) ? expand_volume(c, path, suffix, &found)
+             : remote_is(path)      ? expand_remote(c, path, suffix, &found)
+                                    : expand(c, path, suffix, &found);
     for (size_t i = 0; c->only && i < found.n;) {
         bool in = false;
         for (size_t k = 0; k < c->n_only && !in; k++) in = str_eq(found.p[i], c->only[k]);
@@ -300,6 +325,7 @@ err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
     *t = (struct scan_table){.ctx = c, .path = STR("/"), .url = STR("file:///"), .format = STR("parquet")};
     if (remote_is(files[0])) t->path = remote_path(c->a, STR("s3://")), t->url = STR("s3:/");
+    if (remote_is_file(files[0])) t->path = str_cut(files[0], remote_file_prefix()), t->url = STR("dbfs:");
     buf log = {0};
     made_up_log(c, foot, files, n, &log);
     err *e = delta_snapshot_of_text(buf_view(&log), &t->snap);
@@ -311,12 +337,20 @@ err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
     return NULL;
 }
 
+err *scan_allow(struct scan_ctx *c, const struct sql_env *e, str url) {
+    if (!c->allow) return NULL;
+    c->rights = e->catalog;
+    err *why = c->allow(c->arg, url, false);
+    c->rights = STR_NONE;
+    return why;
+}
+
 err *scan_direct(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct sql_relation **ret) {
     const struct ast *name = ast_get(from, SLOT_NAME);
     if (!ast_is(name, AST_NAME) || name->n != 2) return err_new(ERR_INTERNAL_ERROR, "a direct path has no format");
     str format = name->child[0]->text, url = name->child[1]->text;
     struct scan_table *t;
-    if (c->allow) TRY(c->allow(c->arg, url, false));
+    TRY(scan_allow(c, e, url));
     if (str_ieq(format, STR("delta"))) {
         struct scan_at at;
         str path;
@@ -326,7 +360,8 @@ err *scan_direct(struct scan_ctx *c, struct sql_env *e, const struct ast *from, 
     } else if (str_ieq(format, STR("parquet"))) {
         TRY(scan_parquet_files(c, url, &t));
     } else {
-        TRY(scan_text_files(c, format, url, NULL, NULL, 0, &t));
+        static const struct delta_pair plain = {.key = {"inferSchema", 11}, .value = {"false", 5}}; /* as Spark has it without read_files() */
+        TRY(scan_text_files(c, format, url, NULL, &plain, 1, &t));
     }
     *ret = scan_relation(t);
     (*ret)->name = url;

@@ -72,7 +72,7 @@ static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *
     TRY(sql_constant(e, call->child[0], &type, &url));
     if (!url.p) url = STR("");
     TRY(options_of(c, e, call, &o, &n));
-    if (c->allow) TRY(c->allow(c->arg, url, false));
+    TRY(scan_allow(c, e, url));
     format = find_option(o, n, "format");
     if (!format.n) TRY(guess_format(c, url, &format));
     if (str_ieq(format, STR("parquet"))) return scan_parquet_files(c, url, ret);

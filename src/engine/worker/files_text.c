@@ -252,6 +252,8 @@ err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_t
         buf_z(&call, "(SELECT ");
         if (remote_is(files[0]))
             buf_fmt(&call, "'s3:/' || substr(filename, %zu)", remote_path(c->a, STR("s3://")).n);
+        else if (remote_is_file(files[0]))
+            buf_fmt(&call, "'dbfs:' || substr(filename, %zu)", remote_file_prefix() + 1);
         else
             buf_z(&call, "filename");
         buf_z(&call, " AS path, CAST(last_modified AS TIMESTAMP WITH TIME ZONE) AS \"modificationTime\", size AS length, content FROM "

@@ -55,7 +55,7 @@ bool names_cacheable(str op) {
 }
 
 bool names_harmless(str op) {
-    static const char *const names[] = {"path", "rows", "snapshot_hint", "list_files"};
+    static const char *const names[] = {"path", "rows", "files", "open_file", "snapshot_hint", "list_files"};
     return names_cacheable(op) || one_of(op, names, ARRAY_LEN(names));
 }
 

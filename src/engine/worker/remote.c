@@ -3,8 +3,8 @@
  * Copies of objects (remote.h): the table of them, what of each is here, fetching and emptying.
  *
  * Locks: the table's first, then an object's; nobody waits for the store with either held.
- * A block is ABSENT, LOADING (one thread fetches it, others wait) or HERE. An object with readers (between remote_need and
- * remote_done) is not emptied; one that is emptied keeps its size, so that whoever has it open reads on.
+ * A block is ABSENT, LOADING (one thread fetches it, others wait) or HERE. An object with readers (between need() and
+ * done()) is not emptied; one that is emptied keeps its size, so that whoever has it open reads on.
  */
 #include "engine/worker/remote.h"
 
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -46,6 +47,7 @@ struct remote_object {
     int fd;               /* open for writing while somebody has it open, else -1 */
     int opens, readers, loading;
     bool whole, gone;     /* all is here; replaced: freed by the last who has it open */
+    _Atomic int source;   /* of a volume's file: where its bytes are, on control's disk; -1 */
     unsigned char *blocks;
     int64_t here;         /* bytes */
     int64_t next, ahead;  /* where a reader who goes on would read, and how much is fetched for him */
@@ -71,6 +73,7 @@ static size_t blocks_of(const struct remote_object *o) { return (size_t)((o->siz
 
 static void object_free(struct remote_object *o) {
     if (o->fd >= 0) close(o->fd);
+    if (o->source >= 0) close(o->source);
     pthread_mutex_destroy(&o->lock);
     pthread_cond_destroy(&o->changed);
     table.bytes -= o->here;
@@ -121,7 +124,7 @@ static struct remote_object *object_new(str path, int64_t size, int64_t mtime_us
     struct remote_object *o = calloc(1, sizeof(*o));
     must(o != NULL);
     *o = (struct remote_object){.path = str_dup(path), .size = size, .mtime_us = mtime_us ? mtime_us : clock_now(), .fd = -1,
-                                .next = -1, .used = clock_mono()};
+                                .source = -1, .next = -1, .used = clock_mono()};
     must(o->path != NULL);
     if (etag.n < sizeof(o->etag)) memcpy(o->etag, etag.p ? etag.p : "", etag.n);
     pthread_mutex_init(&o->lock, NULL);
@@ -267,7 +270,9 @@ static struct remote_object *take(const char *path, int fd) {
     return o;
 }
 
-struct remote_object *remote_opened(const char *path, int fd) { return remote_is(str_of(path)) ? take(path, fd) : NULL; }
+struct remote_object *remote_opened(const char *path, int fd) {
+    return remote_is(str_of(path)) || remote_is_file(str_of(path)) ? take(path, fd) : NULL;
+}
 
 void remote_closed(struct remote_object *o) {
     pthread_mutex_lock(&o->lock);
@@ -276,8 +281,27 @@ void remote_closed(struct remote_object *o) {
         close(o->fd);
         o->fd = -1;
     }
+    if (last && o->source >= 0) {
+        close(o->source);
+        o->source = -1;
+    }
     pthread_mutex_unlock(&o->lock);
     if (last && gone) object_free(o);
+}
+
+/* Of a volume's file: o->source is there, where control has the bytes on its disk. */
+static bool ready(struct remote_object *o) {
+    str place = str_of(o->path);
+    int fd;
+    if (!remote_is_file(place) || o->source >= 0 || remote_volumes_in_store()) return true;
+    if (!remote_volume_source(place, &fd)) return false;
+    if (fd < 0) return true;
+    pthread_mutex_lock(&o->lock);
+    bool first = o->source < 0;
+    if (first) o->source = fd;
+    pthread_mutex_unlock(&o->lock);
+    if (!first) close(fd);
+    return true;
 }
 
 struct filling {
@@ -298,7 +322,7 @@ static err *fill(void *arg, const void *p, size_t n) {
     return NULL;
 }
 
-static err *fetch(struct remote_object *o, int64_t from, int64_t to, const char *etag, char ret_etag[STORAGE_ETAG_CAP]) {
+static err *fetch_once(struct remote_object *o, int64_t from, int64_t to, const char *etag, char ret_etag[STORAGE_ETAG_CAP]) {
     struct filling f = {o, from, to};
     struct storage_sink sink = {fill, &f};
     struct storage_info info = {0};
@@ -307,6 +331,22 @@ static err *fetch(struct remote_object *o, int64_t from, int64_t to, const char 
         return err_new(ERR_DATA_LOSS, "%s has another size than its table's log says", o->path);
     memcpy(ret_etag, info.etag, STORAGE_ETAG_CAP);
     return NULL;
+}
+
+static err *fetch(struct remote_object *o, int64_t from, int64_t to, const char *etag, char ret_etag[STORAGE_ETAG_CAP]) {
+    str place = str_of(o->path);
+    if (!remote_is_file(place)) return fetch_once(o, from, to, etag, ret_etag);
+    /* Blobs do not change. A grant that is found may be of a statement that has just ended. */
+    err *e = NULL;
+    for (int i = 0; i < 2; i++) {
+        int fd = -1;
+        if ((e || !remote_granted(place)) && !remote_volume_source(place, &fd)) return e ? e : err_new(ERR_PERMISSION_DENIED, "%s may not be read", o->path);
+        if (fd >= 0) close(fd);
+        err_free(e);
+        e = fetch_once(o, from, to, "", ret_etag);
+        if (err_code_of(e) != ERR_PERMISSION_DENIED) return e;
+    }
+    return e;
 }
 
 /* Marks the run of absent blocks that begins at `first`, as long as is worth it, as loading; its end. */
@@ -339,7 +379,7 @@ static void mark(struct remote_object *o, size_t from, size_t to, int as) {
 
 static void complain(struct remote_object *o, err *e) {
     log_warn("an object cannot be read", lf_z("path", o->path), lf_err(e));
-    remote_note_failure(e);
+    if (remote_is_file(str_of(o->path))) remote_volume_lost(str_of(o->path), e);
     err_free(e);
 }
 
@@ -380,7 +420,8 @@ static bool bring(struct remote_object *o, size_t first, size_t last, int64_t of
     return true;
 }
 
-bool remote_need(struct remote_object *o, int64_t offset, size_t n) {
+/* Has the bytes fetched; then nobody empties the copy until done(). False: they cannot be had. */
+static bool need(struct remote_object *o, int64_t offset, size_t n) {
     bool ok = true;
     pthread_mutex_lock(&o->lock);
     int64_t end = offset + (int64_t)n;
@@ -392,11 +433,10 @@ bool remote_need(struct remote_object *o, int64_t offset, size_t n) {
     if (!ok) o->readers--;
     pthread_mutex_unlock(&o->lock);
     if (table.bytes > table.max_bytes) remote_make_room();
-    if (!ok) errno = EIO;
     return ok;
 }
 
-void remote_done(struct remote_object *o) {
+static void done(struct remote_object *o) {
     pthread_mutex_lock(&o->lock);
     o->readers--;
     pthread_mutex_unlock(&o->lock);
@@ -409,8 +449,23 @@ void remote_fetch_tail(str path) {
     free(z);
     if (!o) return;
     int64_t from = o->size > TAIL ? o->size - TAIL : 0;
-    if (o->size && remote_need(o, from, (size_t)(o->size - from))) remote_done(o);
+    if (o->size && ready(o) && o->source < 0 && need(o, from, (size_t)(o->size - from))) done(o);
     remote_closed(o);
+}
+
+ssize_t remote_read(struct remote_object *o, int fd, void *p, size_t n, off_t offset) {
+    if (!ready(o)) {
+        errno = EIO;
+        return -1;
+    }
+    if (o->source >= 0) return syscall(SYS_pread64, o->source, p, n, offset);
+    if (!need(o, offset, n)) {
+        errno = EIO;
+        return -1;
+    }
+    ssize_t got = syscall(SYS_pread64, fd, p, n, offset);
+    done(o);
+    return got;
 }
 
 bool remote_table_here(str path) {

@@ -20,8 +20,11 @@
 #ifndef BH_ENGINE_WORKER_REMOTE_H
 #define BH_ENGINE_WORKER_REMOTE_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "sys/loop.h"
 #include "sys/storage.h"
 
@@ -63,6 +66,31 @@ err *remote_upload(const str *paths, size_t n) BH_CHECK;
 /* Objects and their copies. */
 err *remote_delete(const str *paths, size_t n) BH_CHECK;
 
+/* ---- files of managed volumes (remote_volume.c) ----
+ * Their paths are /Volumes/<catalog>/<schema>/<volume>/…, as control spells them. A file gets a place here before it is read; what
+ * lies at a place is one content, for good. */
+
+/* Asks control; any thread. */
+typedef err *(*remote_ask)(void *arg, arena *a, str op, str json, jval **ret, int *ret_fd);
+/* The statement may read what lies at and below root (a volume's), by asking; rights: with whose (a catalog's name with a mark), or
+ * empty. */
+void remote_volume_open(uint64_t statement, str root, str rights, remote_ask ask, void *arg);
+/* Waits for questions that are under way. To be called before control hears of the statement's end: it answers none after that. */
+void remote_volume_end(uint64_t statement);
+/* /Volumes/…? */
+bool remote_is_volume(str path);
+/* The file at the path (*ret_file), or all below it, whatever their depth, sorted. Entries have the ids of contents as etag. */
+err *remote_volume_list(arena *a, str path, struct remote_entry **ret, size_t *ret_n, bool *ret_file) BH_CHECK;
+/* The place of a file that was listed. */
+err *remote_volume_declare(arena *a, const struct remote_entry *x, str *ret) BH_CHECK;
+/* Such a place? All have a first part of one length; behind it comes the path. */
+bool remote_is_file(str path);
+size_t remote_file_prefix(void);
+/* The path behind a place; other paths are given back. */
+str remote_shown(str path);
+/* An error that names a place: why that could not be read, if it could not, else the same without places. Takes e (may be NULL). */
+err *remote_explain(err *e) BH_CHECK;
+
 /* The store behind: keys are paths without their first slash. Static. */
 storage *remote_storage(void);
 
@@ -72,8 +100,7 @@ struct remote_object;
 /* The object that a file which was just opened for reading is a copy of, held; NULL: none. */
 struct remote_object *remote_opened(const char *path, int fd);
 void remote_closed(struct remote_object *o);
-/* Has the bytes fetched; then nobody empties the copy until remote_done(). False: they cannot be had (errno is set). */
-bool remote_need(struct remote_object *o, int64_t offset, size_t n);
-void remote_done(struct remote_object *o);
+/* As pread() of the file that was opened as fd, which is a copy of o. */
+ssize_t remote_read(struct remote_object *o, int fd, void *p, size_t n, off_t offset);
 
 #endif

@@ -13,9 +13,18 @@ bool remote_table_has(str path);
 /* Is its last block here (or is it none of ours)? */
 bool remote_table_here(str path);
 void remote_fetch_tail(str path);
+/* remote_volume.c: beside the folder of copies. */
+void remote_volume_dir(const char *copies);
+/* The bytes of a place: a descriptor (the caller's), or -1: from now on there is a grant for it. False: they cannot be had. */
+bool remote_volume_source(str place, int *ret_fd);
+/* Notes why a place could not be read, for remote_explain(). */
+void remote_volume_lost(str place, const err *e);
+/* Was a grant given for one? */
+bool remote_volumes_in_store(void);
+/* A grant for one place, whose bytes are the object `key`. */
+void remote_grant_file(uint64_t statement, str place, str key, str grant);
+
 /* Empties copies until there is room again. */
 void remote_make_room(void);
-/* Why a read of this thread failed, for the error that DuckDB makes of it. */
-void remote_note_failure(const err *e);
 
 #endif

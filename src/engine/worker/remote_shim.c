@@ -27,9 +27,15 @@ static struct remote_object *copy_of(int fd) {
 
 static int open_as(const char *path, int flags, int mode) {
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-    if (fd < 0 || fd >= MAX_FD || (flags & O_ACCMODE) != O_RDONLY) return fd;
-    struct remote_object *o = remote_opened(path, fd);
-    if (o) atomic_store_explicit(&copies[fd], o, memory_order_release);
+    if (fd < 0 || (flags & O_ACCMODE) != O_RDONLY) return fd;
+    struct remote_object *o = fd < MAX_FD ? remote_opened(path, fd) : NULL;
+    if (o) {
+        atomic_store_explicit(&copies[fd], o, memory_order_release);
+    } else if (remote_is_file(str_of(path))) { /* the place of a file has no bytes of its own: its holes are not to be read */
+        (void)syscall(SYS_close, fd);
+        errno = EIO;
+        return -1;
+    }
     return fd;
 }
 
@@ -56,19 +62,15 @@ int close(int fd) {
 ssize_t pread(int fd, void *p, size_t n, off_t offset) {
     struct remote_object *o = copy_of(fd);
     if (!o) return syscall(SYS_pread64, fd, p, n, offset);
-    if (!remote_need(o, offset, n)) return -1;
-    ssize_t got = syscall(SYS_pread64, fd, p, n, offset);
-    remote_done(o);
-    return got;
+    return remote_read(o, fd, p, n, offset);
 }
 
 ssize_t read(int fd, void *p, size_t n) {
     struct remote_object *o = copy_of(fd);
     if (!o) return syscall(SYS_read, fd, p, n);
     off_t at = lseek(fd, 0, SEEK_CUR);
-    if (at < 0 || !remote_need(o, at, n)) return -1;
-    ssize_t got = syscall(SYS_read, fd, p, n);
-    remote_done(o);
+    ssize_t got = at < 0 ? -1 : remote_read(o, fd, p, n, at);
+    if (got > 0 && lseek(fd, at + got, SEEK_SET) < 0) return -1;
     return got;
 }
 

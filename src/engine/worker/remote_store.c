@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "engine/worker/remote_int.h"
 #include "ipc/courier_client.h"
@@ -25,6 +26,7 @@ struct grant {
     storage *s;
     int users;
     bool over;
+    struct grant *older;     /* of the same file */
 };
 
 static struct {
@@ -33,6 +35,7 @@ static struct {
     courier_client *client;
     pthread_mutex_t lock;    /* guards grants */
     vec_of(struct grant *) grants;
+    map *files;              /* place of a volume's file → its youngest grant */
 } remote = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const struct storage_ops ops;
@@ -43,6 +46,8 @@ err *remote_open(loop *l, const char *dir, int64_t max_bytes) {
     must(remote.dir != NULL);
     remote.dir_n = strlen(dir);
     remote.client = courier_client_new(l);
+    remote.files = map_new();
+    remote_volume_dir(dir);
     return remote_table_open(dir, max_bytes);
 }
 
@@ -80,12 +85,23 @@ void remote_grant(uint64_t statement, str url, str key, str grant) {
     str path = remote_path(a, url);
     struct grant *g = calloc(1, sizeof(*g));
     must(g != NULL);
-    *g = (struct grant){statement, str_dup(path), str_dup(key), courier_client_granted(remote.client, grant), 0,
-                        false};
+    *g = (struct grant){.statement = statement, .prefix = str_dup(path), .key = str_dup(key), .s = courier_client_granted(remote.client, grant)};
     must(g->prefix != NULL && g->key != NULL);
     arena_free(a);
     pthread_mutex_lock(&remote.lock);
     vec_push(&remote.grants, g);
+    pthread_mutex_unlock(&remote.lock);
+}
+
+void remote_grant_file(uint64_t statement, str place, str key, str grant) {
+    if (!remote.client) return;
+    struct grant *g = calloc(1, sizeof(*g));
+    must(g != NULL);
+    *g = (struct grant){.statement = statement, .prefix = str_dup(place), .key = str_dup(key), .s = courier_client_granted(remote.client, grant)};
+    must(g->prefix != NULL && g->key != NULL);
+    pthread_mutex_lock(&remote.lock);
+    g->older = map_del(remote.files, place);
+    map_put(remote.files, str_of(g->prefix), g);
     pthread_mutex_unlock(&remote.lock);
 }
 
@@ -105,8 +121,39 @@ static void end_grant(size_t i) {
     if (!g->users) grant_free(g);
 }
 
+/* What is left of a list of grants of one file without the statement's. */
+static struct grant *without(struct grant *g, uint64_t statement) {
+    struct grant *left = NULL, **last = &left;
+    for (struct grant *next; g; g = next) {
+        next = g->older;
+        g->older = NULL;
+        if (g->statement != statement) {
+            *last = g;
+            last = &g->older;
+            continue;
+        }
+        g->over = true;
+        if (!g->users) grant_free(g);
+    }
+    return left;
+}
+
+static void end_files(uint64_t statement) {
+    if (!map_size(remote.files)) return;
+    map *left = map_new();
+    str k;
+    void *v;
+    for (size_t i = 0; map_next(remote.files, &i, &k, &v);) {
+        struct grant *g = without(v, statement);
+        if (g) map_put(left, str_of(g->prefix), g);
+    }
+    map_free(remote.files);
+    remote.files = left;
+}
+
 void remote_end(uint64_t statement) {
     pthread_mutex_lock(&remote.lock);
+    end_files(statement);
     for (size_t i = remote.grants.n; i-- > 0;)
         if (remote.grants.p[i]->statement == statement) end_grant(i);
     pthread_mutex_unlock(&remote.lock);
@@ -121,7 +168,11 @@ static bool covers(const struct grant *g, str path) {
 static struct grant *grant_of(str path, const struct grant *but) {
     struct grant *best = NULL;
     pthread_mutex_lock(&remote.lock);
-    for (size_t i = 0; i < remote.grants.n; i++) {
+    if (remote_is_file(path)) {
+        best = map_get(remote.files, path);
+        while (best && best == but) best = best->older;
+    }
+    for (size_t i = 0; i < remote.grants.n && !remote_is_file(path); i++) {
         struct grant *g = remote.grants.p[i];
         if (g != but && covers(g, path) && (!best || strlen(g->prefix) >= strlen(best->prefix))) best = g;
     }
@@ -210,7 +261,7 @@ static err *front_get(storage *s, str key, int64_t offset, int64_t length, str i
     arena *a = arena_new();
     struct get_in in = {offset, length, if_match, to};
     struct call c = {run_get, path_of(a, key), &in, ret, a, false}; /* part of it may be in the sink */
-    err *e = remote_is(c.path) ? carry_out(&c) : outside(key);
+    err *e = remote_is(c.path) || remote_is_file(c.path) ? carry_out(&c) : outside(key);
     arena_free(a);
     return e;
 }
@@ -411,5 +462,3 @@ static err *delete_one(str path) {
 }
 
 err *remote_delete(const str *paths, size_t n) { return run_batch(paths, n, delete_one); }
-
-void remote_note_failure(const err *e) { (void)e; }

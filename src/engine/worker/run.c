@@ -12,6 +12,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "engine/worker/dml.h"
+#include "engine/worker/remote.h"
 #include "engine/worker/script.h"
 #include "engine/worker/txn.h"
 #include "sql/error.h"
@@ -597,6 +598,8 @@ void statement_run(struct statement *st) {
     if (!e) e = run_text(&r);
     if (!e) e = statement_check(st);
     txn_leave(&r, e != NULL);
+    remote_volume_end(st->number);
+    e = remote_explain(e);
     if (e)
         send_failed(&r, e);
     else

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/worker/remote.h"
 #include "engine/worker/run.h"
 #include "engine/worker/txn.h"
 #include "sql/error.h"
@@ -537,6 +538,8 @@ static err *env_files(struct sql_env *e, const struct ast *call, struct sql_rela
 
 /* ---- the environment ---- */
 
+static err *ask_control(void *arg, arena *a, str op, str json, jval **ret, int *ret_fd) { return statement_ask(arg, a, op, json, ret, ret_fd); }
+
 /* Paths that a statement names are control's to allow. */
 static err *allow_path(void *arg, str url, bool write) {
     struct run *r = arg;
@@ -545,11 +548,19 @@ static err *allow_path(void *arg, str url, bool write) {
     if (r->txn) return sql_error("TRANSACTION_NOT_SUPPORTED.PATH_BASED_ACCESS", NULL, r->text, "path", run_z(r, url), NULL);
     buf_z(&j, "{\"url\":");
     buf_json_str(&j, url);
-    buf_fmt(&j, ",\"for\":\"%s\"}", write ? "write" : "read");
+    buf_fmt(&j, ",\"for\":\"%s\"", write ? "write" : "read");
+    if (r->scan.rights.n) {
+        buf_z(&j, ",\"catalog\":");
+        buf_json_str(&j, r->scan.rights);
+        buf_z(&j, ",\"schema\":\"default\"");
+    }
+    buf_c(&j, '}');
     err *e = statement_ask(r->st, r->a, STR("path"), buf_view(&j), &o, NULL);
     buf_free(&j);
-    if (!e) r->scan.placed_url = arena_str(r->a, url), r->scan.placed_path = json_get_str(o, "path");
-    return e;
+    if (e) return e;
+    if (json_get_str(o, "volume").n) remote_volume_open(r->st->number, json_get_str(o, "volume"), r->scan.rights, ask_control, r->st);
+    r->scan.placed_url = arena_str(r->a, url), r->scan.placed_path = json_get_str(o, "path");
+    return NULL;
 }
 
 err *run_connection(struct run *r) {

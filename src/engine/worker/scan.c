@@ -308,6 +308,10 @@ err *scan_path(struct scan_ctx *c, str url, str *ret) {
         *ret = path;
         return NULL;
     }
+    if (c->placed_path.n && str_eq(c->placed_url, url) && remote_is_volume(c->placed_path)) {
+        *ret = c->placed_path;
+        return has_dots(*ret) || memchr(ret->p, 0, ret->n) ? bad_path(c->a, url) : NULL;
+    }
     if (placed(c, url, ret)) return NULL;
     while (u.n > 1 && u.p[u.n - 1] == '/') u.n--;
     if (str_starts(u, STR("dbfs:/Volumes/"))) u = str_from(u, 5);

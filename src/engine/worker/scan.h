@@ -43,6 +43,7 @@ struct scan_ctx {
     /* May the user read (write) files at this URL? NULL: yes. */
     err *(*allow)(void *arg, str url, bool write);
     void *arg;
+    str rights;                   /* for allow(): the catalog under which the path is named (a view's says with whose rights); or empty */
     str placed_url, placed_path;  /* what allow() said last: where the URL lies here (/Volumes/…), or empty */
     str allowed;                  /* a folder that allow() let be read */
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */

@@ -421,7 +421,7 @@ static err *prepare_remote(struct emit *e) {
 }
 
 static err *sort_files(struct emit *e, group_list *groups) {
-    if (remote_is(e->t->path)) TRY(prepare_remote(e));
+    if (remote_is(e->t->path) || remote_is_file(e->t->path)) TRY(prepare_remote(e));
     for (size_t i = 0; i < e->ask->n; i++) {
         struct one x = {.f = e->ask->files[i]};
         x.dead = e->ask->dead ? &e->ask->dead[i] : &x.f->dv;

@@ -79,6 +79,8 @@ void scan_unconvert(struct scan_conv *v, str ref, const struct sql_type *type, b
 
 /* t->cols from the snapshot's schema. */
 err *scan_set_columns(struct scan_table *t) BH_CHECK;
+/* May the statement read what a path that stands in this text names? */
+err *scan_allow(struct scan_ctx *c, const struct sql_env *e, str url) BH_CHECK;
 /* files.c: files under a user's path, which may be a folder or have '*' and '?'. */
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) BH_CHECK;
 /* The type of the dialect that a column of a Parquet file has. */

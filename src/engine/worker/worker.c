@@ -265,6 +265,7 @@ static void free_statement(struct statement *st) {
     free(st->answer);
     if (st->answer_fd >= 0) close(st->answer_fd);
     pthread_mutex_destroy(&st->lock);
+    pthread_mutex_destroy(&st->asking);
     pthread_cond_destroy(&st->answered);
     arena_free(st->a);
     free(st);
@@ -457,6 +458,7 @@ static void on_exec(struct worker *w, uint64_t number, arena *a, jval *order, in
     *st = (struct statement){.w = w, .s = s, .number = number, .a = a, .order = order, .spool = fd, .answer_fd = -1};
     atomic_fetch_add(&s->refs, 1);
     pthread_mutex_init(&st->lock, NULL);
+    pthread_mutex_init(&st->asking, NULL);
     pthread_cond_init(&st->answered, NULL);
     st->queued = clock_mono();
     st->timeout.on_time = on_timeout;

@@ -84,6 +84,7 @@ struct statement {
     struct connection *cons[STATEMENT_CONNECTIONS]; /* running ones, to be interrupted; in pairs: the query's, the scan's */
     bool spool_grown;       /* it has no end any more (its own thread's) */
     bool changed;           /* it asked for a change: what was known of names may not hold (its own thread's) */
+    pthread_mutex_t asking; /* held by the thread that asks: threads of DuckDB do it too */
     uint64_t question;      /* open one, 0: none */
     bool has_answer;
     char *answer;
@@ -140,7 +141,7 @@ void statement_disconnect(struct statement *st, int slot, bool reuse);
 /* Sends a state; any thread. */
 void statement_send(struct statement *st, const char *state, str json);
 
-/* ask.c: asks control and waits. json is an object's text or empty. *ret is the answer's object, in a; an
+/* ask.c: asks control and waits. Any thread, where the question changes nothing. json is an object's text or empty. *ret is the answer's object, in a; an
  * answer with error becomes that error. ret_fd may be NULL (a descriptor that came is closed then). */
 err *statement_ask(struct statement *st, arena *a, str op, str json, jval **ret, int *ret_fd) BH_CHECK;
 /* Called by the loop thread with a frame engine_answer. */
