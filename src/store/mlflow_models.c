@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "store/mlflow_read.h"
 #include "store/sql.h"
 
 err *mlflow_model_insert(store_tx *tx, struct store_scope scope, struct mlflow_model *m) {
@@ -82,11 +83,7 @@ err *mlflow_model_item(store_tx *tx, arena *a, int64_t mid, enum mlflow_model_ki
     sql *q;
     TRY(sql_open(&q, tx, "SELECT value FROM model_item WHERE mid = ?1 AND kind = ?2 AND key = ?3",
                  sql_i(mid), sql_i(kind), sql_t(key)));
-    bool row = false;
-    err *e = sql_step(q, &row);
-    *ret = !e && row ? sql_get_t(q, 0, a) : STR_NONE;
-    sql_close(q);
-    return e;
+    return mlflow_read_text(q, a, ret);
 }
 
 err *mlflow_model_drop(store_tx *tx, const struct mlflow_model *m, enum mlflow_model_kind kind,
@@ -103,17 +100,7 @@ err *mlflow_model_items(store_tx *tx, arena *a, int64_t mid, enum mlflow_model_k
     TRY(sql_open(&q, tx,
                  "SELECT key, value FROM model_item WHERE mid = ?1 AND kind = ?2 ORDER BY key",
                  sql_i(mid), sql_i(kind)));
-    vec_of(struct mlflow_pair) v = {0};
-    bool row = true;
-    err *e = NULL;
-    while (!e && !(e = sql_step(q, &row)) && row)
-        vec_push(&v, ((struct mlflow_pair){sql_get_t(q, 0, a), sql_get_t(q, 1, a)}));
-    sql_close(q);
-    ret->p = arena_array_of(a, struct mlflow_pair, v.n + 1);
-    ret->n = v.n;
-    if (v.n) memcpy(ret->p, v.p, v.n * sizeof(*v.p));
-    vec_free(&v);
-    return e;
+    return mlflow_read_pairs(q, a, ret);
 }
 
 /* SQLite has no NaN, so the value is kept as its eight bytes. Latest: as for runs. */

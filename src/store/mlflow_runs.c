@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "store/mlflow_read.h"
 #include "store/sql.h"
 
 err *mlflow_eid(store_tx *tx, struct store_scope scope, int64_t experiment, bool make,
@@ -114,53 +115,31 @@ err *mlflow_run_restore_since(store_tx *tx, struct store_scope scope, int64_t ex
 
 /* ---- parameters and tags ---- */
 
-static err *pairs(sql *q, arena *a, struct mlflow_pairs *ret) {
-    vec_of(struct mlflow_pair) v = {0};
-    bool row = true;
-    err *e = NULL;
-    while (!e && !(e = sql_step(q, &row)) && row)
-        vec_push(&v, ((struct mlflow_pair){sql_get_t(q, 0, a), sql_get_t(q, 1, a)}));
-    sql_close(q);
-    ret->p = arena_array_of(a, struct mlflow_pair, v.n + 1);
-    ret->n = v.n;
-    if (v.n) memcpy(ret->p, v.p, v.n * sizeof(*v.p));
-    vec_free(&v);
-    return e;
-}
-
 err *mlflow_run_params(store_tx *tx, arena *a, int64_t rid, struct mlflow_pairs *ret) {
     sql *q;
     TRY(sql_open(&q, tx, "SELECT key, value FROM run_param WHERE rid = ?1 ORDER BY key",
                  sql_i(rid)));
-    return pairs(q, a, ret);
+    return mlflow_read_pairs(q, a, ret);
 }
 
 err *mlflow_run_tags(store_tx *tx, arena *a, int64_t rid, struct mlflow_pairs *ret) {
     sql *q;
     TRY(sql_open(&q, tx, "SELECT key, value FROM run_tag WHERE rid = ?1 ORDER BY key", sql_i(rid)));
-    return pairs(q, a, ret);
-}
-
-static err *one_text(sql *q, arena *a, str *ret) {
-    bool row = false;
-    err *e = sql_step(q, &row);
-    *ret = !e && row ? sql_get_t(q, 0, a) : STR_NONE;
-    sql_close(q);
-    return e;
+    return mlflow_read_pairs(q, a, ret);
 }
 
 err *mlflow_run_param(store_tx *tx, arena *a, int64_t rid, str key, str *ret) {
     sql *q;
     TRY(sql_open(&q, tx, "SELECT value FROM run_param WHERE rid = ?1 AND key = ?2", sql_i(rid),
                  sql_t(key)));
-    return one_text(q, a, ret);
+    return mlflow_read_text(q, a, ret);
 }
 
 err *mlflow_run_tag(store_tx *tx, arena *a, int64_t rid, str key, str *ret) {
     sql *q;
     TRY(sql_open(&q, tx, "SELECT value FROM run_tag WHERE rid = ?1 AND key = ?2", sql_i(rid),
                  sql_t(key)));
-    return one_text(q, a, ret);
+    return mlflow_read_text(q, a, ret);
 }
 
 err *mlflow_run_put_param(store_tx *tx, arena *a, const struct mlflow_run *run, str key, str value,

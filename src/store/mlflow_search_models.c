@@ -117,9 +117,8 @@ static err *value(struct seeker *s, enum mlq_entity entity, enum mlq_attribute a
     return NULL;
 }
 
-static const struct seek_ops ops = {load, value, NULL, "model_id"};
-
 static err *in_experiment(struct seeker *s) {
+    if (s->where->deleted) return NULL;
     const struct mlq *q = s->search->q;
     sql *rows;
     for (size_t i = 0; i < q->n_clauses; i++) {
@@ -129,11 +128,8 @@ static err *in_experiment(struct seeker *s) {
                      sql_i(s->eid), sql_t(c->text)));
         return seek_all(s, rows, false);
     }
-    const struct mlq_order *first = q->n_orders ? &q->orders[0] : NULL;
-    bool newest = !first || (first->entity == MLQ_ATTRIBUTE && first->attribute == MLQ_START &&
-                             first->descending);
-    const struct topk_key *k = &s->top.after[0];
-    double at = newest && s->top.after_set && k->kind == TOPK_NUMBER ? k->number : 9e18;
+    double at;
+    bool newest = seek_newest(s, &at);
     TRY(sql_open(&rows, s->tx,
                  "SELECT mid FROM model WHERE eid = ?1 AND created <= ?2"
                  " ORDER BY created DESC, model_id",
@@ -141,23 +137,10 @@ static err *in_experiment(struct seeker *s) {
     return seek_all(s, rows, newest);
 }
 
-static err *in_all(struct seeker *s) {
-    const struct mlflow_search *search = s->search;
-    for (size_t i = 0; i < search->n_where; i++) {
-        s->where = &search->where[i];
-        TRY(mlflow_eid(s->tx, search->scope, s->where->experiment, false, &s->eid));
-        if (s->eid && !s->where->deleted) TRY(in_experiment(s));
-    }
-    return NULL;
-}
+static const struct seek_ops ops = {load, value, NULL, "model_id", in_experiment};
 
 err *mlflow_search_models(store_tx *tx, arena *a, const struct mlflow_search *search,
                           struct mlflow_found *ret) {
     struct object o = {0};
-    struct seeker s;
-    err *e = seek_init(&s, tx, a, search, &ops, &o);
-    if (!e) e = in_all(&s);
-    if (!e) e = seek_finish(&s, a, ret);
-    seek_free(&s);
-    return e;
+    return seek_search(tx, a, search, &ops, &o, ret);
 }

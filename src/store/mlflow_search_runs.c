@@ -117,8 +117,6 @@ static err *any(struct seeker *s, const struct mlq_clause *c, bool *ret_handled,
     return NULL;
 }
 
-static const struct seek_ops ops = {load, value, any, "run_id"};
-
 /* ---- drivers ---- */
 
 static void metric_range(const struct mlq_clause *c, double *low, double *high) {
@@ -405,6 +403,7 @@ static err *by_text(struct seeker *s, const struct mlq_order *order) {
 }
 
 static err *in_experiment(struct seeker *s) {
+    if (s->where->deleted && s->search->view == MLFLOW_ACTIVE) return NULL;
     const struct mlq *q = s->search->q;
     bool done = false;
     TRY(by_ids(s, &done));
@@ -419,24 +418,10 @@ static err *in_experiment(struct seeker *s) {
     return everything(s);
 }
 
-static err *in_all(struct seeker *s) {
-    const struct mlflow_search *search = s->search;
-    for (size_t i = 0; i < search->n_where; i++) {
-        s->where = &search->where[i];
-        if (s->where->deleted && search->view == MLFLOW_ACTIVE) continue;
-        TRY(mlflow_eid(s->tx, search->scope, s->where->experiment, false, &s->eid));
-        if (s->eid) TRY(in_experiment(s));
-    }
-    return NULL;
-}
+static const struct seek_ops ops = {load, value, any, "run_id", in_experiment};
 
 err *mlflow_search_runs(store_tx *tx, arena *a, const struct mlflow_search *search,
                         struct mlflow_found *ret) {
     struct object o = {0};
-    struct seeker s;
-    err *e = seek_init(&s, tx, a, search, &ops, &o);
-    if (!e) e = in_all(&s);
-    if (!e) e = seek_finish(&s, a, ret);
-    seek_free(&s);
-    return e;
+    return seek_search(tx, a, search, &ops, &o, ret);
 }

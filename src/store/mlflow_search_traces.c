@@ -149,8 +149,6 @@ static err *any(struct seeker *s, const struct mlq_clause *c, bool *ret_handled,
     return NULL;
 }
 
-static const struct seek_ops ops = {load, value, any, "request_id"};
-
 /* ---- candidates ---- */
 
 static str prefix_of(str s) {
@@ -210,15 +208,11 @@ static err *by_driver(struct seeker *s, bool *ret_done) {
 }
 
 static err *in_experiment(struct seeker *s) {
-    const struct mlq *q = s->search->q;
     bool done = false;
     TRY(by_driver(s, &done));
     if (done) return NULL;
-    const struct mlq_order *first = q->n_orders ? &q->orders[0] : NULL;
-    bool newest = !first || (first->entity == MLQ_ATTRIBUTE && first->attribute == MLQ_START &&
-                             first->descending);
-    const struct topk_key *k = &s->top.after[0];
-    double at = newest && s->top.after_set && k->kind == TOPK_NUMBER ? k->number : 9e18;
+    double at;
+    bool newest = seek_newest(s, &at);
     sql *rows;
     TRY(sql_open(&rows, s->tx,
                  "SELECT tid FROM trace WHERE eid = ?1 AND request_time <= ?2"
@@ -227,23 +221,10 @@ static err *in_experiment(struct seeker *s) {
     return seek_all(s, rows, newest);
 }
 
-static err *in_all(struct seeker *s) {
-    const struct mlflow_search *search = s->search;
-    for (size_t i = 0; i < search->n_where; i++) {
-        s->where = &search->where[i];
-        TRY(mlflow_eid(s->tx, search->scope, s->where->experiment, false, &s->eid));
-        if (s->eid) TRY(in_experiment(s));
-    }
-    return NULL;
-}
+static const struct seek_ops ops = {load, value, any, "request_id", in_experiment};
 
 err *mlflow_search_traces(store_tx *tx, arena *a, const struct mlflow_search *search,
                           struct mlflow_found *ret) {
     struct object o = {0};
-    struct seeker s;
-    err *e = seek_init(&s, tx, a, search, &ops, &o);
-    if (!e) e = in_all(&s);
-    if (!e) e = seek_finish(&s, a, ret);
-    seek_free(&s);
-    return e;
+    return seek_search(tx, a, search, &ops, &o, ret);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/mlflow_seek.h"
 
+#include "store/mlflow_runs.h"
 #include "sys/clock.h"
 
-err *seek_init(struct seeker *s, store_tx *tx, arena *a, const struct mlflow_search *search,
-               const struct seek_ops *ops, void *object) {
+static err *begin(struct seeker *s, store_tx *tx, arena *a, const struct mlflow_search *search,
+                  const struct seek_ops *ops, void *object) {
     *s = (struct seeker){.tx = tx, .search = search, .ops = ops, .object = object};
     s->scratch = arena_new();
     s->deadline = clock_mono() + MLFLOW_SEARCH_LIMIT_US;
@@ -14,11 +15,6 @@ err *seek_init(struct seeker *s, store_tx *tx, arena *a, const struct mlflow_sea
     topk_order(&s->top, true);
     topk_order(&s->top, false);
     return topk_after(&s->top, a, search->after);
-}
-
-void seek_free(struct seeker *s) {
-    topk_free(&s->top);
-    arena_free(s->scratch);
 }
 
 static err *clause_holds(struct seeker *s, const struct mlq_clause *c, bool *ret) {
@@ -78,11 +74,39 @@ err *seek_all(struct seeker *s, sql *q, bool stop) {
     return e;
 }
 
-err *seek_finish(struct seeker *s, arena *a, struct mlflow_found *ret) {
+static void finish(struct seeker *s, arena *a, struct mlflow_found *ret) {
     topk_finish(&s->top);
     ret->ids = arena_array_of(a, int64_t, s->top.n + 1);
     ret->n = s->top.n;
     for (size_t i = 0; i < s->top.n; i++) ret->ids[i] = s->top.items[i].id;
     ret->next = s->top.more ? topk_token(&s->top, a) : STR("");
+}
+
+bool seek_newest(const struct seeker *s, double *ret_from) {
+    const struct mlq *q = s->search->q;
+    const struct mlq_order *first = q->n_orders ? &q->orders[0] : NULL;
+    bool newest = !first || (first->entity == MLQ_ATTRIBUTE && first->attribute == MLQ_START && first->descending);
+    const struct topk_key *k = &s->top.after[0];
+    *ret_from = newest && s->top.after_set && k->kind == TOPK_NUMBER ? k->number : 9e18;
+    return newest;
+}
+
+static err *in_all(struct seeker *s) {
+    for (size_t i = 0; i < s->search->n_where; i++) {
+        s->where = &s->search->where[i];
+        TRY(mlflow_eid(s->tx, s->search->scope, s->where->experiment, false, &s->eid));
+        if (s->eid) TRY(s->ops->in_experiment(s));
+    }
     return NULL;
+}
+
+err *seek_search(store_tx *tx, arena *a, const struct mlflow_search *search, const struct seek_ops *ops, void *object,
+                 struct mlflow_found *ret) {
+    struct seeker s;
+    err *e = begin(&s, tx, a, search, ops, object);
+    if (!e) e = in_all(&s);
+    if (!e) finish(&s, a, ret);
+    topk_free(&s.top);
+    arena_free(s.scratch);
+    return e;
 }

@@ -22,6 +22,8 @@ struct seek_ops {
      * *ret_handled false: not such an entity. NULL: there are none. */
     err *(*any)(struct seeker *s, const struct mlq_clause *c, bool *ret_handled, bool *ret_ok);
     const char *id_name;
+    /* Considers the candidates in the experiment s->where, s->eid. */
+    err *(*in_experiment)(struct seeker *s);
 };
 
 struct seeker {
@@ -39,10 +41,6 @@ struct seeker {
     void *object; /* the kind's own */
 };
 
-/* Sort keys: q->orders, then MLQ_START descending, then MLQ_ID ascending. */
-err *seek_init(struct seeker *s, store_tx *tx, arena *a, const struct mlflow_search *search,
-               const struct seek_ops *ops, void *object) BH_CHECK;
-void seek_free(struct seeker *s);
 /* s->matched says whether it was offered. */
 err *seek_consider(struct seeker *s, int64_t id) BH_CHECK;
 /* Loads, checks and makes keys, without offering. */
@@ -50,6 +48,10 @@ err *seek_check(struct seeker *s, int64_t id) BH_CHECK;
 /* All ids that the query gives in column 0; closes it. stop: ends when no later row can be kept,
  * going by the first key of those that matched. */
 err *seek_all(struct seeker *s, sql *q, bool stop) BH_CHECK;
-err *seek_finish(struct seeker *s, arena *a, struct mlflow_found *ret) BH_CHECK;
+/* Is MLQ_START, newest first, the first sort key? *ret_from: later ones cannot be on this page, in milliseconds. */
+bool seek_newest(const struct seeker *s, double *ret_from);
+/* A whole search, experiment by experiment. Sort keys: q->orders, then MLQ_START descending, then MLQ_ID ascending. */
+err *seek_search(store_tx *tx, arena *a, const struct mlflow_search *search, const struct seek_ops *ops, void *object,
+                 struct mlflow_found *ret) BH_CHECK;
 
 #endif

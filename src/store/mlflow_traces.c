@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "store/mlflow_read.h"
 #include "store/sql.h"
 
 #define COLUMNS                                                                                    \
@@ -129,11 +130,7 @@ err *mlflow_trace_item(store_tx *tx, arena *a, int64_t tid, enum mlflow_trace_ki
     sql *q;
     TRY(sql_open(&q, tx, "SELECT value FROM trace_item WHERE tid = ?1 AND kind = ?2 AND key = ?3",
                  sql_i(tid), sql_i(kind), sql_t(key)));
-    bool row = false;
-    err *e = sql_step(q, &row);
-    *ret = !e && row ? sql_get_t(q, 0, a) : STR_NONE;
-    sql_close(q);
-    return e;
+    return mlflow_read_text(q, a, ret);
 }
 
 err *mlflow_trace_items(store_tx *tx, arena *a, int64_t tid, enum mlflow_trace_kind kind,
@@ -142,17 +139,7 @@ err *mlflow_trace_items(store_tx *tx, arena *a, int64_t tid, enum mlflow_trace_k
     TRY(sql_open(&q, tx,
                  "SELECT key, value FROM trace_item WHERE tid = ?1 AND kind = ?2 ORDER BY key",
                  sql_i(tid), sql_i(kind)));
-    vec_of(struct mlflow_pair) v = {0};
-    bool row = true;
-    err *e = NULL;
-    while (!e && !(e = sql_step(q, &row)) && row)
-        vec_push(&v, ((struct mlflow_pair){sql_get_t(q, 0, a), sql_get_t(q, 1, a)}));
-    sql_close(q);
-    ret->p = arena_array_of(a, struct mlflow_pair, v.n + 1);
-    ret->n = v.n;
-    if (v.n) memcpy(ret->p, v.p, v.n * sizeof(*v.p));
-    vec_free(&v);
-    return e;
+    return mlflow_read_pairs(q, a, ret);
 }
 
 /* ---- spans ---- */
