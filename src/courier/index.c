@@ -14,7 +14,7 @@
 #include "base/vec.h"
 #include "courier/index_text.h"
 #include "sys/egress.h"
-#include "sys/s3_curl.h"
+#include "sys/outgoing.h"
 
 #define MAX_PLACES 64
 #define MAX_CONNS 256u
@@ -47,7 +47,7 @@ struct relay {
     /* by any thread */
     pthread_mutex_t lock;
     vec_of(struct place) places; /* that pages of the index lead to */
-    vec_of(CURL *) idle;         /* handles with their connections */
+    struct outgoing_pool pool;
     int64_t requests, bytes;
 };
 
@@ -88,7 +88,7 @@ struct fetch {
     bool page, told; /* told: the answer's head has gone out */
     int64_t length, sent;
     buf type, location, range, etag, body;
-    err *failed;
+    struct outgoing out;
 };
 
 static err *send_all(int fd, const char *p, size_t n) {
@@ -142,13 +142,6 @@ static void keep(buf *b, str value) {
     buf_str(b, str_cut(value, 4096));
 }
 
-static bool header_is(str line, const char *name, str *ret) {
-    ptrdiff_t colon = str_chr(line, ':', 0);
-    if (colon < 0 || !str_ieq(str_cut(line, (size_t)colon), str_of(name))) return false;
-    *ret = str_trim(str_from(line, (size_t)colon + 1));
-    return true;
-}
-
 static size_t on_header(char *p, size_t size, size_t n, void *arg) {
     struct fetch *f = arg;
     str line = str_trim(str_n(p, size * n)), v;
@@ -159,16 +152,16 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
         buf_clear(&f->etag);
         f->length = -1;
         f->page = false;
-    } else if (header_is(line, "content-type", &v)) {
+    } else if (outgoing_header(line, "content-type", &v)) {
         keep(&f->type, v);
         f->page = str_starts(v, STR("text/html")) || str_starts(v, STR("application/vnd.pypi.simple"));
-    } else if (header_is(line, "content-length", &v)) {
+    } else if (outgoing_header(line, "content-length", &v)) {
         if (!str_to_i64(v, &f->length)) f->length = -1;
-    } else if (header_is(line, "content-range", &v)) {
+    } else if (outgoing_header(line, "content-range", &v)) {
         keep(&f->range, v);
-    } else if (header_is(line, "etag", &v)) {
+    } else if (outgoing_header(line, "etag", &v)) {
         keep(&f->etag, v);
-    } else if (header_is(line, "location", &v)) {
+    } else if (outgoing_header(line, "location", &v)) {
         buf_clear(&f->location);
         index_turn_link(str_cut(v, 4096), &f->ask.url, &f->location, on_place, f->r);
     }
@@ -188,52 +181,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
         buf_add(&f->body, p, size);
         return f->body.overflow ? CURL_WRITEFUNC_ERROR : size;
     }
-    if (!f->told) f->failed = tell(f, status_of(f), f->length);
-    if (!f->failed) f->failed = send_all(f->fd, p, size);
+    if (!f->told) f->out.failed = tell(f, status_of(f), f->length);
+    if (!f->out.failed) f->out.failed = send_all(f->fd, p, size);
     f->sent += (int64_t)size;
-    return f->failed ? CURL_WRITEFUNC_ERROR : size;
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a) {
-    struct fetch *f = arg;
-    (void)purpose;
-    err *e = egress_judge(f->r->allow, str_of(f->host), f->port, &a->addr, a->addrlen);
-    if (e) {
-        err_free(f->failed);
-        f->failed = e;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
-/* This machine under a name of its own is no place outside either. */
-static int before_request(void *arg, char *there, char *here, int there_port, int here_port) {
-    struct fetch *f = arg;
-    (void)here_port;
-    (void)there_port;
-    if (!there || !here || strcmp(there, here) != 0 ||
-        egress_named(f->r->allow, str_of(f->host), f->port, str_of(there)))
-        return CURL_PREREQFUNC_OK;
-    err_free(f->failed);
-    f->failed = err_hint(err_new(ERR_PERMISSION_DENIED, "no connection to %s: it is this machine", f->host),
-                         "name it in the setting egress.allow if it is meant");
-    return CURL_PREREQFUNC_ABORT;
-}
-
-static CURL *handle_take(struct relay *r) {
-    pthread_mutex_lock(&r->lock);
-    CURL *h = r->idle.n ? r->idle.p[--r->idle.n] : NULL;
-    pthread_mutex_unlock(&r->lock);
-    if (!h) h = s3_curl.easy_init();
-    must(h != NULL);
-    return h;
-}
-
-static void handle_give(struct relay *r, CURL *h) {
-    s3_curl.easy_reset(h); /* forgets options and callbacks, keeps connections */
-    pthread_mutex_lock(&r->lock);
-    vec_push(&r->idle, h);
-    pthread_mutex_unlock(&r->lock);
+    return f->out.failed ? CURL_WRITEFUNC_ERROR : size;
 }
 
 static void split_host(struct fetch *f) {
@@ -262,23 +213,10 @@ static struct curl_slist *header(struct curl_slist *l, const char *name, str val
 static struct curl_slist *set_options(struct fetch *f, const char *url) {
     struct relay *r = f->r;
     CURL *h = f->h;
-    s3_curl.easy_setopt(h, CURLOPT_URL, url);
-    s3_curl.easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-    s3_curl.easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    s3_curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    s3_curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_TIME, STALL_S);
-    s3_curl.easy_setopt(h, CURLOPT_PROXY, r->proxy); /* "" also shuts off the environment's */
-    s3_curl.easy_setopt(h, CURLOPT_NOPROXY, "");
-    if (r->ca_file[0]) s3_curl.easy_setopt(h, CURLOPT_CAINFO, r->ca_file);
+    f->out = (struct outgoing){.egress = r->allow, .host = f->host, .port = f->port, .proxy = r->proxy, .ca_file = r->ca_file,
+                               .connect_ms = CONNECT_MS, .stall_s = STALL_S};
+    outgoing_set(&f->out, h, url);
     if (r->user && index_same_origin(&f->ask.url, &r->at)) s3_curl.easy_setopt(h, CURLOPT_USERPWD, r->user);
-    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETDATA, f);
-    s3_curl.easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
-    s3_curl.easy_setopt(h, CURLOPT_PREREQDATA, f);
     s3_curl.easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
     s3_curl.easy_setopt(h, CURLOPT_HEADERDATA, f);
     s3_curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
@@ -297,8 +235,8 @@ static struct curl_slist *set_options(struct fetch *f, const char *url) {
 /* After the transfer: what has not gone out yet. */
 static void finish_answer(struct fetch *f, CURLcode rc, long status) {
     if (rc != CURLE_OK) {
-        err *e = f->failed;
-        f->failed = NULL;
+        err *e = f->out.failed;
+        f->out.failed = NULL;
         if (!e) e = err_new(ERR_TEMPORARILY_UNAVAILABLE, "%s: %s", f->host, s3_curl.easy_strerror(rc));
         if (err_code_of(e) != ERR_CANCELLED)
             log_warn("the package index cannot be reached", lf_z("host", f->host), lf_err(e));
@@ -309,14 +247,14 @@ static void finish_answer(struct fetch *f, CURLcode rc, long status) {
     if (f->page) {
         buf out = {0};
         index_turn_page(buf_view(&f->body), &f->ask.url, &out, on_place, f->r);
-        f->failed = tell(f, status, (int64_t)out.n);
-        if (!f->failed) f->failed = send_all(f->fd, out.p, out.n);
+        f->out.failed = tell(f, status, (int64_t)out.n);
+        if (!f->out.failed) f->out.failed = send_all(f->fd, out.p, out.n);
         f->sent += (int64_t)out.n;
         buf_free(&out);
     } else if (!f->told) {
-        f->failed = tell(f, status, f->ask.head_only ? f->length : 0);
+        f->out.failed = tell(f, status, f->ask.head_only ? f->length : 0);
     }
-    err_free(f->failed);
+    err_free(f->out.failed);
 }
 
 static void fetch(struct fetch *f) {
@@ -325,12 +263,12 @@ static void fetch(struct fetch *f) {
     buf_c(&url, 0);
     f->body.max = INDEX_PAGE_MAX;
     f->length = -1;
-    f->h = handle_take(f->r);
+    f->h = outgoing_take(&f->r->pool);
     struct curl_slist *l = set_options(f, url.p);
     CURLcode rc = s3_curl.easy_perform(f->h);
     finish_answer(f, rc, status_of(f));
     s3_curl.slist_free_all(l);
-    handle_give(f->r, f->h);
+    outgoing_give(&f->r->pool, f->h);
     buf_free(&url);
     buf_free(&f->body);
     pthread_mutex_lock(&f->r->lock);
@@ -386,12 +324,11 @@ static void serve(void *arg, int worker) {
 /* ---- on the loop ---- */
 
 static void relay_free(struct relay *r) {
-    for (size_t i = 0; i < r->idle.n; i++) s3_curl.easy_cleanup(r->idle.p[i]);
+    outgoing_pool_free(&r->pool);
     for (size_t i = 0; i < r->places.n; i++) {
         free(r->places.p[i].scheme);
         free(r->places.p[i].host);
     }
-    vec_free(&r->idle);
     vec_free(&r->places);
     vec_free(&r->conns);
     egress_free(r->allow);
@@ -484,6 +421,7 @@ err *relay_start(loop *l, jobs *threads, const struct settings *s, int listener,
     r->l = l;
     r->threads = threads;
     pthread_mutex_init(&r->lock, NULL);
+    outgoing_pool_init(&r->pool);
     r->listener = (loop_watch){.on_event = on_accept, .fd = listener};
     err *e = check_listener(listener);
     if (!e) e = set_up(r, s);

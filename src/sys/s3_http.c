@@ -49,39 +49,6 @@ void s3_quote(buf *b, str s) { enc_percent(b, s, ""); }
 
 /* ---- callbacks of libcurl ---- */
 
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a) {
-    struct s3_call *c = arg;
-    (void)purpose;
-    err *e = egress_judge(c->s3->egress, str_of(c->s3->host), c->s3->port, &a->addr, a->addrlen);
-    if (e) {
-        err_free(c->failed);
-        c->failed = e;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
-static int before_request(void *arg, char *there, char *here, int there_port, int here_port) {
-    struct s3_call *c = arg;
-    (void)here_port;
-    if (!there || !here || strcmp(there, here) != 0) return CURL_PREREQFUNC_OK;
-    if (egress_named(c->s3->egress, str_of(c->s3->host), c->s3->port, str_of(there)))
-        return CURL_PREREQFUNC_OK;
-    err_free(c->failed);
-    c->failed =
-        err_hint(err_new(ERR_PERMISSION_DENIED, "no connection to %s:%d: %s is this machine",
-                         c->s3->host, there_port, there),
-                 "name it in the setting egress.allow if it is meant");
-    return CURL_PREREQFUNC_ABORT;
-}
-
-static bool header_is(str line, const char *name, str *ret_value) {
-    ptrdiff_t colon = str_chr(line, ':', 0);
-    if (colon < 0 || !str_ieq(str_cut(line, (size_t)colon), str_of(name))) return false;
-    *ret_value = str_trim(str_from(line, (size_t)colon + 1));
-    return true;
-}
-
 static size_t on_header(char *p, size_t size, size_t n, void *arg) {
     struct s3_call *c = arg;
     str line = str_trim(str_n(p, size * n)), v;
@@ -90,18 +57,18 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
         c->mtime = 0;
         c->has_sha = c->headed = false;
         c->etag[0] = c->put_id[0] = 0;
-    } else if (header_is(line, "etag", &v)) {
+    } else if (outgoing_header(line, "etag", &v)) {
         snprintf(c->etag, sizeof(c->etag), "%.*s", STR_ARG(s3_unquote(v)));
-    } else if (header_is(line, "content-length", &v)) {
+    } else if (outgoing_header(line, "content-length", &v)) {
         if (!str_to_i64(v, &c->content_length)) c->content_length = -1;
-    } else if (header_is(line, "content-range", &v)) {
+    } else if (outgoing_header(line, "content-range", &v)) {
         ptrdiff_t slash = str_chr(v, '/', 0);
         if (slash < 0 || !str_to_i64(str_from(v, (size_t)slash + 1), &c->total)) c->total = -1;
-    } else if (header_is(line, "last-modified", &v)) {
+    } else if (outgoing_header(line, "last-modified", &v)) {
         if (!time_parse_http_date(v, &c->mtime)) c->mtime = 0;
-    } else if (header_is(line, S3_META_PUT, &v)) {
+    } else if (outgoing_header(line, S3_META_PUT, &v)) {
         snprintf(c->put_id, sizeof(c->put_id), "%.*s", STR_ARG(v));
-    } else if (header_is(line, S3_META_SHA, &v)) {
+    } else if (outgoing_header(line, S3_META_SHA, &v)) {
         buf b = {0};
         c->has_sha = enc_unhex(&b, v) && b.n == 32;
         if (c->has_sha) memcpy(c->sha, b.p, 32);
@@ -128,8 +95,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
     s3_curl.easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
     if (c->to && good(c->status)) {
         fill_info(c);
-        c->failed = c->to->write(c->to->arg, p, size);
-        if (c->failed) return CURL_WRITEFUNC_ERROR;
+        c->out.failed = c->to->write(c->to->arg, p, size);
+        if (c->out.failed) return CURL_WRITEFUNC_ERROR;
         c->delivered += (int64_t)size;
         return size;
     }
@@ -140,27 +107,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
 static size_t on_read(char *p, size_t size, size_t n, void *arg) {
     struct s3_call *c = arg;
     size_t got = 0;
-    c->failed = c->stream->read(c->stream->arg, p, size * n, &got);
-    return c->failed ? CURL_READFUNC_ABORT : got;
+    c->out.failed = c->stream->read(c->stream->arg, p, size * n, &got);
+    return c->out.failed ? CURL_READFUNC_ABORT : got;
 }
 
 /* ---- one try ---- */
-
-static CURL *handle_take(struct s3 *s) {
-    pthread_mutex_lock(&s->lock);
-    CURL *h = s->idle.n ? s->idle.p[--s->idle.n] : NULL;
-    pthread_mutex_unlock(&s->lock);
-    if (!h) h = s3_curl.easy_init();
-    must(h != NULL);
-    return h;
-}
-
-static void handle_give(struct s3 *s, CURL *h) {
-    s3_curl.easy_reset(h); /* forgets options and callbacks, keeps connections */
-    pthread_mutex_lock(&s->lock);
-    vec_push(&s->idle, h);
-    pthread_mutex_unlock(&s->lock);
-}
 
 static void set_url(struct s3_call *c, buf *url) {
     buf_z(url, c->s3->host_url);
@@ -176,27 +127,14 @@ static void set_url(struct s3_call *c, buf *url) {
 /* Options that every call has: where to, how to sign, what is refused. */
 static void set_common(struct s3_call *c, CURL *h, const char *url) {
     struct s3 *s = c->s3;
-    s3_curl.easy_setopt(h, CURLOPT_URL, url);
-    s3_curl.easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-    s3_curl.easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    s3_curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+    c->out = (struct outgoing){.egress = s->egress, .host = s->host, .port = s->port, .proxy = s->proxy, .ca_file = s->ca_file,
+                               .connect_ms = CONNECT_TIMEOUT_MS, .stall_s = c->patient ? PATIENT_SECONDS : STALL_SECONDS};
+    outgoing_set(&c->out, h, url);
     s3_curl.easy_setopt(h, CURLOPT_AWS_SIGV4, s->sigv4);
     s3_curl.easy_setopt(h, CURLOPT_USERNAME, s->user);
     s3_curl.easy_setopt(h, CURLOPT_PASSWORD, s->secret);
-    s3_curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    s3_curl.easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->patient ? PATIENT_SECONDS : STALL_SECONDS);
     s3_curl.easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024L);
     s3_curl.easy_setopt(h, CURLOPT_BUFFERSIZE, 256L * 1024L);
-    s3_curl.easy_setopt(h, CURLOPT_PROXY, s->proxy); /* "" also shuts off the environment's */
-    s3_curl.easy_setopt(h, CURLOPT_NOPROXY, "");
-    if (s->ca_file[0]) s3_curl.easy_setopt(h, CURLOPT_CAINFO, s->ca_file);
-    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    s3_curl.easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
-    s3_curl.easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
-    s3_curl.easy_setopt(h, CURLOPT_PREREQDATA, c);
     s3_curl.easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
     s3_curl.easy_setopt(h, CURLOPT_HEADERDATA, c);
     s3_curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
@@ -247,7 +185,7 @@ static struct curl_slist *set_body(struct s3_call *c, CURL *h) {
 static CURLcode try_once(struct s3_call *c) {
     buf url = {0};
     set_url(c, &url);
-    CURL *h = c->curl = handle_take(c->s3);
+    CURL *h = c->curl = outgoing_take(&c->s3->pool);
     c->status = 0;
     c->headed = false;
     buf_clear(&c->text);
@@ -259,7 +197,7 @@ static CURLcode try_once(struct s3_call *c) {
     if (rc == CURLE_OK && good(c->status)) fill_info(c);
     s3_curl.slist_free_all(headers);
     c->curl = NULL;
-    handle_give(c->s3, h);
+    outgoing_give(&c->s3->pool, h);
     buf_free(&url);
     return rc;
 }
@@ -350,9 +288,9 @@ err *s3_answer(struct s3_call *c, struct s3_xml_answer *ret) {
 /* After one try: NULL and *again false is success. */
 static err *judge(struct s3_call *c, CURLcode rc, bool *again) {
     *again = false;
-    if (c->failed) {
-        err *e = c->failed;
-        c->failed = NULL;
+    if (c->out.failed) {
+        err *e = c->out.failed;
+        c->out.failed = NULL;
         return e;
     }
     if (rc != CURLE_OK) {
@@ -404,6 +342,6 @@ void s3_done(struct s3_call *c) {
     s3_curl.slist_free_all(c->headers);
     c->headers = NULL;
     buf_free(&c->text);
-    err_free(c->failed);
-    c->failed = NULL;
+    err_free(c->out.failed);
+    c->out.failed = NULL;
 }

@@ -3,10 +3,7 @@
 #ifndef BH_SYS_S3_INT_H
 #define BH_SYS_S3_INT_H
 
-#include <pthread.h>
-
-#include "base/vec.h"
-#include "sys/s3_curl.h"
+#include "sys/outgoing.h"
 #include "sys/s3_xml.h"
 #include "sys/storage_s3.h"
 
@@ -27,8 +24,7 @@ struct s3 {
     const egress *egress;
     int port, tries, backoff_ms;
     size_t part_size;
-    pthread_mutex_t lock; /* of idle */
-    vec_of(CURL *) idle;  /* handles with open connections */
+    struct outgoing_pool pool;
 };
 
 static inline struct s3 *s3_of(storage *s) { return (struct s3 *)s; }
@@ -59,7 +55,7 @@ struct s3_call {
 
     /* private to s3_http.c */
     CURL *curl;
-    err *failed; /* of sink, source or egress */
+    struct outgoing out; /* its failure: of sink, source or egress */
     int64_t delivered, content_length, total;
     int64_t mtime;
     bool headed, has_sha;

@@ -172,9 +172,7 @@ static void wipe(char *s) {
 
 static void s3_free(storage *st) {
     struct s3 *s = s3_of(st);
-    for (size_t i = 0; i < s->idle.n; i++) s3_curl.easy_cleanup(s->idle.p[i]);
-    vec_free(&s->idle);
-    pthread_mutex_destroy(&s->lock);
+    outgoing_pool_free(&s->pool);
     free(s->host_url);
     free(s->host);
     free(s->bucket);
@@ -275,7 +273,7 @@ err *storage_s3_new(const struct storage_s3_config *c, storage **ret) {
     struct s3 *s = calloc(1, sizeof(*s));
     must(s != NULL);
     s->base = (struct storage){STORAGE_MAGIC, &s3_ops};
-    pthread_mutex_init(&s->lock, NULL);
+    outgoing_pool_init(&s->pool);
     s->bucket = copy_of(c->bucket);
     s->prefix = copy_of(c->prefix);
     s->user = copy_of(c->access_key_id);

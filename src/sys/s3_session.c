@@ -82,8 +82,7 @@ err *storage_s3_session(storage *s, str role, str policy, int seconds, struct st
     struct s3 t = *of; /* texts stay of's */
     str region = str_from(str_of(of->sigv4), 8);
     region = str_cut(region, region.n > 3 ? region.n - 3 : 0); /* "aws:amz:us-east-1:s3" */
-    memset(&t.idle, 0, sizeof(t.idle));
-    pthread_mutex_init(&t.lock, NULL);
+    outgoing_pool_init(&t.pool);
     must(asprintf(&t.sigv4, "aws:amz:%.*s:sts", STR_ARG(region)) >= 0);
     t.host_url = service_url(of, region);
     err *e = role.n ? NULL : call(&t, "GetFederationToken", role, policy, seconds, ret);
@@ -91,10 +90,8 @@ err *storage_s3_session(storage *s, str role, str policy, int seconds, struct st
         err_free(e);
         e = call(&t, "AssumeRole", role, policy, seconds, ret);
     }
-    for (size_t i = 0; i < t.idle.n; i++) s3_curl.easy_cleanup(t.idle.p[i]);
-    vec_free(&t.idle);
+    outgoing_pool_free(&t.pool);
     free(t.sigv4);
     free(t.host_url);
-    pthread_mutex_destroy(&t.lock);
     return e;
 }
