@@ -511,6 +511,8 @@ const struct sql_error_row sql_error_rows[] = {
      "Name a version or a time of the table, not both.", {NULL}},
     {"INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", "42K0E", SQL_FORM_ANALYSIS,
      "The table's time <expr> cannot be cast to \"TIMESTAMP\".", {NULL}},
+    {"INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.UNEVALUABLE", "42K0E", SQL_FORM_ANALYSIS,
+     "The table's time <expr> cannot be computed before the query.", {NULL}},
     {"INVALID_TYPED_LITERAL", "42604", SQL_FORM_CONTEXT,
      "<value> is no value of the type <valueType>.", {NULL}},
     {"INVALID_URL", "22P02", SQL_FORM_CONTEXT,

@@ -631,6 +631,13 @@ err *dml_commit(struct dml_x *x) {
     return x->t && x->t->managed && x->published < x->version ? NULL : dml_checkpoint(x);
 }
 
+err *dml_commit_unless_empty(struct dml_x *x) {
+    if (!x->t || x->actions.n || x->metadata_changed || x->protocol_changed || x->d->txn) return dml_commit(x);
+    TRY(check_append_only(x));
+    x->version = x->t->snap->version;
+    return NULL;
+}
+
 /* ---- results ---- */
 
 err *dml_counts(struct dml_x *x, const char *const *names, const int64_t *values, size_t n, struct dml_result *ret) {

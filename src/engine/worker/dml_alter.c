@@ -85,6 +85,56 @@ static err *edit_schema(struct edit *e) {
     return dml_set_schema(x, changed->fields, changed->n);
 }
 
+/* ---- what else speaks of a column ---- */
+
+/* Does the expression name the column, what lies in it, or what it lies in? */
+static bool names_column(const struct ast *n, const struct ast *path) {
+    if (!n) return false;
+    if (n->kind == AST_COLUMN && n->n && n->child[0]->kind == AST_NAME) {
+        const struct ast *name = n->child[0];
+        uint32_t common = name->n < path->n ? name->n : path->n, i = 0;
+        while (i < common && str_ieq(name->child[i]->text, path->child[i]->text)) i++;
+        return i == common;
+    }
+    for (uint32_t i = 0; i < n->n; i++)
+        if (names_column(n->child[i], path)) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (names_column(n->slot[i].node, path)) return true;
+    return false;
+}
+
+bool dml_names_column(const struct ast *expr, const struct ast *path) { return names_column(expr, path); }
+
+static bool text_names_column(struct dml_x *x, str text, const struct ast *path) {
+    struct ast *expr;
+    err *e = text.n ? sql_parse_expr(x->a, text, &expr) : NULL;
+    if (!text.n || e) {
+        err_free(e);
+        return false;
+    }
+    return names_column(expr, path);
+}
+
+/* A column that a check or a generated column is made of keeps its name and type. */
+static err *no_dependents(struct dml_x *x, const struct ast *path) {
+    buf column = {0}, of = {0};
+    for (uint32_t i = 0; i < path->n; i++) buf_fmt(&column, "%s%.*s", i ? "." : "", STR_ARG(path->child[i]->text));
+    const char *name = dml_z(x, dml_take(x, &column));
+    for (size_t i = 0; i < x->metadata->config.n; i++) {
+        const struct delta_pair *p = &x->metadata->config.p[i];
+        if (str_starts(p->key, STR("delta.constraints.")) && text_names_column(x, p->value, path))
+            buf_fmt(&of, "%s%.*s -> %.*s", of.n ? "\n" : "", STR_ARG(p->key), STR_ARG(p->value));
+    }
+    if (of.n)
+        return dml_error("DELTA_CONSTRAINT_DEPENDENT_COLUMN_CHANGE", "operation", "alter", "columnName", name, "constraints", dml_z(x, dml_take(x, &of)), NULL);
+    for (size_t i = 0; i < x->n; i++) {
+        str made = dml_is_generated(&x->cols[i]) ? dml_field_meta(x->a, &x->cols[i], "delta.generationExpression") : STR_NONE;
+        if (text_names_column(x, made, path)) buf_fmt(&of, "%s%.*s -> %.*s", of.n ? "\n" : "", STR_ARG(x->cols[i].name), STR_ARG(made));
+    }
+    if (!of.n) return NULL;
+    return dml_error("DELTA_GENERATED_COLUMNS_DEPENDENT_COLUMN_CHANGE", "operation", "alter", "columnName", name, "generatedColumns", dml_z(x, dml_take(x, &of)), NULL);
+}
+
 /* ---- columns ---- */
 
 static void move_to(struct fields *f, size_t from, size_t to) {
@@ -195,6 +245,7 @@ static err *drop_columns(struct dml_x *x, const struct ast *s) {
     TRY(dml_take_policies(x, list, NULL));
     for (uint32_t i = 0; i < list->n; i++) {
         struct edit e = {.x = x, .path = list->child[i], .on_field = drop_field, .what = s};
+        TRY(no_dependents(x, e.path));
         err *bad = edit_schema(&e);
         if (bad && ast_has(s, AST_F_IF_EXISTS)) err_free(bad), bad = NULL;
         if (bad) return bad;
@@ -216,6 +267,7 @@ static err *rename_column(struct dml_x *x, const struct ast *s) {
     const struct ast *path = ast_get(s, SLOT_COLUMN);
     TRY(need_mapping(x, "DELTA_UNSUPPORTED_RENAME_COLUMN"));
     struct edit e = {.x = x, .path = path, .on_field = rename_field, .what = s};
+    TRY(no_dependents(x, path));
     TRY(edit_schema(&e));
     if (path->n != 1) return NULL;
     struct delta_metadata *m = dml_change_metadata(x);
@@ -244,6 +296,7 @@ static err *widen(struct edit *e, const struct sql_type **t) {
         return dml_error(lossy ? "NOT_SUPPORTED_CHANGE_COLUMN" : "DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "fieldPath", dml_z(e->x, dml_take(e->x, &path)), "oldField",
                          dml_z(e->x, dml_take(e->x, &from)), "newField", dml_z(e->x, dml_take(e->x, &target)), NULL);
     }
+    if (!text) TRY(no_dependents(e->x, e->path));
     if (!text) e->from = *t, e->to = to;
     *t = to;
     return NULL;

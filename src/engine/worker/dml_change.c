@@ -355,8 +355,10 @@ err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) {
         if (dml_is_identity(&x->cols[c])) return dml_error("DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED", "colName", dml_z(x, x->cols[c].name), NULL);
         for (uint32_t k = 0; k < i; k++) {
             const struct ast *other = items->child[k]->child[0];
-            bool same = other->n == name->n;
-            for (uint32_t q = 0; same && q < name->n; q++) same = str_ieq(other->child[q]->text, name->child[q]->text);
+            size_t from = alias.n && other->n > 1 && str_ieq(other->child[0]->text, alias) ? 1 : 0, deep = name->n - skip, common = other->n - from;
+            bool same = true; /* or the one lies in the other */
+            if (deep < common) common = deep;
+            for (size_t q = 0; same && q < common; q++) same = str_ieq(other->child[from + q]->text, name->child[skip + q]->text);
             if (same)
                 return dml_error("DELTA_CONFLICT_SET_COLUMN", "columnList", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[skip]->text)), NULL);
         }

@@ -85,6 +85,9 @@ static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_c
         for (size_t k = 0; k < c->n; k++) {
             ptrdiff_t at = dml_column(x->cols, x->n, c->cols[k].name);
             if (at < 0) return no_column(x, s, c->cols[k].name);
+            if (of[at] >= 0)
+                return dml_error("DELTA_DUPLICATE_COLUMNS_FOUND.READ_SCHEMA", "coltype", "the query", "duplicateCols",
+                                 arena_printf(x->a, "%.*s, %.*s", STR_ARG(c->cols[of[at]].name), STR_ARG(c->cols[k].name)), NULL);
             of[at] = (int)k;
         }
         return NULL;
@@ -297,7 +300,10 @@ static err *take_replaced(struct dml_x *x, const struct ast *s, str fresh) {
 /* Every new row must match REPLACE WHERE's condition. */
 static err *check_replaced(struct dml_x *x, const struct ast *s, str fresh) {
     const struct ast *where = ast_get(s, SLOT_WHERE);
+    str on;
     if (!where) return NULL;
+    if (x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.replaceWhere.constraintCheck.enabled"), &on) && str_ieq(on, STR("false")))
+        return NULL;
     buf cond = {0}, q = {0};
     const struct sql_type *type;
     TRY(sql_compile_expr(&x->env, where, x->cols, x->n, STR(""), sql_type_of(TY_BOOLEAN), &cond, &type));
@@ -400,7 +406,7 @@ err *dml_insert(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     dml_metric(x, "numFiles", x->files_written);
     dml_metric(x, "numOutputRows", x->rows_written);
     dml_metric(x, "numOutputBytes", x->bytes_written);
-    TRY(dml_commit(x));
+    TRY(dml_commit_unless_empty(x));
     static const char *const names[] = {"num_affected_rows", "num_inserted_rows"};
     int64_t counts[] = {x->rows_written, x->rows_written};
     return dml_counts(x, names, counts, 2, ret);

@@ -86,6 +86,8 @@ struct delta_action *dml_action(struct dml_x *x, enum delta_action_kind kind);
 void dml_remove(struct dml_x *x, const struct delta_file *f);
 /* Commits, or in a transaction keeps the version back. */
 err *dml_commit(struct dml_x *x) BH_CHECK;
+/* The same, but a statement that changes nothing of its table makes no version. */
+err *dml_commit_unless_empty(struct dml_x *x) BH_CHECK;
 /* What a compiled query read of the target: where it did so once, others' commits are checked against its conditions. */
 void dml_reads(struct dml_x *x, const struct sql_compiled *c);
 bool dml_vectors_on(struct dml_x *x);
@@ -110,6 +112,8 @@ err *dml_settle(struct dml_x *x, str rel, int64_t size) BH_CHECK;
 ptrdiff_t dml_column(const struct sql_field *cols, size_t n, str name);
 /* Metadata key of a field as text, STR_NONE. */
 str dml_field_meta(arena *a, const struct sql_field *f, const char *key);
+/* Does the expression name the column (a NAME), what lies in it, or what it lies in? */
+bool dml_names_column(const struct ast *expr, const struct ast *path);
 bool dml_is_partition(const struct delta_metadata *m, str name);
 
 /* ---- dml_rows.c ---- */
@@ -129,6 +133,8 @@ err *dml_project(struct dml_x *x, const struct dml_source *s, buf *out) BH_CHECK
 err *dml_default(struct dml_x *x, const struct sql_field *f, struct ast **ret) BH_CHECK;
 /* New high-water marks of identity columns after rows were written: changes metadata. */
 err *dml_identity_after(struct dml_x *x, const int *of) BH_CHECK;
+/* An older version's columns are about to be the table's again: identity columns go on from where they are now. */
+err *dml_identity_keep(struct dml_x *x) BH_CHECK;
 /* Is the field's value made by the table? */
 bool dml_is_identity(const struct sql_field *f);
 bool dml_is_generated(const struct sql_field *f);
@@ -199,6 +205,8 @@ bool dml_evolves(struct dml_x *x, const struct ast *s);
 bool dml_widens(const struct sql_type *from, const struct sql_type *to);
 /* A field's metadata with one more change of its type in delta.typeChanges; inner: the path below the field, or empty. */
 str dml_put_change(struct dml_x *x, str metadata, str inner, const struct sql_type *from, const struct sql_type *to);
+/* The type with NULL allowed everywhere in it: columns that a query brings are so. */
+const struct sql_type *dml_nullable(struct dml_x *x, const struct sql_type *t);
 /* Adds what a source has more (schema evolution). */
 err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) BH_CHECK;
 

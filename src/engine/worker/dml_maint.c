@@ -369,6 +369,26 @@ static bool remote_exists(struct dml_x *x, str path) {
     return there;
 }
 
+/* What the table is clustered by goes back too. */
+static void restore_clustering(struct dml_x *x, const struct delta_snapshot *old) {
+    const struct delta_domain *now = delta_domain_of(x->t->snap, STR("delta.clustering")), *then = delta_domain_of(old, STR("delta.clustering"));
+    if (!then && !now) return;
+    if (then && now && str_eq(then->config, now->config)) return;
+    dml_action(x, DELTA_DOMAIN)->domain =
+        then ? *then : (struct delta_domain){STR("delta.clustering"), STR("{\"clusteringColumns\":[],\"domainName\":\"delta.clustering\"}"), false};
+}
+
+static bool same_metadata(struct dml_x *x, const struct delta_metadata *a, const struct delta_metadata *b) {
+    struct delta_action one = {.kind = DELTA_METADATA}, other = {.kind = DELTA_METADATA};
+    buf p = {0}, q = {0};
+    one.metadata = *a, other.metadata = *b;
+    delta_action_line(x->a, &one, &p);
+    delta_action_line(x->a, &other, &q);
+    bool same = str_eq(buf_view(&p), buf_view(&q));
+    buf_free(&p), buf_free(&q);
+    return same;
+}
+
 err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     struct scan_at at;
     struct scan_table *old;
@@ -411,7 +431,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (e) return e;
     x->metadata = &old->snap->metadata;
     x->cols = old->cols, x->n = old->n;
-    x->metadata_changed = !str_eq(old->snap->metadata.schema, x->t->snap->metadata.schema);
+    x->metadata_changed = !same_metadata(x, &old->snap->metadata, &x->t->snap->metadata);
+    TRY(dml_identity_keep(x));
+    restore_clustering(x, old->snap);
     x->read_all = true;
     x->parameters = str_of(arena_printf(x->a, "{\"version\":%lld,\"timestamp\":null}", (long long)old->snap->version));
     dml_metric(x, "numRestoredFiles", restored);
@@ -420,7 +442,7 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     dml_metric(x, "restoredFilesSize", restored_size);
     dml_metric(x, "numOfFilesAfterRestore", (int64_t)old->snap->n_files);
     dml_metric(x, "tableSizeAfterRestore", size);
-    TRY(dml_commit(x));
+    TRY(dml_commit_unless_empty(x));
     static const char *const names[] = {"table_size_after_restore", "num_of_files_after_restore", "num_removed_files", "num_restored_files",
                                         "removed_files_size", "restored_files_size"};
     int64_t counts[] = {size, (int64_t)old->snap->n_files, removed, restored, removed_size, restored_size};

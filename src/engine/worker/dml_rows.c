@@ -354,3 +354,15 @@ err *dml_identity_after(struct dml_x *x, const int *of) {
     }
     return NULL;
 }
+
+err *dml_identity_keep(struct dml_x *x) {
+    for (size_t i = 0; i < x->n; i++) {
+        ptrdiff_t k = dml_column(x->t->cols, x->t->n, x->cols[i].name);
+        if (k < 0 || !dml_is_identity(&x->cols[i]) || !dml_is_identity(&x->t->cols[k])) continue;
+        int64_t step = meta_int(x, &x->cols[i], "delta.identity.step", 1), mark = meta_int(x, &x->cols[i], "delta.identity.highWaterMark", INT64_MIN);
+        int64_t used = meta_int(x, &x->t->cols[k], "delta.identity.highWaterMark", INT64_MIN);
+        if (used == INT64_MIN || (mark != INT64_MIN && (step > 0 ? used <= mark : used >= mark))) continue;
+        TRY(set_mark(x, i, used));
+    }
+    return NULL;
+}

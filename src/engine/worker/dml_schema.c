@@ -94,8 +94,10 @@ static const struct sql_field *map_fields(struct dml_x *x, const struct sql_fiel
     struct sql_field *r = arena_array_of(x->a, struct sql_field, n + 1);
     for (size_t i = 0; i < n; i++) {
         r[i] = f[i];
+        bool has = scan_field_id(x->a, &f[i]) >= 0;
+        int64_t id = has ? 0 : ++*max; /* a field's own comes before those below it, as Spark counts */
         r[i].type = map_type(x, f[i].type, max, keep_names);
-        if (scan_field_id(x->a, &f[i]) >= 0) continue;
+        if (has) continue;
         char *physical = arena_alloc(x->a, 48);
         memcpy(physical, "col-", 4);
         rand_uuid(physical + 4);
@@ -107,7 +109,7 @@ static const struct sql_field *map_fields(struct dml_x *x, const struct sql_fiel
             buf_c(&b, '}');
             metadata = dml_take(x, &b);
         }
-        r[i].metadata = with_ids(x, metadata, ++*max, keep_names ? f[i].name : str_of(physical));
+        r[i].metadata = with_ids(x, metadata, id, keep_names ? f[i].name : str_of(physical));
     }
     return r;
 }
@@ -116,8 +118,8 @@ static const struct sql_type *map_type(struct dml_x *x, const struct sql_type *t
     struct sql_type *r = arena_new_of(x->a, struct sql_type);
     *r = *t;
     if (t->kind == TY_STRUCT) r->fields = map_fields(x, t->fields, t->n, max, keep_names);
-    if (t->kind == TY_ARRAY || t->kind == TY_MAP) r->elem = map_type(x, t->elem, max, keep_names);
     if (t->kind == TY_MAP) r->key = map_type(x, t->key, max, keep_names);
+    if (t->kind == TY_ARRAY || t->kind == TY_MAP) r->elem = map_type(x, t->elem, max, keep_names);
     return t->kind == TY_STRUCT || t->kind == TY_ARRAY || t->kind == TY_MAP ? r : t;
 }
 
@@ -336,9 +338,26 @@ static const struct sql_type *merge_types(struct merging *m, const struct sql_ty
     return r;
 }
 
+const struct sql_type *dml_nullable(struct dml_x *x, const struct sql_type *t) {
+    if (t->kind != TY_STRUCT && t->kind != TY_ARRAY && t->kind != TY_MAP) return t;
+    struct sql_type *r = arena_new_of(x->a, struct sql_type);
+    *r = *t;
+    r->elem_nullable = true;
+    if (t->elem) r->elem = dml_nullable(x, t->elem);
+    if (t->key) r->key = dml_nullable(x, t->key);
+    if (t->kind != TY_STRUCT) return r;
+    struct sql_field *f = arena_array_of(x->a, struct sql_field, t->n + 1);
+    for (size_t i = 0; i < t->n; i++) {
+        f[i] = t->fields[i];
+        f[i].type = dml_nullable(x, f[i].type), f[i].nullable = true;
+    }
+    r->fields = f;
+    return r;
+}
+
 err *dml_evolve(struct dml_x *x, const struct sql_column *cols, size_t n) {
     struct sql_field *fields = arena_array_of(x->a, struct sql_field, n + 1);
-    for (size_t i = 0; i < n; i++) fields[i] = (struct sql_field){.name = cols[i].name, .type = cols[i].type, .nullable = true};
+    for (size_t i = 0; i < n; i++) fields[i] = (struct sql_field){.name = cols[i].name, .type = dml_nullable(x, cols[i].type), .nullable = true};
     struct sql_type table = {.kind = TY_STRUCT, .fields = x->cols, .n = x->n}, source = {.kind = TY_STRUCT, .fields = fields, .n = n};
     struct merging m = {.x = x};
     const struct sql_type *all = merge_struct(&m, &table, &source);

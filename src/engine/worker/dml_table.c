@@ -37,7 +37,6 @@ static str column_metadata(struct dml_x *x, const struct ast *def) {
     size_t n = 0;
     if (comment) json_put_str(d, o, "comment", comment->text), n++;
     if (value) json_put_str(d, o, "CURRENT_DEFAULT", source_text(x, value)), n++;
-    if (value) json_put_str(d, o, "EXISTS_DEFAULT", source_text(x, value));
     if (generated) json_put_str(d, o, "delta.generationExpression", source_text(x, generated)), n++;
     if (identity) {
         json_put_int(d, o, "delta.identity.start", number(identity->child[0]));
@@ -46,6 +45,26 @@ static str column_metadata(struct dml_x *x, const struct ast *def) {
         n++;
     }
     return n ? json_text(x->a, o) : STR_NONE;
+}
+
+/* The part of a type that no Delta table can hold, or NULL. */
+static const struct sql_type *never_stored(const struct sql_type *t) {
+    static const enum sql_type_kind never[] = {TY_INTERVAL, TY_INTERVAL_DT, TY_INTERVAL_YM, TY_OBJECT, TY_TIME};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        if (t->kind == never[i]) return t;
+    const struct sql_type *bad = t->elem ? never_stored(t->elem) : NULL;
+    if (!bad && t->key) bad = never_stored(t->key);
+    for (size_t i = 0; !bad && i < t->n; i++) bad = never_stored(t->fields[i].type);
+    return bad;
+}
+
+static err *check_stored(struct dml_x *x, str column, const struct sql_type *type) {
+    const struct sql_type *bad = never_stored(type);
+    buf t = {0};
+    if (!bad) return NULL;
+    if (bad->kind == TY_TIME) return dml_error("UNSUPPORTED_TIME_TYPE", NULL);
+    sql_type_write_sql(bad, &t);
+    return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(column), STR_ARG(dml_take(x, &t))), NULL);
 }
 
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) {
@@ -60,13 +79,7 @@ err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret
     if (ast_get(def, SLOT_IDENTITY) && ret->type->kind != TY_BIGINT)
         return dml_error("DELTA_IDENTITY_COLUMNS_UNSUPPORTED_DATA_TYPE", "dataType", dml_z(x, STR("non-BIGINT")), NULL);
     if (ast_get(def, SLOT_IDENTITY) && number(ast_get(def, SLOT_IDENTITY)->child[1]) == 0) return dml_error("IDENTITY_COLUMNS_ILLEGAL_STEP", NULL);
-    static const enum sql_type_kind never[] = {TY_INTERVAL, TY_INTERVAL_DT, TY_INTERVAL_YM, TY_OBJECT};
-    for (size_t i = 0; i < ARRAY_LEN(never); i++) {
-        buf t = {0};
-        if (ret->type->kind != never[i]) continue;
-        sql_type_write_sql(ret->type, &t);
-        return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(def->text), STR_ARG(dml_take(x, &t))), NULL);
-    }
+    TRY(check_stored(x, def->text, ret->type));
     if (comment) ret->comment = comment->text;
     const struct ast *constraints = ast_get(def, SLOT_CONSTRAINTS);
     for (uint32_t i = 0; constraints && i < constraints->n; i++)
@@ -149,6 +162,13 @@ static err *partitions_of(struct dml_x *x, const struct ast *list, struct delta_
         ptrdiff_t at = dml_column(*cols, *n, name);
         if (at < 0 || p->kind == AST_CALL)
             return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", p, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name)), NULL);
+        const struct sql_type *t = (*cols)[at].type;
+        if (dml_is_identity(&(*cols)[at])) return dml_error("DELTA_IDENTITY_COLUMNS_PARTITION_NOT_SUPPORTED", "colName", dml_z(x, name), NULL);
+        if (t->kind == TY_VOID || t->kind == TY_STRUCT || t->kind == TY_ARRAY || t->kind == TY_MAP || t->kind == TY_VARIANT) {
+            buf b = {0};
+            sql_type_write_sql(t, &b);
+            return dml_error("INVALID_PARTITION_COLUMN_DATA_TYPE", "type", arena_printf(x->a, "\"%.*s\"", STR_ARG(dml_take(x, &b))), NULL);
+        }
         m->partitions[m->n_partitions++] = (*cols)[at].name;
     }
     if (m->n_partitions && m->n_partitions == *n) return dml_error("ALL_PARTITION_COLUMNS_NOT_ALLOWED", NULL);
@@ -222,8 +242,14 @@ err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p
             return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[0]->text)),
                              NULL);
         jmut *path = yyjson_mut_arr_add_arr(d, list);
-        json_add_str(d, path, mapped ? scan_physical(x->a, &x->cols[at]) : x->cols[at].name);
-        for (uint32_t k = 1; k < name->n; k++) json_add_str(d, path, name->child[k]->text);
+        const struct sql_field *f = &x->cols[at];
+        json_add_str(d, path, mapped ? scan_physical(x->a, f) : f->name);
+        for (uint32_t k = 1; k < name->n; k++) {
+            ptrdiff_t in = f->type->kind == TY_STRUCT ? dml_column(f->type->fields, f->type->n, name->child[k]->text) : -1;
+            if (in < 0) return dml_error("DELTA_COLUMN_NOT_FOUND_IN_SCHEMA", "columnName", dml_z(x, name->child[k]->text), NULL);
+            f = &f->type->fields[in];
+            json_add_str(d, path, mapped ? scan_physical(x->a, f) : f->name);
+        }
     }
     json_put_z(d, o, "domainName", "delta.clustering");
     struct delta_action *a = dml_action(x, DELTA_DOMAIN);
@@ -472,17 +498,10 @@ static err *query_columns(struct dml_x *x, const struct sql_compiled *c, struct 
     *cols = arena_array_of(x->a, struct sql_field, c->n + 1);
     *n = c->n;
     for (size_t i = 0; i < c->n; i++) {
-        (*cols)[i] = (struct sql_field){.name = c->cols[i].name, .type = c->cols[i].type, .nullable = true, .comment = c->cols[i].comment};
+        (*cols)[i] = (struct sql_field){.name = c->cols[i].name, .type = dml_nullable(x, c->cols[i].type), .nullable = true, .comment = c->cols[i].comment};
         if (dml_column(*cols, i, c->cols[i].name) >= 0)
             return sql_error("COLUMN_ALREADY_EXISTS", NULL, x->d->text, "columnName", arena_printf(x->a, "`%.*s`", STR_ARG(c->cols[i].name)), NULL);
-        static const enum sql_type_kind never[] = {TY_INTERVAL, TY_INTERVAL_DT, TY_INTERVAL_YM, TY_OBJECT};
-        for (size_t k = 0; k < ARRAY_LEN(never); k++) {
-            buf t = {0};
-            if (c->cols[i].type->kind != never[k]) continue;
-            sql_type_write_sql(c->cols[i].type, &t);
-            return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(c->cols[i].name),
-                             STR_ARG(buf_view(&t))), NULL);
-        }
+        TRY(check_stored(x, c->cols[i].name, c->cols[i].type));
     }
     return NULL;
 }
@@ -529,6 +548,21 @@ static bool unsteady(const struct ast *e, int depth) {
     return false;
 }
 
+/* May a value of the expression's type be one of the column's without loss, as far as numbers and texts go? */
+static bool fits(const struct sql_type *from, const struct sql_type *to) {
+    if (sql_is_integral(to)) return !sql_is_text(from) && from->kind != TY_FLOAT && from->kind != TY_DOUBLE && !(sql_is_integral(from) && from->kind > to->kind);
+    return !(sql_is_text(from) && (sql_is_numeric(to) || to->kind == TY_DATE || to->kind == TY_TIMESTAMP || to->kind == TY_BOOLEAN));
+}
+
+/* Is the expression made of a generated column, or of itself? */
+static bool made_of_made(struct dml_x *x, const struct ast *e, const struct ast *list) {
+    for (uint32_t i = 0; i < list->n; i++) {
+        str name = list->child[i]->text;
+        if (ast_get(list->child[i], SLOT_GENERATED) && dml_names_column(e, ast_name(x->a, &name, 1))) return true;
+    }
+    return false;
+}
+
 /* A generated column's expression must hold for the columns that are given, and be the same each time. */
 static err *check_generated(struct dml_x *x, const struct ast *list, const struct sql_field *cols, size_t n) {
     for (uint32_t i = 0; list && i < list->n; i++) {
@@ -536,11 +570,14 @@ static err *check_generated(struct dml_x *x, const struct ast *list, const struc
         const struct sql_type *type;
         buf text = {0};
         if (!e) continue;
-        if (unsteady(e, 0))
+        if (unsteady(e, 0) || made_of_made(x, e, list))
             return dml_error("UNSUPPORTED_EXPRESSION_GENERATED_COLUMN", "generatedColumn", dml_z(x, list->child[i]->text), "expression", dml_z(x, source_text(x, e)), NULL);
         err *bad = sql_compile_expr(&x->env, e, cols, n, STR(""), NULL, &text, &type);
         buf_free(&text);
         if (bad) return bad;
+        ptrdiff_t at = dml_column(cols, n, list->child[i]->text);
+        if (at >= 0 && !fits(type, cols[at].type))
+            return dml_error("UNSUPPORTED_EXPRESSION_GENERATED_COLUMN", "generatedColumn", dml_z(x, list->child[i]->text), "expression", dml_z(x, source_text(x, e)), NULL);
     }
     return NULL;
 }

@@ -117,11 +117,23 @@ static err *run_copy(struct dml_x *x, str sql, size_t n_parts, file_list *ret) {
 
 /* ---- the COPY ---- */
 
+/* Years have four digits, or a sign: before year 0 and after 9999. */
+static void year_text(str r, const char *rest, buf *out) {
+    buf_fmt(out, "CASE WHEN year(%.*s) BETWEEN 1 AND 9999 THEN strftime(%.*s, '%%Y%s') ELSE if(year(%.*s) = 0, '0000', printf('%%+05d', year(%.*s))) || strftime(%.*s, '%s') END",
+            STR_ARG(r), STR_ARG(r), rest, STR_ARG(r), STR_ARG(r), STR_ARG(r), rest);
+}
+
 void dml_partition_text(const struct sql_type *t, str ref, buf *out) {
+    buf utc = {0};
     switch (t->kind) {
     case TY_BINARY: buf_fmt(out, "decode(%.*s)", STR_ARG(ref)); return;
-    case TY_TIMESTAMP: buf_fmt(out, "strftime(timezone('UTC', %.*s), '%%Y-%%m-%%dT%%H:%%M:%%S.%%fZ')", STR_ARG(ref)); return;
-    case TY_TIMESTAMP_NTZ: buf_fmt(out, "strftime(%.*s, '%%Y-%%m-%%d %%H:%%M:%%S.%%f')", STR_ARG(ref)); return;
+    case TY_DATE: year_text(ref, "-%m-%d", out); return;
+    case TY_TIMESTAMP:
+        buf_fmt(&utc, "timezone('UTC', %.*s)", STR_ARG(ref));
+        year_text(buf_view(&utc), "-%m-%dT%H:%M:%S.%fZ", out);
+        buf_free(&utc);
+        return;
+    case TY_TIMESTAMP_NTZ: year_text(ref, "-%m-%d %H:%M:%S.%f", out); return;
     case TY_FLOAT:
     case TY_DOUBLE:
         buf_fmt(out, "CASE WHEN isnan(%.*s) THEN 'NaN' WHEN isinf(%.*s) AND %.*s > 0 THEN 'Infinity' WHEN isinf(%.*s) THEN '-Infinity' ELSE "

@@ -38,6 +38,32 @@ static err *time_of(struct scan_ctx *c, struct sql_env *e, str text, int64_t *re
     return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", NULL, STR_NONE, "expr", arena_strndup(c->a, text.p, text.n), NULL);
 }
 
+static bool has_query(const struct ast *n) {
+    if (!n || n->kind == AST_QUERY) return n != NULL;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (has_query(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (has_query(n->slot[i].node)) return true;
+    return false;
+}
+
+/* A time that is to be computed: current_timestamp() - INTERVAL 1 HOUR. */
+static err *time_of_expr(struct scan_ctx *c, struct sql_env *e, const struct ast *time, int64_t *ret) {
+    str shown = time->end <= e->text.n && time->pos < time->end ? str_n(e->text.p + time->pos, time->end - time->pos) : STR("");
+    const char *text = arena_strndup(c->a, shown.p ? shown.p : "", shown.n);
+    buf b = {0}, value = {0};
+    const struct sql_type *type;
+    struct scan_rows rows;
+    if (has_query(time)) return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.UNEVALUABLE", time, e->text, "expr", text, NULL);
+    err *why = sql_compile_expr(e, time, NULL, 0, STR(""), sql_type_of(TY_TIMESTAMP), &value, &type);
+    buf_fmt(&b, "SELECT CAST(epoch_us(%.*s) AS VARCHAR)", STR_ARG(buf_view(&value)));
+    if (!why) why = scan_query(c->con, c->a, buf_view(&b), &rows);
+    buf_free(&b), buf_free(&value);
+    if (why) return why;
+    if (rows.rows == 1 && rows.cell[0].p && str_to_i64(rows.cell[0], ret)) return NULL;
+    return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", time, e->text, "expr", text, NULL);
+}
+
 err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, struct scan_at *ret) {
     const struct ast *version = ast_get(from, SLOT_VERSION), *time = ast_get(from, SLOT_TIMESTAMP);
     const struct sql_type *type;
@@ -48,6 +74,7 @@ err *scan_at_of(struct scan_ctx *c, struct sql_env *e, const struct ast *from, s
         if (!text.p || !str_to_i64(text, &ret->version) || ret->version < 0)
             return sql_error("INVALID_TIME_TRAVEL_SPEC", version, STR_NONE, NULL);
     } else if (time) {
+        if (time->kind != AST_LIT_STRING && time->kind != AST_LIT_TYPED && time->kind != AST_LIT_NULL && time->kind != AST_PARAM) return time_of_expr(c, e, time, &ret->timestamp_us);
         TRY(sql_constant(e, time, &type, &text));
         if (!text.p) return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", time, STR_NONE, "expr", "NULL", NULL);
         return time_of(c, e, text, &ret->timestamp_us);

@@ -29,12 +29,16 @@ void scan_quote_ident(str name, buf *out) {
 }
 
 void scan_quote_text(str text, buf *out) {
-    buf_c(out, '\'');
+    bool zeros = text.n && memchr(text.p, 0, text.n); /* a zero byte would end the statement */
+    buf_z(out, zeros ? "('" : "'");
     for (size_t i = 0; i < text.n; i++) {
         if (text.p[i] == '\'') buf_c(out, '\'');
-        buf_c(out, text.p[i]);
+        if (text.p[i])
+            buf_c(out, text.p[i]);
+        else
+            buf_z(out, "' || chr(0) || '");
     }
-    buf_c(out, '\'');
+    buf_z(out, zeros ? "')" : "'");
 }
 
 static err *run(duckdb_connection con, str sql, duckdb_result *ret) {

@@ -94,6 +94,8 @@ static str part_text(struct emit *e, const struct delta_file *f, size_t k, const
     str v = delta_map_get(&f->partition, e->part_keys[k]);
     if (!v.n) return STR_NONE;
     int64_t us;
+    /* Years above 9999 come with a sign, which DuckDB does not take. */
+    if (v.p[0] == '+' && (t->kind == TY_DATE || t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ)) v = str_from(v, 1);
     if ((t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ) && delta_time_of_text(v, &us)) {
         int64_t s = us / 1000000, frac = us % 1000000;
         if (frac < 0) frac += 1000000, s--;

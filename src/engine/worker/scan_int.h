@@ -24,7 +24,7 @@ uint64_t scan_state_add(struct scan_ctx *c, const struct scan_group_state *g);
 /* ---- helpers ---- */
 
 void scan_quote_ident(str name, buf *out);   /* "a""b" */
-void scan_quote_text(str text, buf *out);    /* 'a''b' */
+void scan_quote_text(str text, buf *out);    /* 'a''b'; with zero bytes an expression in parentheses */
 /* Runs what we made; rows of text, cells [row * cols + col], p NULL for NULL. Errors are the dialect's. */
 struct scan_rows {
     size_t rows, cols;
