@@ -71,10 +71,18 @@ static str clustering(struct dml_x *x, const struct delta_snapshot *s) {
         return STR("[]");
     }
     yyjson_arr_foreach(json_get(v, "clusteringColumns"), i, max, path) if (n < 64) {
-        str first = json_str(yyjson_arr_get(path, 0));
-        for (size_t k = 0; k < x->n; k++)
-            if (str_eq(scan_physical(x->a, &x->cols[k]), first)) first = x->cols[k].name;
-        names[n++] = first;
+        const struct sql_field *f = x->cols;
+        size_t fields = x->n;
+        buf name = {0};
+        for (size_t k = 0; k < yyjson_arr_size(path); k++) {
+            str part = json_str(yyjson_arr_get(path, k));
+            const struct sql_field *at = NULL;
+            for (size_t q = 0; q < fields && !at; q++)
+                if (str_eq(scan_physical(x->a, &f[q]), part) || str_eq(f[q].name, part)) at = &f[q];
+            buf_fmt(&name, "%s%.*s", k ? "." : "", STR_ARG(at ? at->name : part));
+            f = at ? at->type->fields : NULL, fields = at ? at->type->n : 0;
+        }
+        names[n++] = dml_take(x, &name);
     }
     return list_of(x, names, n);
 }

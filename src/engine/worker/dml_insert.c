@@ -76,6 +76,14 @@ static err *too_few(struct dml_x *x, size_t want, size_t have) {
                      arena_printf(x->a, "%zu", want), "insertColumns", arena_printf(x->a, "%zu", have), NULL);
 }
 
+/* More columns than the table has, and the schema may not grow. */
+static err *mismatch(struct dml_x *x, const struct sql_compiled *c) {
+    buf t = {0}, d = {0};
+    for (size_t i = 0; i < x->n; i++) buf_fmt(&t, "%s%.*s", i ? ", " : "", STR_ARG(x->cols[i].name));
+    for (size_t i = 0; i < c->n; i++) buf_fmt(&d, "%s%.*s", i ? ", " : "", STR_ARG(c->cols[i].name));
+    return dml_error("DELTA_METADATA_MISMATCH", "tableSchema", dml_z(x, dml_take(x, &t)), "dataSchema", dml_z(x, dml_take(x, &d)), NULL);
+}
+
 /* Which source column each column of the table takes. */
 static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_compiled *c, const int *columns, size_t n, int *of) {
     bool by_name = ast_has(s, AST_F_BY_NAME);
@@ -84,7 +92,7 @@ static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_c
     if (by_name) {
         for (size_t k = 0; k < c->n; k++) {
             ptrdiff_t at = dml_column(x->cols, x->n, c->cols[k].name);
-            if (at < 0) return no_column(x, s, c->cols[k].name);
+            if (at < 0) return mismatch(x, c);
             if (of[at] >= 0)
                 return dml_error("DELTA_DUPLICATE_COLUMNS_FOUND.READ_SCHEMA", "coltype", "the query", "duplicateCols",
                                  arena_printf(x->a, "%.*s, %.*s", STR_ARG(c->cols[of[at]].name), STR_ARG(c->cols[k].name)), NULL);
@@ -102,6 +110,7 @@ static err *map_columns(struct dml_x *x, const struct ast *s, const struct sql_c
         for (size_t i = 0; i < k; i++) of[taken[i]] = (int)i;
         return NULL;
     }
+    if (c->n > n && !ast_get(s, SLOT_NAMES)) return mismatch(x, c);
     if (c->n != n) return arity(x, s, c->n > n, columns, n, c);
     for (size_t i = 0; i < n; i++) {
         if (identity_always(x, &x->cols[columns[i]]))
