@@ -5,7 +5,7 @@ import glob, os, sys
 from common import Out, ROOT, cstr, table
 
 KEYS = {"name", "aliases", "kind", "args", "returns", "emit", "caption", "defaults", "null", "nondeterministic",
-        "ansi_error", "strict", "common", "names", "doc"}
+        "ansi_error", "strict", "common", "names", "shown", "doc"}
 KINDS = {"scalar": "FN_SCALAR", "aggregate": "FN_AGGREGATE", "window": "FN_WINDOW", "generator": "FN_GENERATOR",
          "table": "FN_TABLE"}
 NULLS = {"any": "FN_NULL_ANY", "never": "FN_NULL_NEVER", "always": "FN_NULL_ALWAYS"}
@@ -34,9 +34,9 @@ for name, area, _, r in rows:
             seen[key] = "defaults_%d" % len(seen)
             arrays += "static const char *const %s[] = {%s, NULL};\n" % (seen[key], ", ".join(cstr(x) for x in d))
         dn = seen[key]
-    body += "    {%s, %s, %s,\n     %s,\n     %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n" % (
+    body += "    {%s, %s, %s,\n     %s,\n     %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n" % (
         cstr(name), cstr(r.get("args", "")), cstr(r["returns"]), cstr(r["emit"]), cstr(r.get("caption")), dn,
-        cstr(r.get("names")), KINDS[r.get("kind", "scalar")], NULLS[r.get("null", "any")],
+        cstr(r.get("names")), cstr(r.get("shown")), KINDS[r.get("kind", "scalar")], NULLS[r.get("null", "any")],
         "true" if r.get("nondeterministic") else "false", "true" if r.get("ansi_error") else "false", {"wide": "0", "no text": "1", "tight": "2"}[r.get("common", "wide")], "true" if r.get("strict") else "false",
         cstr(r.get("doc", "")))
 c += arrays + "\nconst struct sql_func sql_functions[] = {\n" + body + "};\nconst size_t sql_functions_n = %d;\n" % len(rows)

@@ -54,6 +54,10 @@ struct bwin {
     str shown;                    /* what captions say where no frame was written; or empty */
     struct bx **bound;
     size_t n_bound;
+    struct bend {                 /* as written, from the first to the last row */
+        uint8_t kind;             /* 0: not written; 'p' 'f': unbounded; 'c': the current row; '-' '+': value before, after it */
+        struct bx *value;
+    } from, to;
 };
 
 struct bx {
@@ -459,6 +463,8 @@ void emit_query(struct binder *b, struct bq *q, buf *out);
 void emit_literal(struct binder *b, const struct sql_type *t, str value, buf *out);
 /* caption.c */
 void caption(struct binder *b, const struct bx *x, buf *out);
+/* The window of x: (PARTITION BY … ORDER BY … frame). */
+void window_caption(struct binder *b, const struct bx *x, buf *out);
 str caption_of(struct binder *b, const struct bx *x);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "sql/bind.h"
 #include "sql/func_sig.h"
+#include "sql/text.h"
 
 #include <stdio.h>
 
@@ -47,7 +48,7 @@ static bool row_fits(struct binder *b, struct fit *f, struct bx **args, const st
         if (pat_is_lambda(p)) continue;
         f->target[i] = pat_coerce(b->a, p, args[i]->type, f->vars, &f->cost);
         /* A number with a point may stand where a whole number is wanted. */
-        if (!f->target[i] && !f->f->strict && sql_is_numeric(args[i]->type) && !str_eqz(p->word, "small")) {
+        if (!f->target[i] && !f->f->strict && !p->exact && !(p->alternatives && p->child[0]->exact) && sql_is_numeric(args[i]->type) && !str_eqz(p->word, "small")) {
             f->cost += 20;
             f->target[i] = pat_coerce(b->a, p, sql_type_of(TY_TINYINT), f->vars, &f->cost);
         }
@@ -158,15 +159,76 @@ static bool fits_alone(struct binder *b, const struct fit *f, struct bx **args, 
     return true;
 }
 
+/* The default of argument i, as a tree; NULL: it has none. */
+static err *default_of(struct binder *b, const struct sql_func *f, size_t i, struct ast **ret) {
+    size_t count = 0;
+    *ret = NULL;
+    if (!f || !f->defaults) return NULL;
+    struct sig sig;
+    sig_read(b->a, f->args, &sig);
+    while (f->defaults[count]) count++;
+    size_t first = sig.n - count;
+    return i < first || i >= sig.n ? NULL : sql_parse_expr(b->a, str_of(f->defaults[i - first]), ret);
+}
+
+/* The call in quotes as errors show it: with what is left out, and in the words of its caption. */
+static err *shown_call(struct binder *b, const struct sql_func *f, struct bx **args, size_t n, const char **ret) {
+    *ret = NULL;
+    struct bx **all = arena_array_of(b->a, struct bx *, n + 33);
+    for (size_t i = 0; i < n; i++) {
+        if (!args[i]) *ret = call_text(b, f->name, args, n); /* a lambda */
+        all[i] = args[i];
+    }
+    for (size_t i = n; !*ret && i < n + 32; i++) {
+        struct ast *e;
+        struct scope none = {.level = 0};
+        struct cx c = {.b = b, .s = &none};
+        TRY(default_of(b, f, i, &e));
+        if (!e) break;
+        TRY(bind_expr(&c, e, &all[i]));
+        n = i + 1;
+    }
+    const char *how = f->shown ? f->shown : f->caption && !is_rule(f->caption) ? f->caption : f->name;
+    if (!*ret && strchr(how, '{')) {
+        struct bx *x = bx_tmpl(b, sql_type_of(TY_VOID), STR(""), str_of(how), all, n);
+        *ret = arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x)));
+    }
+    if (!*ret) *ret = call_text(b, how, all, n);
+    return NULL;
+}
+
+/* What the rows want of argument k, each once: one type or (one or the other). */
+static const char *wanted_of(struct binder *b, const struct fit *failed, size_t n_failed, size_t k) {
+    buf *o = sql_buf(b->a), *one = sql_buf(b->a);
+    size_t n = 0;
+    for (size_t i = 0; i < n_failed; i++) {
+        if (failed[i].bad != k) continue;
+        buf_clear(one);
+        pat_write(sig_arg(&failed[i].sig, k), one);
+        if (one->n > 1 && one->p[0] == '(' && n_failed > 1) { /* flat */
+            memmove(one->p, one->p + 1, one->n - 2);
+            one->n -= 2;
+        }
+        if (o->n && str_find(buf_view(o), buf_view(one)) >= 0) continue;
+        buf_fmt(o, "%s%.*s", n++ ? " or " : "", (int)one->n, one->p);
+    }
+    buf_c(o, 0);
+    if (strcmp(o->p, "\"TIMESTAMP\" or \"TIMESTAMP_NTZ\"") == 0) return "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"";
+    return strstr(o->p, " or ") && o->p[0] != '(' ? arena_printf(b->a, "(%s)", o->p) : o->p;
+}
+
 static err *pick(struct binder *b, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                  const struct ast *const *asts, size_t n, struct fit *ret) {
     struct fit best = {.f = NULL}, failed = {.f = NULL};
+    struct fit *all_failed = arena_array_of(b->a, struct fit, n_rows);
+    size_t n_failed = 0;
     for (size_t i = 0; i < n_rows; i++) {
         struct fit f = {.f = &rows[i]};
         sig_read(b->a, rows[i].args, &f.sig);
         if (!arity_fits(&f.sig, n)) continue;
         if (!row_fits(b, &f, args, asts, n)) {
-            if (!failed.f) failed = f;
+            if (!failed.f || f.bad > failed.bad) failed = f;
+            all_failed[n_failed++] = f;
             continue;
         }
         if (!best.f || f.cost < best.cost) best = f;
@@ -201,8 +263,10 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
         if (m > 1)
             return different_types(b, at, failed.f->name, iff ? arena_printf(b->a, "\"(IF%s)\"", cut_end(b, call_text(b, "", args, n))) : call_text(b, failed.f->name, args, n), same, m, iff);
     }
-    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", call_text(b, failed.f->name, args, n),
-                     "paramIndex", ordinal(b, k), "requiredType", o->p, "inputSql",
+    const char *expr;
+    TRY(shown_call(b, failed.f, args, n, &expr));
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", expr, "paramIndex", ordinal(b, k), "requiredType",
+                     wanted_of(b, all_failed, n_failed, k), "inputSql",
                      args[k] ? arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[k]))) : "", "inputType",
                      args[k] ? type_name(b, args[k]->type).p : "", NULL);
 }
@@ -472,6 +536,79 @@ static err *bad_lambda(struct binder *b, const struct ast *at, struct fit *f, co
                      arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), "inputType", type_name(b, args[i]->type).p, NULL);
 }
 
+/* Does it have the same value in each row, known before there are rows? */
+static bool foldable(const struct bx *x) {
+    if (x->kind == BX_LIT) return true;
+    if ((x->kind != BX_TMPL && x->kind != BX_LAMBDA && x->kind != BX_VAR) || x->nondet || x->has_sub) return false;
+    for (size_t i = 0; i < x->n; i++)
+        if (!foldable(x->child[i])) return false;
+    return true;
+}
+
+/* What errors call the arguments that must be constants, where the row names none. as: another class, or the words for the type. */
+static const struct constant {
+    const char *function, *name;
+    uint8_t arg;
+    const char *as;
+} constants[] = {
+    {"ceil", "scale", 1, "NON_FOLDABLE_ARGUMENT"}, {"ceiling", "scale", 1, "NON_FOLDABLE_ARGUMENT"}, {"floor", "scale", 1, "NON_FOLDABLE_ARGUMENT"},
+    {"mode", "deterministic", 1, "NON_FOLDABLE_ARGUMENT"}, {"round", "scale", 1, NULL}, {"bround", "scale", 1, NULL}, {"stack", "n", 0, NULL},
+    {"time_bucket", "bucketSize", 0, NULL}, {"time_bucket", "origin", 2, NULL}, {"to_binary", "fmt", 1, NULL}, {"listagg", "delimiter", 1, NULL}, {"string_agg", "delimiter", 1, NULL},
+    {"percentile_cont", "percentage", 1, NULL}, {"percentile_disc", "percentage", 1, NULL}, {"percentile", "percentage", 1, NULL},
+    {"approx_percentile", "percentage", 1, NULL}, {"approx_percentile", "accuracy", 2, NULL}, {"percentile_approx", "percentage", 1, NULL},
+    {"percentile_approx", "accuracy", 2, NULL}, {"uniform", "min", 0, "integer or floating-point"}, {"uniform", "max", 1, "integer or floating-point"},
+    {"uniform", "seed", 2, "integer or floating-point"}, {"randstr", "length", 0, "integer"}, {"randstr", "seed", 1, "integer"},
+};
+
+static err *not_constant(struct binder *b, const struct ast *at, const struct sql_func *f, struct bx **args, size_t n, size_t i) {
+    const struct constant *k = NULL;
+    for (size_t m = 0; m < ARRAY_LEN(constants); m++)
+        if (constants[m].arg == i && strcmp(constants[m].function, f->name) == 0) k = &constants[m];
+    str rest = str_of(f->names), part = STR_NONE, name = sql_fmt(b->a, "%zu", i + 1);
+    for (size_t m = 0; f->names && m <= i; m++)
+        if (!str_split(&rest, ',', &part)) part = STR_NONE;
+    if (part.n) name = str_trim(part);
+    if (str_starts(str_of(f->name), STR("kll_sketch_get_"))) name = str_find(str_of(f->name), STR("_quantile_")) > 0 ? STR("rank") : STR("quantile");
+    if (k) name = str_of(k->name);
+    const char *quoted = arena_printf(b->a, "`%.*s`", STR_ARG(name)), *expr;
+    if (k && k->as && strcmp(k->as, "NON_FOLDABLE_ARGUMENT") == 0)
+        return sql_error(k->as, at, b->text, "funcName", arena_printf(b->a, "`%s`", strcmp(f->name, "ceiling") == 0 ? "ceil" : f->name), "paramName", quoted, "paramType",
+                         type_name(b, args[i]->type).p, NULL);
+    TRY(shown_call(b, f, args, n, &expr));
+    return sql_error("DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", at, b->text, "sqlExpr", expr, "inputName", quoted, "inputType",
+                     k && k->as ? k->as : type_name(b, args[i]->type).p, "inputExpr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), NULL);
+}
+
+/* Constants that must lie within. */
+static err *check_ranges(struct binder *b, const struct ast *at, const struct sql_func *f, struct bx **args, size_t n) {
+    static const struct {
+        const char *function, *name, *range, *suffix;
+        uint8_t arg;
+        int64_t least, most;
+    } ranges[] = {
+        {"ntile", "buckets", "(0, 2147483647]", "", 0, 1, INT32_MAX},     {"nth_value", "offset", "(0, 9223372036854775807]", "L", 1, 1, INT64_MAX},
+        {"max_by", "`k`", "[1, 100000]", "", 2, 1, 100000},               {"min_by", "`k`", "[1, 100000]", "", 2, 1, 100000},
+        {"regexp_replace", "position", "(0, 2147483647]", "", 3, 1, INT32_MAX}, {"time_bucket", "`bucketSize`", "(0, inf)", NULL, 0, 1, INT64_MAX},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        int64_t v;
+        if (ranges[i].arg >= n || strcmp(ranges[i].function, f->name) != 0) continue;
+        const struct bx *x = args[ranges[i].arg];
+        if (x->kind != BX_LIT || !x->text.p || !str_to_i64(x->text, &v) || (v >= ranges[i].least && v <= ranges[i].most)) continue;
+        const char *expr;
+        TRY(shown_call(b, f, args, n, &expr));
+        buf *o = sql_buf(b->a);
+        if (ranges[i].suffix)
+            buf_fmt(o, "%lld%s", (long long)v, ranges[i].suffix);
+        else
+            sql_write_interval(x->type, v, o);
+        str shown = buf_view(o);
+        return sql_error("DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE", at, b->text, "sqlExpr", expr, "exprName", ranges[i].name, "valueRange", ranges[i].range, "currentValue",
+                         arena_printf(b->a, "%.*s", STR_ARG(shown)), NULL);
+    }
+    return NULL;
+}
+
 static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func *rows, size_t n_rows, struct bx **args,
                        const struct ast *const *asts, size_t n, bool distinct, struct bx **ret) {
     struct binder *b = c->b;
@@ -482,11 +619,9 @@ static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func
         if (pat_is_lambda(p)) continue;
         bool keep = f.f->kind == FN_AGGREGATE && args[i]->loose && sql_type_eq(f.target[i], args[i]->type) && is_rule(f.f->emit);
         if (!keep) args[i] = bx_cast(b, bx_exact(b, args[i]), f.target[i]);
-        if (p->literal && args[i]->kind != BX_LIT && args[i]->kind != BX_TMPL)
-            return sql_error("DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", at, b->text, "sqlExpr", call_text(b, f.f->name, args, n),
-                             "inputName", arena_printf(b->a, "`%zu`", i + 1), "inputType", type_name(b, args[i]->type).p, "inputExpr",
-                             arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), NULL);
+        if (p->literal && !foldable(args[i])) return not_constant(b, at, f.f, args, n, i);
     }
+    TRY(check_ranges(b, at, f.f, args, n));
     for (size_t i = 0; i < n; i++) {
         bool fits = true;
         const struct pat *p = sig_arg(&f.sig, i);
@@ -518,18 +653,6 @@ err *bind_apply(struct cx *c, const char *name, const struct ast *at, struct bx 
 }
 
 /* ---- a call as written ---- */
-
-/* The default of argument i, as a tree; NULL: it has none. */
-static err *default_of(struct binder *b, const struct sql_func *f, size_t i, struct ast **ret) {
-    size_t count = 0;
-    *ret = NULL;
-    if (!f || !f->defaults) return NULL;
-    struct sig sig;
-    sig_read(b->a, f->args, &sig);
-    while (f->defaults[count]) count++;
-    size_t first = sig.n - count;
-    return i < first || i >= sig.n ? NULL : sql_parse_expr(b->a, str_of(f->defaults[i - first]), ret);
-}
 
 /* name => value goes to its place; asts get the values, of those between that are left out their defaults. */
 static err *arrange(struct binder *b, const struct ast *n, const struct sql_func *f, const struct ast **asts, size_t *count) {
@@ -687,7 +810,21 @@ static err *finish(struct cx *c, const struct ast *n, str name, bool set_args, s
             return sql_error("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", n, b->text, "aggFunc",
                              arena_printf(b->a, "\"%.*s(%.*s)\"", STR_ARG(joins ? STR("listagg") : name), STR_ARG(list)), NULL);
         }
-        return bind_over(c, over, x, ret);
+        bool own_order = x->kind == BX_AGG && x->n && (str_eqz(name, "percentile_cont") || str_eqz(name, "percentile_disc") || str_eqz(name, "median"));
+        TRY(bind_over(c, over, x, ret));
+        const struct bwin *w = (*ret)->win;
+        if (own_order && w && (w->n_order || w->frame.n) && !(w->n_order == 0 && w->from.kind == 'p' && w->to.kind == 'f')) {
+            buf *o = sql_buf(c->b->a);
+            buf_fmt(o, "\"%.*s(", STR_ARG(name));
+            for (size_t i = 0; i < x->n; i++) {
+                if (i) buf_z(o, ", ");
+                caption(c->b, x->child[i], o);
+            }
+            buf_z(o, ")\"");
+            buf_c(o, 0);
+            return sql_error("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", n, c->b->text, "aggFunc", o->p, NULL);
+        }
+        return NULL;
     }
     if (x->kind == BX_WIN && !x->win)
         return sql_error("WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE", n, c->b->text, "funcName", arena_printf(c->b->a, "\"%.*s()\"", STR_ARG(name)), NULL);

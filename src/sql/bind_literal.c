@@ -348,15 +348,90 @@ static const struct interval_form *form_of(const struct ast *n) {
     return NULL;
 }
 
+static bool is_number(const struct ast *v, bool *neg) {
+    *neg = false;
+    while (v->kind == AST_UNARY && (str_eqz(v->text, "-") || str_eqz(v->text, "+"))) {
+        if (str_eqz(v->text, "-")) *neg = !*neg;
+        v = v->child[0];
+    }
+    return v->kind == AST_LIT_NUMBER || v->kind == AST_LIT_STRING;
+}
+
+static str number_text(struct binder *b, const struct ast *v, bool neg) {
+    while (v->kind == AST_UNARY) v = v->child[0];
+    str t = str_trim(v->text);
+    if (!neg) return t;
+    return t.n && t.p[0] == '-' ? str_from(t, 1) : sql_fmt(b->a, "-%.*s", STR_ARG(t));
+}
+
+static const char *lower_z(struct binder *b, str s) {
+    char *z = arena_strndup(b->a, s.p, s.n);
+    for (char *p = z; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
+    return z;
+}
+
+/* A sign, digits, one separator, digits. */
+static bool has_digits_only(str t, const char *separators) {
+    size_t i = t.n && (t.p[0] == '-' || t.p[0] == '+'), seen = 0, digits = 0;
+    for (; i < t.n; i++) {
+        bool digit = t.p[i] >= '0' && t.p[i] <= '9';
+        if (!digit && (!strchr(separators, t.p[i]) || digits == 0)) return false;
+        seen += !digit;
+        digits = digit ? digits + 1 : 0;
+    }
+    return seen >= 1 && digits > 0;
+}
+
+/* Of the right form, but its first field is more than an interval holds. */
+static err *beyond_range(struct binder *b, const struct ast *n, const struct interval_form *f, str t) {
+    static const struct { const char *unit; int64_t most; } fields[] = {{"day", 106751991}, {"hour", 2562047788}, {"minute", 153722867280}};
+    if (!has_digits_only(t, " :.")) return NULL;
+    size_t i = t.p[0] == '-' || t.p[0] == '+', k = i;
+    while (k < t.n && t.p[k] >= '0' && t.p[k] <= '9') k++;
+    int64_t v;
+    for (size_t m = 0; m < ARRAY_LEN(fields); m++)
+        if (strcmp(f->from, fields[m].unit) == 0 && str_to_i64(str_n(t.p + i, k - i), &v) && v > fields[m].most)
+            return sql_error("_LEGACY_ERROR_TEMP_0063", n, b->text, "msg",
+                             arena_printf(b->a, "requirement failed: %s %lld outside range [0, %lld]", f->from, (long long)v, (long long)fields[m].most), NULL);
+    return NULL;
+}
+
 static err *bad_interval(struct binder *b, const struct ast *n) {
     str t = n->n ? n->child[0]->text : n->text;
     const struct interval_form *f = form_of(n);
+    if (f && f->ym && has_digits_only(t, "-"))
+        return sql_error("INVALID_INTERVAL_FORMAT.INTERVAL_PARSING", n, b->text, "input", arena_printf(b->a, "%.*s", STR_ARG(t)), "interval", "year-month", NULL);
+    if (f && !f->ym) TRY(beyond_range(b, n, f, t));
     if (f)
         return sql_error("INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING_WITH_NOTICE", n, b->text, "input", arena_printf(b->a, "%.*s", STR_ARG(t)), "supportedFormat",
                          arena_printf(b->a, "`[+|-]%s`, `INTERVAL [+|-]'[+|-]%s' %s`", f->form, f->form, f->words), "intervalStr", f->ym ? "year-month" : "day-time",
                          "typeName", f->type, NULL);
+    const char *input = arena_printf(b->a, "%.*s", STR_ARG(t));
+    const struct ast *from = ast_get(n, SLOT_FROM), *to = ast_get(n, SLOT_TO);
+    if (from && to)
+        return sql_error("INVALID_INTERVAL_FORMAT.UNSUPPORTED_FROM_TO_EXPRESSION", n, b->text, "input", input, "from", lower_z(b, from->text), "to", lower_z(b, to->text), NULL);
+    for (uint32_t i = 0; i + 1 < n->n; i += 2) {
+        enum sql_unit u;
+        int64_t f;
+        bool neg;
+        const struct ast *v = n->child[i];
+        str unit = n->child[i + 1]->text;
+        if (!is_number(v, &neg)) continue;
+        if (!unit_word(unit, &u, &f))
+            return sql_error("INVALID_INTERVAL_FORMAT.INVALID_UNIT", n, b->text, "input", arena_printf(b->a, " %.*s %.*s", STR_ARG(number_text(b, v, neg)), STR_ARG(unit)), "unit",
+                             lower_z(b, unit), NULL);
+        str digits = str_trim(number_text(b, v, neg));
+        size_t k = digits.n && (digits.p[0] == '-' || digits.p[0] == '+'), points = 0, first = k;
+        for (; k < digits.n && ((digits.p[k] >= '0' && digits.p[k] <= '9') || (digits.p[k] == '.' && points++ == 0)); k++)
+            ;
+        if (k == digits.n && k > first) {
+            if (points == 0 || u >= UNIT_SECOND) return sql_error("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION", n, b->text, NULL);
+        } else if (v->kind == AST_LIT_STRING && n->n == 2)
+            return sql_error("_LEGACY_ERROR_TEMP_0026", n, b->text, "value", arena_printf(b->a, "%.*s", STR_ARG(v->text)), NULL);
+    }
     return sql_error("INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING", n, b->text, "input",
-                     arena_printf(b->a, "%.*s", STR_ARG(t)), "supportedFormat", "[+|-]n", "intervalStr", "interval",
+                     input, "supportedFormat", "[+|-]n", "intervalStr", "interval",
                      "typeName", "interval", NULL);
 }
 
@@ -409,24 +484,9 @@ static err *sum_done(struct binder *b, const struct ast *n, const struct sum *s,
         *ret = x;
         return NULL;
     }
+    if (s->ym && (s->months < INT32_MIN || s->months > INT32_MAX)) return sql_error("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION", n, b->text, NULL);
     *ret = interval_lit(b, sql_interval(b->a, s->from, s->to), s->ym ? s->months : s->us);
     return NULL;
-}
-
-static bool is_number(const struct ast *v, bool *neg) {
-    *neg = false;
-    while (v->kind == AST_UNARY && (str_eqz(v->text, "-") || str_eqz(v->text, "+"))) {
-        if (str_eqz(v->text, "-")) *neg = !*neg;
-        v = v->child[0];
-    }
-    return v->kind == AST_LIT_NUMBER || v->kind == AST_LIT_STRING;
-}
-
-static str number_text(struct binder *b, const struct ast *v, bool neg) {
-    while (v->kind == AST_UNARY) v = v->child[0];
-    str t = str_trim(v->text);
-    if (!neg) return t;
-    return t.n && t.p[0] == '-' ? str_from(t, 1) : sql_fmt(b->a, "-%.*s", STR_ARG(t));
 }
 
 /* INTERVAL x DAY of an expression: a product. */
@@ -456,6 +516,7 @@ err *bind_interval(struct cx *c, const struct ast *n, struct bx **ret) {
         if (!ok) return bad_interval(b, n);
         const struct sql_type *t = sql_interval(b->a, u, u2);
         if (!sql_read_interval(number_text(b, n->child[0], neg), t, &v)) return bad_interval(b, n);
+        if (t->kind == TY_INTERVAL_YM && (v < INT32_MIN || v > INT32_MAX)) return bad_interval(b, n);
         *ret = interval_lit(b, t, v);
         return NULL;
     }

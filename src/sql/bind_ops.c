@@ -336,6 +336,12 @@ err *bind_binary(struct cx *c, const struct ast *n, struct bx **ret) {
     return bits(c, n, v, ret);
 }
 
+static err *not_signed(struct binder *b, const struct ast *n, char op, struct bx *x) {
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", n, b->text, "sqlExpr", arena_printf(b->a, "\"(%c %.*s)\"", op, STR_ARG(caption_of(b, x))),
+                     "paramIndex", "first", "requiredType", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+                     "inputSql", quoted(b, x), "inputType", type_name(b, x->type).p, NULL);
+}
+
 static err *minus(struct cx *c, const struct ast *n, struct bx *x, struct bx **ret) {
     struct binder *b = c->b;
     /* -9223372036854775808 is a bigint though its digits alone are a decimal. */
@@ -356,12 +362,8 @@ static err *minus(struct cx *c, const struct ast *n, struct bx *x, struct bx **r
     if (sql_is_text(x->type)) x = bx_cast(b, x, sql_type_of(TY_DOUBLE));
     if (x->type->kind == TY_VOID) x = bx_cast(b, x, sql_type_of(TY_INT));
     bool ym = x->type->kind == TY_INTERVAL_YM || x->type->kind == TY_INTERVAL_DT;
-    if (!sql_is_numeric(x->type) && !ym)
-        return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", n, b->text, "sqlExpr",
-                         arena_printf(b->a, "\"(- %.*s)\"", STR_ARG(caption_of(b, x))), "paramIndex", "first",
-                         "requiredType", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
-                         "inputSql", quoted(b, x), "inputType", type_name(b, x->type).p, NULL);
-    *ret = bx_tmpl1(b, x->type, "(- {0})", "(- {0})", x);
+    if (!sql_is_numeric(x->type) && !ym) return not_signed(b, n, '-', x);
+    *ret = bx_tmpl1(b, x->type, !ym ? "(- {0})" : x->type->kind == TY_INTERVAL_YM ? "bh_ym_neg({0})" : "bh_dt_neg({0})", "(- {0})", x);
     (*ret)->loose = x->loose;
     return NULL;
 }
@@ -384,6 +386,8 @@ err *bind_unary(struct cx *c, const struct ast *n, struct bx **ret) {
     if (str_eqz(op, "-")) return minus(c, n, x, ret);
     if (str_eqz(op, "+")) {
         if (sql_is_text(x->type)) x = bx_cast(b, x, sql_type_of(TY_DOUBLE));
+        bool interval = x->type->kind >= TY_INTERVAL_YM && x->type->kind <= TY_INTERVAL;
+        if (!sql_is_numeric(x->type) && !interval && x->type->kind != TY_VOID) return not_signed(b, n, '+', x);
         *ret = bx_tmpl1(b, x->type, "{0}", "(+ {0})", x);
         (*ret)->loose = x->loose;
         return NULL;

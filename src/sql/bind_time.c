@@ -123,12 +123,14 @@ static err *scale(struct binder *b, char op, struct bx *i, struct bx *n, bool nu
         tmpl = STR("CAST({0} * {1} AS {type})");
     else if (op == '*')
         tmpl = STR("CAST(round(CAST({0} AS DOUBLE) * CAST({1} AS DOUBLE)) AS {type})");
+    else if (whole)
+        tmpl = sql_fmt(b->a, nulls ? "TRY(bh_%s_div({0}, CAST({1} AS BIGINT)))" : "bh_%s_div({0}, CAST({1} AS BIGINT))", is_ym(i->type) ? "ym" : "dt");
     else if (nulls)
         tmpl = STR("CAST(round(CAST({0} AS DOUBLE) / NULLIF(CAST({1} AS DOUBLE), 0)) AS {type})");
     else
-        tmpl = STR("CASE WHEN {1} = 0 THEN error('[INTERVAL_DIVIDED_BY_ZERO] {{}}') ELSE "
-                   "CAST(round(CAST({0} AS DOUBLE) / CAST({1} AS DOUBLE)) AS {type}) END");
+        tmpl = STR("CAST(round(CAST({0} AS DOUBLE) / bh_interval_nonzero(CAST({1} AS DOUBLE))) AS {type})");
     *ret = bx_tmpl(b, t, tmpl, sql_fmt(b->a, "({0} %c {1})", op), v, 2); /* the interval is shown first, wherever it stood */
+    if (nulls) (*ret)->nullable = true;
     return NULL;
 }
 
@@ -172,9 +174,11 @@ static err *intervals(struct binder *b, char op, struct bx *x, struct bx *y, str
         return NULL;
     }
     int64_t v, w;
-    struct bx *z = bx_tmpl2(b, t, op == '+' ? "({0} + {1})" : "({0} - {1})", op == '+' ? "({0} + {1})" : "({0} - {1})", x, y);
-    if (lit_int(x, &v) && lit_int(y, &w)) {
-        struct bx *f = bx_lit(b, t, sql_fmt(b->a, "%lld", (long long)(op == '+' ? v + w : v - w)));
+    const char *how = is_ym(t) ? op == '+' ? "bh_ym_add({0}, {1})" : "bh_ym_sub({0}, {1})" : op == '+' ? "bh_dt_add({0}, {1})" : "bh_dt_sub({0}, {1})";
+    struct bx *z = bx_tmpl2(b, t, how, op == '+' ? "({0} + {1})" : "({0} - {1})", x, y);
+    bool fits = lit_int(x, &v) && lit_int(y, &w) && !(op == '+' ? __builtin_add_overflow(v, w, &v) : __builtin_sub_overflow(v, w, &v));
+    if (fits && (!is_ym(t) || (v >= INT32_MIN && v <= INT32_MAX))) {
+        struct bx *f = bx_lit(b, t, sql_fmt(b->a, "%lld", (long long)v));
         f->cap = caption_of(b, z);
         z = f;
     }
@@ -186,11 +190,20 @@ static bool is_any_interval(const struct sql_type *t) { return t->kind >= TY_INT
 
 static const char *quoted(struct binder *b, const struct bx *x) { return arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))); }
 
-/* A date and something that is no number of days. */
-static err *no_days(struct binder *b, const struct ast *at, char op, struct bx *d, struct bx *n) {
+/* A date and something that is no number of days. A text stands for a date in ANSI mode, else for a number with a point. */
+static err *no_days(struct binder *b, const struct ast *at, char op, struct bx *d, struct bx *n, bool swapped) {
+    struct bx *wrong = n;
+    const struct sql_type *t = n->type;
+    if (sql_is_text(t)) {
+        t = sql_type_of(b->env->ansi ? TY_DATE : TY_DOUBLE);
+        if (swapped && b->env->ansi) {
+            n = d;
+            d = wrong;
+        }
+    }
     const char *e = arena_printf(b->a, "\"date_%s(%.*s, %.*s)\"", op == '+' ? "add" : "sub", STR_ARG(caption_of(b, d)), STR_ARG(caption_of(b, n)));
     return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", e, "paramIndex", "second", "requiredType",
-                     "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", "inputSql", quoted(b, n), "inputType", type_name(b, n->type).p, NULL);
+                     "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", "inputSql", quoted(b, n), "inputType", type_name(b, t).p, NULL);
 }
 
 /* An interval and something that is no point in time. */
@@ -216,7 +229,7 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
     *ret = NULL;
     if (with_null(b, op, x, y, ret)) return NULL;
     if (op == '+' || op == '-') {
-        bool left = is_any_interval(r) && sql_is_text(l), right = op == '+' && is_any_interval(l) && sql_is_text(r);
+        bool left = is_any_interval(r) && !is_ym(r) && sql_is_text(l), right = op == '+' && is_any_interval(l) && !is_ym(l) && sql_is_text(r);
         if (left || right) { /* the text is read as a timestamp, and written again */
             struct bx *z;
             TRY(point_interval(b, op, bx_cast(b, left ? x : y, sql_type_of(TY_TIMESTAMP)), left ? y : x, &z));
@@ -240,16 +253,22 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
             return bind_time_arith(b, op, bx_cast(b, x, sql_type_of(TY_TIME)), bx_cast(b, y, sql_type_of(TY_TIME)), at, try_it, ret);
         if (l->kind == TY_DATE && (sql_is_integral(r) && r->kind <= TY_INT)) return date_days(b, op, x, y, ret);
         if (op == '+' && r->kind == TY_DATE && (sql_is_integral(l) && l->kind <= TY_INT)) return date_days(b, op, y, x, ret);
-        if (l->kind == TY_DATE && (sql_is_numeric(r) || (op == '+' && sql_is_text(r))))
-            return no_days(b, at, op, x, y);
-        if (op == '+' && r->kind == TY_DATE && (sql_is_numeric(l) || sql_is_text(l))) return no_days(b, at, op, y, x);
+        if (l->kind == TY_DATE && (sql_is_numeric(r) || ((op == '+' || !b->env->ansi) && sql_is_text(r))))
+            return no_days(b, at, op, x, y, false);
+        if (op == '+' && r->kind == TY_DATE && (sql_is_numeric(l) || sql_is_text(l))) return no_days(b, at, op, y, x, true);
+        if (op == '-' && !b->env->ansi && ((is_stamp(l) && sql_is_text(r)) || (is_stamp(r) && sql_is_text(l)))) {
+            const struct bx *text = sql_is_text(l) ? x : y;
+            return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr",
+                             arena_printf(b->a, "\"(%.*s - %.*s)\"", STR_ARG(caption_of(b, x)), STR_ARG(caption_of(b, y))), "paramIndex", text == x ? "first" : "second",
+                             "requiredType", "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"", "inputSql", quoted(b, text), "inputType", type_name(b, text->type).p, NULL);
+        }
         if (op == '-' && is_point(l) && (is_point(r) || sql_is_text(r)))
             return difference(b, x, is_point(r) ? y : bx_cast(b, y, l), ret);
         if (op == '-' && sql_is_text(l) && is_point(r)) return difference(b, bx_cast(b, x, r), y, ret);
         if (is_any_interval(l) && is_any_interval(r) && l->kind == r->kind) return intervals(b, op, x, y, ret);
         bool no_null = l->kind != TY_VOID && r->kind != TY_VOID;
-        if (is_any_interval(r) && no_null) return no_point(b, at, op, x, y);
-        if (is_any_interval(l) && op == '+' && no_null) return no_point(b, at, op, y, x);
+        if (is_any_interval(r) && !is_ym(r) && no_null) return no_point(b, at, op, x, y);
+        if (is_any_interval(l) && !is_ym(l) && op == '+' && no_null) return no_point(b, at, op, y, x);
         if (is_stamp(l) && sql_is_text(r)) return no_number(b, at, op, x, y, l);
         if (op == '+' && is_stamp(r) && sql_is_text(l)) return no_number(b, at, op, x, y, r);
     }
@@ -261,7 +280,7 @@ err *bind_time_arith(struct binder *b, char op, struct bx *x, struct bx *y, cons
         return NULL;
     }
     bool num = sql_is_numeric(r) || sql_is_text(r);
-    if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, nulls, ret);
-    if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, nulls, ret);
+    if ((op == '*' || op == '/') && (is_ym(l) || is_dt(l)) && num) return scale(b, op, x, y, try_it, ret);
+    if (op == '*' && (is_ym(r) || is_dt(r)) && (sql_is_numeric(l) || sql_is_text(l))) return scale(b, op, y, x, try_it, ret);
     return NULL;
 }

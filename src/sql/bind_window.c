@@ -28,57 +28,162 @@ static const struct ast *named(struct cx *c, str name) {
     return NULL;
 }
 
+/* A value in a frame's bound is known before names are: no columns, no calls. */
+static bool is_written_value(const struct ast *n) {
+    if (n->kind == AST_INTERVAL) return true;
+    if (n->kind == AST_CALL || n->kind == AST_NAME || n->kind == AST_IDENT || n->kind == AST_SUBQUERY) return false;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (n->child[i] && !is_written_value(n->child[i])) return false;
+    return true;
+}
+
 /* The value of a bound, as DuckDB adds it to the order key: days for dates, intervals for timestamps. */
-static err *bound_value(struct cx *c, const struct ast *n, bool range, const struct bwin *w, struct bx **ret) {
-    struct binder *b = c->b;
-    struct bx *x;
-    TRY(bind_expr(c, n, &x));
-    const struct sql_type *key = w->n_order ? w->order[0].x->type : NULL;
-    if (range && (!key || w->n_order != 1))
-        return sql_error(key ? "DATATYPE_MISMATCH.RANGE_FRAME_MULTI_ORDER" : "DATATYPE_MISMATCH.RANGE_FRAME_WITHOUT_ORDER", n, b->text,
-                         "sqlExpr", "\"RANGE\"", "orderSpec", "", NULL);
-    if (!range) {
-        *ret = bx_cast(b, x, sql_type_of(TY_BIGINT));
-    } else if (x->type->kind == TY_INTERVAL_YM) {
-        *ret = bx_tmpl1(b, x->type, "to_months({0})", "{0}", x);
-    } else if (x->type->kind == TY_INTERVAL_DT) {
-        *ret = bx_tmpl1(b, x->type, "to_microseconds({0})", "{0}", x);
-    } else if (key->kind == TY_DATE) {
-        *ret = bx_tmpl1(b, x->type, "to_days(CAST({0} AS INTEGER))", "{0}", x);
+static struct bx *bound_value(struct binder *b, struct bx *x, bool range, const struct bwin *w) {
+    if (!range) return bx_cast(b, x, sql_type_of(TY_BIGINT));
+    const struct sql_type *key = w->order[0].x->type;
+    if (x->type->kind == TY_INTERVAL_YM) return bx_tmpl1(b, x->type, "to_months({0})", "{0}", x);
+    if (x->type->kind == TY_INTERVAL_DT) return bx_tmpl1(b, x->type, "to_microseconds({0})", "{0}", x);
+    if (key->kind == TY_DATE) return bx_tmpl1(b, x->type, "to_days(CAST({0} AS INTEGER))", "{0}", x);
+    const struct sql_type *t = sql_common_type(b->a, key, x->type);
+    return t ? bx_cast(b, x, t) : x;
+}
+
+static err *bind_bound(struct cx *c, const struct ast *n, struct bend *ret) {
+    if (str_eqz(n->text, "unbounded preceding")) {
+        ret->kind = 'p';
+    } else if (str_eqz(n->text, "unbounded following")) {
+        ret->kind = 'f';
+    } else if (str_eqz(n->text, "current row")) {
+        ret->kind = 'c';
     } else {
-        const struct sql_type *t = sql_common_type(b->a, key, x->type);
-        *ret = t ? bx_cast(b, x, t) : x;
+        if (!is_written_value(n->child[0])) return sql_error("_LEGACY_ERROR_TEMP_0064", n, c->b->text, "msg", "Frame bound value must be a literal.", NULL);
+        ret->kind = str_eqz(n->text, "preceding") ? '-' : '+';
+        TRY(bind_expr(c, n->child[0], &ret->value));
     }
     return NULL;
 }
 
-static err *bind_bound(struct cx *c, const struct ast *n, bool range, struct bwin *w, buf *o) {
-    if (str_eqz(n->text, "unbounded preceding")) {
-        buf_z(o, "UNBOUNDED PRECEDING");
-    } else if (str_eqz(n->text, "unbounded following")) {
-        buf_z(o, "UNBOUNDED FOLLOWING");
-    } else if (str_eqz(n->text, "current row")) {
-        buf_z(o, "CURRENT ROW");
-    } else {
-        struct bx *x = NULL;
-        TRY(bound_value(c, n->child[0], range, w, &x));
-        buf_fmt(o, "{%zu} %s", w->n_bound, str_eqz(n->text, "preceding") ? "PRECEDING" : "FOLLOWING");
-        w->bound[w->n_bound++] = x;
+/* A bound as a text: "1 PRECEDING"; bare: its value alone. */
+static void bound_caption(struct binder *b, const struct bend *e, bool bare, buf *o) {
+    if (e->kind == 'p') buf_z(o, "UNBOUNDED PRECEDING");
+    if (e->kind == 'f') buf_z(o, "UNBOUNDED FOLLOWING");
+    if (e->kind == 'c') buf_z(o, "CURRENT ROW");
+    if (!e->value) return;
+    if (bare && e->kind == '-') buf_z(o, "(- ");
+    caption(b, e->value, o);
+    if (bare && e->kind == '-') buf_c(o, ')');
+    if (!bare) buf_z(o, e->kind == '-' ? " PRECEDING" : " FOLLOWING");
+}
+
+static const char *bound_text(struct binder *b, const struct bend *e) {
+    buf *o = sql_buf(b->a);
+    buf_c(o, '"');
+    bound_caption(b, e, true, o);
+    buf_c(o, '"');
+    buf_c(o, 0);
+    return o->p;
+}
+
+/* What no frame may be, whatever the order is. */
+static err *check_frame(struct binder *b, const struct ast *n, const struct bwin *w) {
+    bool range = !str_eqz(n->text, "rows");
+    buf *o = sql_buf(b->a);
+    buf_fmt(o, "\"%s BETWEEN ", range ? "RANGE" : "ROWS");
+    bound_caption(b, &w->from, false, o);
+    buf_z(o, " AND ");
+    bound_caption(b, &w->to, false, o);
+    buf_c(o, '"');
+    buf_c(o, 0);
+    const char *shown = o->p;
+    for (int i = 0; i < 2; i++) {
+        const struct bx *v = i ? w->to.value : w->from.value;
+        if (!v || v->type->kind == TY_VOID) continue;
+        bool interval = v->type->kind >= TY_INTERVAL_YM && v->type->kind <= TY_INTERVAL;
+        if (range ? interval || sql_is_numeric(v->type) || sql_is_text(v->type) : v->type->kind <= TY_INT && sql_is_integral(v->type)) continue;
+        return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE", n, b->text, "sqlExpr", shown, "location", i ? "upper" : "lower", "exprType",
+                         type_name(b, v->type).p, "expectedType",
+                         range ? "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")" : "\"INT\"", NULL);
     }
+    if (w->from.kind == 'f' || w->to.kind == 'p')
+        return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_INVALID_BOUND", n, b->text, "sqlExpr", shown, "lower", bound_text(b, &w->from), "upper",
+                         bound_text(b, &w->to), NULL);
+    const struct bx *l = w->from.value, *u = w->to.value;
+    if (!l || !u) return NULL;
+    if (!sql_type_same_physical(l->type, u->type) && !range)
+        return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_DIFF_TYPES", n, b->text, "sqlExpr", shown, "lower", bound_text(b, &w->from), "upper",
+                         bound_text(b, &w->to), "lowerType", type_name(b, l->type).p, "upperType", type_name(b, u->type).p, NULL);
+    double x, y;
+    if (l->kind != BX_LIT || u->kind != BX_LIT || !str_to_f64(l->text, &x) || !str_to_f64(u->text, &y)) return NULL;
+    if ((w->from.kind == '-' ? -x : x) > (w->to.kind == '-' ? -y : y))
+        return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WRONG_COMPARISON", n, b->text, "sqlExpr", shown, "comparison", "less than or equal", NULL);
     return NULL;
+}
+
+/* May such a value be added to such a key? */
+static bool range_fits(const struct sql_type *key, const struct sql_type *v) {
+    if (v->kind == TY_VOID) return true;
+    if (key->kind == TY_DATE) return v->kind == TY_INT || v->kind == TY_INTERVAL_YM || (v->kind == TY_INTERVAL_DT && v->from == UNIT_DAY && v->to == UNIT_DAY);
+    if (key->kind == TY_TIMESTAMP || key->kind == TY_TIMESTAMP_NTZ) return v->kind >= TY_INTERVAL_YM && v->kind <= TY_INTERVAL;
+    return key->kind == v->kind || sql_can_cast(v, key);
+}
+
+/* A frame of RANGE and the order of its window. */
+static err *check_range(struct binder *b, const struct ast *n, struct bwin *w) {
+    if (w->from.kind == 'p' && w->to.kind == 'f') return NULL;
+    bool valued = w->from.value || w->to.value;
+    const struct sql_type *v = w->from.value ? w->from.value->type : valued ? w->to.value->type : NULL;
+    if (w->n_order == 1 && (!v || range_fits(w->order[0].x->type, v))) return NULL;
+    if (w->n_order && !v) return NULL;
+    struct bx x = {.win = w, .type = sql_type_of(TY_VOID)};
+    buf *o = sql_buf(b->a), *order = sql_buf(b->a);
+    buf_c(o, '"');
+    window_caption(b, &x, o);
+    buf_z(o, "\"");
+    buf_c(o, 0);
+    for (size_t i = 0; i < w->n_order; i++) {
+        if (i) buf_c(order, ',');
+        caption(b, w->order[i].x, order);
+        buf_fmt(order, " %s NULLS %s", w->order[i].desc ? "DESC" : "ASC", w->order[i].nulls_first ? "FIRST" : "LAST");
+    }
+    buf_c(order, 0);
+    if (w->n_order == 0) return sql_error("DATATYPE_MISMATCH.RANGE_FRAME_WITHOUT_ORDER", n, b->text, "sqlExpr", o->p, NULL);
+    if (w->n_order > 1) return sql_error("DATATYPE_MISMATCH.RANGE_FRAME_MULTI_ORDER", n, b->text, "sqlExpr", o->p, "orderSpec", order->p, NULL);
+    return sql_error("DATATYPE_MISMATCH.RANGE_FRAME_INVALID_TYPE", n, b->text, "sqlExpr", o->p, "orderSpecType", type_name(b, w->order[0].x->type).p, "valueBoundaryType",
+                     type_name(b, v).p, NULL);
+}
+
+static void add_bound(struct binder *b, struct bend *e, bool range, struct bwin *w, buf *o) {
+    if (!e->value) {
+        bound_caption(b, e, false, o);
+        return;
+    }
+    buf_fmt(o, "{%zu} %s", w->n_bound, e->kind == '-' ? "PRECEDING" : "FOLLOWING");
+    w->bound[w->n_bound++] = bound_value(b, e->value, range, w);
 }
 
 static err *bind_frame(struct cx *c, const struct ast *n, struct bwin *w) {
     bool range = !str_eqz(n->text, "rows");
     buf *o = sql_buf(c->b->a);
     w->bound = arena_array_of(c->b->a, struct bx *, 2);
-    buf_z(o, str_eqz(n->text, "rows") ? "ROWS BETWEEN " : str_eqz(n->text, "range") ? "RANGE BETWEEN " : "GROUPS BETWEEN ");
-    TRY(bind_bound(c, n->child[0], range, w, o));
+    buf_z(o, range ? str_eqz(n->text, "range") ? "RANGE BETWEEN " : "GROUPS BETWEEN " : "ROWS BETWEEN ");
+    w->to.kind = 'c';
+    TRY(bind_bound(c, n->child[0], &w->from));
+    if (n->n > 1) TRY(bind_bound(c, n->child[1], &w->to));
+    TRY(check_frame(c->b, n, w));
+    buf *shown = sql_buf(c->b->a); /* for the error */
+    buf_z(shown, range ? "RANGE BETWEEN " : "ROWS BETWEEN ");
+    for (int i = 0; i < 2; i++) {
+        struct bend *e = i ? &w->to : &w->from;
+        if (i) buf_z(shown, " AND ");
+        buf *one = sql_buf(c->b->a);
+        bound_caption(c->b, e, false, one);
+        buf_tmpl(shown, buf_view(one));
+    }
+    w->frame = sql_keep(c->b->a, shown);
+    if (range) TRY(check_range(c->b, n, w));
+    add_bound(c->b, &w->from, range, w, o);
     buf_z(o, " AND ");
-    if (n->n > 1)
-        TRY(bind_bound(c, n->child[1], range, w, o));
-    else
-        buf_z(o, "CURRENT ROW");
+    add_bound(c->b, &w->to, range, w, o);
     w->frame = sql_keep(c->b->a, o);
     return NULL;
 }
@@ -122,6 +227,14 @@ static str own_frame(struct binder *b, const struct bx *f) {
     return STR_NONE;
 }
 
+static err *not_ordered(struct binder *b, const struct ast *at, str call) {
+    ptrdiff_t end = str_chr(call, '(', 0);
+    char *name = arena_strndup(b->a, call.p, end < 0 ? call.n : (size_t)end);
+    for (char *p = name; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
+    return sql_error("WINDOW_FUNCTION_FRAME_NOT_ORDERED", at, b->text, "wf_name", name, "wf_expr", arena_printf(b->a, "%.*s", STR_ARG(call)), NULL);
+}
+
 err *bind_over(struct cx *c, const struct ast *over, struct bx *f, struct bx **ret) {
     struct binder *b = c->b;
     if (c->no_win && !c->in_agg)
@@ -137,7 +250,7 @@ err *bind_over(struct cx *c, const struct ast *over, struct bx *f, struct bx **r
     w->shown = own_frame(b, f);
     bool ranking = f->kind == BX_WIN && w->shown.n > 0;
     if (ranking && w->n_order == 0)
-        return sql_error("WINDOW_FUNCTION_FRAME_NOT_ORDERED", over, b->text, "wf", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, f))), NULL);
+        return not_ordered(b, over, caption_of(b, f));
     if (ranking) w->frame = STR_NONE;
     bool was_agg = f->kind == BX_AGG;
     f->kind = BX_WIN;

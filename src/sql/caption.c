@@ -56,9 +56,9 @@ static void frame_cap(struct binder *b, const struct bx *x, buf *out) {
     expand_cap(b, &bounds, out);
 }
 
-static void over_cap(struct binder *b, const struct bx *x, buf *out) {
+void window_caption(struct binder *b, const struct bx *x, buf *out) {
     const struct bwin *w = x->win;
-    buf_z(out, " OVER (");
+    buf_c(out, '(');
     size_t at = out->n;
     for (size_t i = 0; i < w->n_part; i++) {
         buf_z(out, i ? ", " : "PARTITION BY ");
@@ -93,7 +93,9 @@ void caption(struct binder *b, const struct bx *x, buf *out) {
         caption(b, x->filter, out);
         buf_c(out, ')');
     }
-    if (x->win) over_cap(b, x, out);
+    if (!x->win) return;
+    buf_z(out, " OVER ");
+    window_caption(b, x, out);
 }
 
 str caption_of(struct binder *b, const struct bx *x) {

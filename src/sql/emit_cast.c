@@ -360,7 +360,14 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
     return NULL;
 }
 
+/* What does not fit is an error in both modes: interval to number and back. */
+static bool always_strict(const struct sql_type *from, const struct sql_type *to) {
+    bool left = from->kind == TY_INTERVAL_YM || from->kind == TY_INTERVAL_DT, right = to->kind == TY_INTERVAL_YM || to->kind == TY_INTERVAL_DT;
+    return (left && sql_is_numeric(to)) || (right && sql_is_numeric(from));
+}
+
 err *emit_cast_tmpl(struct binder *b, const struct sql_type *from, const struct sql_type *to,
                     bool try_it, buf *out) {
+    if (!b->try_cast && always_strict(from, to)) try_it = false;
     return cast_of(b, "{0}", from, to, try_it, 0, out);
 }

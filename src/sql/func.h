@@ -37,6 +37,7 @@ struct sql_func {
     const char *caption;         /* NULL: name(args) */
     const char *const *defaults; /* NULL-terminated, for the last optional arguments; may be NULL */
     const char *names;           /* "input, path": argument names for name => value, or NULL */
+    const char *shown;           /* what errors about its arguments call it: a name, or a caption; NULL: as caption */
     uint8_t kind, null;
     bool nondeterministic, ansi_error;
     uint8_t common;              /* enum pat_common: what uses of one type variable have in common */

@@ -53,6 +53,13 @@ static struct pat *read_one(struct reader *r) {
         p->literal = true;
         return p;
     }
+    bool exact = str_eqz(p->word, "exact");
+    if ((exact || str_eqz(p->word, "only")) && take(r, ":")) {
+        p = read_one(r);
+        p->exact = true;
+        p->null_too = !exact;
+        return p;
+    }
     if (str_eqz(p->word, "lambda")) {
         must(take(r, "("));
         while (!take(r, ")")) {
@@ -93,6 +100,7 @@ static struct pat *read_alts(struct reader *r) {
     struct pat *p = arena_new_of(r->a, struct pat);
     p->word = STR("|");
     p->alternatives = true;
+    p->literal = first->literal;
     add_child(r, p, first, STR_NONE);
     do {
         add_child(r, p, read_one(r), STR_NONE);
@@ -259,9 +267,24 @@ static const struct sql_type *to_type(arena *a, const struct sql_type *from, con
     return t;
 }
 
+/* Is it a type of the same sort, down to the elements? */
+static bool same_sort(const struct sql_type *x, const struct sql_type *y) {
+    if (sql_is_text(x) && sql_is_text(y)) return true;
+    if (x->kind != y->kind) return false;
+    if (x->kind == TY_MAP && !same_sort(x->key, y->key)) return false;
+    return (x->kind != TY_ARRAY && x->kind != TY_MAP) || same_sort(x->elem, y->elem);
+}
+
 const struct sql_type *pat_coerce(arena *a, const struct pat *p, const struct sql_type *t,
                                   const struct sql_type *const *vars, int *cost) {
     bool known;
+    if (p->exact) {
+        struct pat loose = *p;
+        loose.exact = false;
+        if (t->kind == TY_VOID && !p->null_too) return NULL;
+        const struct sql_type *x = pat_coerce(a, &loose, t, vars, cost);
+        return x && (t->kind == TY_VOID || same_sort(t, x)) ? x : NULL;
+    }
     if (p->alternatives) {
         const struct sql_type *best = NULL;
         int low = 1 << 20;
@@ -351,12 +374,24 @@ void pat_write(const struct pat *p, buf *out) {
         buf_z(out, "(\"STRING\" or \"BINARY\")");
         return;
     }
+    if (str_eqz(p->word, "array") && p->n == 1 && !is_var(p->child[0]) && !str_eqz(p->child[0]->word, "any")) {
+        size_t from = out->n;
+        pat_write(p->child[0], out);
+        if (out->p[from] != '"') return;
+        arena *a = arena_new();
+        const char *elem = arena_strndup(a, out->p + from + 1, out->n - from - 2);
+        out->n = from;
+        buf_fmt(out, "\"ARRAY<%s>\"", elem);
+        arena_free(a);
+        return;
+    }
     buf_c(out, '"');
     str w = p->word;
     if (str_eqz(w, "ym")) w = STR("INTERVAL YEAR TO MONTH");
     if (str_eqz(w, "dt")) w = STR("INTERVAL DAY TO SECOND");
     if (str_eqz(w, "ntz")) w = STR("TIMESTAMP_NTZ");
     if (str_eqz(w, "datetime")) w = STR("TIMESTAMP");
+    if (str_starts(w, STR("time("))) w = STR("TIME");
     for (size_t i = 0; i < w.n; i++) buf_c(out, w.p[i] >= 'a' && w.p[i] <= 'z' ? (char)(w.p[i] - 32) : w.p[i]);
     buf_c(out, '"');
 }

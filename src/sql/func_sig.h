@@ -14,6 +14,8 @@ struct pat {
     str *names;              /* struct's */
     size_t n;
     bool optional, repeat, literal, alternatives;
+    bool exact;              /* exact: and only: of this type as it stands, nothing is cast, and an untyped NULL */
+    bool null_too;           /* is refused by exact:, taken by only: */
 };
 
 struct sig {

@@ -297,7 +297,11 @@ void parse_windows(struct parser *p, struct ast *owner) {
         n->text = parse_ident(p)->text;
         expect_word(p, W_AS);
         set(p, n, SLOT_OVER, at_kind(p, '(') ? parse_window_spec(p) : parse_ident(p));
-        add(p, list, done(p, n));
+        done(p, n);
+        for (uint32_t i = 0; i < list->n && !failed(p); i++)
+            if (str_ieq(list->child[i]->text, n->text))
+                parse_error(p, n, "INVALID_SQL_SYNTAX.REPETITIVE_WINDOW_DEFINITION", "windowName", arena_printf(p->a, "`%.*s`", STR_ARG(n->text)), NULL);
+        add(p, list, n);
     } while (accept(p, ','));
     set(p, owner, SLOT_WINDOWS, done(p, list));
 }

@@ -56,7 +56,76 @@ static void time_add(struct fn_call *c) {
         fn_ret_i64(c, v);
 }
 
+/* ---- intervals: months as int ('i'), microseconds as bigint ('l') ---- */
+
+static void interval_ret(struct fn_call *c, bool over, int64_t v, const char *instead) {
+    if (!over && (c->def->tag == 'l' || (v >= INT32_MIN && v <= INT32_MAX))) {
+        if (c->def->tag == 'l')
+            fn_ret_i64(c, v);
+        else
+            fn_ret_i32(c, (int32_t)v);
+    } else if (instead)
+        fn_fail(c, "INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION", "functionName", instead, NULL);
+    else
+        fn_fail(c, "INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION", NULL);
+}
+
+static int64_t interval_arg(struct fn_call *c, size_t i) { return c->def->tag == 'l' ? fn_i64(c, i) : fn_i32(c, i); }
+
+static void interval_add(struct fn_call *c) {
+    int64_t v;
+    bool over = __builtin_add_overflow(interval_arg(c, 0), interval_arg(c, 1), &v);
+    interval_ret(c, over, v, "`try_add`");
+}
+
+static void interval_sub(struct fn_call *c) {
+    int64_t v;
+    bool over = __builtin_sub_overflow(interval_arg(c, 0), interval_arg(c, 1), &v);
+    interval_ret(c, over, v, "`try_subtract`");
+}
+
+static void interval_neg(struct fn_call *c) {
+    int64_t v;
+    bool over = __builtin_sub_overflow((int64_t)0, interval_arg(c, 0), &v);
+    interval_ret(c, over, v, NULL);
+}
+
+/* By a whole number, rounded half away from zero. */
+static void interval_div(struct fn_call *c) {
+    int64_t x = interval_arg(c, 0), d = fn_i64(c, 1);
+    if (d == 0) {
+        fn_fail(c, "INTERVAL_DIVIDED_BY_ZERO", NULL);
+        return;
+    }
+    if (x == INT64_MIN && d == -1) {
+        interval_ret(c, true, 0, "`try_divide`");
+        return;
+    }
+    int64_t q = x / d, r = x % d;
+    uint64_t left = r < 0 ? -(uint64_t)r : (uint64_t)r, half = d < 0 ? -(uint64_t)d : (uint64_t)d;
+    if (left >= half - left) q += (x < 0) == (d < 0) ? 1 : -1;
+    interval_ret(c, false, q, "`try_divide`");
+}
+
+/* A divisor of an interval. */
+static void interval_nonzero(struct fn_call *c) {
+    double v = fn_f64(c, 0);
+    if (v == 0)
+        fn_fail(c, "INTERVAL_DIVIDED_BY_ZERO", NULL);
+    else
+        fn_ret_f64(c, v);
+}
+
 static const struct fn_def defs[] = {
+    {"bh_ym_add", "ii:i", interval_add, 0, 'i'},
+    {"bh_dt_add", "ll:l", interval_add, 0, 'l'},
+    {"bh_ym_sub", "ii:i", interval_sub, 0, 'i'},
+    {"bh_dt_sub", "ll:l", interval_sub, 0, 'l'},
+    {"bh_ym_neg", "i:i", interval_neg, 0, 'i'},
+    {"bh_dt_neg", "l:l", interval_neg, 0, 'l'},
+    {"bh_ym_div", "il:i", interval_div, 0, 'i'},
+    {"bh_dt_div", "ll:l", interval_div, 0, 'l'},
+    {"bh_interval_nonzero", "d:d", interval_nonzero, 0, 0},
     {"bh_nonzero", "l:l", nonzero, 0, 0},
     {"bh_nonzero_int", "i:i", nonzero_int, 0, 0},
     {"bh_nonzero_double", "d:d", nonzero_double, 0, 0},

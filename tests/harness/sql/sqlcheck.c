@@ -305,12 +305,29 @@ static enum verdict compare_rows(jval *ex, arena *a, struct answer *ans, buf *wh
     return V_VALUE;
 }
 
+/* Has the error each of these parameters? */
+static enum verdict compare_params(arena *a, jval *want, const err *e, buf *why) {
+    jval *root = NULL, *k, *v;
+    size_t i, n;
+    if (!yyjson_is_obj(want)) return V_EQUAL;
+    err *bad = json_parse(a, str_of(err_detail_of(e)), false, &root);
+    err_free(bad);
+    jval *params = json_get(root, "params");
+    yyjson_obj_foreach(want, i, n, k, v) {
+        str name = str_n(yyjson_get_str(k), yyjson_get_len(k)), got = json_get_str(params, yyjson_get_str(k));
+        if (got.p && str_eq(got, json_str(v))) continue;
+        buf_fmt(why, "want %.*s %.*s, got %.*s", STR_ARG(name), STR_ARG(json_str(v)), STR_ARG(got));
+        return V_UNEXPECTED;
+    }
+    return V_EQUAL;
+}
+
 static enum verdict compare(jval *ex, arena *a, struct answer *ans, buf *why) {
     jval *error = json_get(ex, "error"), *columns = json_get(ex, "columns");
     if (yyjson_is_obj(error)) {
         str want = json_get_str(error, "class");
         str got = ans->error ? sql_error_class(ans->error, a) : STR("no error");
-        if (str_eq(want, got)) return V_EQUAL;
+        if (str_eq(want, got)) return compare_params(a, json_get(error, "params"), ans->error, why);
         buf_fmt(why, "want error %.*s, got %.*s %s", STR_ARG(want), STR_ARG(got), ans->error ? err_msg(ans->error) : "");
         return V_UNEXPECTED;
     }
