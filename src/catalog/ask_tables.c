@@ -347,6 +347,12 @@ static err *take_log(struct ask *k, int64_t table, bool managed) {
     return managed_begin(k->c, table, yyjson_mut_get_sint(yyjson_mut_obj_get(k->out, "version")), at);
 }
 
+/* What the table is from this commit on. Clients of shallow clones ask for it: CREATE OR REPLACE does not make one of any table. */
+static str type_of_new(struct ask *k, bool managed) {
+    if (yyjson_arr_size(json_get(k->in, "sources"))) return managed ? STR("MANAGED_SHALLOW_CLONE") : STR("EXTERNAL_SHALLOW_CLONE");
+    return managed ? STR("MANAGED") : STR("EXTERNAL");
+}
+
 static err *make_row(struct ask *k, jval *create) {
     struct ask_name n = {.part = {json_get_str(create, "catalog"), json_get_str(create, "schema"), json_get_str(create, "name")}};
     struct securable schema, t;
@@ -358,6 +364,7 @@ static err *make_row(struct ask *k, jval *create) {
         if (!str_eq(t.table.uuid, json_get_str(create, "uuid"))) return ask_table_exists(k, &t);
         TRY(take_state(k, &t.table));
         TRY(take_keys(k, t.table.name, &t.table));
+        t.table.table_type = type_of_new(k, table_is_managed(&t.table));
         TRY(tables_save(k->c, &t));
         TRY(cmd_apply_policies(k, &t, json_get(k->in, "policies")));
         return take_log(k, t.id, managed);
@@ -366,7 +373,7 @@ static err *make_row(struct ask *k, jval *create) {
     TRY(take_keys(k, n.part[2], &row));
     str format = json_get_str(create, "format");
     struct tables_spec spec = {.name = n.part[2],
-                               .type = managed ? STR("MANAGED") : STR("EXTERNAL"),
+                               .type = type_of_new(k, managed),
                                .format = format.n ? format : STR("DELTA"),
                                .uuid = json_get_str(create, "uuid"),
                                .columns = row.columns,

@@ -398,7 +398,7 @@ static err *drop_constraint(struct ask *k) {
     TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
     TRY(ask_sql(keys_drop(k->c, &t, which, name, json_get(k->in, "names"), ask_flag(k, "cascade"), &gone)));
     if (!gone && !ask_flag(k, "if_exists"))
-        return ask_error("CONSTRAINT_DOES_NOT_EXIST", "42704", "There is no %s'%.*s' on the table %.*s.",
+        return ask_error(which == KEYS_BY_NAME ? "DELTA_CONSTRAINT_DOES_NOT_EXIST" : "CONSTRAINT_DOES_NOT_EXIST", "42704", "There is no %s'%.*s' on the table %.*s.",
                          which == KEYS_PRIMARY ? "primary key " : which == KEYS_FOREIGN ? "foreign key of these columns " : "constraint ", STR_ARG(name),
                          STR_ARG(t.full_name));
     return gone ? save(k, &t) : NULL;

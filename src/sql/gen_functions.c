@@ -397,6 +397,9 @@ const struct sql_func sql_functions[] = {
     {"cume_dist", "", "double",
      "cume_dist(){w}",
      NULL, NULL, NULL, NULL, FN_WINDOW, FN_NULL_NEVER, false, false, 0, false, "share of rows up to this"},
+    {"current_version", "", "struct<dbr_version:string,dbsql_version:string,u_build_hash:string,r_build_hash:string>",
+     "struct_pack(f0 := CAST(NULL AS VARCHAR), f1 := '2026.35', f2 := 'boathouse', f3 := 'boathouse')",
+     NULL, NULL, NULL, NULL, FN_SCALAR, FN_NULL_NEVER, false, false, 0, false, "version of Databricks SQL whose dialect this is"},
     {"date_add", "date, small", "date",
      "CAST({0} + CAST({1} AS INTEGER) AS DATE)",
      "date_add({0}, {1})", NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, 0, false, "days later"},
@@ -2105,4 +2108,4 @@ const struct sql_func sql_functions[] = {
      "list_transform([{{'a': {0}, 'b': {1}}}], lambda p{#}: list_transform(CASE WHEN p{#}.a IS NOT NULL AND p{#}.b IS NOT NULL THEN range(1, greatest(len(p{#}.a), len(p{#}.b)) + 1) END, lambda i{#}: {2|p{#}.a[i{#}]|p{#}.b[i{#}]}))[1]",
      NULL, NULL, NULL, NULL, FN_SCALAR, FN_NULL_ANY, false, false, 0, false, "elements of both by a function"},
 };
-const size_t sql_functions_n = 690;
+const size_t sql_functions_n = 691;

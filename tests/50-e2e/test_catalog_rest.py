@@ -204,6 +204,12 @@ def test_keys_hold_together(sdk, admin, cat):
     admin(f"ALTER TABLE {t} ADD CONSTRAINT t_pk PRIMARY KEY (id) RELY")
     admin(f"CREATE TABLE {cat}.s.w (a INT REFERENCES {t}, b INT, FOREIGN KEY (b) REFERENCES {t} (id))")
     assert len(sdk.tables.get(f"{cat}.s.w").table_constraints) == 2
+    admin.fails(f"ALTER TABLE {t} DROP CONSTRAINT none", "DELTA_CONSTRAINT_DOES_NOT_EXIST")
+    admin(f"ALTER TABLE {t} DROP CONSTRAINT IF EXISTS none")
+    admin.fails(f"ALTER TABLE {t} DROP CONSTRAINT t_pk RESTRICT", "Foreign keys of other tables")
+    admin(f"ALTER TABLE {t} DROP CONSTRAINT t_pk CASCADE")
+    assert not sdk.tables.get(f"{cat}.s.w").table_constraints
+    admin(f"ALTER TABLE {t} ADD CONSTRAINT t_pk PRIMARY KEY (id) RELY")
     admin(f"DROP TABLE {cat}.s.w")
 
 

@@ -52,6 +52,12 @@ def test_shallow_clones_read_the_source_and_change_alone(sql, schema):
     assert top[4] == "CLONE" and json.loads(top[5]) == {"source": a, "sourceVersion": "1", "isShallow": "true"}
     sql.fails(f"CREATE TABLE {schema}.nested SHALLOW CLONE {b}", "CANNOT_SHALLOW_CLONE_NESTED")
     sql(f"CREATE TABLE {schema}.deep DEEP CLONE {b}")
+    kind = "SELECT table_type FROM main.information_schema.tables WHERE concat_ws('.', table_catalog, table_schema, table_name) = "
+    assert [sql(f"{kind}'{t}'")[0][0] for t in (a, b, f"{schema}.deep")] == ["MANAGED", "MANAGED_SHALLOW_CLONE", "MANAGED"]
+    sql(f"CREATE OR REPLACE TABLE {b} AS SELECT 1 AS id")
+    assert sql(f"{kind}'{b}'") == [["MANAGED"]]
+    sql(f"CREATE OR REPLACE TABLE {b} SHALLOW CLONE {a}")
+    assert sql(f"{kind}'{b}'") == [["MANAGED_SHALLOW_CLONE"]]
     sql(f"DROP TABLE {b}")
     assert sql(f"SELECT count(*) FROM {schema}.deep") == [["3"]]
 

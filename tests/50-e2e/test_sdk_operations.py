@@ -81,8 +81,12 @@ def test_files_and_dbfs(sdk, u):
     about = sdk.files.get_metadata(f"{top}/a/b/f.txt")
     assert about.content_length == 12 and about.last_modified
     assert [(e.name, e.file_size) for e in sdk.files.list_directory_contents(f"{top}/a/b")] == [("f.txt", 12)]
-    with pytest.raises(errors.BadRequest):  # not empty
+    with pytest.raises(errors.BadRequest, match=f"'{top}/a/b' is not empty"):
         sdk.files.delete_directory(f"{top}/a/b")
+    with pytest.raises(errors.AlreadyExists, match=f"'{top}/a/b/f.txt' is a file"):
+        sdk.files.create_directory(f"{top}/a/b/f.txt")
+    with pytest.raises(errors.BadRequest, match=f"'{top}/a/b' is a directory"):
+        sdk.files.delete(f"{top}/a/b")
     sdk.files.delete(f"{top}/a/b/f.txt")
     sdk.files.delete_directory(f"{top}/a/b")
     with pytest.raises(errors.NotFound):

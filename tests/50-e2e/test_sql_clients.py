@@ -46,6 +46,9 @@ def test_values_names_and_types(connect):
         row = c.fetchone()
         assert row[:5] == (1, decimal.Decimal("3.50"), "xy", datetime.date(2024, 1, 2), None)
         assert list(row[5]) == [1, 2] and row[6] is True
+        c.execute("SELECT current_version()")  # as ibis asks when it connects
+        version = c.fetchone()[0]
+        assert version["dbr_version"] is None and version["dbsql_version"].startswith("20") and set(version) >= {"u_build_hash", "r_build_hash"}
 
 
 def test_without_arrow_the_same(connect, monkeypatch):

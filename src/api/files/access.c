@@ -82,6 +82,18 @@ err *files_place(struct req *r, const char *arg_name, bool write, struct file_op
     return url_is_remote(op->path) ? files_go_outside(r, op) : NULL;
 }
 
+err *files_as_shown(struct req *r, const struct file_op *op, err *e) {
+    str kept = op->path, shown = op->shown;
+    if (!e || str_eq(kept, shown)) return e;
+    while (kept.n && shown.n && kept.p[kept.n - 1] == shown.p[shown.n - 1]) kept.n--, shown.n--;
+    str text = str_of(err_msg(e));
+    ptrdiff_t at = str_find(text, kept);
+    if (!kept.n || at < 0) return e;
+    err *said = err_new(err_code_of(e), "%s", arena_printf(r->a, "%.*s%.*s%.*s", (int)at, text.p, STR_ARG(shown), STR_ARG(str_from(text, (size_t)at + kept.n))));
+    err_free(e);
+    return said;
+}
+
 bool files_artifact_path(arena *a, str artifact, str *ret) {
     str rest = artifact, exp, kind, id, word;
     if (!str_split(&rest, '/', &exp) || !str_split(&rest, '/', &kind)) return false;

@@ -246,7 +246,7 @@ err *api_files_delete(struct req *r) {
     struct file_op *op = files_op(r);
     TRY(files_path(r, "path", true, op));
     str key;
-    TRY(tree_remove_file(r->tx, op->scope, r->a, op->path, &key));
+    TRY(files_as_shown(r, op, tree_remove_file(r->tx, op->scope, r->a, op->path, &key)));
     if (!r->control->keep_past) files_drop_later(r, key);
     req_body(r, 204, "application/json", STR(""));
     return NULL;
@@ -257,7 +257,7 @@ err *api_files_delete(struct req *r) {
 err *api_files_mkdir(struct req *r) {
     struct file_op *op = files_op(r);
     TRY(files_path(r, "path", true, op));
-    TRY(tree_mkdirs(r->tx, op->scope, r->a, op->path));
+    TRY(files_as_shown(r, op, tree_mkdirs(r->tx, op->scope, r->a, op->path)));
     req_body(r, 204, "application/json", STR(""));
     return NULL;
 }
@@ -265,7 +265,7 @@ err *api_files_mkdir(struct req *r) {
 err *api_files_rmdir(struct req *r) {
     struct file_op *op = files_op(r);
     TRY(files_path(r, "path", true, op));
-    TRY(tree_remove_dir(r->tx, op->scope, r->a, op->path));
+    TRY(files_as_shown(r, op, tree_remove_dir(r->tx, op->scope, r->a, op->path)));
     req_body(r, 204, "application/json", STR(""));
     return NULL;
 }

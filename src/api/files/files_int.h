@@ -39,6 +39,8 @@ err *files_path(struct req *r, const char *arg_name, bool write, struct file_op 
 err *files_place(struct req *r, const char *arg_name, bool write, struct file_op *op) BH_CHECK;
 /* op->path is an s3:// URL: opens its store. Needs r->tx. */
 err *files_go_outside(struct req *r, struct file_op *op) BH_CHECK;
+/* Errors of the tree name the path as it is kept; this says it as the client wrote it. Takes e, NULL for NULL. */
+err *files_as_shown(struct req *r, const struct file_op *op, err *e) BH_CHECK;
 /* The canonical path of "<exp>/<run>/artifacts/…" or "<exp>/models/<id>/artifacts/…" (plain MLflow);
  * false where it is of another form. */
 bool files_artifact_path(arena *a, str artifact, str *ret);

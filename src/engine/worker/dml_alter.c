@@ -653,8 +653,8 @@ err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         TRY(dml_open_target(x, ast_get(s, SLOT_NAME), alters[i].run == add_check ? "alter" : "modify"));
         /* A constraint that is no check is a key, which the catalog has. */
         if (alters[i].run == drop_check && !check_of(x->metadata, ast_get(s, SLOT_KEY)->text)) {
-            *ret = (struct dml_result){.modified_rows = -1};
-            if (ast_has(s, AST_F_IF_EXISTS)) return NULL;
+            *ret = (struct dml_result){.modified_rows = -1, .elsewhere = x->id.n > 0};
+            if (ret->elsewhere || ast_has(s, AST_F_IF_EXISTS)) return NULL;
             return dml_error("DELTA_CONSTRAINT_DOES_NOT_EXIST", "constraintName", dml_z(x, ast_get(s, SLOT_KEY)->text), "tableName", dml_z(x, x->full_name),
                              "config", "spark.databricks.delta.constraints.assumesDropIfExists.enabled", "confValue", "true", NULL);
         }
