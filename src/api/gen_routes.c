@@ -2912,11 +2912,21 @@ static const struct schema_field fields_408[] = {
 static const struct schema schema_408 = {fields_408, 5};
 
 static const struct schema_field fields_409[] = {
-    {"function_name", SCHEMA_STRING, false, NULL, NULL},
-    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
+    {"column", SCHEMA_STRING, false, NULL, NULL},
+    {"constant", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_409 = {fields_409, 2};
 
 static const struct schema_field fields_410[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_409}};
+static const struct schema schema_410 = {fields_410, 1};
+
+static const struct schema_field fields_411[] = {
+    {"function_name", SCHEMA_STRING, false, NULL, NULL},
+    {"using_column_names", SCHEMA_LIST, false, NULL, &schema_1},
+    {"using_arguments", SCHEMA_LIST, false, NULL, &schema_410}};
+static const struct schema schema_411 = {fields_411, 3};
+
+static const struct schema_field fields_412[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2928,58 +2938,59 @@ static const struct schema_field fields_410[] = {
     {"nullable", SCHEMA_BOOL, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"partition_index", SCHEMA_INT64, false, NULL, NULL},
-    {"mask", SCHEMA_OBJECT, false, NULL, &schema_409}};
-static const struct schema schema_410 = {fields_410, 12};
+    {"mask", SCHEMA_OBJECT, false, NULL, &schema_411}};
+static const struct schema schema_412 = {fields_412, 12};
 
-static const struct schema_field fields_411[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_410}};
-static const struct schema schema_411 = {fields_411, 1};
+static const struct schema_field fields_413[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_412}};
+static const struct schema schema_413 = {fields_413, 1};
 
-static const struct schema_field fields_412[] = {
+static const struct schema_field fields_414[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"table_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL|VIEW|MATERIALIZED_VIEW|STREAMING_TABLE|FOREIGN|EXTERNAL_SHALLOW_CLONE|MANAGED_SHALLOW_CLONE", NULL},
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_411},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_413},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_412 = {fields_412, 11};
+static const struct schema schema_414 = {fields_414, 11};
 
-static const struct schema_field fields_413[] = {
+static const struct schema_field fields_415[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL},
     {"timeseries_columns", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_413 = {fields_413, 4};
+static const struct schema schema_415 = {fields_415, 4};
 
-static const struct schema_field fields_414[] = {
+static const struct schema_field fields_416[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"child_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"parent_table", SCHEMA_STRING, false, NULL, NULL},
     {"parent_columns", SCHEMA_LIST, false, NULL, &schema_1},
     {"rely", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_414 = {fields_414, 5};
-
-static const struct schema_field fields_415[] = {
-    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_413},
-    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_414},
-    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_391}};
-static const struct schema schema_415 = {fields_415, 3};
-
-static const struct schema_field fields_416[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_415}};
-static const struct schema schema_416 = {fields_416, 1};
+static const struct schema schema_416 = {fields_416, 5};
 
 static const struct schema_field fields_417[] = {
-    {"function_name", SCHEMA_STRING, false, NULL, NULL},
-    {"input_column_names", SCHEMA_LIST, false, NULL, &schema_1}};
-static const struct schema schema_417 = {fields_417, 2};
+    {"primary_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_415},
+    {"foreign_key_constraint", SCHEMA_OBJECT, false, NULL, &schema_416},
+    {"named_table_constraint", SCHEMA_OBJECT, false, NULL, &schema_391}};
+static const struct schema schema_417 = {fields_417, 3};
 
 static const struct schema_field fields_418[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_417}};
+static const struct schema schema_418 = {fields_418, 1};
+
+static const struct schema_field fields_419[] = {
+    {"function_name", SCHEMA_STRING, false, NULL, NULL},
+    {"input_column_names", SCHEMA_LIST, false, NULL, &schema_1},
+    {"input_arguments", SCHEMA_LIST, false, NULL, &schema_410}};
+static const struct schema schema_419 = {fields_419, 3};
+
+static const struct schema_field fields_420[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -2996,20 +3007,20 @@ static const struct schema_field fields_418[] = {
     {"data_source_format", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"table_id", SCHEMA_STRING, false, NULL, NULL},
-    {"columns", SCHEMA_LIST, false, NULL, &schema_411},
+    {"columns", SCHEMA_LIST, false, NULL, &schema_413},
     {"properties", SCHEMA_MAP, false, NULL, &schema_1},
     {"view_definition", SCHEMA_STRING, false, NULL, NULL},
     {"view_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
-    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_416},
-    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_417},
+    {"table_constraints", SCHEMA_LIST, false, NULL, &schema_418},
+    {"row_filter", SCHEMA_OBJECT, false, NULL, &schema_419},
     {"deleted_at", SCHEMA_INT64, false, NULL, NULL},
     {"securable_type", SCHEMA_STRING, false, NULL, NULL},
     {"data_access_configuration_id", SCHEMA_STRING, false, NULL, NULL},
     {"enable_predictive_optimization", SCHEMA_STRING, false, NULL, NULL},
     {"effective_predictive_optimization_flag", SCHEMA_OBJECT, false, NULL, &schema_334}};
-static const struct schema schema_418 = {fields_418, 27};
+static const struct schema schema_420 = {fields_420, 27};
 
-static const struct schema_field fields_419[] = {
+static const struct schema_field fields_421[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"omit_columns", SCHEMA_BOOL, false, NULL, NULL},
@@ -3020,73 +3031,73 @@ static const struct schema_field fields_419[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_419 = {fields_419, 10};
-
-static const struct schema_field fields_420[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_418}};
-static const struct schema schema_420 = {fields_420, 1};
-
-static const struct schema_field fields_421[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_420},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_421 = {fields_421, 2};
+static const struct schema schema_421 = {fields_421, 10};
 
 static const struct schema_field fields_422[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_420}};
+static const struct schema schema_422 = {fields_422, 1};
+
+static const struct schema_field fields_423[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_422},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_423 = {fields_423, 2};
+
+static const struct schema_field fields_424[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL},
     {"include_delta_metadata", SCHEMA_BOOL, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"read_streaming_table_as_managed", SCHEMA_BOOL, false, NULL, NULL},
     {"read_materialized_view_as_managed", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_422 = {fields_422, 6};
-
-static const struct schema_field fields_423[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_423 = {fields_423, 1};
-
-static const struct schema_field fields_424[] = {
-    {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_424 = {fields_424, 1};
+static const struct schema schema_424 = {fields_424, 6};
 
 static const struct schema_field fields_425[] = {
+    {"full_name", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_425 = {fields_425, 1};
+
+static const struct schema_field fields_426[] = {
+    {"table_exists", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_426 = {fields_426, 1};
+
+static const struct schema_field fields_427[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_425 = {fields_425, 3};
+static const struct schema schema_427 = {fields_427, 3};
 
-static const struct schema_field fields_426[] = {
+static const struct schema_field fields_428[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"table_name_pattern", SCHEMA_STRING, false, NULL, NULL},
     {"include_manifest_capabilities", SCHEMA_BOOL, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_426 = {fields_426, 6};
-
-static const struct schema_field fields_427[] = {
-    {"full_name", SCHEMA_STRING, false, NULL, NULL},
-    {"table_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_427 = {fields_427, 2};
-
-static const struct schema_field fields_428[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_427}};
-static const struct schema schema_428 = {fields_428, 1};
+static const struct schema schema_428 = {fields_428, 6};
 
 static const struct schema_field fields_429[] = {
-    {"tables", SCHEMA_LIST, false, NULL, &schema_428},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+    {"full_name", SCHEMA_STRING, false, NULL, NULL},
+    {"table_type", SCHEMA_STRING, false, NULL, NULL}};
 static const struct schema schema_429 = {fields_429, 2};
 
 static const struct schema_field fields_430[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_429}};
+static const struct schema schema_430 = {fields_430, 1};
+
+static const struct schema_field fields_431[] = {
+    {"tables", SCHEMA_LIST, false, NULL, &schema_430},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_431 = {fields_431, 2};
+
+static const struct schema_field fields_432[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"volume_type", SCHEMA_ENUM, true, "MANAGED|EXTERNAL", NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_430 = {fields_430, 6};
+static const struct schema schema_432 = {fields_432, 6};
 
-static const struct schema_field fields_431[] = {
+static const struct schema_field fields_433[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3102,33 +3113,33 @@ static const struct schema_field fields_431[] = {
     {"volume_id", SCHEMA_STRING, false, NULL, NULL},
     {"volume_type", SCHEMA_STRING, false, NULL, NULL},
     {"storage_location", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_431 = {fields_431, 15};
+static const struct schema schema_433 = {fields_433, 15};
 
-static const struct schema_field fields_432[] = {
+static const struct schema_field fields_434[] = {
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_browse", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_432 = {fields_432, 5};
-
-static const struct schema_field fields_433[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_431}};
-static const struct schema schema_433 = {fields_433, 1};
-
-static const struct schema_field fields_434[] = {
-    {"volumes", SCHEMA_LIST, false, NULL, &schema_433},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_434 = {fields_434, 2};
+static const struct schema schema_434 = {fields_434, 5};
 
 static const struct schema_field fields_435[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_433}};
+static const struct schema schema_435 = {fields_435, 1};
+
+static const struct schema_field fields_436[] = {
+    {"volumes", SCHEMA_LIST, false, NULL, &schema_435},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_436 = {fields_436, 2};
+
+static const struct schema_field fields_437[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_435 = {fields_435, 4};
+static const struct schema schema_437 = {fields_437, 4};
 
-static const struct schema_field fields_436[] = {
+static const struct schema_field fields_438[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"type_text", SCHEMA_STRING, false, NULL, NULL},
     {"type_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3141,22 +3152,22 @@ static const struct schema_field fields_436[] = {
     {"type_precision", SCHEMA_INT64, false, NULL, NULL},
     {"type_scale", SCHEMA_INT64, false, NULL, NULL},
     {"type_interval_type", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_436 = {fields_436, 12};
-
-static const struct schema_field fields_437[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_436}};
-static const struct schema schema_437 = {fields_437, 1};
-
-static const struct schema_field fields_438[] = {
-    {"parameters", SCHEMA_LIST, false, NULL, &schema_437}};
-static const struct schema schema_438 = {fields_438, 1};
+static const struct schema schema_438 = {fields_438, 12};
 
 static const struct schema_field fields_439[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_438}};
+static const struct schema schema_439 = {fields_439, 1};
+
+static const struct schema_field fields_440[] = {
+    {"parameters", SCHEMA_LIST, false, NULL, &schema_439}};
+static const struct schema schema_440 = {fields_440, 1};
+
+static const struct schema_field fields_441[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, true, NULL, NULL},
     {"schema_name", SCHEMA_STRING, true, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_438},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_438},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_440},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
@@ -3173,13 +3184,13 @@ static const struct schema_field fields_439[] = {
     {"properties", SCHEMA_STRING, false, NULL, NULL},
     {"routine_dependencies", SCHEMA_OBJECT, false, NULL, NULL},
     {"sql_path", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_439 = {fields_439, 21};
+static const struct schema schema_441 = {fields_441, 21};
 
-static const struct schema_field fields_440[] = {
-    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_439}};
-static const struct schema schema_440 = {fields_440, 1};
+static const struct schema_field fields_442[] = {
+    {"function_info", SCHEMA_OBJECT, true, NULL, &schema_441}};
+static const struct schema schema_442 = {fields_442, 1};
 
-static const struct schema_field fields_441[] = {
+static const struct schema_field fields_443[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"catalog_name", SCHEMA_STRING, false, NULL, NULL},
     {"schema_name", SCHEMA_STRING, false, NULL, NULL},
@@ -3195,8 +3206,8 @@ static const struct schema_field fields_441[] = {
     {"function_id", SCHEMA_STRING, false, NULL, NULL},
     {"data_type", SCHEMA_STRING, false, NULL, NULL},
     {"full_data_type", SCHEMA_STRING, false, NULL, NULL},
-    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_438},
-    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_438},
+    {"input_params", SCHEMA_OBJECT, false, NULL, &schema_440},
+    {"return_params", SCHEMA_OBJECT, false, NULL, &schema_440},
     {"routine_body", SCHEMA_STRING, false, NULL, NULL},
     {"routine_definition", SCHEMA_STRING, false, NULL, NULL},
     {"is_deterministic", SCHEMA_BOOL, false, NULL, NULL},
@@ -3206,23 +3217,23 @@ static const struct schema_field fields_441[] = {
     {"specific_name", SCHEMA_STRING, false, NULL, NULL},
     {"sql_data_access", SCHEMA_STRING, false, NULL, NULL},
     {"external_language", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_441 = {fields_441, 26};
-
-static const struct schema_field fields_442[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_441}};
-static const struct schema schema_442 = {fields_442, 1};
-
-static const struct schema_field fields_443[] = {
-    {"functions", SCHEMA_LIST, false, NULL, &schema_442},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_443 = {fields_443, 2};
+static const struct schema schema_443 = {fields_443, 26};
 
 static const struct schema_field fields_444[] = {
-    {"name", SCHEMA_STRING, false, NULL, NULL},
-    {"owner", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_444 = {fields_444, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_443}};
+static const struct schema schema_444 = {fields_444, 1};
 
 static const struct schema_field fields_445[] = {
+    {"functions", SCHEMA_LIST, false, NULL, &schema_444},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_445 = {fields_445, 2};
+
+static const struct schema_field fields_446[] = {
+    {"name", SCHEMA_STRING, false, NULL, NULL},
+    {"owner", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_446 = {fields_446, 2};
+
+static const struct schema_field fields_447[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"credential_name", SCHEMA_STRING, true, NULL, NULL},
@@ -3235,9 +3246,9 @@ static const struct schema_field fields_445[] = {
     {"file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
     {"effective_file_event_queue", SCHEMA_OBJECT, false, NULL, NULL},
     {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_445 = {fields_445, 12};
+static const struct schema schema_447 = {fields_447, 12};
 
-static const struct schema_field fields_446[] = {
+static const struct schema_field fields_448[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3254,18 +3265,18 @@ static const struct schema_field fields_446[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_446 = {fields_446, 16};
-
-static const struct schema_field fields_447[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_446}};
-static const struct schema schema_447 = {fields_447, 1};
-
-static const struct schema_field fields_448[] = {
-    {"external_locations", SCHEMA_LIST, false, NULL, &schema_447},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_448 = {fields_448, 2};
+static const struct schema schema_448 = {fields_448, 16};
 
 static const struct schema_field fields_449[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_448}};
+static const struct schema schema_449 = {fields_449, 1};
+
+static const struct schema_field fields_450[] = {
+    {"external_locations", SCHEMA_LIST, false, NULL, &schema_449},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_450 = {fields_450, 2};
+
+static const struct schema_field fields_451[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
@@ -3282,48 +3293,48 @@ static const struct schema_field fields_449[] = {
     {"encryption_details", SCHEMA_OBJECT, false, NULL, NULL},
     {"fallback", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_449 = {fields_449, 16};
+static const struct schema schema_451 = {fields_451, 16};
 
-static const struct schema_field fields_450[] = {
+static const struct schema_field fields_452[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_450 = {fields_450, 1};
+static const struct schema schema_452 = {fields_452, 1};
 
-static const struct schema_field fields_451[] = {
+static const struct schema_field fields_453[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_451 = {fields_451, 6};
+static const struct schema schema_453 = {fields_453, 6};
 
-static const struct schema_field fields_452[] = {
+static const struct schema_field fields_454[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_451},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_452},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_453},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_452 = {fields_452, 10};
+static const struct schema schema_454 = {fields_454, 10};
 
-static const struct schema_field fields_453[] = {
+static const struct schema_field fields_455[] = {
     {"role_arn", SCHEMA_STRING, false, NULL, NULL},
     {"external_id", SCHEMA_STRING, false, NULL, NULL},
     {"unity_catalog_iam_arn", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_453 = {fields_453, 3};
+static const struct schema schema_455 = {fields_455, 3};
 
-static const struct schema_field fields_454[] = {
+static const struct schema_field fields_456[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"endpoint", SCHEMA_STRING, false, NULL, NULL},
     {"region", SCHEMA_STRING, false, NULL, NULL},
     {"path_style", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_454 = {fields_454, 4};
+static const struct schema schema_456 = {fields_456, 4};
 
-static const struct schema_field fields_455[] = {
+static const struct schema_field fields_457[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
     {"comment", SCHEMA_STRING, false, NULL, NULL},
@@ -3338,26 +3349,26 @@ static const struct schema_field fields_455[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL},
     {"used_for_managed_storage", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_453},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_454}};
-static const struct schema schema_455 = {fields_455, 16};
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_455},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_456}};
+static const struct schema schema_457 = {fields_457, 16};
 
-static const struct schema_field fields_456[] = {
+static const struct schema_field fields_458[] = {
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL},
     {"include_unbound", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_456 = {fields_456, 3};
-
-static const struct schema_field fields_457[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_455}};
-static const struct schema schema_457 = {fields_457, 1};
-
-static const struct schema_field fields_458[] = {
-    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_457},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_458 = {fields_458, 2};
+static const struct schema schema_458 = {fields_458, 3};
 
 static const struct schema_field fields_459[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_457}};
+static const struct schema schema_459 = {fields_459, 1};
+
+static const struct schema_field fields_460[] = {
+    {"storage_credentials", SCHEMA_LIST, false, NULL, &schema_459},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_460 = {fields_460, 2};
+
+static const struct schema_field fields_461[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3365,83 +3376,83 @@ static const struct schema_field fields_459[] = {
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
     {"force", SCHEMA_BOOL, false, NULL, NULL},
     {"skip_validation", SCHEMA_BOOL, false, NULL, NULL},
-    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_451},
+    {"s3_keys", SCHEMA_OBJECT, false, NULL, &schema_453},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_452},
     {"isolation_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_459 = {fields_459, 14};
+static const struct schema schema_461 = {fields_461, 14};
 
-static const struct schema_field fields_460[] = {
+static const struct schema_field fields_462[] = {
     {"table_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_460 = {fields_460, 2};
+static const struct schema schema_462 = {fields_462, 2};
 
-static const struct schema_field fields_461[] = {
+static const struct schema_field fields_463[] = {
     {"access_key_id", SCHEMA_STRING, false, NULL, NULL},
     {"secret_access_key", SCHEMA_STRING, false, NULL, NULL},
     {"session_token", SCHEMA_STRING, false, NULL, NULL},
     {"access_point", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_461 = {fields_461, 4};
+static const struct schema schema_463 = {fields_463, 4};
 
-static const struct schema_field fields_462[] = {
+static const struct schema_field fields_464[] = {
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"expiration_time", SCHEMA_INT64, false, NULL, NULL},
-    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_461}};
-static const struct schema schema_462 = {fields_462, 3};
+    {"aws_temp_credentials", SCHEMA_OBJECT, false, NULL, &schema_463}};
+static const struct schema schema_464 = {fields_464, 3};
 
-static const struct schema_field fields_463[] = {
+static const struct schema_field fields_465[] = {
     {"url", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL},
     {"dry_run", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_463 = {fields_463, 3};
+static const struct schema schema_465 = {fields_465, 3};
 
-static const struct schema_field fields_464[] = {
+static const struct schema_field fields_466[] = {
     {"volume_id", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, true, NULL, NULL}};
-static const struct schema schema_464 = {fields_464, 2};
+static const struct schema schema_466 = {fields_466, 2};
 
-static const struct schema_field fields_465[] = {
+static const struct schema_field fields_467[] = {
     {"storage_credential_name", SCHEMA_STRING, false, NULL, NULL},
     {"external_location_name", SCHEMA_STRING, false, NULL, NULL},
     {"url", SCHEMA_STRING, false, NULL, NULL},
     {"read_only", SCHEMA_BOOL, false, NULL, NULL},
-    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_450},
+    {"aws_iam_role", SCHEMA_OBJECT, false, NULL, &schema_452},
     {"azure_managed_identity", SCHEMA_OBJECT, false, NULL, NULL},
     {"azure_service_principal", SCHEMA_OBJECT, false, NULL, NULL},
     {"cloudflare_api_token", SCHEMA_OBJECT, false, NULL, NULL},
     {"databricks_gcp_service_account", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_465 = {fields_465, 9};
+static const struct schema schema_467 = {fields_467, 9};
 
-static const struct schema_field fields_466[] = {
+static const struct schema_field fields_468[] = {
     {"operation", SCHEMA_STRING, false, NULL, NULL},
     {"result", SCHEMA_STRING, false, NULL, NULL},
     {"message", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_466 = {fields_466, 3};
-
-static const struct schema_field fields_467[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_466}};
-static const struct schema schema_467 = {fields_467, 1};
-
-static const struct schema_field fields_468[] = {
-    {"isDir", SCHEMA_BOOL, false, NULL, NULL},
-    {"results", SCHEMA_LIST, false, NULL, &schema_467}};
-static const struct schema schema_468 = {fields_468, 2};
+static const struct schema schema_468 = {fields_468, 3};
 
 static const struct schema_field fields_469[] = {
-    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
-    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_415}};
-static const struct schema schema_469 = {fields_469, 2};
+    {"", SCHEMA_OBJECT, false, NULL, &schema_468}};
+static const struct schema schema_469 = {fields_469, 1};
 
 static const struct schema_field fields_470[] = {
+    {"isDir", SCHEMA_BOOL, false, NULL, NULL},
+    {"results", SCHEMA_LIST, false, NULL, &schema_469}};
+static const struct schema schema_470 = {fields_470, 2};
+
+static const struct schema_field fields_471[] = {
+    {"full_name_arg", SCHEMA_STRING, true, NULL, NULL},
+    {"constraint", SCHEMA_OBJECT, true, NULL, &schema_417}};
+static const struct schema schema_471 = {fields_471, 2};
+
+static const struct schema_field fields_472[] = {
     {"full_name", SCHEMA_STRING, false, NULL, NULL},
     {"constraint_name", SCHEMA_STRING, true, NULL, NULL},
     {"cascade", SCHEMA_BOOL, true, NULL, NULL}};
-static const struct schema schema_470 = {fields_470, 3};
+static const struct schema schema_472 = {fields_472, 3};
 
-static const struct schema_field fields_471[] = {
+static const struct schema_field fields_473[] = {
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"owner", SCHEMA_STRING, false, NULL, NULL},
@@ -3454,30 +3465,30 @@ static const struct schema_field fields_471[] = {
     {"privilege_model_version", SCHEMA_STRING, false, NULL, NULL},
     {"storage_root", SCHEMA_STRING, false, NULL, NULL},
     {"delta_sharing_scope", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_471 = {fields_471, 12};
+static const struct schema schema_473 = {fields_473, 12};
 
-static const struct schema_field fields_472[] = {
+static const struct schema_field fields_474[] = {
     {"workspace_id", SCHEMA_INT64, false, NULL, NULL},
     {"metastore_id", SCHEMA_STRING, false, NULL, NULL},
     {"default_catalog_name", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_472 = {fields_472, 3};
-
-static const struct schema_field fields_473[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_471}};
-static const struct schema schema_473 = {fields_473, 1};
-
-static const struct schema_field fields_474[] = {
-    {"metastores", SCHEMA_LIST, false, NULL, &schema_473}};
-static const struct schema schema_474 = {fields_474, 1};
+static const struct schema schema_474 = {fields_474, 3};
 
 static const struct schema_field fields_475[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_473}};
+static const struct schema schema_475 = {fields_475, 1};
+
+static const struct schema_field fields_476[] = {
+    {"metastores", SCHEMA_LIST, false, NULL, &schema_475}};
+static const struct schema schema_476 = {fields_476, 1};
+
+static const struct schema_field fields_477[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_475 = {fields_475, 4};
+static const struct schema schema_477 = {fields_477, 4};
 
-static const struct schema_field fields_476[] = {
+static const struct schema_field fields_478[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
     {"last_updated_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3485,29 +3496,29 @@ static const struct schema_field fields_476[] = {
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117}};
-static const struct schema schema_476 = {fields_476, 7};
+static const struct schema schema_478 = {fields_478, 7};
 
-static const struct schema_field fields_477[] = {
-    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_476}};
-static const struct schema schema_477 = {fields_477, 1};
+static const struct schema_field fields_479[] = {
+    {"registered_model", SCHEMA_OBJECT, false, NULL, &schema_478}};
+static const struct schema schema_479 = {fields_479, 1};
 
-static const struct schema_field fields_478[] = {
+static const struct schema_field fields_480[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"new_name", SCHEMA_STRING, false, NULL, NULL},
     {"description", SCHEMA_STRING, false, NULL, NULL},
     {"deployment_job_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_478 = {fields_478, 4};
-
-static const struct schema_field fields_479[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_476}};
-static const struct schema schema_479 = {fields_479, 1};
-
-static const struct schema_field fields_480[] = {
-    {"registered_models", SCHEMA_LIST, false, NULL, &schema_479},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_480 = {fields_480, 2};
+static const struct schema schema_480 = {fields_480, 4};
 
 static const struct schema_field fields_481[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_478}};
+static const struct schema schema_481 = {fields_481, 1};
+
+static const struct schema_field fields_482[] = {
+    {"registered_models", SCHEMA_LIST, false, NULL, &schema_481},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_482 = {fields_482, 2};
+
+static const struct schema_field fields_483[] = {
     {"name", SCHEMA_STRING, false, NULL, NULL},
     {"version", SCHEMA_STRING, false, NULL, NULL},
     {"creation_timestamp", SCHEMA_INT64, false, NULL, NULL},
@@ -3523,17 +3534,17 @@ static const struct schema_field fields_481[] = {
     {"aliases", SCHEMA_LIST, false, NULL, &schema_248},
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_481 = {fields_481, 15};
-
-static const struct schema_field fields_482[] = {
-    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_481}};
-static const struct schema schema_482 = {fields_482, 1};
-
-static const struct schema_field fields_483[] = {
-    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
-static const struct schema schema_483 = {fields_483, 1};
+static const struct schema schema_483 = {fields_483, 15};
 
 static const struct schema_field fields_484[] = {
+    {"model_version", SCHEMA_OBJECT, false, NULL, &schema_483}};
+static const struct schema schema_484 = {fields_484, 1};
+
+static const struct schema_field fields_485[] = {
+    {"is_databricks_sdk_models_artifact_repository_enabled", SCHEMA_BOOL, false, NULL, NULL}};
+static const struct schema schema_485 = {fields_485, 1};
+
+static const struct schema_field fields_486[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"source", SCHEMA_STRING, false, NULL, NULL},
     {"run_id", SCHEMA_STRING, false, NULL, NULL},
@@ -3543,49 +3554,49 @@ static const struct schema_field fields_484[] = {
     {"tags", SCHEMA_LIST, false, NULL, &schema_117},
     {"model_version_dependencies", SCHEMA_LIST, false, NULL, &schema_21},
     {"model_id", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_484 = {fields_484, 9};
+static const struct schema schema_486 = {fields_486, 9};
 
-static const struct schema_field fields_485[] = {
+static const struct schema_field fields_487[] = {
     {"filter", SCHEMA_STRING, false, NULL, NULL},
     {"max_results", SCHEMA_INT64, false, NULL, NULL},
     {"page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_485 = {fields_485, 3};
-
-static const struct schema_field fields_486[] = {
-    {"", SCHEMA_OBJECT, false, NULL, &schema_481}};
-static const struct schema schema_486 = {fields_486, 1};
-
-static const struct schema_field fields_487[] = {
-    {"model_versions", SCHEMA_LIST, false, NULL, &schema_486},
-    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_487 = {fields_487, 2};
+static const struct schema schema_487 = {fields_487, 3};
 
 static const struct schema_field fields_488[] = {
+    {"", SCHEMA_OBJECT, false, NULL, &schema_483}};
+static const struct schema schema_488 = {fields_488, 1};
+
+static const struct schema_field fields_489[] = {
+    {"model_versions", SCHEMA_LIST, false, NULL, &schema_488},
+    {"next_page_token", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_489 = {fields_489, 2};
+
+static const struct schema_field fields_490[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"operation", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_488 = {fields_488, 3};
-
-static const struct schema_field fields_489[] = {
-    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_489 = {fields_489, 1};
-
-static const struct schema_field fields_490[] = {
-    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_489}};
-static const struct schema schema_490 = {fields_490, 1};
+static const struct schema schema_490 = {fields_490, 3};
 
 static const struct schema_field fields_491[] = {
+    {"storage_mode", SCHEMA_STRING, false, NULL, NULL}};
+static const struct schema schema_491 = {fields_491, 1};
+
+static const struct schema_field fields_492[] = {
+    {"credentials", SCHEMA_OBJECT, false, NULL, &schema_491}};
+static const struct schema schema_492 = {fields_492, 1};
+
+static const struct schema_field fields_493[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"key", SCHEMA_STRING, true, NULL, NULL},
     {"value", SCHEMA_STRING, false, NULL, NULL}};
-static const struct schema schema_491 = {fields_491, 4};
+static const struct schema schema_493 = {fields_493, 4};
 
-static const struct schema_field fields_492[] = {
+static const struct schema_field fields_494[] = {
     {"name", SCHEMA_STRING, true, NULL, NULL},
     {"version", SCHEMA_STRING, true, NULL, NULL},
     {"model_version_lineage_info", SCHEMA_OBJECT, false, NULL, NULL}};
-static const struct schema schema_492 = {fields_492, 3};
+static const struct schema schema_494 = {fields_494, 3};
 
 const struct route_row route_rows[] = {
     {"delta", "config", "GET", "/api/2.1/unity-catalog/delta/v1/config", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_0, &schema_2,
@@ -5046,142 +5057,142 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "delete_tag", "DELETE", "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_407, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_tag}}, "entity_tag_assignments.delete",
      "Take a tag away."},
-    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_412, &schema_418,
+    {"unity_catalog", "create_table", "POST", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_414, &schema_420,
      {{LANE_WRITE, api_unity_catalog_create_table}}, "tables.create",
      "Register a table."},
-    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_419, &schema_421,
+    {"unity_catalog", "list_tables", "GET", "/api/2.1/unity-catalog/tables", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_421, &schema_423,
      {{LANE_READ, api_unity_catalog_list_tables}}, "tables.list",
      "Tables and views of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_422, &schema_418,
+    {"unity_catalog", "get_table", "GET", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_424, &schema_420,
      {{LANE_READ, api_unity_catalog_get_table}}, "tables.get",
      "One table or view."},
-    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, &schema_424,
+    {"unity_catalog", "table_exists", "GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_426,
      {{LANE_READ, api_unity_catalog_table_exists}}, "tables.exists",
      "Is there a table that the caller may know of?"},
-    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, &schema_418,
+    {"unity_catalog", "update_table", "PATCH", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_427, &schema_420,
      {{LANE_WRITE, api_unity_catalog_update_table}}, "tables.update",
      "Change owner or comment of a table."},
-    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_423, NULL,
+    {"unity_catalog", "delete_table", "DELETE", "/api/2.1/unity-catalog/tables/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_425, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_table}}, "tables.delete",
      "Drop a table; it can come back for seven days."},
-    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_426, &schema_429,
+    {"unity_catalog", "table_summaries", "GET", "/api/2.1/unity-catalog/table-summaries", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_428, &schema_431,
      {{LANE_READ, api_unity_catalog_table_summaries}}, "tables.list_summaries",
      "Names of a catalog's tables, the first 10,000; page 10000, which is the most."},
-    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_430, &schema_431,
+    {"unity_catalog", "create_volume", "POST", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_432, &schema_433,
      {{LANE_WRITE, api_unity_catalog_create_volume}}, "volumes.create",
      "Create a volume."},
-    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_432, &schema_434,
+    {"unity_catalog", "list_volumes", "GET", "/api/2.1/unity-catalog/volumes", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_434, &schema_436,
      {{LANE_READ, api_unity_catalog_list_volumes}}, "volumes.list",
      "Volumes of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_431,
+    {"unity_catalog", "get_volume", "GET", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_433,
      {{LANE_READ, api_unity_catalog_get_volume}}, "volumes.read",
      "One volume."},
-    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_435, &schema_431,
+    {"unity_catalog", "update_volume", "PATCH", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_437, &schema_433,
      {{LANE_WRITE, api_unity_catalog_update_volume}}, "volumes.update",
      "Change a volume."},
     {"unity_catalog", "delete_volume", "DELETE", "/api/2.1/unity-catalog/volumes/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_volume}}, "volumes.delete",
      "Delete a volume; a managed one with its files."},
-    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_440, &schema_441,
+    {"unity_catalog", "create_function", "POST", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_442, &schema_443,
      {{LANE_WRITE, api_unity_catalog_create_function}}, "functions.create",
      "Create a function."},
-    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_432, &schema_443,
+    {"unity_catalog", "list_functions", "GET", "/api/2.1/unity-catalog/functions", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_434, &schema_445,
      {{LANE_READ, api_unity_catalog_list_functions}}, "functions.list",
      "Functions of a schema by name; 100 on a page, at most 1000."},
-    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_441,
+    {"unity_catalog", "get_function", "GET", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_443,
      {{LANE_READ, api_unity_catalog_get_function}}, "functions.get",
      "One function."},
-    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_444, &schema_441,
+    {"unity_catalog", "update_function", "PATCH", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_446, &schema_443,
      {{LANE_WRITE, api_unity_catalog_update_function}}, "functions.update",
      "Change a function's owner."},
     {"unity_catalog", "delete_function", "DELETE", "/api/2.1/unity-catalog/functions/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_function}}, "functions.delete",
      "Delete a function."},
-    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_445, &schema_446,
+    {"unity_catalog", "create_location", "POST", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_447, &schema_448,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_create_location}}, "external_locations.create",
      "Open a place of storage to the catalog."},
-    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_448,
+    {"unity_catalog", "list_locations", "GET", "/api/2.1/unity-catalog/external-locations", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_337, &schema_450,
      {{LANE_READ, api_unity_catalog_list_locations}}, "external_locations.list",
      "External locations by name, all on one page; page 100, at most 1000."},
-    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_446,
+    {"unity_catalog", "get_location", "GET", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_340, &schema_448,
      {{LANE_READ, api_unity_catalog_get_location}}, "external_locations.get",
      "One external location."},
-    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_449, &schema_446,
+    {"unity_catalog", "update_location", "PATCH", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_451, &schema_448,
      {{LANE_READ, api_unity_catalog_find_location_store}, {LANE_WORK, api_unity_catalog_probe_location}, {LANE_WRITE, api_unity_catalog_update_location}}, "external_locations.update",
      "Change an external location."},
     {"unity_catalog", "delete_location", "DELETE", "/api/2.1/unity-catalog/external-locations/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_location}}, "external_locations.delete",
      "Delete an external location."},
-    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_452, &schema_455,
+    {"unity_catalog", "create_credential", "POST", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_454, &schema_457,
      {{LANE_WRITE, api_unity_catalog_create_credential}}, "storage_credentials.create",
      "Create a storage credential."},
-    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_456, &schema_458,
+    {"unity_catalog", "list_credentials", "GET", "/api/2.1/unity-catalog/storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_458, &schema_460,
      {{LANE_READ, api_unity_catalog_list_credentials}}, "storage_credentials.list",
      "Storage credentials by name, all on one page; page 100, at most 1000."},
-    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, &schema_455,
+    {"unity_catalog", "get_credential", "GET", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_391, &schema_457,
      {{LANE_READ, api_unity_catalog_get_credential}}, "storage_credentials.get",
      "One storage credential."},
-    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_459, &schema_455,
+    {"unity_catalog", "update_credential", "PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_461, &schema_457,
      {{LANE_WRITE, api_unity_catalog_update_credential}}, "storage_credentials.update",
      "Change a storage credential."},
     {"unity_catalog", "delete_credential", "DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_342, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_credential}}, "storage_credentials.delete",
      "Delete a storage credential."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.1/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_460, &schema_462,
+    {"unity_catalog", "temporary_table_credentials", "POST", "/api/2.0/unity-catalog/temporary-table-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_462, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_table_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_table_credentials.generate_temporary_table_credentials",
      "How the files of a table are reached from outside; takes EXTERNAL_USE_SCHEMA."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, &schema_462,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.1/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_465, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_463, &schema_462,
+    {"unity_catalog", "temporary_path_credentials", "POST", "/api/2.0/unity-catalog/temporary-path-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_465, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_path_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_path_credentials.generate_temporary_path_credentials",
      "How a path of an external location is reached from outside; takes EXTERNAL_USE_LOCATION."},
-    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.1/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_462,
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.1/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_466, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
      "Where an external volume lies, and short-lived credentials for it."},
-    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.0/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_464, &schema_462,
+    {"unity_catalog", "temporary_volume_credentials", "POST", "/api/2.0/unity-catalog/temporary-volume-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_466, &schema_464,
      {{LANE_READ, api_unity_catalog_temporary_volume_credentials}, {LANE_WORK, api_unity_catalog_give_temporary}}, "temporary_volume_credentials.generate_temporary_volume_credentials",
      "Where an external volume lies, and short-lived credentials for it."},
-    {"unity_catalog", "validate_credential", "POST", "/api/2.1/unity-catalog/validate-storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_465, &schema_468,
+    {"unity_catalog", "validate_credential", "POST", "/api/2.1/unity-catalog/validate-storage-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_467, &schema_470,
      {{LANE_READ, api_unity_catalog_find_validated}, {LANE_WORK, api_unity_catalog_validate_credential}}, "storage_credentials.validate",
      "Try whether a URL can be listed with a storage credential; reading and writing are not tried."},
-    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_469, &schema_415,
+    {"unity_catalog", "create_constraint", "POST", "/api/2.1/unity-catalog/constraints", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_471, &schema_417,
      {{LANE_WRITE, api_unity_catalog_create_constraint}}, "table_constraints.create",
      "Add a primary or foreign key, for information."},
-    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_470, NULL,
+    {"unity_catalog", "delete_constraint", "DELETE", "/api/2.1/unity-catalog/constraints/{full_name}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_472, NULL,
      {{LANE_WRITE, api_unity_catalog_delete_constraint}}, "table_constraints.delete",
      "Remove a key."},
-    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_471,
+    {"unity_catalog", "metastore_summary", "GET", "/api/2.1/unity-catalog/metastore_summary", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_473,
      {{LANE_READ, api_unity_catalog_metastore_summary}}, "metastores.summary",
      "The metastore of the workspace."},
-    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_472,
+    {"unity_catalog", "current_assignment", "GET", "/api/2.1/unity-catalog/current-metastore-assignment", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_474,
      {{LANE_READ, api_unity_catalog_current_assignment}}, "metastores.current",
      "Which metastore the workspace has."},
-    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_474,
+    {"unity_catalog", "list_metastores", "GET", "/api/2.1/unity-catalog/metastores", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_476,
      {{LANE_READ, api_unity_catalog_list_metastores}}, "metastores.list",
      "The metastores of the account: one."},
-    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_471,
+    {"unity_catalog", "get_metastore", "GET", "/api/2.1/unity-catalog/metastores/{id}", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_299, &schema_473,
      {{LANE_READ, api_unity_catalog_get_metastore}}, "metastores.get",
      "One metastore."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, &schema_477,
+    {"unity_catalog", "mlflow_create_model", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_475, &schema_477,
+    {"unity_catalog", "mlflow_create_model", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_477, &schema_479,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_model}}, NULL,
      "MLflow's form of create_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_477,
+    {"unity_catalog", "mlflow_get_model", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_479,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_477,
+    {"unity_catalog", "mlflow_get_model", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, &schema_479,
      {{LANE_READ, api_unity_catalog_mlflow_get_model}}, NULL,
      "MLflow's form of get_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_478, &schema_477,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, &schema_479,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
-    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_478, &schema_477,
+    {"unity_catalog", "mlflow_update_model", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_480, &schema_479,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_model}}, NULL,
      "MLflow's form of update_model."},
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
@@ -5190,10 +5201,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_model", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_226, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_model}}, NULL,
      "MLflow's form of delete_model."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_480,
+    {"unity_catalog", "mlflow_search_models", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
-    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_480,
+    {"unity_catalog", "mlflow_search_models", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_258, &schema_482,
      {{LANE_READ, api_unity_catalog_mlflow_search_models}}, NULL,
      "MLflow's form of list_models; page 100, at most 1000 (more is taken as 1000)."},
     {"unity_catalog", "mlflow_set_model_tag", "POST", "/api/2.0/mlflow/unity-catalog/registered-models/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_261, NULL,
@@ -5214,10 +5225,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_set_alias", "POST", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_263, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_alias}}, NULL,
      "MLflow's form of set_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_482,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_484,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
-    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_482,
+    {"unity_catalog", "mlflow_get_alias", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, &schema_484,
      {{LANE_READ, api_unity_catalog_mlflow_get_alias}}, NULL,
      "MLflow's form of get_by_alias."},
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
@@ -5226,28 +5237,28 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_alias", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/registered-models/alias", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_264, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_alias}}, NULL,
      "MLflow's form of delete_alias."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_483,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_485,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_483,
+    {"unity_catalog", "mlflow_files_api_enabled", "GET", "/ajax-api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, NULL, &schema_485,
      {{LANE_READ, api_unity_catalog_mlflow_files_api_enabled}}, NULL,
      "Clients move a version's files through the Files API."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_484, &schema_482,
+    {"unity_catalog", "mlflow_create_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_486, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_484, &schema_482,
+    {"unity_catalog", "mlflow_create_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/create", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_486, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_create_version}}, NULL,
      "MLflow's form of create_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
+    {"unity_catalog", "mlflow_get_version", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_484,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
+    {"unity_catalog", "mlflow_get_version", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_484,
      {{LANE_READ, api_unity_catalog_mlflow_get_version}}, NULL,
      "MLflow's form of get_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_482,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
-    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_482,
+    {"unity_catalog", "mlflow_update_version", "PATCH", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/update", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_268, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_update_version}}, NULL,
      "MLflow's form of update_version."},
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
@@ -5256,22 +5267,22 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version}}, NULL,
      "MLflow's form of delete_version."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_485, &schema_487,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_487, &schema_489,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_485, &schema_487,
+    {"unity_catalog", "mlflow_search_versions", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/search", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_487, &schema_489,
      {{LANE_READ, api_unity_catalog_mlflow_search_versions}}, NULL,
      "Versions of the model named in the filter, newest first; page 10,000."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_482,
+    {"unity_catalog", "mlflow_finalize_version", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/finalize", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_484,
      {{LANE_WRITE, api_unity_catalog_mlflow_finalize_version}}, NULL,
      "MLflow's form of finalize_version."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_488, &schema_490,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_490, &schema_492,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
-    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_488, &schema_490,
+    {"unity_catalog", "mlflow_temporary_credentials", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_490, &schema_492,
      {{LANE_READ, api_unity_catalog_mlflow_temporary_credentials}}, NULL,
      "How the files of a version are reached: through the Files API."},
     {"unity_catalog", "mlflow_download_uri", "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
@@ -5280,10 +5291,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_download_uri", "GET", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/get-download-uri", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_267, &schema_276,
      {{LANE_READ, api_unity_catalog_mlflow_download_uri}}, NULL,
      "Where the files of a version lie."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_491, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_493, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
-    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_491, NULL,
+    {"unity_catalog", "mlflow_set_version_tag", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/set-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_493, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_set_version_tag}}, NULL,
      "Set a tag of a version."},
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
@@ -5292,10 +5303,10 @@ const struct route_row route_rows[] = {
     {"unity_catalog", "mlflow_delete_version_tag", "DELETE", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/delete-tag", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_275, NULL,
      {{LANE_WRITE, api_unity_catalog_mlflow_delete_version_tag}}, NULL,
      "Remove a tag of a version."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_492, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_494, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
-    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_492, NULL,
+    {"unity_catalog", "mlflow_emit_lineage", "POST", "/ajax-api/2.0/mlflow/unity-catalog/model-versions/emit-lineage", AUTH_USER, SCOPE_WORKSPACE, STORE_META, 0, false, false, &schema_494, NULL,
      {{LANE_READ, api_unity_catalog_mlflow_emit_lineage}}, NULL,
      "A reader of a version tells that it reads; kept in the journal."},
 };

@@ -93,10 +93,13 @@ static err *policy_call(struct ask *k, jval *v, str column, str *ret) {
     if (any) buf_str(&b, ask_quote(k->c->a, column));
     size_t i, n;
     jval *x;
-    yyjson_arr_foreach(json_get(v, column.n ? "using_column_names" : "input_column_names"), i, n, x) {
+    jval *args = json_get(v, column.n ? "using_arguments" : "input_arguments");
+    if (!args) args = json_get(v, column.n ? "using_column_names" : "input_column_names");
+    yyjson_arr_foreach(args, i, n, x) {
+        str constant = json_get_str(x, "constant"), name = yyjson_is_obj(x) ? json_get_str(x, "column") : json_str(x);
         if (any) buf_z(&b, ", ");
         any = true;
-        buf_str(&b, ask_quote(k->c->a, json_str(x)));
+        buf_str(&b, constant.n ? constant : ask_quote(k->c->a, name)); /* constants were looked at when they were set (cmd_policy.c) */
     }
     buf_c(&b, ')');
     *ret = arena_str(k->c->a, buf_view(&b));

@@ -135,10 +135,12 @@ static err *check_kept(jval *columns, str name, const char *why, const char *unt
                      STR_ARG(name), why, until);
 }
 
-static err *check_all_kept(jval *columns, jval *names, const char *why, const char *until) {
+/* arguments: NULL where names has no constant. */
+static err *check_all_kept(jval *columns, jval *names, jval *arguments, const char *why, const char *until) {
     jval *v;
     size_t i, n;
-    yyjson_arr_foreach(names, i, n, v) TRY(check_kept(columns, json_str(v), why, until));
+    yyjson_arr_foreach(names, i, n, v)
+        if (!json_get(yyjson_arr_get(arguments, i), "constant")) TRY(check_kept(columns, json_str(v), why, until));
     return NULL;
 }
 
@@ -153,11 +155,12 @@ static err *check_masked(struct ask *k, const struct ent_uc_table *row) {
         jval *mask = json_get(v, "mask");
         if (!yyjson_is_obj(mask)) continue;
         TRY(check_kept(columns, json_get_str(v, "name"), "has a mask", "the mask"));
-        TRY(check_all_kept(columns, json_get(mask, "using_column_names"), "is read by a mask", "the mask"));
+        TRY(check_all_kept(columns, json_get(mask, "using_column_names"), json_get(mask, "using_arguments"), "is read by a mask", "the mask"));
     }
     if (!row->row_filter.n) return NULL;
     TRY(json_parse(k->c->a, row->row_filter, false, &f));
-    return check_all_kept(columns, json_get(f, "input_column_names"), "is read by the row filter", "the row filter");
+    return check_all_kept(columns, json_get(f, "input_column_names"), json_get(f, "input_arguments"), "is read by the row filter",
+                          "the row filter");
 }
 
 static err *take_keys(struct ask *k, str table, struct ent_uc_table *row) BH_CHECK;

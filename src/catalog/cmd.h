@@ -16,6 +16,15 @@ extern const struct ask_command ask_describe_commands[]; /* cmd_describe.c */
 
 /* The securable of the slots key and name, as GRANT and its relatives have them; seen by the caller. */
 err *cmd_open_securable(struct ask *k, struct securable *ret) BH_CHECK;
+/* What a row filter or mask calls. */
+struct cmd_policy {
+    struct ask_name function;
+    jmut *names;     /* ["x", …]: its arguments as text, columns and constants */
+    jmut *arguments; /* [{"column"} or {"constant"}, …]: which is which */
+    bool constants;  /* is there one? */
+};
+/* Of "f ON (x, 1)" or "f USING COLUMNS (x, 1)" as the statement has it. Anything but columns and constants is refused. */
+err *cmd_read_policy(struct ask *k, str text, struct cmd_policy *ret) BH_CHECK;
 /* Masks and the row filter that a statement gives with a table's columns, {columns, filter} as its slots; saved. NULL policies:
  * nothing is done. */
 err *cmd_apply_policies(struct ask *k, struct securable *t, jval *policies) BH_CHECK;

@@ -168,53 +168,16 @@ static err *change_column(struct ask *k, struct securable *t, str name, const st
     return NULL;
 }
 
-/* "a.b.f ON (x, y)" or "f USING COLUMNS (x)": a function's name and columns, as the statement has them. */
-static err *read_call(struct ask *k, str text, struct ask_name *name, jmut **columns) {
-    struct ask part = *k;
-    jmut *parts = yyjson_mut_arr(k->d), *list = yyjson_mut_arr(k->d);
-    bool in_name = true;
-    size_t i = 0;
-    ptrdiff_t open = str_chr(text, '(', 0);
-    while (i < text.n) {
-        char c = text.p[i];
-        if (c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == '.' || c == '(' || c == ')') {
-            if (c == ' ' || c == '\n' || c == '\t' || c == '\r') in_name = in_name && !yyjson_mut_arr_size(parts);
-            i++;
-            continue;
-        }
-        buf b = {0};
-        if (c == '`') {
-            for (i++; i < text.n && !(text.p[i] == '`' && !(i + 1 < text.n && text.p[i + 1] == '`')); i++) {
-                if (text.p[i] == '`') i++;
-                buf_c(&b, text.p[i]);
-            }
-            i++;
-        } else {
-            while (i < text.n && !strchr(" \n\t\r,.()`", text.p[i])) buf_c(&b, text.p[i++]);
-        }
-        str word = arena_str(k->c->a, buf_view(&b));
-        buf_free(&b);
-        if (open >= 0 && (ptrdiff_t)i > open)
-            json_add_str(k->d, list, word);
-        else if (in_name || (yyjson_mut_arr_size(parts) && i > 1 && text.p[i - word.n - 1] == '.'))
-            json_add_str(k->d, parts, word);
-    }
-    jval *read;
-    TRY(json_parse(k->c->a, json_text(k->c->a, parts), false, &read));
-    *columns = list;
-    return ask_name(&part, read, 3, name);
-}
-
 /* The function of a filter or mask: whoever sets it must be allowed to run it. */
-static err *policy_of(struct ask *k, str text, const char *columns_key, jmut **ret) {
-    struct ask_name n;
+static err *policy_of(struct ask *k, str text, bool mask, jmut **ret) {
+    struct cmd_policy p;
     struct securable f;
-    jmut *columns;
-    TRY(read_call(k, text, &n, &columns));
-    TRY(ask_open(k, SEC_FUNCTION, &n, PRIV_EXECUTE, &f));
+    TRY(cmd_read_policy(k, text, &p));
+    TRY(ask_open(k, SEC_FUNCTION, &p.function, PRIV_EXECUTE, &f));
     *ret = yyjson_mut_obj(k->d);
     json_put_str(k->d, *ret, "function_name", f.full_name);
-    json_put(k->d, *ret, columns_key, columns);
+    json_put(k->d, *ret, mask ? "using_column_names" : "input_column_names", p.names);
+    if (p.constants) json_put(k->d, *ret, mask ? "using_arguments" : "input_arguments", p.arguments);
     return NULL;
 }
 
@@ -222,7 +185,7 @@ static err *set_row_filter(struct ask *k) {
     struct securable t;
     jmut *o;
     TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
-    TRY(policy_of(k, json_get_str(json_get(k->in, "filter"), "sql"), "input_column_names", &o));
+    TRY(policy_of(k, json_get_str(json_get(k->in, "filter"), "sql"), false, &o));
     t.table.row_filter = json_text(k->c->a, o);
     return save(k, &t);
 }
@@ -241,7 +204,7 @@ static err *one_column(struct ask *k, struct securable *t, jval *what) {
     sub.in = what;
     if (str_eqz(kind, "set_mask") || str_eqz(kind, "drop_mask")) {
         TRY(ask_need(k->c, t, PRIV_MANAGE));
-        if (str_eqz(kind, "set_mask")) TRY(policy_of(k, json_get_str(json_get(what, "mask"), "sql"), "using_column_names", &change.value));
+        if (str_eqz(kind, "set_mask")) TRY(policy_of(k, json_get_str(json_get(what, "mask"), "sql"), true, &change.value));
         TRY(change_column(k, t, column, &change));
         return save(k, t);
     }
@@ -415,11 +378,11 @@ err *cmd_apply_policies(struct ask *k, struct securable *t, jval *policies) {
         str mask = json_get_str(json_get(v, "mask"), "sql");
         struct column_change change = {.key = "mask"};
         if (!mask.n) continue;
-        TRY(policy_of(k, mask, "using_column_names", &change.value));
+        TRY(policy_of(k, mask, true, &change.value));
         TRY(change_column(k, t, json_get_str(v, "name"), &change));
     }
     if (yyjson_is_obj(filter)) {
-        TRY(policy_of(k, json_get_str(filter, "sql"), "input_column_names", &o));
+        TRY(policy_of(k, json_get_str(filter, "sql"), false, &o));
         t->table.row_filter = json_text(k->c->a, o);
     }
     return save(k, t);

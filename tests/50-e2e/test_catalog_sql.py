@@ -104,6 +104,30 @@ def test_filters_and_masks_hold(admin, bob, bob_name, cat):
     bob.fails(f"SELECT {cat}.s.hide('a')", "EXECUTE on Function")
 
 
+def test_filters_and_masks_take_constants(admin, bob, bob_name, cat, sdk):
+    """Constants beside columns, each of its own type; anything that would be evaluated with each query of others is refused."""
+    t = f"{cat}.s.constants"
+    admin(f"CREATE TABLE {t} (id STRING, `a,b` STRING, secret STRING) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    admin(f"INSERT INTO {t} VALUES ('k1', 'ab', 'pw'), ('k2', 'ab', 'pw')")
+    admin(f"CREATE FUNCTION {cat}.s.odd_mask(v STRING, id STRING, ab STRING, t STRING, n INT, b BOOLEAN, x STRING, i INTERVAL DAY, m DECIMAL(3,1), d DATE) RETURNS STRING"
+          " RETURN concat_ws('|', v, id, ab, t, n, b, coalesce(x, 'none'), i, m, d)")
+    admin(f"CREATE FUNCTION {cat}.s.one(id STRING, which STRING) RETURNS BOOLEAN RETURN id = which")
+    admin(f"ALTER TABLE {t} ALTER COLUMN secret SET MASK {cat}.s.odd_mask"
+          " USING COLUMNS (id, `a,b`, 'it''s (a), text', 333, true, null, INTERVAL 2 DAYS, -1.5, DATE'2024-01-02')")
+    admin(f"ALTER TABLE {t} SET ROW FILTER {cat}.s.one ON (id, 'k2')")
+    admin(f"GRANT SELECT ON TABLE {t} TO `{bob_name}`")
+    assert bob(f"SELECT id, secret FROM {t}") == [["k2", "pw|k2|ab|it's (a), text|333|true|none|INTERVAL '2' DAY|-1.5|2024-01-02"]]
+    mask = sdk.tables.get(t).columns[2].mask
+    assert mask.using_column_names[:4] == ["id", "a,b", "'it''s (a), text'", "333"]
+    assert [a.as_dict() for a in mask.using_arguments[1:4]] == [{"column": "a,b"}, {"constant": "'it''s (a), text'"}, {"constant": "333"}]
+    assert sdk.tables.get(t).row_filter.input_column_names == ["id", "'k2'"]
+    admin(f"ALTER TABLE {t} ADD COLUMNS (more INT)")  # what a mask reads stays: its columns, that is
+    admin.fails(f"ALTER TABLE {t} DROP COLUMN `a,b`", "is read by a mask")
+    for bad in ("current_user()", "1 + 1", "(SELECT 1)", "a.b", "'a' || 'b'", "INTERVAL 2 DAYS + INTERVAL 1 DAY"):
+        admin.fails(f"ALTER TABLE {t} SET ROW FILTER {cat}.s.one ON (id, {bad})", "")
+    assert sdk.tables.get(t).row_filter.input_column_names == ["id", "'k2'"]
+
+
 def test_information_schema(admin, bob, cat):
     assert admin(f"SELECT table_name, table_type FROM {cat}.information_schema.tables WHERE table_schema = 's' AND table_name = 't'") == [["t", "MANAGED"]]
     assert [r[0] for r in admin(f"SELECT column_name FROM system.information_schema.columns WHERE table_catalog = '{cat}' AND table_name = 't'"
