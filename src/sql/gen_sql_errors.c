@@ -719,6 +719,8 @@ const struct sql_error_row sql_error_rows[] = {
      "<function> was given bytes that are no Tuple sketch of its kind; those that the tuple_sketch_agg functions make are.", {NULL}},
     {"UDTF_ALIAS_NUMBER_MISMATCH", "42802", SQL_FORM_ANALYSIS,
      "The table function makes <aliasesSize> columns, but AS names others: <aliasesNames>. Give one name for each column.", {NULL}},
+    {"UNABLE_TO_INFER_SCHEMA", "42KD9", SQL_FORM_ANALYSIS,
+     "The schema of <format> cannot be inferred: there is no path. Name one: OPTIONS (path '…').", {NULL}},
     {"UNBOUND_SQL_PARAMETER", "42P02", SQL_FORM_ANALYSIS,
      "The statement has the parameter <name>, for which no value was given.", {NULL}},
     {"UNCLOSED_BRACKETED_COMMENT", "42601", SQL_FORM_STATEMENT,

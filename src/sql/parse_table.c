@@ -6,7 +6,11 @@
 
 /* 'a.b', a.b, a.b-c: the key as text. */
 str parse_property_key(struct parser *p) {
-    if (at_string(p, 0)) return parse_string(p)->text;
+    if (at_string(p, 0)) { /* one: a value may follow without '=' */
+        str key = sql_token_string(p->a, p->text, tok_at(p, 0));
+        advance(p);
+        return key;
+    }
     const struct sql_token *first = tok_at(p, 0);
     str key = parse_ident(p)->text;
     if (!at_kind(p, '.') && !at_kind(p, '-')) return key;

@@ -21,10 +21,11 @@ V = "/Volumes/main/default/files"
 @pytest.fixture(scope="module", params=["local", "s3"])
 def platform(request, tmp_path_factory):
     data = tmp_path_factory.mktemp(request.param) / "data"
+    outside = tmp_path_factory.mktemp("outside")
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(s3_store.store()) if request.param == "s3" else None
-        p = stack.enter_context(store.platform(data, "a/prefix") if store else Platform(data))
-        p.store = store
+        p = stack.enter_context(store.platform(data, "a/prefix") if store else Platform(data, settings={"storage.local_roots": str(outside)}))
+        p.store, p.outside = store, outside
         yield p
 
 
@@ -40,6 +41,29 @@ def put(platform, sql):
     def put(path, body):
         platform.sdk().files.upload(f"{V}/{path}", io.BytesIO(body), overwrite=True)
     return put
+
+
+@pytest.fixture(scope="module")
+def external(platform, sql):
+    """(URL of an external location with the volume main.default.ext, what puts a file there)."""
+    if platform.store:
+        url, keys = "s3://bucket/ext", {"access_key_id": platform.store.key, "secret_access_key": platform.store.secret, "endpoint": platform.store.url}
+        for path, body in (("storage-credentials", {"name": "ext", "s3_keys": keys}), ("external-locations", {"name": "ext", "url": url, "credential_name": "ext"})):
+            r = platform.request("POST", f"/api/2.1/unity-catalog/{path}", body)
+            assert r.status_code == 200, r.text
+    else:
+        url = f"file://{platform.outside}/ext"
+        (platform.outside / "ext").mkdir()
+        sql(f"CREATE EXTERNAL LOCATION ext URL '{url}' WITH (CREDENTIAL local)")
+    sql(f"CREATE EXTERNAL VOLUME main.default.ext LOCATION '{url}/vol'")
+
+    def put(path, body):
+        if platform.store:
+            platform.store.s3.put_object(Bucket="bucket", Key=f"ext/{path}", Body=body)
+            return
+        (platform.outside / "ext" / path).parent.mkdir(parents=True, exist_ok=True)
+        (platform.outside / "ext" / path).write_bytes(body)
+    return url, put
 
 
 def parquet(**columns):
@@ -89,6 +113,93 @@ def test_metadata_tells_the_file(sql, put):
     assert 0 <= int(age) < 10
 
 
+def test_metadata_in_every_format(sql, put, external, u):
+    url, put_there = external
+    files = {"a.csv": b"id\n1\n2\n", "b.json": b'{"id":1}\n{"id":2}\n', "c.txt": b"1\n2\n", "d.bin": b"12"}
+    for name, body in files.items():
+        put(f"{u}/{name}", body)
+        put_there(f"vol/{u}/{name}", body)
+    for folder, shown in ((f"{V}/{u}", f"dbfs:{V}/{u}"), (f"/Volumes/main/default/ext/{u}", f"{url}/vol/{u}"), (f"{url}/vol/{u}", f"{url}/vol/{u}")):
+        for format, name in (("csv", "a.csv"), ("json", "b.json"), ("text", "c.txt"), ("binaryFile", "d.bin")):
+            got = sql(f"SELECT DISTINCT _metadata.file_path, _metadata.file_name, _metadata.file_size, _metadata.file_block_length, "
+                      f"abs(timestampdiff(MINUTE, _metadata.file_modification_time, now())) < 10 FROM read_files('{folder}/{name}', format => '{format}')")
+            assert got == [[f"{shown}/{name}", name, str(len(files[name])), str(len(files[name])), "true"]], (folder, format, got)
+        assert sql(f"SELECT path FROM binaryFile.`{folder}/d.bin`") == [[f"{shown}/d.bin"]]
+        assert sql(f"SELECT id FROM read_files('{folder}/a.csv', header => true) WHERE _metadata.file_size = 7 AND id > 1") == [["2"]]
+        assert sql(f"SELECT count(*) FROM read_files('{folder}/a.csv', header => true) WHERE _metadata.file_name LIKE 'b%'") == [["0"]]
+
+
+def test_temporary_views(sql, put, external, u):
+    """CREATE TEMPORARY VIEW … USING, over all kinds of places. A view goes with its session: one script for each."""
+    url, put_there = external
+    files = {"a.csv": b"id;name\n1;007\n2;\n", "p.parquet": parquet(i=[1, 2], s=["a", "b"]), "j.json": b'{"b":"x","a":1}\n', "t.txt": b"line\n"}
+    for name, body in files.items():
+        put(f"{u}/{name}", body)
+        put_there(f"vol/{u}/{name}", body)
+
+    def view(definition, query):
+        return sql(f"BEGIN CREATE OR REPLACE TEMPORARY VIEW v {definition}; {query}; END")
+    for at in (f"{V}/{u}", f"dbfs:{V}/{u}", f"/Volumes/main/default/ext/{u}", f"{url}/vol/{u}"):
+        csv = f"USING csv OPTIONS (path '{at}/a.csv', header true, sep = ';')"
+        assert view(csv, "SELECT * FROM v ORDER BY id") == [["1", "007"], ["2", None]]
+        assert sql.columns == ["id", "name"]
+        assert view(csv, "SELECT typeof(id) FROM v LIMIT 1") == [["string"]]
+        assert view(csv.replace("header true", "header 'true', inferSchema 'true'"), "SELECT typeof(id), sum(id) FROM v GROUP BY 1") == [["bigint", "3"]]
+        assert view(f"(id INT, name STRING) {csv}", "SELECT id + 1, name FROM v ORDER BY id") == [["2", "007"], ["3", None]]
+        assert view(f"USING parquet OPTIONS ('path' '{at}/p.parquet')", "SELECT i, s FROM v ORDER BY i") == [["1", "a"], ["2", "b"]]
+        assert view(f"(i STRING) USING PARQUET OPTIONS (path '{at}/p.parquet')", "SELECT typeof(i), i FROM v ORDER BY i") == [["string", "1"], ["string", "2"]]
+        assert view(f"USING json OPTIONS (path '{at}/j.json')", "SELECT a, b FROM v") == [["1", "x"]]
+        assert view(f"(a BIGINT, b STRING) USING json OPTIONS (path '{at}/j.json')", "SELECT * FROM v") == [["1", "x"]]
+        assert view(f"USING text OPTIONS (path '{at}/t.txt')", "SELECT * FROM v") == [["line"]]
+        assert view(f"USING binaryFile OPTIONS (path '{at}/t.txt')", "SELECT length FROM v") == [["5"]]
+    sql.fails("CREATE TEMPORARY VIEW v USING csv OPTIONS (header true)", "UNABLE_TO_INFER_SCHEMA")
+    sql.fails(f"CREATE TEMPORARY VIEW v USING nosuch OPTIONS (path '{V}')", "DATA_SOURCE_NOT_FOUND")
+    sql.fails(f"CREATE TEMPORARY VIEW v USING csv OPTIONS (path '{V}/{u}/none')", "PATH_NOT_FOUND")
+
+
+def test_a_schema_for_json_goes_by_names(sql, put, u):
+    put(f"{u}/s.json", b'{"z":{"q":1},"a":"5","at":"2020-01-02"}\n{"a":"6"}\n')
+    assert sql(f"SELECT * FROM read_files('{V}/{u}/s.json', format => 'json', schema => 'a STRING, at DATE, z STRUCT<q: INT>, more INT') ORDER BY a") == \
+        [["5", "2020-01-02", '{"q":1}', None], ["6", None, None, None]]
+
+
+def test_a_delta_table_in_a_volume(platform, sql, put, tmp_path, u):
+    """Read by its path: its log, its checkpoint, older versions. Statements do not write there."""
+    import deltalake
+
+    table = tmp_path / "t"
+    deltalake.write_deltalake(str(table), pa.table({"id": [1, 2], "k": ["a", "b"]}), partition_by=["k"])
+    deltalake.write_deltalake(str(table), pa.table({"id": [3], "k": ["ü b"]}), mode="append")
+    dt = deltalake.DeltaTable(str(table))
+    dt.create_checkpoint()
+    dt.delete("id = 1")
+
+    def upload():
+        for f in table.rglob("*"):
+            if f.is_file():
+                put(f"{u}/t/{f.relative_to(table)}", f.read_bytes())
+    upload()
+    at = f"delta.`{V}/{u}/t`"
+    assert sql(f"SELECT id, k FROM {at} ORDER BY id") == [["2", "b"], ["3", "ü b"]]
+    assert sql(f"SELECT count(*) FROM {at} VERSION AS OF 0") == [["2"]]
+    (path,), = sql(f"SELECT _metadata.file_path FROM {at} WHERE k = 'b'")
+    assert path.startswith(f"dbfs:{V}/{u}/t/k=b/") and path.endswith(".parquet")
+    assert sql(f"BEGIN CREATE TEMPORARY VIEW v USING delta OPTIONS (path '{V}/{u}/t'); SELECT sum(id) FROM v; END") == [["5"]]
+    sql(f"CREATE TABLE main.default.clone_{u} DEEP CLONE {at}")
+    assert sql(f"SELECT sum(id) FROM main.default.clone_{u}") == [["5"]]
+    for text in (f"INSERT INTO {at} VALUES (9, 'z')", f"DELETE FROM {at}", f"OPTIMIZE {at}", f"VACUUM {at}"):
+        sql.fails(text, "UNSUPPORTED_FEATURE.CATALOG_OPERATION")
+    # Another table in its place is another table.
+    for f in sorted(table.rglob("*"), reverse=True):
+        if f.is_file():
+            platform.sdk().files.delete(f"{V}/{u}/t/{f.relative_to(table)}")
+    sql.fails(f"SELECT * FROM {at}", "DELTA_TABLE_NOT_FOUND")
+    table = tmp_path / "t2"
+    deltalake.write_deltalake(str(table), pa.table({"other": ["x"]}))
+    upload()
+    assert sql(f"SELECT * FROM {at}") == [["x"]]
+
+
 def test_list_and_read_files_agree(sql, put):
     names = ["a.txt", "b/c.txt", "b/d/e.txt", "b/d/ f.txt", "b'q/\"x\".txt", "k=1/z%20y.txt", "ü/ä.txt", "b.txt", "b-/c.txt"]
     for n in names:
@@ -110,6 +221,8 @@ def test_patterns(sql, put):
     assert found("p/2024-0?/*.csv") == ["p/2024-01/a.csv", "p/2024-02/b.csv"]
     assert found("p/*/c.csv") == ["p/2023-12/c.csv"]
     assert found("p/2024*") == ["p/2024-01/a.csv", "p/2024-01/a.txt", "p/2024-02/b.csv"]
+    assert found("p/2024-0[2-9]/*.csv") == ["p/2024-02/b.csv"]
+    assert found("p/{2023-12,2024-02}/[!a].csv") == ["p/2023-12/c.csv", "p/2024-02/b.csv"]
     sql.fails(f"SELECT * FROM csv.`{V}/p/1999*/x.csv`", "PATH_NOT_FOUND")
 
 
@@ -138,6 +251,10 @@ def test_copy_into_takes_each_file_once(sql, put, u):
     assert sql(f"COPY INTO {t} FROM 'dbfs:{V}/{u}/in' FILEFORMAT = CSV FILES = ('skip.dat') FORMAT_OPTIONS ('header' = 'true')") == [["1", "1", "0"]]
     assert sql(f"COPY INTO {t} FROM '{V}/{u}/in/' FILEFORMAT = CSV FILES = ('b.csv') FORMAT_OPTIONS ('header' = 'true')") == [["0", "0", "0"]]
     assert sql(f"SELECT * FROM {t} ORDER BY id") == [["1", "a"], ["2", "b"], ["3", "007"], ["4", "again"], ["9", "no"]]
+    put(f"{u}/sub/a/x.csv", b"20,s\n"), put(f"{u}/sub/a/xx.csv", b"21,s\n"), put(f"{u}/sub/b/x.csv", b"22,s\n")
+    assert sql(f"COPY INTO {t} FROM '{V}/{u}/sub' FILEFORMAT = CSV FILES = ('a/x.csv')") == [["1", "1", "0"]]
+    assert sql(f"COPY INTO {t} FROM '{V}/{u}/sub' FILEFORMAT = CSV PATTERN = '[b-z]/x*.{{csv,txt}}'") == [["1", "1", "0"]]
+    assert sql(f"SELECT id FROM {t} WHERE name = 's' ORDER BY id") == [["20"], ["22"]]
     put(f"{u}/pq/x.parquet", parquet(id=pa.array([5], pa.int32()), name=["p"]))
     assert sql(f"COPY INTO {t} FROM (SELECT id + 1 AS id, upper(name) AS name FROM '{V}/{u}/pq') FILEFORMAT = PARQUET") == [["1", "1", "0"]]
     assert sql(f"SELECT name FROM {t} WHERE id = 6") == [["P"]]

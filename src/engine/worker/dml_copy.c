@@ -12,12 +12,14 @@
 #include <openssl/evp.h>
 
 #include "engine/worker/dml_int.h"
+#include "engine/worker/glob.h"
+#include "engine/worker/remote.h"
 #include "sys/clock.h"
 
 static str load_key(struct dml_x *x, str path) {
     struct stat st = {0};
     (void)stat(dml_z(x, path), &st);
-    char *text = arena_printf(x->a, "%.*s\n%lld\n%lld.%09ld", STR_ARG(path), (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    char *text = arena_printf(x->a, "%.*s\n%lld\n%lld.%09ld", STR_ARG(remote_shown(path)), (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     unsigned char md[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     char *key = arena_alloc(x->a, 64);
@@ -39,22 +41,28 @@ static str last_part(str path) {
     return str_from(path, i);
 }
 
-static bool matches(str pattern, str name) {
-    if (!pattern.n) return !name.n;
-    if (pattern.p[0] == '*') {
-        for (size_t i = 0; i <= name.n; i++)
-            if (matches(str_from(pattern, 1), str_from(name, i))) return true;
-        return false;
-    }
-    return name.n && (pattern.p[0] == '?' || pattern.p[0] == name.p[0]) && matches(str_from(pattern, 1), str_from(name, 1));
+/* The file's path below the folder; of the folder that is a file itself its name. */
+static str below(str root, str path) {
+    path = remote_shown(path);
+    if (!str_starts(path, root) || path.n <= root.n + 1 || path.p[root.n] != '/') return last_part(path);
+    return str_from(path, root.n + 1);
 }
 
-static bool chosen(const struct ast *s, str path) {
+/* Part by part; a pattern of one part is for names. */
+static bool fits(str pattern, str rest) {
+    str want, part;
+    if (str_chr(pattern, '/', 0) < 0) return glob_matches(pattern, last_part(rest));
+    while (str_split(&pattern, '/', &want))
+        if (!str_split(&rest, '/', &part) || !glob_matches(want, part)) return false;
+    return !rest.n;
+}
+
+static bool chosen(const struct ast *s, str root, str path) {
     const struct ast *files = ast_get(s, SLOT_FILES), *pattern = ast_get(s, SLOT_PATTERN);
-    str name = last_part(path);
+    str rest = below(root, path);
     bool listed = !files;
-    for (uint32_t i = 0; files && i < files->n; i++) listed |= str_eq(files->child[i]->text, name) || str_ends(path, files->child[i]->text);
-    return listed && (!pattern || matches(pattern->text, name));
+    for (uint32_t i = 0; files && i < files->n; i++) listed |= str_eq(files->child[i]->text, rest);
+    return listed && (!pattern || fits(pattern->text, rest));
 }
 
 static str option(const struct delta_map *m, const char *name) {
@@ -75,13 +83,14 @@ static struct ast *path_node(const struct ast *s) {
 
 /* Files that are not loaded yet; their txn actions. */
 static err *fresh_files(struct dml_x *x, const struct ast *s, str url, bool force, str **ret, size_t *ret_n) {
-    str *all;
+    str *all, root;
     size_t n;
+    TRY(scan_path(x->d->scan, url, &root));
     TRY(scan_list(x->d->scan, url, "", &all, &n));
     *ret = arena_array_of(x->a, str, n + 1);
     *ret_n = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!chosen(s, all[i])) continue;
+        if (!chosen(s, root, all[i])) continue;
         str key = load_key(x, all[i]);
         if (!force && loaded(x->t->snap, key)) continue;
         struct delta_action *t = dml_action(x, DELTA_TXN);

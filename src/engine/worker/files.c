@@ -8,6 +8,7 @@
 #include "base/enc.h"
 #include "base/vec.h"
 #include "delta/partition.h"
+#include "engine/worker/glob.h"
 #include "engine/worker/remote.h"
 #include "engine/worker/scan_int.h"
 #include "sql/error.h"
@@ -143,24 +144,19 @@ static err *list_under(struct scan_ctx *c, const char *path, const char *suffix,
     return e;
 }
 
-/* Does a name match a pattern of '*' and '?' (no slash)? */
-static bool matches(str pattern, str name) {
-    if (!pattern.n) return !name.n;
-    if (pattern.p[0] == '*') {
-        for (size_t i = 0; i <= name.n; i++)
-            if (matches(str_from(pattern, 1), str_from(name, i))) return true;
-        return false;
+/* Where the first part begins that is a pattern; path.n: none is. */
+static size_t first_pattern(str path) {
+    for (size_t from = 0, to; from < path.n; from = to + 1) {
+        for (to = from; to < path.n && path.p[to] != '/'; to++) {}
+        if (glob_is(str_n(path.p + from, to - from))) return from;
     }
-    return name.n && (pattern.p[0] == '?' || pattern.p[0] == name.p[0]) && matches(str_from(pattern, 1), str_from(name, 1));
+    return path.n;
 }
 
-/* A path that may have '*' and '?' in its parts. */
+/* A path that may have patterns (glob.h) in its parts. */
 static err *expand(struct scan_ctx *c, str path, const char *suffix, struct file_names *out) {
-    ptrdiff_t star = str_chr(path, '*', 0), mark = str_chr(path, '?', 0);
-    ptrdiff_t wild = star < 0 || (mark >= 0 && mark < star) ? mark : star;
-    if (wild < 0) return list_under(c, arena_strndup(c->a, path.p, path.n), suffix, 0, out);
-    size_t from = (size_t)wild, to = (size_t)wild;
-    while (from > 0 && path.p[from - 1] != '/') from--;
+    size_t from = first_pattern(path), to = from;
+    if (from == path.n) return list_under(c, arena_strndup(c->a, path.p, path.n), suffix, 0, out);
     while (to < path.n && path.p[to] != '/') to++;
     str dir = str_cut(path, from ? from - 1 : 0), pattern = str_n(path.p + from, to - from), rest = str_from(path, to);
     struct files_names names;
@@ -172,7 +168,7 @@ static err *expand(struct scan_ctx *c, str path, const char *suffix, struct file
     for (size_t i = 0; !e && i < names.n; i++) {
         struct stat st;
         str one = str_of(arena_printf(c->a, "%.*s/%s%.*s", STR_ARG(dir), names.p[i], STR_ARG(rest)));
-        if (names.p[i][0] == '.' || !matches(pattern, str_of(names.p[i]))) continue;
+        if (names.p[i][0] == '.' || !glob_matches(pattern, str_of(names.p[i]))) continue;
         if (lstat(arena_printf(c->a, "%.*s/%s", STR_ARG(dir), names.p[i]), &st) || S_ISLNK(st.st_mode)) continue;
         e = expand(c, one, suffix, out);
     }
@@ -189,7 +185,7 @@ static bool takes(str pattern, str key, const char *suffix) {
     while (str_split(&key, '/', &part)) {
         if (!part.n) return false;
         if (pattern.n && str_split(&pattern, '/', &want)) {
-            if (part.p[0] == '.' || !matches(want, part)) return false;
+            if (part.p[0] == '.' || !glob_matches(want, part)) return false;
         } else {
             if (is_hidden(part)) return false;
             below = true;
@@ -201,11 +197,8 @@ static bool takes(str pattern, str key, const char *suffix) {
 
 /* The parts of a path from the first that is a pattern; empty: none is. The path becomes the folder above. */
 static str split_pattern(str *path) {
-    size_t fixed = path->n;
-    for (size_t i = path->n; i-- > 0;)
-        if (path->p[i] == '*' || path->p[i] == '?') fixed = i;
+    size_t fixed = first_pattern(*path);
     if (fixed == path->n) return STR("");
-    while (fixed && path->p[fixed - 1] != '/') fixed--;
     str pattern = str_from(*path, fixed);
     *path = str_cut(*path, fixed - 1);
     return pattern;
@@ -251,6 +244,28 @@ static err *expand_volume(struct scan_ctx *c, str path, const char *suffix, stru
         if (out->n > MAX_FILES) return err_new(ERR_RESOURCE_EXHAUSTED, "%.*s has more than %d files", STR_ARG(path), MAX_FILES);
     }
     return NULL;
+}
+
+err *scan_volume_place(struct scan_ctx *c, str root, str path, str *ret) {
+    struct scan_volume *v = c->volumes;
+    while (v && !str_eq(v->root, root)) v = v->next;
+    if (!v) {
+        bool file;
+        v = arena_new_of(c->a, struct scan_volume);
+        *v = (struct scan_volume){.root = arena_str(c->a, root), .next = c->volumes};
+        TRY(remote_volume_list(c->a, root, &v->all, &v->n, &file));
+        c->volumes = v;
+    }
+    for (size_t low = 0, high = v->n; low < high;) {
+        size_t mid = (low + high) / 2;
+        int order = str_cmp(v->all[mid].path, path);
+        if (!order) return remote_volume_declare(c->a, &v->all[mid], ret);
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return delta_error("FAILED_READ_FILE.FILE_NOT_EXIST", "The file dbfs:%.*s cannot be read: it does not exist.", STR_ARG(path));
 }
 
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) {
@@ -341,6 +356,14 @@ static void made_up_log(struct scan_ctx *c, const struct footer *foot, const str
     }
 }
 
+/* Files of a local folder by the URL that people know. */
+static void name_by_root(struct scan_table *t, str file) {
+    for (size_t i = 0; i < t->ctx->n_roots; i++) {
+        const struct scan_root *r = &t->ctx->roots[i];
+        if (r->url.n && str_starts(file, r->path) && file.n > r->path.n && file.p[r->path.n] == '/') t->path = r->path, t->url = r->url;
+    }
+}
+
 static void drop_snapshot(void *p) { delta_snapshot_drop(p); }
 
 err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
@@ -351,6 +374,7 @@ err *scan_parquet_files(struct scan_ctx *c, str url, struct scan_table **ret) {
     TRY(scan_footer_again(c, files[0], &foot));
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
     *t = (struct scan_table){.ctx = c, .path = STR("/"), .url = STR("file:///"), .format = STR("parquet")};
+    name_by_root(t, files[0]);
     if (remote_is(files[0])) t->path = remote_path(c->a, STR("s3://")), t->url = STR("s3:/");
     if (remote_is_file(files[0])) t->path = str_cut(files[0], remote_file_prefix()), t->url = STR("dbfs:");
     buf log = {0};

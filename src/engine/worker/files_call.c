@@ -58,7 +58,9 @@ static void add_rescued(struct scan_ctx *c, struct scan_table *t) {
     struct sql_field *cols = arena_array_of(c->a, struct sql_field, t->n + 1);
     memcpy(cols, t->cols, t->n * sizeof(*cols));
     cols[t->n] = (struct sql_field){.name = STR("_rescued_data"), .type = sql_type_of(TY_STRING), .nullable = true};
-    t->duckdb_from = str_of(arena_printf(c->a, "SELECT *, CAST(NULL AS VARCHAR) AS \"_rescued_data\" FROM (%.*s) r", STR_ARG(t->duckdb_from)));
+    str *texts[] = {&t->duckdb_from, &t->duckdb_metadata};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = str_of(arena_printf(c->a, "SELECT *, CAST(NULL AS VARCHAR) AS \"_rescued_data\" FROM (%.*s) r", STR_ARG(*texts[i])));
     t->cols = cols, t->n++;
 }
 
@@ -80,7 +82,8 @@ static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *
     if (ddl.n) TRY(sql_type_parse(c->a, ddl, &schema));
     if (schema && schema->kind != TY_STRUCT) schema = NULL;
     TRY(scan_text_files(c, format, url, schema, o, n, ret));
-    if (!schema && (str_ieq(format, STR("csv")) || str_ieq(format, STR("json")))) add_rescued(c, *ret);
+    bool rescue = !schema && !str_ieq(find_option(o, n, "schemaEvolutionMode"), STR("none"));
+    if (rescue && (str_ieq(format, STR("csv")) || str_ieq(format, STR("json")))) add_rescued(c, *ret);
     return NULL;
 }
 

@@ -151,7 +151,51 @@ static void text_option(const struct delta_pair *o, size_t n, const char *name, 
     scan_quote_text(v, out);
 }
 
-static void csv_call(struct scan_ctx *c, const struct delta_pair *o, size_t n, const struct sql_type *schema, buf *out) {
+/* DuckDB's name of a type with the fields' own names, as files have them. */
+static void put_file_type(const struct sql_type *t, buf *out) {
+    switch (t->kind) {
+    case TY_STRUCT:
+        buf_z(out, "STRUCT(");
+        for (size_t i = 0; i < t->n; i++) {
+            if (i) buf_z(out, ", ");
+            scan_quote_ident(t->fields[i].name, out);
+            buf_c(out, ' ');
+            put_file_type(t->fields[i].type, out);
+        }
+        buf_c(out, ')');
+        return;
+    case TY_ARRAY:
+        put_file_type(t->elem, out);
+        buf_z(out, "[]");
+        return;
+    case TY_MAP:
+        buf_z(out, "MAP(");
+        put_file_type(t->key, out);
+        buf_z(out, ", ");
+        put_file_type(t->elem, out);
+        buf_c(out, ')');
+        return;
+    default: sql_type_write_duckdb(t, out);
+    }
+}
+
+/* ", columns = {…}": what a schema says. */
+static void put_schema(const struct sql_type *schema, buf *out) {
+    if (!schema) return;
+    buf_z(out, ", columns = {");
+    for (size_t i = 0; i < schema->n; i++) {
+        buf type = {0};
+        if (i) buf_z(out, ", ");
+        scan_quote_text(schema->fields[i].name, out);
+        buf_z(out, ": ");
+        put_file_type(schema->fields[i].type, &type);
+        scan_quote_text(buf_view(&type), out);
+        buf_free(&type);
+    }
+    buf_c(out, '}');
+}
+
+static void csv_call(const struct delta_pair *o, size_t n, const struct sql_type *schema, buf *out) {
     str header = option(o, n, "header");
     buf_fmt(out, ", header = %s", str_ieq(header, STR("true")) ? "true" : "false");
     text_option(o, n, "sep", "delim", out);
@@ -163,19 +207,7 @@ static void csv_call(struct scan_ctx *c, const struct delta_pair *o, size_t n, c
     if (!option(o, n, "sep").p && !option(o, n, "delimiter").p) buf_z(out, ", delim = ','");
     if (str_ieq(option(o, n, "inferSchema"), STR("false"))) buf_z(out, ", all_varchar = true");
     buf_fmt(out, ", null_padding = true%s", schema ? ", ignore_errors = false" : "");
-    if (!schema) return;
-    buf_z(out, ", columns = {");
-    for (size_t i = 0; i < schema->n; i++) {
-        buf type = {0};
-        if (i) buf_z(out, ", ");
-        scan_quote_text(schema->fields[i].name, out);
-        buf_z(out, ": ");
-        sql_type_write_duckdb(schema->fields[i].type, &type);
-        scan_quote_text(buf_view(&type), out);
-        buf_free(&type);
-    }
-    buf_c(out, '}');
-    (void)c;
+    put_schema(schema, out);
 }
 
 static void put_list(const str *files, size_t n, buf *out) {
@@ -195,8 +227,37 @@ static str finish(struct scan_ctx *c, buf *b) {
     return s;
 }
 
-/* Columns by DESCRIBE, and the SELECT that turns them into our forms. */
-static err *describe(struct scan_ctx *c, str call, bool numbered, const struct sql_type *schema, struct scan_table *t) {
+/* The text that is the file's name to people, of a row's "_bh_file". */
+static void put_shown(struct scan_ctx *c, str file, buf *out) {
+    size_t cut = 0;
+    if (remote_is(file)) {
+        buf_z(out, "'s3:/'");
+        cut = remote_path(c->a, STR("s3://")).n - 1;
+    } else if (remote_is_file(file)) {
+        buf_z(out, "'dbfs:'");
+        cut = remote_file_prefix();
+    } else {
+        str url = STR("file://");
+        for (size_t i = 0; i < c->n_roots; i++) {
+            const struct scan_root *r = &c->roots[i];
+            if (!r->url.n || !str_starts(file, r->path) || file.n <= r->path.n || file.p[r->path.n] != '/') continue;
+            url = r->url, cut = r->path.n;
+        }
+        scan_quote_text(url, out);
+    }
+    buf_fmt(out, " || substr(\"_bh_file\", %zu)", cut + 1);
+}
+
+/* Not a bare file name: DuckDB would take a filter on it as one on the list of files. */
+static void put_metadata(struct scan_ctx *c, str file, buf *out) {
+    buf_z(out, "struct_pack(f0 := ");
+    put_shown(c, file, out);
+    buf_z(out, ", f1 := parse_filename(\"_bh_file\" || ''), f2 := bh_file_stat(\"_bh_file\" || '', false), f3 := CAST(0 AS BIGINT), f4 := "
+               "bh_file_stat(\"_bh_file\" || '', false), f5 := make_timestamptz(bh_file_stat(\"_bh_file\" || '', true))) AS \"_metadata\"");
+}
+
+/* Columns by DESCRIBE, and the SELECT that turns them into our forms. call: of the reader; named: with the column "_bh_file". */
+static err *describe(struct scan_ctx *c, str call, str named, str file, bool numbered, const struct sql_type *schema, struct scan_table *t) {
     buf q = {0}, select = {0};
     buf_fmt(&q, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM %.*s)", STR_ARG(call));
     struct scan_rows rows;
@@ -219,10 +280,44 @@ static err *describe(struct scan_ctx *c, str call, bool numbered, const struct s
         buf_z(&select, " AS ");
         scan_quote_ident(cols[i].name, &select);
     }
-    buf_fmt(&select, " FROM %.*s", STR_ARG(call));
+    str list = finish(c, &select);
     t->cols = cols, t->n = rows.rows;
-    t->duckdb_from = finish(c, &select);
+    t->duckdb_from = str_of(arena_printf(c->a, "%.*s FROM %.*s", STR_ARG(list), STR_ARG(call)));
+    buf_fmt(&select, "%.*s, ", STR_ARG(list));
+    put_metadata(c, file, &select);
+    buf_fmt(&select, " FROM %.*s", STR_ARG(named));
+    t->duckdb_metadata = finish(c, &select);
     return NULL;
+}
+
+/* Opens the call of the reader; its parenthesis is left open. False: there is no such format. */
+static bool put_reader(struct scan_ctx *c, str format, const str *files, size_t n, const struct sql_type *schema, const struct delta_pair *o,
+                       size_t n_options, buf *out) {
+    if (str_ieq(format, STR("csv"))) {
+        buf_z(out, "read_csv(");
+        put_list(files, n, out);
+        csv_call(o, n_options, schema, out);
+    } else if (str_ieq(format, STR("json"))) {
+        buf_z(out, "read_json(");
+        put_list(files, n, out);
+        buf_fmt(out, ", format = '%s'%s", str_ieq(option(o, n_options, "multiLine"), STR("true")) ? "auto" : "newline_delimited",
+                schema ? "" : ", union_by_name = true");
+        put_schema(schema, out);
+    } else if (str_ieq(format, STR("text"))) {
+        buf_z(out, "read_csv(");
+        put_list(files, n, out);
+        buf_z(out, ", columns = {'value': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false, auto_detect = false");
+    } else if (str_ieq(format, STR("binaryfile"))) {
+        buf_z(out, "(SELECT ");
+        put_shown(c, files[0], out);
+        buf_z(out, " AS path, CAST(last_modified AS TIMESTAMP WITH TIME ZONE) AS \"modificationTime\", size AS length, content, \"_bh_file\" FROM (SELECT "
+                   "filename AS \"_bh_file\", last_modified, size, content FROM read_blob(");
+        put_list(files, n, out);
+        buf_z(out, "))");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_type *schema, const struct delta_pair *o, size_t n_options,
@@ -232,40 +327,17 @@ err *scan_text_files(struct scan_ctx *c, str format, str url, const struct sql_t
     TRY(scan_list(c, url, "", &files, &n));
     struct scan_table *t = arena_new_of(c->a, struct scan_table);
     *t = (struct scan_table){.ctx = c, .url = url, .format = format};
-    buf call = {0};
-    bool numbered = false;
-    if (str_ieq(format, STR("csv"))) {
-        buf_z(&call, "read_csv(");
-        put_list(files, n, &call);
-        csv_call(c, o, n_options, schema, &call);
-        numbered = !schema && !str_ieq(option(o, n_options, "header"), STR("true"));
-    } else if (str_ieq(format, STR("json"))) {
-        buf_z(&call, "read_json(");
-        put_list(files, n, &call);
-        buf_fmt(&call, ", format = '%s', union_by_name = true",
-                str_ieq(option(o, n_options, "multiLine"), STR("true")) ? "auto" : "newline_delimited");
-    } else if (str_ieq(format, STR("text"))) {
-        buf_z(&call, "read_csv(");
-        put_list(files, n, &call);
-        buf_z(&call, ", columns = {'value': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false, auto_detect = false");
-    } else if (str_ieq(format, STR("binaryfile"))) {
-        buf_z(&call, "(SELECT ");
-        if (remote_is(files[0]))
-            buf_fmt(&call, "'s3:/' || substr(filename, %zu)", remote_path(c->a, STR("s3://")).n);
-        else if (remote_is_file(files[0]))
-            buf_fmt(&call, "'dbfs:' || substr(filename, %zu)", remote_file_prefix() + 1);
-        else
-            buf_z(&call, "filename");
-        buf_z(&call, " AS path, CAST(last_modified AS TIMESTAMP WITH TIME ZONE) AS \"modificationTime\", size AS length, content FROM "
-                     "read_blob(");
-        put_list(files, n, &call);
-        buf_z(&call, ")");
-    } else {
-        buf_free(&call);
+    buf open = {0}, call = {0};
+    bool binary = str_ieq(format, STR("binaryfile")), numbered = str_ieq(format, STR("csv")) && !schema && !str_ieq(option(o, n_options, "header"), STR("true"));
+    if (!put_reader(c, format, files, n, schema, o, n_options, &open)) {
+        buf_free(&open);
         return delta_error("DATA_SOURCE_NOT_FOUND", "Failed to find the data source: %.*s.", STR_ARG(format));
     }
-    buf_c(&call, ')');
-    TRY(describe(c, finish(c, &call), numbered, schema, t));
+    str reader = finish(c, &open), named;
+    buf_fmt(&call, binary ? "%.*s)" : "%.*s, filename = '_bh_file')", STR_ARG(reader));
+    named = finish(c, &call);
+    buf_fmt(&call, binary ? "(SELECT * EXCLUDE (\"_bh_file\") FROM %.*s))" : "%.*s)", STR_ARG(reader));
+    TRY(describe(c, finish(c, &call), named, files[0], numbered, schema, t));
     *ret = t;
     return NULL;
 }

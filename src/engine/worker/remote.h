@@ -88,6 +88,8 @@ bool remote_is_file(str path);
 size_t remote_file_prefix(void);
 /* The path behind a place; other paths are given back. */
 str remote_shown(str path);
+/* The files by their paths, without the first slash as keys; for reading. Static. */
+storage *remote_volume_storage(void);
 /* An error that names a place: why that could not be read, if it could not, else the same without places. Takes e (may be NULL). */
 err *remote_explain(err *e) BH_CHECK;
 

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -74,8 +75,23 @@ ssize_t read(int fd, void *p, size_t n) {
     return got;
 }
 
+/* A file that is copied in the kernel would be its holes. */
+ssize_t sendfile(int out, int in, off_t *offset, size_t n) {
+    char piece[1 << 16];
+    if (!copy_of(in)) return syscall(SYS_sendfile, out, in, offset, n);
+    if (n > sizeof(piece)) n = sizeof(piece);
+    ssize_t got = offset ? pread(in, piece, n, *offset) : read(in, piece, n);
+    for (ssize_t at = 0, put; at < got; at += put) {
+        put = write(out, piece + at, (size_t)(got - at));
+        if (put < 0) return -1;
+    }
+    if (offset && got > 0) *offset += got;
+    return got;
+}
+
 /* What fortified callers of our own use, and large-file names. */
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+ssize_t sendfile64(int out, int in, off_t *offset, size_t n) __attribute__((alias("sendfile")));
 ssize_t pread64(int fd, void *p, size_t n, off_t offset) __attribute__((alias("pread")));
 ssize_t __pread_chk(int fd, void *p, size_t n, off_t offset, size_t room);
 ssize_t __pread_chk(int fd, void *p, size_t n, off_t offset, size_t room) {

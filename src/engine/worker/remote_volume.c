@@ -12,6 +12,7 @@
  *   - blobs in an object store: the place fills itself as other copies do; the grant is for this one blob.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -303,3 +304,89 @@ bool remote_volume_source(str place, int *ret_fd) {
     if (e) note_failure(place, e);
     return !e;
 }
+
+/* ---- as a store, for Delta's logs ---- */
+
+static str path_of(arena *a, str key) { return str_of(arena_printf(a, "/%.*s", STR_ARG(key))); }
+
+static void put_info(const struct remote_entry *x, struct storage_info *ret) {
+    *ret = (struct storage_info){.size = x->size, .mtime = x->mtime_us};
+    memcpy(ret->etag, x->etag.p, x->etag.n);
+}
+
+static err *one_file(arena *a, str path, struct remote_entry *ret) {
+    struct remote_entry *all;
+    size_t n;
+    bool file;
+    TRY(remote_volume_list(a, path, &all, &n, &file));
+    if (!file || n != 1) return err_new(ERR_NOT_FOUND, "dbfs:%.*s does not exist", STR_ARG(path));
+    *ret = all[0];
+    return NULL;
+}
+
+static err *front_head(storage *s, str key, struct storage_info *ret) {
+    (void)s;
+    struct remote_entry x;
+    arena *a = arena_new();
+    err *e = one_file(a, path_of(a, key), &x);
+    if (!e) put_info(&x, ret);
+    arena_free(a);
+    return e;
+}
+
+static err *read_all(const char *place, int64_t from, int64_t to, struct storage_sink *sink) {
+    int fd = open(place, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_errno("%s", place);
+    char piece[1 << 16];
+    err *e = NULL;
+    while (!e && from < to) {
+        ssize_t got = pread(fd, piece, to - from < (int64_t)sizeof(piece) ? (size_t)(to - from) : sizeof(piece), from);
+        if (got <= 0) e = got < 0 ? err_errno("%s", place) : err_new(ERR_DATA_LOSS, "%s ends early", place);
+        if (!e) e = sink->write(sink->arg, piece, (size_t)got);
+        from += got > 0 ? got : 0;
+    }
+    close(fd);
+    return e;
+}
+
+static err *front_get(storage *s, str key, int64_t offset, int64_t length, str if_match, struct storage_sink *to, struct storage_info *ret) {
+    (void)s;
+    (void)if_match;
+    struct remote_entry x;
+    str place;
+    arena *a = arena_new();
+    err *e = one_file(a, path_of(a, key), &x);
+    if (!e) e = remote_volume_declare(a, &x, &place);
+    if (!e) {
+        put_info(&x, ret);
+        int64_t end = length < 0 || offset + length > x.size ? x.size : offset + length;
+        e = read_all(place.p, offset, end, to);
+    }
+    arena_free(a);
+    return e;
+}
+
+/* One page: with a delimiter what lies deeper is left out. */
+static err *front_list(storage *s, arena *a, const struct storage_list_ask *ask, struct storage_list *ret) {
+    (void)s;
+    struct remote_entry *all;
+    size_t n;
+    bool file;
+    str folder = path_of(a, ask->prefix);
+    while (folder.n > 1 && folder.p[folder.n - 1] == '/') folder.n--;
+    *ret = (struct storage_list){.next = STR("")};
+    TRY(remote_volume_list(a, folder, &all, &n, &file));
+    ret->entries = arena_array_of(a, struct storage_entry, n + 1);
+    for (size_t i = 0; i < n && !file; i++) {
+        str key = str_from(all[i].path, 1);
+        if (!str_starts(key, ask->prefix) || str_cmp(key, ask->start_after) <= 0) continue;
+        if (ask->delimiter && str_chr(str_from(key, ask->prefix.n), '/', 0) >= 0) continue;
+        ret->entries[ret->n++] = (struct storage_entry){.key = key, .size = all[i].size, .mtime = all[i].mtime_us, .etag = arena_strndup(a, all[i].etag.p, all[i].etag.n)};
+    }
+    return NULL;
+}
+
+static const struct storage_ops front_ops = {.name = "volumes", .get = front_get, .head = front_head, .list = front_list};
+static storage front = {STORAGE_MAGIC, &front_ops};
+
+storage *remote_volume_storage(void) { return &front; }

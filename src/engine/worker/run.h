@@ -130,6 +130,8 @@ char *run_heap(str s);
 /* The session's zone name and zone; UTC where the setting is missing. */
 void run_zone(struct run *r);
 
+/* run_using.c: the query that CREATE TEMPORARY VIEW … USING … OPTIONS (…) stands for. */
+err *run_using(struct run *r, const struct ast *s, str *ret) BH_CHECK;
 /* run_view.c: DESCRIBE and SHOW COLUMNS of a temporary view; *ret_taken false: the name is the catalog's. */
 err *run_view(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
 /* What the session has that control does not list: rows of SHOW TABLES and SHOW VIEWS for its temporary views. */

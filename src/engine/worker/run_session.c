@@ -444,15 +444,22 @@ static err *run_temp_view(struct run *r, const struct ast *s) {
     struct temp_view old;
     const struct ast *name = ast_get(s, SLOT_NAME), *cols = ast_get(s, SLOT_COLUMNS);
     bool global = ast_has(s, AST_F_GLOBAL);
-    if (!ast_get(s, SLOT_QUERY))
-        return sql_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", s, r->text, "what", "A temporary view of a source; write its query, AS SELECT ... FROM read_files(...)", NULL);
+    struct ast *query = ast_get(s, SLOT_QUERY);
     TRY(run_name(r, name, &parts, &n));
     bool exists = session_get_view(r->st->s, r->a, parts[n - 1], global, &old);
     if (exists && ast_has(s, AST_F_IF_NOT_EXISTS)) return NULL;
     if (exists && !ast_has(s, AST_F_REPLACE))
         return sql_error("TEMP_TABLE_OR_VIEW_ALREADY_EXISTS", name, r->text, "relationName",
                          arena_printf(r->a, "`%.*s`", STR_ARG(parts[n - 1])), NULL);
-    TRY(sql_compile(&r->env, ast_get(s, SLOT_QUERY), &c));
+    if (!query) {
+        struct ast **list;
+        size_t statements;
+        TRY(run_using(r, s, &text));
+        TRY(sql_parse(r->a, text, &list, &statements));
+        query = list[0];
+        cols = NULL; /* the query has them */
+    }
+    TRY(sql_compile(&r->env, query, &c));
     if (cols) {
         if (cols->n != c.n)
             return sql_error(cols->n < c.n ? "CREATE_VIEW_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS"

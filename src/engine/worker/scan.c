@@ -385,7 +385,16 @@ static err *named_path(arena *a, str root, str path, str *ret) {
     return NULL;
 }
 
+/* The table's folder is all that its log leads to. */
+static err *in_volume(struct scan_table *t, str path, str *ret) {
+    TRY(delta_file_path(t->ctx->a, t->path, path, ret));
+    if (ret->n <= t->path.n || !below(*ret, t->path) || has_dots(*ret))
+        return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
+    return scan_volume_place(t->ctx, t->path, *ret, ret);
+}
+
 err *scan_file_path(struct scan_table *t, str path, str *ret) {
+    if (remote_is_volume(t->path)) return in_volume(t, path, ret);
     TRY(named_path(t->ctx->a, t->path, path, ret));
     if (remote_is(*ret)) return NULL;
     bool absolute = path.p[0] == '/' || str_starts(path, STR("file:")) || str_find(str_cut(path, 16), STR("://")) > 0;
@@ -432,6 +441,7 @@ err *scan_note_log(struct scan_ctx *c, str path, jval *log) {
 }
 
 struct delta_fs scan_fs(struct scan_ctx *c, str path) {
+    if (remote_is_volume(path)) return delta_fs_storage(c->a, remote_volume_storage(), path);
     struct delta_fs fs = remote_is(path) ? delta_fs_storage(c->a, remote_storage(), path) : delta_fs_dir(c->a, path);
     const struct scan_log *l = log_of(c, fs.root);
     return l ? delta_managed_fs(c->a, &fs, l->latest, l->staged, l->n) : fs;
@@ -440,9 +450,13 @@ struct delta_fs scan_fs(struct scan_ctx *c, str path) {
 static err *checkpoint_rows(void *arg, arena *a, const struct delta_fs *fs, str name, str *ret) {
     struct scan_ctx *c = arg;
     buf b = {0};
-    if (fs->store) TRY(remote_declare(str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name))), -1, 0, STR_NONE));
+    str file = str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name)));
+    if (remote_is_volume(fs->root))
+        TRY(scan_volume_place(c, fs->root, file, &file));
+    else if (fs->store)
+        TRY(remote_declare(file, -1, 0, STR_NONE));
     buf_z(&b, "SELECT CAST(to_json(t) AS VARCHAR) FROM read_parquet(");
-    scan_quote_text(str_of(arena_printf(a, "%.*s/%.*s", STR_ARG(fs->root), STR_ARG(name))), &b);
+    scan_quote_text(file, &b);
     buf_z(&b, ") t");
     struct scan_rows rows;
     err *e = scan_query(c->con, a, buf_view(&b), &rows);
@@ -462,7 +476,7 @@ static void drop_snapshot(void *p) { delta_snapshot_drop(p); }
 static err *snapshot_of(struct scan_ctx *c, const struct delta_fs *fs, struct scan_at at, int64_t known, struct delta_snapshot **ret) {
     struct delta_parquet pq = scan_parquet(c);
     if (at.version >= 0 || at.timestamp_us != INT64_MIN) {
-        struct delta_snapshot *have = at.version >= 0 ? cache_get(c->cache, fs->root) : NULL;
+        struct delta_snapshot *have = at.version >= 0 && !remote_is_volume(fs->root) ? cache_get(c->cache, fs->root) : NULL;
         if (have && have->version == at.version) {
             *ret = have;
             return NULL;
@@ -471,6 +485,7 @@ static err *snapshot_of(struct scan_ctx *c, const struct delta_fs *fs, struct sc
         struct delta_at when = {at.version, at.timestamp_us == INT64_MIN ? INT64_MIN : at.timestamp_us / 1000};
         return delta_snapshot_open(fs, &pq, when, ret);
     }
+    if (remote_is_volume(fs->root)) return delta_snapshot_open(fs, &pq, DELTA_LATEST, ret); /* whoever writes there may put another table in its place */
     struct delta_snapshot *have = cache_get(c->cache, fs->root);
     if (have && known >= 0 && have->version == known) {
         *ret = have;

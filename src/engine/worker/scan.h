@@ -46,6 +46,7 @@ struct scan_ctx {
     str rights;                   /* for allow(): the catalog under which the path is named (a view's says with whose rights); or empty */
     str placed_url, placed_path;  /* what allow() said last: where the URL lies here (/Volumes/…), or empty */
     str allowed;                  /* a folder that allow() let be read */
+    struct scan_volume *volumes;  /* scan's own; begin with NULL */
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
     const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
     size_t n_only;
@@ -79,6 +80,7 @@ struct scan_table {
     bool managed;                 /* catalog-managed: commits go through the catalog's row */
     str format;                   /* "delta", "parquet", "csv", … */
     str duckdb_from;              /* other formats: the table function call */
+    str duckdb_metadata;          /* … with the column "_metadata" */
     /* What scan_emit() read of it: how often, and by which conditions and files the last time (n_tests 0: all). */
     size_t reads;
     const struct delta_test *tests;

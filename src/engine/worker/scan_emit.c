@@ -240,12 +240,13 @@ static void tracking(struct emit *e, uint64_t state, const struct footer *foot) 
 }
 
 static void metadata_struct(struct emit *e, uint64_t state, const struct footer *foot) {
-    str url = e->t->url.n ? e->t->url : e->t->path;
+    bool volume = remote_is_volume(e->t->path);
+    str url = volume ? STR("dbfs:") : e->t->url.n ? e->t->url : e->t->path;
     buf_z(e->out, "struct_pack(f0 := ");
     scan_quote_text(str_of(arena_printf(e->a, "%s%.*s", url.p[0] == '/' ? "file://" : "", STR_ARG(url))), e->out);
     buf_fmt(e->out, " || substr(%.*s, %zu), f1 := parse_filename(%.*s), f2 := CAST(%.*s AS BIGINT), f3 := CAST(0 AS BIGINT), "
             "f4 := CAST(%.*s AS BIGINT), f5 := make_timestamptz(CAST(%.*s AS BIGINT) * 1000)",
-            STR_ARG(file_name(e, state)), e->t->path.n + 1, STR_ARG(file_name(e, state)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_MTIME)));
+            STR_ARG(file_name(e, state)), (volume ? remote_file_prefix() : e->t->path.n) + 1, STR_ARG(file_name(e, state)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_SIZE)), STR_ARG(fact(e, state, FACT_MTIME)));
     if (scan_tracks_rows(e->t)) {
         buf_z(e->out, ", f6 := ");
         row_id(e, state, foot, false);
@@ -423,7 +424,7 @@ static err *prepare_remote(struct emit *e) {
 }
 
 static err *sort_files(struct emit *e, group_list *groups) {
-    if (remote_is(e->t->path) || remote_is_file(e->t->path)) TRY(prepare_remote(e));
+    if (remote_is(e->t->path) || remote_is_file(e->t->path) || remote_is_volume(e->t->path)) TRY(prepare_remote(e));
     for (size_t i = 0; i < e->ask->n; i++) {
         struct one x = {.f = e->ask->files[i]};
         x.dead = e->ask->dead ? &e->ask->dead[i] : &x.f->dv;
@@ -515,8 +516,9 @@ err *scan_emit(struct sql_env *env, const struct sql_scan_ask *ask, buf *out) {
             if (n++) buf_z(out, ", ");
             scan_quote_ident(t->cols[i].name, out);
         }
+        if (ask->file_metadata) buf_z(out, n++ ? ", \"_metadata\"" : "\"_metadata\"");
         if (!n) buf_z(out, "NULL AS \"_bh_none\"");
-        buf_fmt(out, " FROM (%.*s) f)", STR_ARG(t->duckdb_from));
+        buf_fmt(out, " FROM (%.*s) f)", STR_ARG(ask->file_metadata ? t->duckdb_metadata : t->duckdb_from));
         return NULL;
     }
     (void)env;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <roaring/roaring.h>
@@ -193,6 +194,32 @@ static void variant_part(duckdb_function_info info, duckdb_data_chunk in, duckdb
     }
 }
 
+/* Size or time (microseconds) of the file that a row comes from; rows of one file follow each other. */
+static void file_stat(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector out) {
+    (void)info;
+    idx_t n = duckdb_data_chunk_get_size(in);
+    duckdb_vector paths = duckdb_data_chunk_get_vector(in, 0);
+    const bool *time = duckdb_vector_get_data(duckdb_data_chunk_get_vector(in, 1));
+    int64_t *to = duckdb_vector_get_data(out);
+    struct stat st = {0};
+    str last = STR_NONE;
+    bool there = false;
+    for (idx_t i = 0; i < n; i++) {
+        str path = is_null(paths, i) ? STR("") : text_at(paths, i);
+        if (!last.p || !str_eq(path, last)) {
+            char *z = strndup(path.p, path.n);
+            must(z != NULL);
+            there = stat(z, &st) == 0;
+            free(z);
+            last = path;
+        }
+        if (there)
+            to[i] = time[i] ? (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000 : st.st_size;
+        else
+            set_null(out, i);
+    }
+}
+
 static err *add(duckdb_connection con, const char *name, const duckdb_type *args, size_t n, duckdb_type returns,
                 duckdb_scalar_function_t fn) {
     duckdb_scalar_function f = duckdb_create_scalar_function();
@@ -218,6 +245,8 @@ err *scan_register(duckdb_connection con) {
     static const duckdb_type variant_args[] = {DUCKDB_TYPE_BLOB, DUCKDB_TYPE_BOOLEAN};
     TRY(add(con, "bh_variant_join", join_args, 2, DUCKDB_TYPE_BLOB, variant_join));
     TRY(add(con, "bh_variant_part", variant_args, 2, DUCKDB_TYPE_BLOB, variant_part));
+    static const duckdb_type stat_args[] = {DUCKDB_TYPE_VARCHAR, DUCKDB_TYPE_BOOLEAN};
+    TRY(add(con, "bh_file_stat", stat_args, 2, DUCKDB_TYPE_BIGINT, file_stat));
     TRY(add(con, "bh_part", part_args, 3, DUCKDB_TYPE_VARCHAR, part));
     return add(con, "bh_live", live_args, 3, DUCKDB_TYPE_BOOLEAN, live);
 }

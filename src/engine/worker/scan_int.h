@@ -21,6 +21,16 @@ struct scan_group_state {
 /* Freed by scan_ctx_end(). The bitmaps become its own. Returns the number. */
 uint64_t scan_state_add(struct scan_ctx *c, const struct scan_group_state *g);
 
+/* What lies below a Delta table's folder in a managed volume, as it was when the statement first looked. */
+struct scan_volume {
+    str root;
+    struct remote_entry *all;             /* sorted */
+    size_t n;
+    struct scan_volume *next;
+};
+/* The place of a file of such a table; FAILED_READ_FILE.FILE_NOT_EXIST. */
+err *scan_volume_place(struct scan_ctx *c, str root, str path, str *ret) BH_CHECK;
+
 /* ---- helpers ---- */
 
 void scan_quote_ident(str name, buf *out);   /* "a""b" */
