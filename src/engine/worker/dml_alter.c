@@ -32,6 +32,17 @@ static err *no_column(struct edit *e) {
                      dml_z(e->x, dml_take(e->x, &known)), NULL);
 }
 
+static err *append_below(struct edit *e, struct fields *f, size_t i);
+
+/* The path goes on where nothing lies below: a new field needs a struct to be in. */
+static err *no_struct(struct edit *e) {
+    buf b = {0};
+    if (e->on_field != append_below) return no_column(e);
+    for (uint32_t i = 0; i < e->path->n; i++) buf_fmt(&b, "%s`%.*s`", i ? "." : "", STR_ARG(e->path->child[i]->text));
+    str path = dml_take(e->x, &b), name = ast_get(e->what, SLOT_NAME) ? e->what->text : STR("");
+    return dml_error("INVALID_FIELD_NAME", "fieldName", arena_printf(e->x->a, "%.*s.`%.*s`", STR_ARG(path), STR_ARG(name)), "path", dml_z(e->x, path), NULL);
+}
+
 static err *edit_type(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret);
 
 static err *edit_part(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret) {
@@ -42,7 +53,7 @@ static err *edit_part(struct edit *e, const struct sql_type *t, uint32_t at, con
                                    : t->kind == TY_MAP && str_ieq(word, STR("key"))     ? &r->key
                                    : t->kind == TY_MAP && str_ieq(word, STR("value"))   ? &r->elem
                                                                                         : NULL;
-    if (!part) return no_column(e);
+    if (!part) return no_struct(e);
     if (at + 1 < e->path->n)
         TRY(edit_type(e, *part, at + 1, part));
     else if (e->on_type)
@@ -57,7 +68,7 @@ static err *edit_part(struct edit *e, const struct sql_type *t, uint32_t at, con
 
 static err *edit_type(struct edit *e, const struct sql_type *t, uint32_t at, const struct sql_type **ret) {
     if (t->kind == TY_ARRAY || t->kind == TY_MAP) return edit_part(e, t, at, ret);
-    if (t->kind != TY_STRUCT) return no_column(e);
+    if (t->kind != TY_STRUCT) return no_struct(e);
     struct sql_type *r = arena_new_of(e->x->a, struct sql_type);
     struct fields f = {arena_array_of(e->x->a, struct sql_field, t->n + 2), t->n};
     memcpy(f.p, t->fields, t->n * sizeof(*f.p));
@@ -172,7 +183,7 @@ static err *append(struct edit *e, struct fields *f) {
 }
 
 static err *append_to_struct(struct edit *e, const struct sql_type **type) {
-    if ((*type)->kind != TY_STRUCT) return no_column(e);
+    if ((*type)->kind != TY_STRUCT) return no_struct(e);
     struct sql_type *t = arena_new_of(e->x->a, struct sql_type);
     *t = **type;
     struct fields inner = {arena_array_of(e->x->a, struct sql_field, t->n + 2), t->n};

@@ -30,11 +30,14 @@ static int64_t meta_int(struct dml_x *x, const struct sql_field *f, const char *
     return s.n && str_to_i64(s, &v) ? v : other;
 }
 
-static void identity(struct dml_x *x, const struct sql_field *f, buf *out) {
+/* The next values of the sequence; with `which`, for the rows where it holds alone. */
+static void identity(struct dml_x *x, const struct sql_field *f, str which, buf *out) {
     int64_t start = meta_int(x, f, "delta.identity.start", 1), step = meta_int(x, f, "delta.identity.step", 1);
     int64_t mark = meta_int(x, f, "delta.identity.highWaterMark", INT64_MIN);
     int64_t first = mark == INT64_MIN ? start : mark + step;
-    buf_fmt(out, "CAST(%lld + (row_number() OVER () - 1) * %lld AS BIGINT)", (long long)first, (long long)step);
+    str number = STR("row_number() OVER ()");
+    if (which.n) number = str_of(arena_printf(x->a, "count_if(%.*s) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)", STR_ARG(which)));
+    buf_fmt(out, "CAST(%lld + (%.*s - 1) * %lld AS BIGINT)", (long long)first, STR_ARG(number), (long long)step);
 }
 
 /* Fields of structs go to those of the same name, wherever they stand; with an evolving schema those that the source lacks are
@@ -88,6 +91,14 @@ static const struct sql_type *by_name(struct dml_x *x, str *ref, const struct sq
     return t;
 }
 
+/* A struct that is assigned has all fields of the column's, and no others. */
+static err *other_fields(struct dml_x *x, const struct sql_type *from, const struct sql_type *to) {
+    buf f = {0}, t = {0};
+    sql_type_write_sql(from, &f);
+    sql_type_write_sql(to, &t);
+    return dml_error("DELTA_UPDATE_SCHEMA_MISMATCH_EXPRESSION", "fromCatalog", dml_z(x, dml_take(x, &f)), "toCatalog", dml_z(x, dml_take(x, &t)), NULL);
+}
+
 static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, buf *out) {
     const struct sql_field *f = &x->cols[i];
     int k = s->of[i];
@@ -96,18 +107,25 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
         /* MERGE: rows that come get a value of the sequence, rows that change keep theirs. */
         bool fresh = s->inserts.n && dml_is_identity(f);
         if (fresh) {
-            buf_fmt(out, "CASE WHEN %.*s AND %.*s IS NULL THEN ", STR_ARG(s->inserts), STR_ARG(ref));
-            identity(x, f, out);
+            str which = str_of(arena_printf(x->a, "%.*s AND %.*s IS NULL", STR_ARG(s->inserts), STR_ARG(ref)));
+            buf_fmt(out, "CASE WHEN %.*s THEN ", STR_ARG(which));
+            identity(x, f, which, out);
             buf_z(out, " ELSE ");
         }
         const struct sql_type *from = s->cols[k].type;
         if (x->by_name) from = by_name(x, &ref, from, f->type);
-        TRY(sql_store_cast(&x->env, x->full_name, f->name, ref, from, f->type, out));
+        err *e = sql_store_cast(&x->env, x->full_name, f->name, ref, from, f->type, out);
+        bool changes = str_eqz(x->operation, "UPDATE") || str_eqz(x->operation, "MERGE");
+        if (e && changes && from->kind == TY_STRUCT && f->type->kind == TY_STRUCT) {
+            err_free(e);
+            return other_fields(x, from, f->type);
+        }
+        if (e) return e;
         if (fresh) buf_z(out, " END");
         return NULL;
     }
     if (dml_is_identity(f)) {
-        identity(x, f, out);
+        identity(x, f, STR_NONE, out);
         return NULL;
     }
     struct ast *value;
