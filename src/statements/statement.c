@@ -432,6 +432,7 @@ static void canceled(struct statement *s, const struct engine_state *st) {
     else
         buf_fmt(&b, "The statement was cancelled%s%s.", s->cancel_why ? ": " : "",
                 s->cancel_why ? s->cancel_why : "");
+    s->over_own_limit = st->timed_out && s->ask.timeout_us > 0;
     set_error(s, st->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_CANCELLED, buf_view(&b));
     buf_free(&b);
     statement_end(s, st->timed_out ? STATEMENT_FAILED : STATEMENT_CANCELED);

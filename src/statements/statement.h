@@ -87,6 +87,7 @@ struct statement {
     bool cancel_asked;
     const char *cancel_why;
     err_code error_code;        /* FAILED, CANCELED */
+    bool over_own_limit;           /* FAILED: it ran longer than the limit that came with it (ask.timeout_us) */
     char *error, *error_class, sql_state[8];
     char *error_json;           /* {"message","class","sqlState","params",…}, or NULL */
 

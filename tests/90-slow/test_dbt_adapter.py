@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dbt-tests-adapter's groups basic and incremental, by dbt-databricks, on a warehouse over TLS."""
+"""dbt-tests-adapter's groups, by dbt-databricks, on a warehouse over TLS. DBT_CASES has more arguments of pytest (-k …)."""
 
 import os
 import subprocess
@@ -14,7 +14,8 @@ from connector import Server  # noqa: E402
 ROOT = Path(os.environ.get("BOATHOUSE_ROOT", Path(__file__).resolve().parents[2]))
 
 
-def test_basic_and_incremental(tmp_path):
+@pytest.mark.parametrize("cases", ["dbt_cases", "dbt_groups"])  # basic and incremental; the others
+def test_groups(tmp_path, cases):
     python = ROOT / ".deps/py/dbt/bin/python"
     if not python.exists():
         pytest.skip("no environment of dbt")
@@ -22,7 +23,7 @@ def test_basic_and_incremental(tmp_path):
         env = {**os.environ, "DBT_CASE_HOST": f"localhost:{s.platform.https_port}", "DBT_CASE_PATH": s.path, "DBT_CASE_TOKEN": s.platform.token,
                "SSL_CERT_FILE": s.ca, "REQUESTS_CA_BUNDLE": s.ca, "PYTHONDONTWRITEBYTECODE": "1", "DO_NOT_TRACK": "1"}
         done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--rootdir", tmp_path,
-                               *os.environ.get("DBT_CASES", "").split(), ROOT / "tests/harness/dbt/dbt_cases.py"],
-                              cwd=tmp_path, env=env, capture_output=True, text=True, timeout=3000)
+                               *os.environ.get("DBT_CASES", "").split(), ROOT / f"tests/harness/dbt/{cases}.py"],
+                              cwd=tmp_path, env=env, capture_output=True, text=True, timeout=6000)
     last = done.stdout.strip().splitlines()[-1]
     assert done.returncode == 0 and " failed" not in last and " skipped" not in last, done.stdout[-8000:] + done.stderr[-2000:]

@@ -28,6 +28,9 @@ struct t_get_operation_status_resp *operation_status(struct tcall *x, const stru
     o->has = T_GET_OPERATION_STATUS_RESP_OPERATION_STATE | T_GET_OPERATION_STATUS_RESP_HAS_RESULT_SET |
              T_GET_OPERATION_STATUS_RESP_OPERATION_STARTED;
     o->operation_state = states[s->state];
+    /* Only a client that set this statement's limit looks for it: JDBC throws SQLTimeoutException, the Python connector, which sets
+     * none, would take this state for success. */
+    if (s->state == STATEMENT_FAILED && s->over_own_limit) o->operation_state = TSTATE_TIMEDOUT;
     o->has_result_set = true; /* false: Node.js does not ask why a statement failed */
     o->operation_started = s->submitted / 1000;
     if (statement_over(s->state)) {

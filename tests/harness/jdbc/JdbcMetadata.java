@@ -134,7 +134,7 @@ public class JdbcMetadata {
         t.executeQuery("SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b WHERE a.id % 7 = b.id % 11");
         return "it ended";
       } catch (SQLException e) {
-        return "stopped";
+        return e instanceof java.sql.SQLTimeoutException ? "stopped" : "another error: " + e;
       }
     });
     say("time zone", () -> {
