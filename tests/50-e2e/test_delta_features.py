@@ -50,7 +50,8 @@ def test_shallow_clones_read_the_source_and_change_alone(sql, schema):
     assert sql(f"SELECT id FROM {b} ORDER BY id") == [["1"], ["2"], ["3"]]
     top = sql(f"DESCRIBE HISTORY {b} LIMIT 1")[0]
     assert top[4] == "CLONE" and json.loads(top[5]) == {"source": a, "sourceVersion": "1", "isShallow": "true"}
-    sql.fails(f"CREATE TABLE {schema}.nested SHALLOW CLONE {b}", "CANNOT_SHALLOW_CLONE_NESTED")
+    sql.fails(f"CREATE TABLE {schema}.nested SHALLOW CLONE {b}", "CANNOT_SHALLOW_CLONE_NESTED] " + b + " is a shallow clone itself")
+    sql.fails(f"ALTER TABLE {a} CLUSTER BY (id)", "CLUSTER_BY_ON_PARTITIONED_TABLE_NOT_ALLOWED] The table is partitioned")
     sql(f"CREATE TABLE {schema}.deep DEEP CLONE {b}")
     kind = "SELECT table_type FROM main.information_schema.tables WHERE concat_ws('.', table_catalog, table_schema, table_name) = "
     assert [sql(f"{kind}'{t}'")[0][0] for t in (a, b, f"{schema}.deep")] == ["MANAGED", "MANAGED_SHALLOW_CLONE", "MANAGED"]
