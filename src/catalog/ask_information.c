@@ -133,15 +133,12 @@ static err *on_tables(struct info *x, const struct securable *s) {
     return NULL;
 }
 
-/* Texts of views and functions are their owners' (and admins'). */
-static bool shows_text(const struct info *x, const struct securable *s) { return securable_knows(x->k->c, s, PRIV_MANAGE); }
-
 static err *on_views(struct info *x, const struct securable *s) {
     const struct ent_uc_table *t = &s->table;
     if (!table_is_view(t)) return NULL;
     jmut *r = row(x);
     put_table_names(x, r, s);
-    put(x, r, shows_text(x, s) ? t->view_text : STR_NONE);
+    put(x, r, securable_shows_text(x->k->c, s) ? t->view_text : STR_NONE);
     put_z(x, r, "NONE");
     put_z(x, r, "NO");
     put_z(x, r, "NO");
@@ -470,7 +467,7 @@ static err *on_routines(struct info *x, const struct securable *s) {
     put_null(x, r, 2);
     bool sql = str_eqz(f->language, "SQL");
     put_z(x, r, sql ? "SQL" : "EXTERNAL");
-    put(x, r, shows_text(x, s) ? f->body : STR_NONE);
+    put(x, r, securable_shows_text(x->k->c, s) ? f->body : STR_NONE);
     put_null(x, r, 1);
     put(x, r, sql ? STR_NONE : f->language);
     put_z(x, r, "SQL");

@@ -137,11 +137,12 @@ static err *table_detail(struct ask *k, const struct securable *s) {
     detail(k, "Created By", STR("Boathouse"));
     detail(k, "Type", type_of(t));
     if (t->comment.n) detail(k, "Comment", t->comment);
-    if (table_is_view(t)) {
+    if (table_is_view(t) && securable_shows_text(k->c, s)) {
         detail(k, "View Text", t->view_text);
         detail(k, "View Original Text", t->view_text);
         detail(k, "View Catalog and Namespace", str_of(arena_printf(k->c->a, "%.*s.%.*s", STR_ARG(t->view_catalog), STR_ARG(t->view_schema))));
-    } else {
+    }
+    if (!table_is_view(t)) {
         detail(k, "Location", url);
         detail(k, "Provider", lower(k->c->a, t->format));
     }
@@ -309,12 +310,13 @@ static err *describe_json(struct ask *k, const struct securable *s) {
             if (!parts) parts = json_put_arr(k->d, o, "partition_columns");
             json_add_str(k->d, parts, json_get_str(v, "name"));
         }
-    if (table_is_view(t)) {
+    if (table_is_view(t) && securable_shows_text(k->c, s)) {
         json_put_str(k->d, o, "view_text", t->view_text);
         json_put_str(k->d, o, "view_original_text", t->view_text);
         json_put_str(k->d, o, "view_catalog_and_namespace",
                      str_of(arena_printf(k->c->a, "%.*s.%.*s", STR_ARG(t->view_catalog), STR_ARG(t->view_schema))));
-    } else {
+    }
+    if (!table_is_view(t)) {
         json_put_str(k->d, o, "location", url);
         json_put_str(k->d, o, "provider", lower(k->c->a, t->format));
         json_put_bool(k->d, o, "is_managed_location", table_is_managed(t));
@@ -550,6 +552,7 @@ static err *show_create_table(struct ask *k) {
     struct securable s;
     buf b = {0};
     TRY(ask_open_slot(k, "name", SEC_TABLE, 0, &s));
+    if (table_is_view(&s.table)) TRY(ask_need(k->c, &s, PRIV_MANAGE)); /* securable_shows_text() */
     err *e = put_create(k, &s, &b);
     ask_columns(k, "createtab_stmt");
     if (!e) ask_put(k, ask_row(k), buf_view(&b));
@@ -704,7 +707,7 @@ static err *describe_function(struct ask *k) {
     info(k, "Deterministic:", f->deterministic ? STR(" true") : STR(" false"));
     info(k, "Owner:", owner);
     info(k, "Create Time:", ask_time(k->c->a, f->created_at));
-    info(k, "Body:", f->body);
+    if (securable_shows_text(k->c, &s)) info(k, "Body:", f->body);
     return NULL;
 }
 

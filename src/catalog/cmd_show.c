@@ -95,8 +95,9 @@ static err *information(struct ask *k, const struct securable *s, str *ret) {
             STR_ARG(ask_time(k->c->a, t->created_at)), STR_ARG(type_name(t)));
     if (t->comment.n) buf_fmt(&b, "Comment: %.*s\n", STR_ARG(t->comment));
     if (table_is_view(t)) {
-        buf_fmt(&b, "View Text: %.*s\nView Original Text: %.*s\nView Catalog and Namespace: %.*s.%.*s\n", STR_ARG(t->view_text),
-                STR_ARG(t->view_text), STR_ARG(t->view_catalog), STR_ARG(t->view_schema));
+        if (securable_shows_text(k->c, s))
+            buf_fmt(&b, "View Text: %.*s\nView Original Text: %.*s\nView Catalog and Namespace: %.*s.%.*s\n", STR_ARG(t->view_text),
+                    STR_ARG(t->view_text), STR_ARG(t->view_catalog), STR_ARG(t->view_schema));
     } else {
         buf_z(&b, "Provider: ");
         for (size_t c = 0; c < t->format.n; c++)

@@ -412,6 +412,8 @@ bool securable_allows(const struct caller *c, const struct securable *s, uint64_
     return policy_privilege(c->who, need, s->chain, s->n).allow;
 }
 
+bool securable_shows_text(const struct caller *c, const struct securable *s) { return securable_allows(c, s, PRIV_MANAGE); }
+
 bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t need,
                      const char **ret_privilege, const char **ret_on) {
     struct policy_verdict v = policy_privilege(c->who, need, s->chain, s->n);

@@ -128,6 +128,8 @@ err *securable_missing(enum securable_kind kind, str full_name) BH_CHECK;
 bool securable_visible(const struct caller *c, const struct securable *s);
 /* May he read its metadata: visible, and USE on what is above, or BROWSE? */
 bool securable_readable(const struct caller *c, const struct securable *s);
+/* May he see the text of a view or function? Its owner, and whoever has MANAGE: others read and call it without knowing how. */
+bool securable_shows_text(const struct caller *c, const struct securable *s);
 /* Readable through BROWSE alone. */
 bool securable_browse_only(const struct caller *c, const struct securable *s);
 /* The decision for showing something of it: a workspace that may read a catalog shows all that its owners may see there. */

@@ -101,11 +101,14 @@ bool bq_hides_rows(const struct bq *q) {
 static err *policy_expr(struct cx *c, str text, bool filter, struct bx **ret) {
     struct ast *x;
     str kept = c->b->text;
+    bool (*variable)(struct sql_env *, const struct ast *, struct sql_variable *) = c->b->env->variable;
+    c->b->env->variable = NULL; /* a column that is gone is not what the reader calls by its name */
     c->b->text = STR(""); /* no error shows it */
     c->b->sheltered++;
     err *e = sql_parse_resolved(c->b->a, text, &x);
     if (!e) e = filter ? bind_boolean(c, x, "WHERE", ret) : bind_expr(c, x, ret);
     c->b->sheltered--;
+    c->b->env->variable = variable;
     c->b->text = kept;
     return e;
 }

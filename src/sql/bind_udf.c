@@ -7,6 +7,33 @@ static err *too_deep(struct binder *b, const struct ast *n) {
     return sql_error("CYCLIC_FUNCTION_REFERENCE", n, b->text, "path", "functions nested this deep", NULL);
 }
 
+/* Inside of a function names are looked for where it was made. */
+struct kept {
+    str catalog, schema, text;
+    struct cte *ctes;
+    size_t n_tables;
+};
+
+static struct kept enter(struct binder *b, const struct sql_function_def *f) {
+    struct kept k = {b->env->catalog, b->env->schema, b->text, b->ctes, b->n_tables};
+    if (f->catalog.n) b->env->catalog = f->catalog;
+    if (f->schema.n) b->env->schema = f->schema;
+    b->text = f->definer ? STR("") : f->body; /* another's text is not shown in errors */
+    b->ctes = NULL;
+    b->depth++;
+    return k;
+}
+
+/* Tables that a body of another owner read: the plan would tell of them. */
+static void leave(struct binder *b, const struct sql_function_def *f, struct kept k) {
+    b->secured |= f->definer && b->n_tables > k.n_tables;
+    b->env->catalog = k.catalog;
+    b->env->schema = k.schema;
+    b->text = k.text;
+    b->ctes = k.ctes;
+    b->depth--;
+}
+
 static err *default_of(struct binder *b, const struct sql_field *p, struct bx **ret) {
     struct ast *e;
     struct scope none = {.level = 0};
@@ -38,7 +65,12 @@ static err *bind_params(struct cx *c, const struct sql_function_def *f, const st
     }
     *ret = NULL;
     for (size_t i = f->n; i-- > 0;) {
-        if (!v[i] && f->params[i].metadata.n) TRY(default_of(b, &f->params[i], &v[i]));
+        if (!v[i] && f->params[i].metadata.n) {
+            struct kept k = enter(b, f);
+            err *e = default_of(b, &f->params[i], &v[i]);
+            leave(b, f, k);
+            if (e) return e;
+        }
         if (!v[i])
             return sql_error("REQUIRED_PARAMETER_NOT_FOUND", n, b->text, "routineName", arena_printf(b->a, "`%.*s`", STR_ARG(f->name)), "parameterName",
                              arena_printf(b->a, "`%.*s`", STR_ARG(f->params[i].name)), "index", arena_printf(b->a, "%zu", i), NULL);
@@ -52,33 +84,6 @@ static err *bind_params(struct cx *c, const struct sql_function_def *f, const st
         *ret = p;
     }
     return NULL;
-}
-
-/* Inside of a function names are looked for where it was made. */
-struct kept {
-    str catalog, schema, text;
-    struct cte *ctes;
-    size_t n_tables;
-};
-
-static struct kept enter(struct binder *b, const struct sql_function_def *f) {
-    struct kept k = {b->env->catalog, b->env->schema, b->text, b->ctes, b->n_tables};
-    if (f->catalog.n) b->env->catalog = f->catalog;
-    if (f->schema.n) b->env->schema = f->schema;
-    b->text = f->definer ? STR("") : f->body; /* another's text is not shown in errors */
-    b->ctes = NULL;
-    b->depth++;
-    return k;
-}
-
-/* Tables that a body of another owner read: the plan would tell of them. */
-static void leave(struct binder *b, const struct sql_function_def *f, struct kept k) {
-    b->secured |= f->definer && b->n_tables > k.n_tables;
-    b->env->catalog = k.catalog;
-    b->env->schema = k.schema;
-    b->text = k.text;
-    b->ctes = k.ctes;
-    b->depth--;
 }
 
 err *bind_udf(struct cx *c, const struct sql_function_def *f, const struct ast *n, struct bx **ret) {

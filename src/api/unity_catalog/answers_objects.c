@@ -113,8 +113,9 @@ static err *put_table(struct req *r, jmut *o, const struct caller *c, const stru
     if (!arg_bool(r, "omit_columns", false)) TRY(put_columns(r, o, c, t));
     TRY(tables_properties(c, t, &properties));
     if (!arg_bool(r, "omit_properties", false)) kv_put_object(r->doc, o, "properties", &properties);
-    if (t->view_text.n && !securable_browse_only(c, s)) json_put_str(r->doc, o, "view_definition", t->view_text);
-    if (t->view_dependencies.n) {
+    bool text = securable_shows_text(c, s);
+    if (t->view_text.n && text) json_put_str(r->doc, o, "view_definition", t->view_text);
+    if (t->view_dependencies.n && text) {
         jval *d;
         TRY(json_parse(r->a, t->view_dependencies, false, &d));
         json_put(r->doc, o, "view_dependencies", yyjson_val_mut_copy(r->doc, d));
@@ -178,9 +179,11 @@ static err *put_function(struct req *r, jmut *o, const struct securable *s) {
         json_put_str(r->doc, o, "data_type", type_name(r->a, text));
         json_put_str(r->doc, o, "full_data_type", text);
     }
-    json_put_z(r->doc, o, "routine_body", str_eqz(f->language, "SQL") ? "SQL" : "EXTERNAL");
-    if (!str_eqz(f->language, "SQL")) json_put_str(r->doc, o, "external_language", f->language);
-    if (!securable_browse_only(&c, s)) json_put_str(r->doc, o, "routine_definition", f->body);
+    bool sql = str_eqz(f->language, "SQL");
+    json_put_z(r->doc, o, "routine_body", sql ? "SQL" : "EXTERNAL");
+    if (!sql) json_put_str(r->doc, o, "external_language", f->language);
+    /* Functions in other languages are run by their callers, who need the text. */
+    if (sql ? securable_shows_text(&c, s) : !securable_browse_only(&c, s)) json_put_str(r->doc, o, "routine_definition", f->body);
     json_put_bool(r->doc, o, "is_deterministic", f->deterministic);
     json_put_bool(r->doc, o, "is_null_call", true);
     json_put_z(r->doc, o, "parameter_style", "S");

@@ -110,6 +110,9 @@ void run_path(struct run *r);
 struct ast *run_path_name(struct run *r, size_t i, const struct ast *name);
 /* Is the name one that the path is for? */
 bool run_by_path(const struct run *r, const struct ast *name);
+/* Are names those of the body of a view, function, row filter or mask now? What the session calls its own is not seen in
+ * there: who reads could put his rows or values in the place of the owner's. */
+bool run_in_body(const struct run *r);
 
 /* run_session.c: statements that the session itself carries out; *ret_taken false: not one of them. */
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;

@@ -132,8 +132,10 @@ void run_path(struct run *r) {
     buf_free(&search);
 }
 
+bool run_in_body(const struct run *r) { return str_chr(r->env.catalog, SQL_MARK, 0) >= 0; }
+
 bool run_by_path(const struct run *r, const struct ast *name) {
-    return r->n_path && ast_is(name, AST_NAME) && name->n == 1 && str_chr(r->env.catalog, SQL_MARK, 0) < 0;
+    return r->n_path && ast_is(name, AST_NAME) && name->n == 1 && !run_in_body(r);
 }
 
 struct ast *run_path_name(struct run *r, size_t i, const struct ast *name) {

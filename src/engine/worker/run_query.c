@@ -31,7 +31,7 @@ static bool env_setting(struct sql_env *e, str name, str *ret) {
 static bool env_variable(struct sql_env *e, const struct ast *name, struct sql_variable *ret) {
     struct run *r = run_of(e);
     struct session_variable v;
-    if (!ast_is(name, AST_NAME) || !name->n || name->n > 3) return false;
+    if (!ast_is(name, AST_NAME) || !name->n || name->n > 3 || run_in_body(r)) return false;
     str parts[3];
     for (uint32_t i = 0; i < name->n; i++) parts[i] = name->child[i]->text;
     if (!run_variable(r, parts, name->n, &v)) return false;
@@ -185,7 +185,7 @@ static err *read_relation(struct run *r, jval *v, const struct ast *from, struct
 /* A temporary view by x, session.x, or global_temp.x; NULL if there is none. */
 static struct sql_relation *temp_view(struct run *r, const struct ast *name) {
     struct temp_view v;
-    if (!ast_is(name, AST_NAME) || name->n < 1 || name->n > 2) return NULL;
+    if (!ast_is(name, AST_NAME) || name->n < 1 || name->n > 2 || run_in_body(r)) return NULL;
     bool global = name->n == 2 && str_ieq(name->child[0]->text, STR("global_temp"));
     if (name->n == 2 && !global && !str_ieq(name->child[0]->text, STR("session"))) return NULL;
     if (!session_get_view(r->st->s, r->a, name->child[name->n - 1]->text, global, &v)) return NULL;

@@ -637,6 +637,11 @@ static err *show_collations(struct run *r, const struct ast *s) {
     return run_compiled(r, &c);
 }
 
+/* A function that would outlive the session, by a statement that promises the opposite, is worse than none. */
+static err *no_temporary_function(struct run *r, const struct ast *s) {
+    return sql_error("UNSUPPORTED_FEATURE.SQL", s, r->text, "what", "temporary functions; make it in a schema of yours", NULL);
+}
+
 /* ---- by kind ---- */
 
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
@@ -653,7 +658,11 @@ err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
     case AST_S_CREATE_VIEW:
         if (ast_has(s, AST_F_TEMP) || ast_has(s, AST_F_GLOBAL)) return run_temp_view(r, s);
         break;
+    case AST_S_CREATE_FUNCTION:
+        if (ast_has(s, AST_F_TEMP)) return no_temporary_function(r, s);
+        break;
     case AST_COMMAND:
+        if (str_eqz(s->text, "drop_function") && ast_has(s, AST_F_TEMP)) return no_temporary_function(r, s);
         if (str_eqz(s->text, "show_collations")) return show_collations(r, s);
         *ret_taken = false;
         if (str_eqz(s->text, "drop_view") || str_eqz(s->text, "drop_table") || str_eqz(s->text, "drop_variable"))

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways around the catalog that were tried: what a reader brings along in his session, texts of views and functions, names that come back.
+
+The doors one by one are in test_catalog_doors.py; here are attacks that take several steps.
+"""
+
+import pytest
+from boathouse import Platform
+from connector import plain
+from databricks.sdk import errors
+from statements import Sql, another
+
+HIDDEN = ("hidden-row", "-hidden")
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    place = tmp_path_factory.mktemp("places")
+    with Platform(tmp_path_factory.mktemp("attacks") / "data", settings={"storage.local_roots": str(place)}) as p:
+        p.place = place
+        yield p
+
+
+@pytest.fixture(scope="module")
+def admin(platform):
+    return Sql(platform)
+
+
+def session(platform, token, **more):
+    """A function that runs statements in one session; its error's text where one fails."""
+    from databricks import sql
+    db = plain(platform)(access_token=token, **more)
+
+    def run(text):
+        with db.cursor() as cur:
+            try:
+                return [tuple(r) for r in cur.execute(text).fetchall()]
+            except sql.exc.Error as e:
+                return str(e)
+
+    run.close = db.close
+    return run
+
+
+@pytest.fixture(scope="module")
+def world(platform, admin):
+    owner = session(platform, platform.token, catalog="main", schema="default")
+    for text in ("CREATE CATALOG k", "CREATE SCHEMA k.s", "CREATE SCHEMA k.own",
+                 "CREATE TABLE k.s.t AS SELECT * FROM VALUES (1L, '11', 'x1-hidden'), (2L, 'hidden-row', 'x2-hidden') AS v(id, name, secret)",
+                 "CREATE TABLE k.s.allowed AS SELECT 1L AS id", "USE CATALOG k", "USE SCHEMA s",
+                 # Bodies with names without a qualifier: they are those of the place where the body was made.
+                 "CREATE FUNCTION k.s.rf(i BIGINT) RETURNS BOOLEAN RETURN EXISTS (SELECT 1 FROM allowed a WHERE a.id = i)",
+                 "CREATE FUNCTION k.s.helper(i BIGINT) RETURNS BOOLEAN RETURN i = 1",
+                 "CREATE FUNCTION k.s.rf2(i BIGINT) RETURNS BOOLEAN RETURN helper(i)",
+                 "CREATE FUNCTION k.s.rf3(u STRING) RETURNS BOOLEAN RETURN u = current_user",
+                 "CREATE FUNCTION k.s.sum_to(i BIGINT, most BIGINT DEFAULT (SELECT max(id) FROM allowed)) RETURNS BIGINT RETURN i + most",
+                 "CREATE FUNCTION k.s.hide(v STRING) RETURNS STRING RETURN concat('*', length(v))",
+                 "CREATE FUNCTION k.s.told(i BIGINT) RETURNS STRING RETURN (SELECT max(name) FROM t WHERE id = i AND name <> 'x9-hidden')",
+                 "CREATE TABLE k.s.f1 WITH ROW FILTER k.s.rf ON (id) AS SELECT id, name FROM t",
+                 "CREATE TABLE k.s.f2 WITH ROW FILTER k.s.rf2 ON (id) AS SELECT id, name FROM t",
+                 "CREATE TABLE k.s.f3 WITH ROW FILTER k.s.rf3 ON (name) AS SELECT id, name FROM t",
+                 "CREATE TABLE k.s.m (id BIGINT, secret STRING MASK k.s.hide)", "INSERT INTO k.s.m SELECT id, secret FROM t",
+                 "CREATE VIEW k.s.v AS SELECT id, name FROM t WHERE id IN (SELECT id FROM allowed) AND name <> 'x9-hidden'"):
+        got = owner(text)
+        assert isinstance(got, list), (text, got)
+    owner.close()
+
+
+@pytest.fixture(scope="module")
+def bob(platform, admin, world):
+    """May read what is filtered, masked and seen through the view, call told, and make what he likes in k.own."""
+    who, client, bob = another(platform, "bob")
+    for text in (f"GRANT USE CATALOG ON CATALOG k TO `{who}`", f"GRANT USE SCHEMA ON SCHEMA k.s TO `{who}`",
+                 *(f"GRANT SELECT ON TABLE k.s.{t} TO `{who}`" for t in ("f1", "f2", "f3", "m", "v")),
+                 *(f"GRANT EXECUTE ON FUNCTION k.s.{f} TO `{who}`" for f in ("told", "sum_to")),
+                 f"GRANT USE SCHEMA, CREATE TABLE, CREATE FUNCTION, SELECT, MODIFY, EXECUTE ON SCHEMA k.own TO `{who}`"):
+        admin(text)
+    bob.name, bob.client = who, client
+    return bob
+
+
+# What bob may see, and nothing else.
+SEEN = {"SELECT * FROM k.s.f1": [(1, "11")], "SELECT * FROM k.s.f2": [(1, "11")], "SELECT * FROM k.s.f3": [], "SELECT * FROM k.s.v": [(1, "11")],
+        "SELECT secret FROM k.s.m ORDER BY id": [("*9",), ("*9",)], "SELECT k.s.sum_to(1)": [(2,)]}
+
+# What a session calls its own.
+OWN = ["CREATE TEMPORARY VIEW allowed AS SELECT id FROM range(100)", "CREATE GLOBAL TEMPORARY VIEW allowed AS SELECT id FROM range(100)",
+       "CREATE TEMPORARY VIEW t AS SELECT 7L AS id, '7' AS name", "DECLARE VARIABLE u STRING DEFAULT 'hidden-row'",
+       "DECLARE VARIABLE i BIGINT DEFAULT 1", "DECLARE VARIABLE id BIGINT DEFAULT 1", "DECLARE VARIABLE name STRING DEFAULT '11'",
+       "CREATE TABLE k.own.allowed AS SELECT id FROM range(100)", "CREATE FUNCTION k.own.helper(i BIGINT) RETURNS BOOLEAN RETURN true",
+       "CREATE FUNCTION k.own.length(v STRING) RETURNS STRING RETURN v", "USE CATALOG k", "USE SCHEMA own", "SET PATH = k.own, system.builtin"]
+
+
+def test_a_session_has_no_say_in_bodies(platform, bob):
+    """Names in filters, masks, views and functions never mean the reader's temporary views, variables, path or current schema."""
+    run = session(platform, bob.token)
+    for setting in [None, *OWN]:
+        if setting:
+            assert isinstance(run(setting), list), setting
+        for text, rows in SEEN.items():
+            assert run(text) == rows, (setting, text)
+    assert run("EXECUTE IMMEDIATE 'SELECT * FROM k.s.f1'") == [(1, "11")]
+    assert run("BEGIN DECLARE i BIGINT DEFAULT 1; DECLARE id BIGINT DEFAULT 1; SELECT * FROM k.s.f1; END") == [(1, "11")]
+    # What is his own he sees all the same.
+    assert run("SELECT count(*) FROM allowed") == [(100,)] and run("SELECT name") == [("11",)]
+    run.close()
+
+
+def test_temporary_functions_do_not_outlive_the_session(bob):
+    bob.fails("CREATE TEMPORARY FUNCTION k.own.tmp(i INT) RETURNS INT RETURN i", "UNSUPPORTED_FEATURE")
+    bob("CREATE FUNCTION k.own.kept(i INT) RETURNS INT RETURN i")
+    bob.fails("DROP TEMPORARY FUNCTION k.own.kept", "UNSUPPORTED_FEATURE")
+    assert bob("SELECT k.own.kept(3)") == [["3"]]
+
+
+def test_texts_are_their_owners(platform, admin, bob):
+    """Whoever reads a view or calls a function is not shown how it is made, at any door; MANAGE shows it."""
+    ask = ("DESCRIBE TABLE EXTENDED k.s.v", "DESCRIBE TABLE EXTENDED k.s.v AS JSON", "SHOW TABLE EXTENDED IN k.s LIKE 'v'", "DESCRIBE FUNCTION EXTENDED k.s.told",
+           "SELECT view_definition FROM k.information_schema.views WHERE table_name = 'v'",
+           "SELECT routine_definition FROM k.information_schema.routines WHERE routine_name = 'told'")
+    for text in ask:
+        assert "x9-hidden" in str(admin(text)), text
+        assert "x9-hidden" not in str(bob(text)), text
+    for text in ("SHOW CREATE TABLE k.s.v", "SHOW CREATE VIEW k.s.v"):
+        assert "x9-hidden" in str(admin(text))
+        bob.fails(text, "MANAGE on View 'k.s.v'")
+    w = platform.sdk()
+    assert "x9-hidden" in w.tables.get("k.s.v").view_definition and "x9-hidden" in w.functions.get("k.s.told").routine_definition
+    assert bob.client.tables.get("k.s.v").view_definition is None and bob.client.functions.get("k.s.told").routine_definition is None
+    assert [t.view_definition for t in bob.client.tables.list("k", "s") if t.name == "v"] == [None]
+    admin(f"GRANT MANAGE ON VIEW k.s.v TO `{bob.name}`")
+    assert "x9-hidden" in str(bob("SHOW CREATE TABLE k.s.v")) and "x9-hidden" in bob.client.tables.get("k.s.v").view_definition
+    admin(f"REVOKE MANAGE ON VIEW k.s.v FROM `{bob.name}`")
+    with pytest.raises(errors.PermissionDenied):
+        bob.client.tables.update("k.s.v", owner=bob.name)
