@@ -47,6 +47,7 @@ static err *alter_owner(struct ask *k) {
     int64_t owner;
     TRY(ask_open_slot(k, "name", kind_of_command(k), PRIV_MANAGE, &s));
     TRY(ask_principal_id(k, ask_text(k, "owner"), &owner));
+    TRY(ask_sql(securable_may_give(k->c, &s, owner)));
     switch (s.kind) {
     case SEC_CATALOG: s.catalog.owner_id = owner; break;
     case SEC_SCHEMA: s.schema.owner_id = owner; break;

@@ -63,6 +63,7 @@ static err *replace_view(struct ask *k, struct securable *t, const struct tables
                                                                           "replaces views only.",
                          STR_ARG(ask_quoted(k->c->a, t->catalog.name, t->schema.name, t->table.name)));
     TRY(ask_need(k->c, t, PRIV_MANAGE));
+    TRY(ask_sql(securable_need_owner(k->c, t)));
     t->table.columns = spec->columns;
     t->table.view_text = spec->view_text;
     t->table.view_catalog = spec->view_catalog;
@@ -101,6 +102,7 @@ static err *alter_view_query(struct ask *k) {
     TRY(ask_open_slot(k, "name", SEC_TABLE, PRIV_MANAGE, &t));
     if (!table_is_view(&t.table))
         return ask_error("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "42809", "'%.*s' is not a view.", STR_ARG(t.full_name));
+    TRY(ask_sql(securable_need_owner(k->c, &t)));
     str text = ask_text(k, "text").n ? ask_text(k, "text") : json_get_str(json_get(k->in, "query"), "sql");
     if (!text.n) return ask_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", "0A000", "A view needs a query.");
     TRY(view_columns(k, &t.table.columns));

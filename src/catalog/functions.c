@@ -33,6 +33,7 @@ err *functions_create(const struct caller *c, const struct securable *schema,
     if (found) {
         TRY(securable_of_function(c, schema, &row, ret));
         TRY(securable_need(c, ret, PRIV_MANAGE));
+        TRY(securable_need_owner(c, ret));
         fill(&ret->function, spec);
         return functions_save(c, ret);
     }

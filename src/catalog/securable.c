@@ -412,6 +412,26 @@ bool securable_allows(const struct caller *c, const struct securable *s, uint64_
     return policy_privilege(c->who, need, s->chain, s->n).allow;
 }
 
+static bool reads_as_owner(const struct securable *s) { return s->kind == SEC_FUNCTION || (s->kind == SEC_TABLE && s->table.view_text.n); }
+
+/* Is the principal the caller, a group of his, or anybody to an admin? */
+static bool acts_for(const struct caller *c, int64_t principal) {
+    const struct policy_node alone = {.owner = principal, .what = ""};
+    return policy_privilege(c->who, PRIV_MANAGE, &alone, 1).allow;
+}
+
+err *securable_need_owner(const struct caller *c, const struct securable *s) {
+    if (!reads_as_owner(s) || acts_for(c, s->owner)) return NULL;
+    return err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have OWNERSHIP on %s '%.*s': it reads with its owner's rights, so only the owner "
+                   "changes what it reads. Whoever has MANAGE may make himself the owner first.", STR_ARG(c->name), securable_title(s), STR_ARG(s->full_name));
+}
+
+err *securable_may_give(const struct caller *c, const struct securable *s, int64_t new_owner) {
+    if (!reads_as_owner(s) || new_owner == s->owner || acts_for(c, new_owner)) return NULL;
+    return err_new(ERR_PERMISSION_DENIED, "%s '%.*s' reads with its owner's rights: only an admin makes somebody else the owner. User '%.*s' may give it to "
+                   "himself or to a group that he is in.", securable_title(s), STR_ARG(s->full_name), STR_ARG(c->name));
+}
+
 bool securable_shows_text(const struct caller *c, const struct securable *s) { return securable_allows(c, s, PRIV_MANAGE); }
 
 bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t need,

@@ -128,6 +128,12 @@ err *securable_missing(enum securable_kind kind, str full_name) BH_CHECK;
 bool securable_visible(const struct caller *c, const struct securable *s);
 /* May he read its metadata: visible, and USE on what is above, or BROWSE? */
 bool securable_readable(const struct caller *c, const struct securable *s);
+/* Views and functions read with the rights of their owners. So what they read is changed by the owner (himself, through a
+ * group, or an admin) alone, MANAGE is not enough; and they are given to those only for whom the caller may act: himself,
+ * a group that he is in, anybody by an admin. Otherwise a text of one's own would read with another's rights. Both: the
+ * error, or NULL; of other kinds of things NULL. */
+err *securable_need_owner(const struct caller *c, const struct securable *s) BH_CHECK;
+err *securable_may_give(const struct caller *c, const struct securable *s, int64_t new_owner) BH_CHECK;
 /* May he see the text of a view or function? Its owner, and whoever has MANAGE: others read and call it without knowing how. */
 bool securable_shows_text(const struct caller *c, const struct securable *s);
 /* Readable through BROWSE alone. */

@@ -133,3 +133,49 @@ def test_texts_are_their_owners(platform, admin, bob):
     admin(f"REVOKE MANAGE ON VIEW k.s.v FROM `{bob.name}`")
     with pytest.raises(errors.PermissionDenied):
         bob.client.tables.update("k.s.v", owner=bob.name)
+
+
+def test_nobody_writes_texts_that_read_as_another(platform, admin, bob):
+    """A view or function reads with its owner's rights: MANAGE does not change its text, and nobody makes an admin the owner of his own."""
+    for text in ("CREATE FUNCTION k.s.theirs() RETURNS STRING RETURN 'x'", "CREATE VIEW k.s.seen AS SELECT 1 AS a",
+                 f"GRANT MANAGE, EXECUTE ON FUNCTION k.s.theirs TO `{bob.name}`", f"GRANT MANAGE, SELECT ON VIEW k.s.seen TO `{bob.name}`",
+                 f"GRANT CREATE FUNCTION, CREATE TABLE ON SCHEMA k.s TO `{bob.name}`"):
+        admin(text)
+    for text in ("CREATE OR REPLACE FUNCTION k.s.theirs() RETURNS STRING RETURN (SELECT max(secret) FROM k.s.t)", "CREATE OR REPLACE VIEW k.s.seen AS SELECT 2 AS a",
+                 "ALTER VIEW k.s.seen AS SELECT 3 AS a"):
+        bob.fails(text, "does not have OWNERSHIP on")
+    assert bob("SELECT k.s.theirs()") == [["x"]] and bob("SELECT a FROM k.s.seen") == [["1"]]
+
+    # His own: of a function the body is not looked at when it is made, of a view what it reads may have been taken from him since.
+    bob("CREATE FUNCTION k.own.steal() RETURNS STRING RETURN (SELECT max(secret) FROM k.s.t)")
+    admin(f"GRANT SELECT ON TABLE k.s.t TO `{bob.name}`")
+    bob("CREATE VIEW k.own.keep AS SELECT secret FROM k.s.t")
+    admin(f"REVOKE SELECT ON TABLE k.s.t FROM `{bob.name}`")
+    for give in (lambda: bob.fails("ALTER FUNCTION k.own.steal OWNER TO admin", "reads with its owner's rights"),
+                 lambda: bob.fails("ALTER VIEW k.own.keep OWNER TO admin", "reads with its owner's rights"),
+                 lambda: bob.fails("ALTER FUNCTION k.own.steal SET OWNER TO admins", "reads with its owner's rights"),
+                 lambda: refused(lambda: bob.client.functions.update("k.own.steal", owner="admin")),
+                 lambda: refused(lambda: bob.client.tables.update("k.own.keep", owner="admins"))):
+        give()
+        bob.fails("SELECT k.own.steal()", "SELECT on Table 'k.s.t'")
+        bob.fails("SELECT * FROM k.own.keep", "SELECT on Table 'k.s.t'")
+    # To a group that he is in, and from there to himself; an admin gives to anybody. Tables are given away as before.
+    group = platform.sdk().groups.create(display_name="keepers")
+    me = next(p for p in platform.sdk().service_principals.list() if p.application_id == bob.name)
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": "members", "value": [{"value": me.id}]}]}
+    assert platform.request("PATCH", f"/api/2.0/preview/scim/v2/Groups/{group.id}", body).status_code < 300
+    bob("ALTER VIEW k.own.keep OWNER TO keepers")
+    bob("CREATE OR REPLACE VIEW k.own.keep AS SELECT 4 AS a")
+    assert bob("SELECT * FROM k.own.keep") == [["4"]]
+    bob(f"ALTER VIEW k.own.keep OWNER TO `{bob.name}`")
+    bob("ALTER FUNCTION k.s.theirs OWNER TO `" + bob.name + "`")
+    bob("CREATE OR REPLACE FUNCTION k.s.theirs() RETURNS STRING RETURN 'mine'")
+    assert bob("SELECT k.s.theirs()") == [["mine"]]
+    admin("ALTER FUNCTION k.own.steal OWNER TO admin")
+    bob("CREATE TABLE k.own.given AS SELECT 1 AS a")
+    bob("ALTER TABLE k.own.given OWNER TO admin")
+
+
+def refused(call):
+    with pytest.raises(errors.PermissionDenied, match="reads with its owner's rights"):
+        call()

@@ -255,6 +255,7 @@ err *api_unity_catalog_update_table(struct req *r) {
     TRY(securable_open(&c, SEC_TABLE, arg_str(r, "full_name"), PRIV_MANAGE, &s));
     if (arg_has(r, "comment")) s.table.comment = arg_str(r, "comment");
     if (arg_has(r, "owner")) TRY(uc_principal_id(r, arg_str(r, "owner"), &s.table.owner_id));
+    TRY(securable_may_give(&c, &s, s.table.owner_id));
     s.owner = s.table.owner_id;
     TRY(tables_save(&c, &s));
     return answer(r, &s);
@@ -421,6 +422,7 @@ err *api_unity_catalog_update_function(struct req *r) {
     struct securable s;
     TRY(securable_open(&c, SEC_FUNCTION, arg_str(r, "name"), PRIV_MANAGE, &s));
     if (arg_has(r, "owner")) TRY(uc_principal_id(r, arg_str(r, "owner"), &s.function.owner_id));
+    TRY(securable_may_give(&c, &s, s.function.owner_id));
     s.owner = s.function.owner_id;
     TRY(functions_save(&c, &s));
     return answer(r, &s);
