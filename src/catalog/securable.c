@@ -432,7 +432,7 @@ err *securable_may_give(const struct caller *c, const struct securable *s, int64
                    "himself or to a group that he is in.", securable_title(s), STR_ARG(s->full_name), STR_ARG(c->name));
 }
 
-bool securable_shows_text(const struct caller *c, const struct securable *s) { return securable_allows(c, s, PRIV_MANAGE); }
+bool securable_shows_text(const struct caller *c, const struct securable *s) { return securable_knows(c, s, PRIV_MANAGE); }
 
 bool securable_lacks(const struct caller *c, const struct securable *s, uint64_t need,
                      const char **ret_privilege, const char **ret_on) {
