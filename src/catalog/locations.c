@@ -264,8 +264,9 @@ static err *check_table(const struct caller *c, str url, const struct ent_uc_tab
     struct securable t;
     bool found, guarded;
     TRY(securable_by_id(c, SEC_TABLE, row->id, &t, &found));
-    if (!found) return NULL;
     const char *privilege = write ? "MODIFY" : "SELECT";
+    if (!found) /* a managed one that was dropped and may come back: nobody's grants count meanwhile */
+        return table_is_managed(row) ? err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on path '%.*s'.", STR_ARG(c->name), privilege, STR_ARG(url)) : NULL;
     TRY(tables_guarded(c, row, &guarded));
     if (!guarded && securable_allows(c, &t, PRIV_SELECT) && (!write || securable_allows(c, &t, PRIV_MODIFY))) return NULL;
     if (!securable_visible(c, &t))
@@ -290,7 +291,7 @@ err *locations_check_tables(const struct caller *c, str url, bool write) {
             below.after = true;
             below.after_s = rows.p[i].location;
             below.after_id = rows.p[i].id;
-            if (rows.p[i].schema_id > 0 && lies_in(rows.p[i].location, url)) TRY(check_table(c, url, &rows.p[i], write));
+            if (lies_in(rows.p[i].location, url)) TRY(check_table(c, url, &rows.p[i], write));
         }
     }
     for (size_t n = url.n; n > 8; n--) {
@@ -298,7 +299,7 @@ err *locations_check_tables(const struct caller *c, str url, bool write) {
         struct ent_list_query at = {.eq = {{.column = ENT_UC_TABLE_LOCATION, .s = str_cut(url, n)}}, .limit = 100};
         TRY(ent_uc_table_list(c->tx, metastore_scope(c), c->a, &at, &rows));
         for (size_t i = 0; i < rows.n; i++)
-            if (rows.p[i].schema_id > 0) TRY(check_table(c, url, &rows.p[i], write));
+            TRY(check_table(c, url, &rows.p[i], write));
     }
     return NULL;
 }

@@ -45,4 +45,13 @@ struct scim_filter;
 err *scim_filter_parse(arena *a, str text, struct scim_filter **ret) BH_CHECK;
 bool scim_filter_match(const struct scim_filter *f, const struct scim_resource *r);
 
+/* The path of a PATCH, attr[key eq "want"].sub; parts that are not there are empty, all lie in the text. */
+struct scim_path {
+    str attr, key, want, sub;
+};
+/* INVALID_PARAMETER_VALUE with detail invalidPath. */
+err *scim_path_parse(str text, struct scim_path *ret) BH_CHECK;
+/* That error, of a path that names nothing that can be changed. */
+err *scim_path_invalid(str path) BH_CHECK;
+
 #endif

@@ -142,6 +142,7 @@ err *api_delta_path_credentials(struct req *r) {
     bool write = str_eqz(arg_str(r, "operation"), "READ_WRITE");
     TRY(locations_need(&c, url, write ? PRIV_CREATE_EXTERNAL_TABLE : PRIV_READ_FILES, &l));
     TRY(securable_need(&c, &l, PRIV_EXTERNAL_USE_LOCATION));
+    TRY(locations_check_tables(&c, url, write));
     TRY(locations_place(&c, url, &place));
     return answer_place(r, &c, url, write ? "READ_WRITE" : "READ");
 }

@@ -2,8 +2,7 @@
 /*
  * What a SCIM body changes: the fields of create and replace, and PATCH, RFC 7644 §3.5.2.
  *
- * A path is  attr | attr.sub | attr[sub eq "value"] | attr[sub eq "value"].sub ; attr may carry the schema's
- * URN in front. Lists (emails, entitlements, roles) hold objects whose identity is their "value".
+ * Lists (emails, entitlements, roles) hold objects whose identity is their "value".
  */
 #include "scim_int.h"
 
@@ -101,59 +100,14 @@ err *scim_remove_all_members(struct req *r, const struct scim_resource *g) {
 
 enum verb { VERB_ADD, VERB_REPLACE, VERB_REMOVE };
 
-/* Parts of a path that are not there are empty. */
-struct path {
-    str attr, key, want, sub; /* attr[key eq "want"].sub */
-};
-
-static err *invalid_path(str path) {
-    return err_detail(err_new(ERR_INVALID_PARAMETER_VALUE, "The path '%.*s' names nothing that can be changed.", STR_ARG(str_cut(path, 80))), "invalidPath");
-}
-
-/* `sub eq "value"` between the brackets. */
-static bool split_filter(str inside, struct path *ret) {
-    str rest = str_trim(inside), op;
-    if (!str_split(&rest, ' ', &ret->key)) return false;
-    rest = str_trim(rest);
-    if (!str_split(&rest, ' ', &op) || !str_ieq(op, STR("eq"))) return false;
-    rest = str_trim(rest);
-    if (rest.n >= 2 && rest.p[0] == '"' && rest.p[rest.n - 1] == '"') rest = str_n(rest.p + 1, rest.n - 2);
-    ret->want = rest;
-    return ret->key.n && rest.n;
-}
-
-static err *split_path(str text, struct path *ret) {
-    *ret = (struct path){0};
-    str s = text;
-    if (str_starts(s, STR("urn:"))) { /* urn:…:User:attr */
-        size_t last = 0;
-        for (size_t i = 0; i < s.n && s.p[i] != '['; i++)
-            if (s.p[i] == ':') last = i + 1;
-        s = str_from(s, last);
-    }
-    ptrdiff_t open = str_chr(s, '[', 0), dot = str_chr(s, '.', 0);
-    if (open >= 0) {
-        ptrdiff_t close = str_chr(s, ']', (size_t)open);
-        if (close < 0 || !split_filter(str_n(s.p + open + 1, (size_t)(close - open - 1)), ret)) return invalid_path(text);
-        str after = str_from(s, (size_t)close + 1);
-        if (after.n && after.p[0] != '.') return invalid_path(text);
-        if (after.n) ret->sub = str_from(after, 1);
-        ret->attr = str_cut(s, (size_t)open);
-    } else {
-        ret->attr = dot >= 0 ? str_cut(s, (size_t)dot) : s;
-        if (dot >= 0) ret->sub = str_from(s, (size_t)dot + 1);
-    }
-    return NULL;
-}
-
-static err *patch_members(struct req *r, const struct scim_resource *s, enum verb verb, const struct path *p, jval *value) {
+static err *patch_members(struct req *r, const struct scim_resource *s, enum verb verb, const struct scim_path *p, jval *value) {
     if (verb != VERB_REMOVE) {
         if (verb == VERB_REPLACE) TRY(scim_remove_all_members(r, s));
         return scim_add_members(r, s, value);
     }
     int64_t id;
     if (p->want.n) {
-        if (!str_ieq(p->key, STR("value")) || !str_to_i64(p->want, &id)) return invalid_path(STR("members[…]"));
+        if (!str_ieq(p->key, STR("value")) || !str_to_i64(p->want, &id)) return scim_path_invalid(STR("members[…]"));
         TRY(scim_member_remove(r->tx, r->a, s, id));
         return rules_publish(r, id, true);
     }
@@ -198,7 +152,7 @@ static void append_all(struct req *r, jmut *out, jval *values) {
     yyjson_arr_foreach(values, i, n, v) yyjson_mut_arr_append(out, list_element(r, v));
 }
 
-static bool selected(const struct path *p, jval *element) {
+static bool selected(const struct scim_path *p, jval *element) {
     if (!p->want.n) return true;
     jval *v = yyjson_obj_getn(element, p->key.p, p->key.n);
     if (yyjson_is_bool(v)) return str_ieq(p->want, yyjson_get_bool(v) ? STR("true") : STR("false"));
@@ -206,7 +160,7 @@ static bool selected(const struct path *p, jval *element) {
 }
 
 /* attr[filter].sub, or attr.sub of all: changes inside of the elements. */
-static err *patch_inside(struct req *r, jval *old, jmut *out, enum verb verb, const struct path *p, jval *value) {
+static err *patch_inside(struct req *r, jval *old, jmut *out, enum verb verb, const struct scim_path *p, jval *value) {
     size_t i, n, hits = 0;
     jval *v;
     yyjson_arr_foreach(old, i, n, v) {
@@ -226,7 +180,7 @@ static err *patch_inside(struct req *r, jval *old, jmut *out, enum verb verb, co
     return NULL;
 }
 
-static err *patch_list(struct req *r, str *list, enum verb verb, const struct path *p, jval *value) {
+static err *patch_list(struct req *r, str *list, enum verb verb, const struct scim_path *p, jval *value) {
     jval *old = NULL, *v;
     if (list->n) TRY(json_parse(r->a, *list, false, &old));
     jmut *out = yyjson_mut_arr(r->doc);
@@ -245,7 +199,7 @@ static err *patch_list(struct req *r, str *list, enum verb verb, const struct pa
     return NULL;
 }
 
-static err *patch_roles(struct req *r, struct scim_resource *s, enum verb verb, const struct path *p, jval *value) {
+static err *patch_roles(struct req *r, struct scim_resource *s, enum verb verb, const struct scim_path *p, jval *value) {
     TRY(patch_list(r, &s->roles, verb, p, value));
     jval *v;
     TRY(json_parse(r->a, s->roles, false, &v));
@@ -257,7 +211,7 @@ static err *patch_roles(struct req *r, struct scim_resource *s, enum verb verb, 
 }
 
 /* A single attribute: as if an object with it had been sent. */
-static err *patch_field(struct req *r, struct scim_resource *s, enum verb verb, const struct path *p, jval *value) {
+static err *patch_field(struct req *r, struct scim_resource *s, enum verb verb, const struct scim_path *p, jval *value) {
     jmut *o = yyjson_mut_obj(r->doc), *at = o;
     str leaf = p->attr;
     if (p->sub.n) {
@@ -273,7 +227,7 @@ static err *patch_field(struct req *r, struct scim_resource *s, enum verb verb, 
     return scim_take_fields(r, s, yyjson_doc_get_root(flat));
 }
 
-static bool is_field(const struct scim_resource *s, const struct path *p) {
+static bool is_field(const struct scim_resource *s, const struct scim_path *p) {
     static const struct {
         const char *attr;
         bool user, group, service;
@@ -291,8 +245,8 @@ static bool is_field(const struct scim_resource *s, const struct path *p) {
 }
 
 static err *patch_path(struct req *r, struct scim_resource *s, enum verb verb, str text, jval *value, bool *ret_known) {
-    struct path p;
-    TRY(split_path(text, &p));
+    struct scim_path p;
+    TRY(scim_path_parse(text, &p));
     *ret_known = true;
     if (s->type == PRINCIPAL_GROUP && str_eqz(p.attr, "members") && !p.sub.n) return patch_members(r, s, verb, &p, value);
     if (str_eqz(p.attr, "entitlements")) return patch_list(r, &s->entitlements, verb, &p, value);
@@ -316,7 +270,7 @@ err *scim_patch_one(struct req *r, struct scim_resource *s, jval *op) {
         return err_new(ERR_INVALID_PARAMETER_VALUE, "op '%.*s' needs a value.", STR_ARG(word));
     if (path.n) {
         TRY(patch_path(r, s, verb, path, value, &known));
-        return known ? NULL : invalid_path(path);
+        return known ? NULL : scim_path_invalid(path);
     }
     if (verb == VERB_REMOVE) return err_detail(err_new(ERR_INVALID_PARAMETER_VALUE, "op 'remove' needs a path."), "noTarget");
     if (!yyjson_is_obj(value))

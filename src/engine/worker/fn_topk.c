@@ -73,6 +73,9 @@ static void put_row(struct fn_call *c, int64_t count, const struct freq_item *i)
     fn_list_str(c, buf_view(b));
 }
 
+/* As Java adds them: a sketch that somebody made up may hold any counts. */
+static int64_t estimate(const struct freq *f, const struct freq_item *i) { return (int64_t)((uint64_t)i->count + (uint64_t)f->offset); }
+
 static void rows(struct fn_call *c) {
     struct freq f;
     int64_t k = fn_i32(c, 1);
@@ -90,11 +93,11 @@ static void rows(struct fn_call *c) {
     bool nulls = f.nulls > 0;
     /* What purges took off comes back: a count is never too small. NULLs stand behind items of their count. */
     for (size_t i = 0; k > 0 && (i < f.n || nulls); k--) {
-        if (nulls && (i == f.n || v[i]->count + f.offset < f.nulls)) {
+        if (nulls && (i == f.n || estimate(&f, v[i]) < f.nulls)) {
             put_row(c, f.nulls, NULL);
             nulls = false;
         } else {
-            put_row(c, v[i]->count + f.offset, v[i]);
+            put_row(c, estimate(&f, v[i]), v[i]);
             i++;
         }
     }

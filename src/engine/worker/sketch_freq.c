@@ -97,6 +97,10 @@ static void remove_at(struct freq *f, size_t at) {
         }
 }
 
+/* Counts of a sketch that somebody made up wrap, as they do in Java. */
+static int64_t plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
 static int by_count(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -111,7 +115,7 @@ static void purge(struct freq *f) {
     qsort(sample, n, sizeof(*sample), by_count);
     int64_t off = sample[n / 2];
     for (size_t i = slots; i-- > 0;)
-        if (f->slot[i].state) f->slot[i].count -= off;
+        if (f->slot[i].state) f->slot[i].count = minus(f->slot[i].count, off);
     for (bool again = true; again;) {
         again = false;
         for (size_t i = slots; i-- > 0;)
@@ -120,15 +124,15 @@ static void purge(struct freq *f) {
                 again = true;
             }
     }
-    f->offset += off;
+    f->offset = plus(f->offset, off);
 }
 
 bool freq_add(struct freq *f, str item, int32_t code, int64_t count) {
     uint16_t drift;
     size_t at = place(f, item, code, &drift);
-    f->total += count;
+    f->total = plus(f->total, count);
     if (f->slot[at].state) {
-        f->slot[at].count += count;
+        f->slot[at].count = plus(f->slot[at].count, count);
         return true;
     }
     char *p = malloc(item.n ? item.n : 1);
@@ -144,13 +148,13 @@ bool freq_add(struct freq *f, str item, int32_t code, int64_t count) {
 }
 
 bool freq_merge(struct freq *into, const struct freq *from) {
-    int64_t at = -1, total = into->total + from->total;
+    int64_t at = -1, total = plus(into->total, from->total);
     size_t seen = 0;
     for (const struct freq_item *i; (i = freq_next(from, &at, &seen));)
         if (!freq_add(into, str_n(i->p, i->n), i->code, i->count)) return false;
     into->total = total;
-    into->offset += from->offset;
-    into->nulls += from->nulls;
+    into->offset = plus(into->offset, from->offset);
+    into->nulls = plus(into->nulls, from->nulls);
     return true;
 }
 
@@ -484,8 +488,8 @@ void cms_add_bytes(struct cms *c, str s) {
 
 bool cms_merge(struct cms *into, const struct cms *from) {
     if (into->depth != from->depth || into->width != from->width || memcmp(into->hash, from->hash, sizeof(*into->hash) * (size_t)into->depth) != 0) return false;
-    for (int64_t i = 0; i < (int64_t)into->depth * into->width; i++) into->cell[i] += from->cell[i];
-    into->total += from->total;
+    for (int64_t i = 0; i < (int64_t)into->depth * into->width; i++) into->cell[i] = plus(into->cell[i], from->cell[i]);
+    into->total = plus(into->total, from->total);
     return true;
 }
 
