@@ -118,7 +118,26 @@ static void take_flags(struct bx *x, const struct bx *c) {
     x->has_lambda |= c->has_lambda;
 }
 
+static double weight_of(const struct bx *x) { return !x ? 0 : x->weight > 0 ? x->weight : 1; }
+
+/* Functions with short bodies, and names for what was computed before, make long texts of short ones: x + x of y + y of … */
+static void weigh(struct bx *x) {
+    unsigned mentions[16] = {0};
+    for (size_t i = 0; x->kind == BX_TMPL && x->n <= 16 && i + 1 < x->text.n; i++) {
+        if (x->text.p[i] != '{') continue;
+        size_t at = 0, k = i + 1;
+        while (k < x->text.n && k < i + 3 && x->text.p[k] >= '0' && x->text.p[k] <= '9') at = at * 10 + (size_t)(x->text.p[k++] - '0');
+        if (k > i + 1 && at < x->n) mentions[at]++;
+    }
+    x->weight = 1 + weight_of(x->filter);
+    for (size_t i = 0; i < x->n; i++) x->weight += weight_of(x->child[i]) * (i < 16 && mentions[i] ? mentions[i] : 1);
+    for (size_t i = 0; i < x->n_order; i++) x->weight += weight_of(x->order[i].x);
+    for (size_t i = 0; x->win && i < x->win->n_part; i++) x->weight += weight_of(x->win->part[i]);
+    for (size_t i = 0; x->win && i < x->win->n_order; i++) x->weight += weight_of(x->win->order[i].x);
+}
+
 void bx_flags(struct bx *x) {
+    weigh(x);
     for (size_t i = 0; i < x->n; i++) take_flags(x, x->child[i]);
     take_flags(x, x->filter);
     for (size_t i = 0; i < x->n_order; i++) take_flags(x, x->order[i].x);

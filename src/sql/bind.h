@@ -89,6 +89,7 @@ struct bx {
     bool index_var;               /* BX_LAMBDA: the last parameter is an index */
     const struct sql_type *gen;   /* BX_GEN: struct of the columns */
     const struct ast *ast;
+    double weight;                /* expressions in it as it will be written out: what is mentioned twice counts twice; 0: one */
 };
 
 /* ---- relations ---- */
@@ -272,6 +273,7 @@ struct binder {
     bool nondet;
     bool try_cast;                /* the cast being written is a TRY_CAST */
     bool stormy;                  /* a condition was bound that may fail with a row's data in its error (bind_guard.c) */
+    uint32_t n_calls;             /* of users' functions that were taken apart */
     int sheltered;                /* binding a row filter or mask: its conditions are not the asker's */
     bool secured;                 /* a row filter, a mask or another's view is read */
     err *emit_error;              /* the first failure of a scan */
@@ -335,6 +337,8 @@ err *unsupported(struct binder *b, const struct ast *at, const char *what);
 str search_path(struct binder *b); /* where names without a schema are looked for, for messages */
 
 /* bind_expr.c */
+/* The error of a statement that is short and becomes too large: by views over views, functions in functions, doubled terms. */
+err *bind_too_large(struct binder *b, const struct ast *n) BH_CHECK;
 err *bind_expr(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_boolean(struct cx *c, const struct ast *n, const char *what, struct bx **ret) BH_CHECK;
 /* Why a name means nothing here, with the names that come near. */

@@ -696,6 +696,11 @@ static err *bind_inner(struct cx *c, const struct ast *n, struct bx **ret) {
     }
 }
 
+/* Expressions that a tree may have beyond a few times those that were written: it is written out whole. */
+#define MOST_UNSHARED 30000.0
+
+err *bind_too_large(struct binder *b, const struct ast *n) { return sql_error("FAILED_TO_PARSE_TOO_COMPLEX", n, b->text, NULL); }
+
 err *bind_expr(struct cx *c, const struct ast *n, struct bx **ret) {
     if (++c->b->nesting > 3 * SQL_MAX_DEPTH) {
         c->b->nesting = 0;
@@ -703,6 +708,7 @@ err *bind_expr(struct cx *c, const struct ast *n, struct bx **ret) {
     }
     err *e = bind_inner(c, n, ret);
     c->b->nesting--;
+    if (!e && (*ret)->weight > MOST_UNSHARED + 4.0 * c->b->next_id) return bind_too_large(c->b, n);
     if (!e && !(*ret)->ast) (*ret)->ast = n;
     return e;
 }

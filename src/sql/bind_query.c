@@ -2,6 +2,9 @@
 /* Whole queries: WITH, set operations, VALUES, and ORDER BY and LIMIT above anything that is no plain select. */
 #include "sql/bind.h"
 
+/* Blocks of a statement with all views in it: views that read a view twice double with each step. */
+#define MOST_BLOCKS 20000
+
 struct bq *bq_new(struct binder *b, enum bq_kind kind) {
     struct bq *q = arena_new_of(b->a, struct bq);
     q->kind = (uint8_t)kind;
@@ -396,6 +399,7 @@ err *bind_query(struct binder *b, const struct ast *q, struct scope *outer, stru
         ast_set(b->a, w, SLOT_BODY, (struct ast *)(uintptr_t)q);
         q = w;
     }
+    if (b->next_level > MOST_BLOCKS) return bind_too_large(b, q);
     if (++b->nesting > 3 * SQL_MAX_DEPTH) {
         b->nesting = 0;
         return unsupported(b, q, "queries nested this deep");

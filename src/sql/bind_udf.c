@@ -2,7 +2,11 @@
 /* SQL functions of the user, taken apart where they are called: the body is bound with the arguments for its parameters. */
 #include "sql/bind.h"
 
+/* Calls of users' functions in a statement, those in bodies too: they double with each function that calls another twice. */
+#define MOST_CALLS 5000
+
 static err *too_deep(struct binder *b, const struct ast *n) {
+    if (++b->n_calls > MOST_CALLS) return bind_too_large(b, n);
     if (b->depth < 50) return NULL;
     return sql_error("CYCLIC_FUNCTION_REFERENCE", n, b->text, "path", "functions nested this deep", NULL);
 }

@@ -110,6 +110,7 @@ static void written(void *arg) {
     err_free(g->e);
     for (size_t i = 0; i < g->n; i++) {
         g->of[i]->noted = true;
+        if (statement_over(g->of[i]->state) && !g->of[i]->dirty) statement_free_text(g->of[i]);
         waits_noted(g->of[i]);
         statement_drop(g->of[i]);
     }

@@ -102,7 +102,7 @@ static err *load(struct statements *svc) {
 static void forget_old(struct statements *svc, int64_t now) {
     int64_t keep = settings_int(&svc->c->settings, SET_SQL_RESULT_KEEP);
     while (svc->ended_first &&
-           (now - svc->ended_first->ended_at > keep || svc->n_ended > STATEMENTS_MAX_ENDED))
+           (now - svc->ended_first->ended_at > keep || svc->n_ended > STATEMENTS_MAX_ENDED || svc->kept_bytes > STATEMENTS_MAX_KEPT))
         statement_forget(svc->ended_first);
 }
 

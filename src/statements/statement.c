@@ -45,6 +45,14 @@ static void free_result(struct statement *s) {
     s->has_schema = false;
 }
 
+void statement_free_text(struct statement *s) {
+    if (s->text) s->svc->text_bytes -= (int64_t)s->text_n;
+    free(s->text);
+    free(s->shown);
+    s->text = s->shown = NULL;
+    s->text_n = 0;
+}
+
 void statement_drop(struct statement *s) {
     must(s->holds > 0);
     if (--s->holds) return;
@@ -59,8 +67,7 @@ void statement_drop(struct statement *s) {
     free(s->error);
     free(s->error_class);
     free(s->error_json);
-    free(s->text);
-    free(s->shown);
+    statement_free_text(s);
     free(s->kind);
     free(s->staging);
     free(s->metrics);
@@ -81,6 +88,7 @@ static void unlist_ended(struct statement *s) {
     *(s->newer ? &s->newer->older : &svc->ended_last) = s->older;
     s->older = s->newer = NULL;
     svc->n_ended--;
+    svc->kept_bytes -= s->kept;
 }
 
 void statement_forget(struct statement *s) {
@@ -121,6 +129,7 @@ static void copy_ask(struct statement *s, const struct statement_ask *ask) {
     s->ask = *ask;
     s->text = dup_text(ask->text);
     s->text_n = ask->text.n;
+    s->svc->text_bytes += (int64_t)s->text_n;
     if (ask->shown.n) s->shown = dup_text(ask->shown);
     s->ask.shown = STR_NONE;
     s->ask.text = str_n(s->text, s->text_n);
@@ -138,6 +147,9 @@ static err *check_limits(struct warehouse *w, const struct statement_ask *ask) {
         return err_new(ERR_INVALID_PARAMETER_VALUE,
                        "The statement has %zu bytes of text, more than %u.", ask->text.n,
                        STATEMENT_MAX_TEXT);
+    if (ask->text.n > STATEMENT_SHORT_TEXT && w->svc->text_bytes + (int64_t)ask->text.n > STATEMENTS_MAX_TEXTS)
+        return err_hint(err_new(ERR_RESOURCE_EXHAUSTED, "The statements that wait and run have too much text to take %zu bytes more.", ask->text.n),
+                        "Try again when some of them have ended.");
     int64_t most = settings_int(set, SET_SQL_QUEUE_LIMIT);
     if ((int64_t)w->n_queue >= most && w->n_queue)
         return err_new(ERR_RESOURCE_EXHAUSTED,
@@ -294,6 +306,16 @@ void statement_run(struct statement *s) {
     s->run = engine_exec(s->cluster->e, &x, &events, s);
 }
 
+static int64_t length(const char *s) { return s ? (int64_t)strlen(s) : 0; }
+
+/* About what an ended statement keeps in memory. */
+static int64_t weight(const struct statement *s) {
+    int64_t n = (int64_t)(sizeof(*s) + s->arrow_schema_n + s->chunks.n * sizeof(struct engine_chunk) + s->n_cols * sizeof(*s->cols));
+    for (size_t i = 0; i < s->n_cols; i++)
+        n += length(s->cols[i].name) + length(s->cols[i].type) + length(s->cols[i].type_json) + length(s->cols[i].comment);
+    return n + length(s->error) + length(s->error_json) + length(s->tags) + length(s->staging) + length(s->metrics);
+}
+
 /* ---- what the engine says ---- */
 
 static void take_schema(struct statement *s, const struct engine_state *st) {
@@ -366,6 +388,8 @@ static void statement_end(struct statement *s, enum statement_state state) {
     svc->ended_last = s;
     if (!svc->shelve_next) svc->shelve_next = s;
     svc->n_ended++;
+    s->kept = weight(s);
+    svc->kept_bytes += s->kept;
     history_note(s);
     map_del(ses->running, str_of(s->id));
     session_touch(ses);

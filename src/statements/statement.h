@@ -96,7 +96,8 @@ struct statement {
     int64_t queued_for_room;           /* UTC us it began to wait for room, 0 */
     char *text;
     size_t text_n;
-    char *shown;                       /* or NULL: text */
+    char *shown;                       /* or NULL: text. Both are gone when the history has the statement's end */
+    int64_t kept;                      /* bytes that an ended one holds, about */
 
     /* the request, until it is sent to the engine */
     struct statement_ask ask;   /* its texts live in a */

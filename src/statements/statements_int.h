@@ -12,6 +12,11 @@
 /* Ended statements that are remembered in memory at most; the oldest results go first. */
 #define STATEMENTS_MAX_ENDED 100000u
 #define STATEMENT_MAX_TEXT (16u * 1024u * 1024u)
+/* What control keeps of them: texts of those that wait or run (short ones are always taken), and what is known of those
+ * that ended (columns, chunks, errors); the oldest results go first. */
+#define STATEMENTS_MAX_TEXTS (256ll << 20)
+#define STATEMENT_SHORT_TEXT (64u * 1024u)
+#define STATEMENTS_MAX_KEPT (256ll << 20)
 /* Results up to this size share files once they are older than SHELVE_AFTER_US. */
 #define SHELF_MAX_RESULT (256 * 1024)
 #define SHELF_MAX (64 * 1024 * 1024)
@@ -52,6 +57,7 @@ struct statements {
     struct statement *ended_first, *ended_last;
     struct statement *shelve_next; /* of the ended ones, the first whose file is its own */
     size_t n_ended;
+    int64_t text_bytes, kept_bytes; /* of texts; of what is kept of ended statements */
     map *asks;        /* name -> struct route_row */
 
     vec_of(struct statement *) dirty; /* held */
@@ -115,6 +121,8 @@ int64_t spool_size(const struct spool *s);
 int spool_fd(const struct spool *s);
 void spool_release(struct spool *s); /* NULL is fine */
 /* Moves a small result into a file that it shares with others. */
+/* The history has all of it that it takes. */
+void statement_free_text(struct statement *s);
 void spool_shelve(struct statements *svc, struct statement *s);
 
 /* history.c */
