@@ -26,10 +26,26 @@ static const struct {
 #undef X
 };
 
+/* Messages quote what users wrote, cut after some bytes: what is left of a character at the cut goes, for answers are UTF-8. */
+static void mend(char *text) {
+    unsigned char *to = (unsigned char *)text;
+    for (const unsigned char *s = to; *s;) {
+        size_t k = *s < 0x80 ? 0 : (*s & 0xe0) == 0xc0 ? 1 : (*s & 0xf0) == 0xe0 ? 2 : (*s & 0xf8) == 0xf0 ? 3 : SIZE_MAX, i = 1;
+        while (k != SIZE_MAX && i <= k && (s[i] & 0xc0) == 0x80) i++;
+        if (k == SIZE_MAX || i <= k) {
+            s++;
+            continue;
+        }
+        while (i--) *to++ = *s++;
+    }
+    *to = 0;
+}
+
 static char *format(const char *fmt, va_list ap) {
     char *p = NULL;
     int n = vasprintf(&p, fmt, ap);
     must(n >= 0);
+    mend(p);
     return p;
 }
 

@@ -697,7 +697,7 @@ static err *bind_inner(struct cx *c, const struct ast *n, struct bx **ret) {
 }
 
 /* Expressions that a tree may have beyond a few times those that were written: it is written out whole. */
-#define MOST_UNSHARED 30000.0
+#define MOST_UNSHARED 8000.0
 
 err *bind_too_large(struct binder *b, const struct ast *n) { return sql_error("FAILED_TO_PARSE_TOO_COMPLEX", n, b->text, NULL); }
 

@@ -458,7 +458,7 @@ const struct sql_error_row sql_error_rows[] = {
     {"INVALID_DECIMAL_SCALE", "0A000", SQL_FORM_ANALYSIS,
      "A decimal's scale (<scale>) cannot be larger than its precision (<precision>).", {NULL}},
     {"INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION", "42623", SQL_FORM_CONTEXT,
-     "<statement>: the default value <defaultValue> of <colName> has a subquery. Declare the variable, then SET it.", {NULL}},
+     "<statement>: the default value <defaultValue> of <colName> has a subquery. Write a value without one; a variable may be SET to it after it was declared.", {NULL}},
     {"INVALID_ERROR_CONDITION_DECLARATION.NOT_AT_START_OF_COMPOUND_STATEMENT", "42K0R", SQL_FORM_CONTEXT,
      "The condition <conditionName> must be declared at the beginning of a BEGIN ... END block.", {NULL}},
     {"INVALID_ERROR_CONDITION_DECLARATION.SPECIAL_CHARACTER_FOUND", "42K0R", SQL_FORM_CONTEXT,

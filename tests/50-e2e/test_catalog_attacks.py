@@ -4,6 +4,8 @@
 The doors one by one are in test_catalog_doors.py; here are attacks that take several steps.
 """
 
+from pathlib import Path
+
 import pytest
 from boathouse import Platform
 from connector import plain
@@ -179,3 +181,37 @@ def test_nobody_writes_texts_that_read_as_another(platform, admin, bob):
 def refused(call):
     with pytest.raises(errors.PermissionDenied, match="reads with its owner's rights"):
         call()
+
+
+def test_what_a_table_keeps_reads_nothing(admin, bob):
+    """Defaults, generated columns and checks are worked out by whoever writes rows: with his rights, for the table's owner to see."""
+    admin("CREATE FUNCTION k.s.of_admin(i BIGINT) RETURNS STRING RETURN (SELECT max(secret) FROM k.s.t)")
+    on = "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+    bob.fails(f"CREATE TABLE k.own.d (a BIGINT, leak STRING DEFAULT (SELECT max(secret) FROM k.s.t)) {on}", "INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION")
+    bob.fails(f"CREATE TABLE k.own.d (a BIGINT, leak STRING DEFAULT k.s.of_admin(1)) {on}", "UNRESOLVED_ROUTINE")
+    bob.fails("CREATE TABLE k.own.d (a BIGINT, leak STRING GENERATED ALWAYS AS (k.s.of_admin(a)))", "UNRESOLVED_ROUTINE")
+    bob(f"CREATE TABLE k.own.d (a BIGINT, leak STRING DEFAULT upper('x'), who STRING DEFAULT current_user()) {on}")
+    for text, cls in (("(SELECT max(secret) FROM k.s.t)", "INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION"), ("k.s.of_admin(1)", "UNRESOLVED_ROUTINE")):
+        bob.fails(f"ALTER TABLE k.own.d ALTER COLUMN leak SET DEFAULT {text}", cls)
+    bob.fails("ALTER TABLE k.own.d ADD CONSTRAINT c CHECK (leak <> k.s.of_admin(1))", "UNRESOLVED_ROUTINE")
+    admin("INSERT INTO k.own.d (a) VALUES (1)")
+    admin("INSERT INTO k.own.d VALUES (2, DEFAULT, DEFAULT)")
+    assert bob("SELECT leak, who FROM k.own.d ORDER BY a") == [["X", "admin"]] * 2
+    # A log that another client wrote: nothing of it is evaluated either.
+    admin("CREATE TABLE k.own.log (a BIGINT, leak STRING DEFAULT 'harmless') " + on)
+    path = next(r[1] for r in admin("DESCRIBE TABLE EXTENDED k.own.log") if r[0] == "Location").removeprefix("file://")
+    version = Path(path, "_delta_log", "00000000000000000000.json")
+    version.write_text(version.read_text().replace("'harmless'", "k.s.of_admin(1)"))
+    for f in Path(path, "_delta_log").glob("*.crc"):
+        f.unlink()
+    admin.platform.kill9("engine")
+    for text in ("INSERT INTO k.own.log (a) VALUES (1)", "INSERT INTO k.own.log VALUES (1, DEFAULT)", "MERGE INTO k.own.log USING (SELECT 1L AS k) ON a = k WHEN NOT MATCHED THEN INSERT (a) VALUES (k)"):
+        admin.fails(text, "UNRESOLVED_ROUTINE")
+
+
+def test_errors_are_text(platform):
+    """Names of users are cut in messages: never inside of a character."""
+    me = platform.request("GET", "/api/2.0/preview/scim/v2/Me").json()["id"]
+    for path in ("é" * 60, "x" + "é" * 60, "xy" + "語" * 60):
+        r = platform.request("PATCH", f"/api/2.0/preview/scim/v2/Users/{me}", {"Operations": [{"op": "replace", "path": path, "value": "v"}]})
+        assert r.status_code == 400 and r.content.decode("utf-8").count("names nothing") == 1

@@ -351,6 +351,7 @@ static err *simple_change(struct edit *e, struct fields *f, size_t i) {
         TRY(dml_need_defaults(e->x, "ALTER TABLE"));
         const struct ast *d = ast_get(w, SLOT_DEFAULT);
         str text = e->x->d->text;
+        TRY(dml_check_default(e->x, "ALTER TABLE", c->name, d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"), d));
         c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"));
     } else if (str_eqz(w->text, "drop_default")) {
         c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", STR_NONE);
@@ -538,7 +539,7 @@ static err *add_check(struct dml_x *x, const struct ast *s) {
     if (old) return dml_error("DELTA_CONSTRAINT_ALREADY_EXISTS", "constraintName", dml_z(x, c->text), "oldConstraint", dml_z(x, old->value), NULL);
     const struct sql_type *type;
     buf cond = {0}, q = {0};
-    TRY(sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), NULL, &cond, &type));
+    TRY(dml_kept_expr(x, expr, x->cols, x->n, NULL, &cond, &type));
     if (type->kind != TY_BOOLEAN) {
         buf_free(&cond);
         return dml_error("DELTA_NON_BOOLEAN_CHECK_CONSTRAINT", "name", dml_z(x, c->text), "expr", dml_z(x, str_n(x->d->text.p + expr->pos, expr->end - expr->pos)), NULL);

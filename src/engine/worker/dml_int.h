@@ -130,6 +130,12 @@ struct dml_source {
 };
 err *dml_project(struct dml_x *x, const struct dml_source *s, buf *out) BH_CHECK;
 /* DEFAULT of a column as an expression (AST), or LIT_NULL. */
+/* An expression that the table keeps (default, generated column, check) over its columns, as sql_compile_expr(). It reads no
+ * table, function of a user, file or variable: its maker would read with the rights of whoever writes rows, and find the values kept. */
+err *dml_kept_expr(struct dml_x *x, const struct ast *expr, const struct sql_field *cols, size_t n, const struct sql_type *want, buf *out,
+                   const struct sql_type **ret_type) BH_CHECK;
+/* May this be a column's default? text: as it is written. */
+err *dml_check_default(struct dml_x *x, const char *command, str column, str text, const struct ast *value) BH_CHECK;
 err *dml_default(struct dml_x *x, const struct sql_field *f, struct ast **ret) BH_CHECK;
 /* New high-water marks of identity columns after rows were written: changes metadata. */
 err *dml_identity_after(struct dml_x *x, const int *of) BH_CHECK;

@@ -13,13 +13,51 @@
 bool dml_is_identity(const struct sql_field *f) { return str_find(f->metadata, STR("delta.identity.start")) >= 0; }
 bool dml_is_generated(const struct sql_field *f) { return str_find(f->metadata, STR("delta.generationExpression")) >= 0; }
 
+/* ---- expressions that the table keeps ---- */
+
+err *dml_kept_expr(struct dml_x *x, const struct ast *expr, const struct sql_field *cols, size_t n, const struct sql_type *want, buf *out,
+                   const struct sql_type **ret_type) {
+    struct sql_env whole = x->env;
+    x->env.resolve = NULL;
+    x->env.function = NULL;
+    x->env.variable = NULL;
+    x->env.files = NULL;
+    err *e = sql_compile_expr(&x->env, expr, cols, n, STR(""), want, out, ret_type);
+    x->env.resolve = whole.resolve;
+    x->env.function = whole.function;
+    x->env.variable = whole.variable;
+    x->env.files = whole.files;
+    return e;
+}
+
+static bool has_subquery(const struct ast *n) {
+    if (!n) return false;
+    if (n->kind == AST_SUBQUERY || n->kind == AST_EXISTS || (n->kind == AST_IN && ast_get(n, SLOT_QUERY))) return true;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (has_subquery(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (has_subquery(n->slot[i].node)) return true;
+    return false;
+}
+
+err *dml_check_default(struct dml_x *x, const char *command, str column, str text, const struct ast *value) {
+    const struct sql_type *type;
+    buf out = {0};
+    if (has_subquery(value))
+        return dml_error("INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION", "statement", command, "colName", dml_z(x, column), "defaultValue", dml_z(x, text), NULL);
+    err *e = dml_kept_expr(x, value, NULL, 0, NULL, &out, &type);
+    buf_free(&out);
+    return e;
+}
+
 err *dml_default(struct dml_x *x, const struct sql_field *f, struct ast **ret) {
     str text = dml_field_meta(x->a, f, "CURRENT_DEFAULT");
     if (!text.p) {
         *ret = ast_new(x->a, AST_LIT_NULL, 0, 0);
         return NULL;
     }
-    return sql_parse_expr(x->a, text, ret);
+    TRY(sql_parse_expr(x->a, text, ret));
+    return dml_check_default(x, "INSERT", f->name, text, *ret); /* others write logs too */
 }
 
 /* ---- given ---- */
@@ -132,7 +170,7 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
     const struct sql_type *type;
     buf text = {0};
     TRY(dml_default(x, f, &value));
-    err *e = sql_compile_expr(&x->env, value, NULL, 0, STR(""), f->type, &text, &type);
+    err *e = dml_kept_expr(x, value, NULL, 0, f->type, &text, &type);
     if (!e) e = sql_store_cast(&x->env, x->full_name, f->name, dml_take(x, &text), type, f->type, out);
     buf_free(&text);
     return e;
@@ -175,7 +213,7 @@ static err *made(struct dml_x *x, const struct dml_source *s, buf *out) {
         const struct sql_type *type;
         buf text = {0};
         e = sql_parse_expr(x->a, dml_field_meta(x->a, f, "delta.generationExpression"), &expr);
-        if (!e) e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), f->type, &text, &type);
+        if (!e) e = dml_kept_expr(x, expr, x->cols, x->n, f->type, &text, &type);
         if (!e) e = sql_store_cast(&x->env, x->full_name, f->name, dml_take(x, &text), type, f->type, out);
         buf_free(&text);
         buf_z(out, " AS ");
@@ -222,7 +260,7 @@ static err *one_check(struct dml_x *x, str name, str text, buf *out, size_t *n) 
     const struct sql_type *type;
     buf cond = {0};
     TRY(sql_parse_expr(x->a, text, &expr));
-    err *e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), sql_type_of(TY_BOOLEAN), &cond, &type);
+    err *e = dml_kept_expr(x, expr, x->cols, x->n, sql_type_of(TY_BOOLEAN), &cond, &type);
     if (!e) {
         buf_fmt(out, " WHEN (%.*s) IS NOT TRUE THEN ", STR_ARG(buf_view(&cond)));
         raise(x, "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "constraintName", name, "expression", text, true, out);
@@ -256,7 +294,7 @@ static err *generated_check(struct dml_x *x, const struct dml_source *s, size_t 
     const struct sql_type *type;
     buf made = {0}, name = {0};
     TRY(sql_parse_expr(x->a, text, &expr));
-    err *e = sql_compile_expr(&x->env, expr, x->cols, x->n, STR(""), f->type, &made, &type);
+    err *e = dml_kept_expr(x, expr, x->cols, x->n, f->type, &made, &type);
     scan_quote_ident(f->name, &name);
     if (!e) {
         buf_fmt(out, " WHEN (%.*s) IS DISTINCT FROM (%.*s) THEN ", STR_ARG(buf_view(&name)), STR_ARG(buf_view(&made)));

@@ -563,6 +563,14 @@ static bool made_of_made(struct dml_x *x, const struct ast *e, const struct ast 
     return false;
 }
 
+static err *check_defaults(struct dml_x *x, const struct ast *list) {
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct ast *value = ast_get(list->child[i], SLOT_DEFAULT);
+        if (value) TRY(dml_check_default(x, "CREATE TABLE", list->child[i]->text, source_text(x, value), value));
+    }
+    return NULL;
+}
+
 /* A generated column's expression must hold for the columns that are given, and be the same each time. */
 static err *check_generated(struct dml_x *x, const struct ast *list, const struct sql_field *cols, size_t n) {
     for (uint32_t i = 0; list && i < list->n; i++) {
@@ -572,7 +580,7 @@ static err *check_generated(struct dml_x *x, const struct ast *list, const struc
         if (!e) continue;
         if (unsteady(e, 0) || made_of_made(x, e, list))
             return dml_error("UNSUPPORTED_EXPRESSION_GENERATED_COLUMN", "generatedColumn", dml_z(x, list->child[i]->text), "expression", dml_z(x, source_text(x, e)), NULL);
-        err *bad = sql_compile_expr(&x->env, e, cols, n, STR(""), NULL, &text, &type);
+        err *bad = dml_kept_expr(x, e, cols, n, NULL, &text, &type);
         buf_free(&text);
         if (bad) return bad;
         ptrdiff_t at = dml_column(cols, n, list->child[i]->text);
@@ -593,6 +601,7 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
         TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
         TRY(default_collation(x, ast_get(s, SLOT_COLLATION), ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
         TRY(check_generated(x, ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
+        TRY(check_defaults(x, ast_get(s, SLOT_COLUMNS)));
     }
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
     TRY(dml_take_policies(x, ast_get(s, SLOT_COLUMNS), ast_get(s, SLOT_FILTER)));
