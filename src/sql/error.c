@@ -468,6 +468,37 @@ static err *from_wide(str text) {
     return sql_error("CAST_OVERFLOW", NULL, STR(""), "value", value, "sourceType", "\"DECIMAL\"", "targetType", to_type, NULL);
 }
 
+static const char *between(str text, const char *before, char end, char *out, size_t room) {
+    ptrdiff_t at = str_find(text, str_of(before));
+    out[0] = 0;
+    if (at < 0) return out;
+    str rest = str_from(text, (size_t)at + strlen(before));
+    ptrdiff_t n = str_chr(rest, end, 0);
+    snprintf(out, room, "%.*s", (int)(n < 0 ? (ptrdiff_t)rest.n : n), rest.p);
+    return out;
+}
+
+/* What its readers of CSV and JSON say of a file that they cannot make sense of: the first lines, and which file it is. */
+static err *from_file(str text) {
+    static const char *const heads[] = {"Error when sniffing file \"", "Malformed JSON in file \"", "CSV Error on Line: ", "JSON transform error in file \""};
+    char path[1100];
+    ptrdiff_t at = -1;
+    for (size_t i = 0; i < ARRAY_LEN(heads) && at < 0; i++) at = str_find(text, str_of(heads[i]));
+    if (at < 0) return NULL;
+    str rest = str_from(text, (size_t)at), line;
+    between(rest, "file \"", '"', path, sizeof(path));
+    if (!path[0]) between(rest, "  file = ", '\n', path, sizeof(path));
+    buf why = {0};
+    while (why.n < 300 && str_split(&rest, '\n', &line) && str_trim(line).n) {
+        if (why.n) buf_z(&why, "; ");
+        buf_str(&why, str_cut(str_trim(line), 300));
+    }
+    buf_c(&why, 0);
+    err *e = sql_error("FAILED_READ_FILE.NO_HINT", NULL, STR(""), "path", path[0] ? path : "?", "why", why.p, NULL);
+    buf_free(&why);
+    return e;
+}
+
 err *sql_error_of_duckdb(const char *duckdb_message) {
     str text = str_of(duckdb_message ? duckdb_message : "");
     err *e = from_mark(text);
@@ -475,6 +506,7 @@ err *sql_error_of_duckdb(const char *duckdb_message) {
     if (!e) e = from_wide(text);
     if (!e) e = from_small(text);
     if (!e) e = from_decimal(text);
+    if (!e) e = from_file(text);
     if (e) return e;
     for (size_t i = 0; i < ARRAY_LEN(duckdb_texts); i++)
         if (str_find(text, str_of(duckdb_texts[i].text)) >= 0) {

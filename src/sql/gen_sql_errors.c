@@ -367,6 +367,8 @@ const struct sql_error_row sql_error_rows[] = {
      "<operation> works on views, and <tableName> is a table.", {NULL}},
     {"FAILED_FUNCTION_CALL", "38000", SQL_FORM_ANALYSIS,
      "The function <funcName> cannot answer: the text is no XML, or the expression is no XPath of its kind.", {NULL}},
+    {"FAILED_READ_FILE.NO_HINT", "KD001", SQL_FORM_ANALYSIS,
+     "The file <path> cannot be read: <why>", {NULL}},
     {"FAILED_TO_PARSE_TOO_COMPLEX", "54001", SQL_FORM_CONTEXT,
      "The statement is nested too deeply or has too many parts. Divide it into several statements.", {NULL}},
     {"FEATURE_NOT_ENABLED", "56038", SQL_FORM_ANALYSIS,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of managed volumes in SQL: read_files, direct queries, COPY INTO; with the storage root on the local disk and on S3 alike."""
 
+import base64
 import contextlib
 import gzip
 import io
@@ -201,7 +202,7 @@ def test_a_delta_table_in_a_volume(platform, sql, put, tmp_path, u):
 
 
 def test_list_and_read_files_agree(sql, put):
-    names = ["a.txt", "b/c.txt", "b/d/e.txt", "b/d/ f.txt", "b'q/\"x\".txt", "k=1/z%20y.txt", "ü/ä.txt", "b.txt", "b-/c.txt"]
+    names = ["a.txt", "b/c.txt", "b/d/e.txt", "b/d/ f.txt", "b'q/\"x\".txt", "k=1/z%20y.txt", "ü/ä.txt", "b.txt", "b-/c.txt", "w/a[1].txt", "w/a*.txt", "w/what?.txt", "w/{x}.txt"]
     for n in names:
         put(f"tree/{n}", n.encode())
     put("tree/_tmp/no.txt", b"hidden")
@@ -273,6 +274,31 @@ def test_files_that_sql_put(platform, sql, tmp_path, u):
         assert [list(r) for r in c.fetchall()] == [["put again"]]
         c.execute(f"REMOVE '{V}/{u}/put.json'")
     sql.fails(f"SELECT who FROM json.`{V}/{u}/put.json`", "PATH_NOT_FOUND")
+
+
+def test_names_that_look_like_patterns(sql, put, external, u):
+    url, put_there = external
+    for n in ("a[1].parquet", "a*.parquet", "a1.parquet", "what?.parquet"):
+        put(f"{u}/w/{n}", parquet(n=[n]))
+        put_there(f"vol/{u}/w/{n}", parquet(n=[n]))
+    for at in (f"{V}/{u}/w", f"{url}/vol/{u}/w"):
+        assert sql(f"SELECT n, _metadata.file_name FROM parquet.`{at}` ORDER BY n") == \
+            [[n, n] for n in ("a*.parquet", "a1.parquet", "a[1].parquet", "what?.parquet")]
+
+
+def test_dbfs_is_another_place(platform, sql, u):
+    r = platform.request("POST", "/api/2.0/dbfs/put", {"path": f"{V}/{u}/d.csv", "contents": base64.b64encode(b"by dbfs\n").decode(), "overwrite": True})
+    assert r.status_code == 400 and "Files API" in r.json()["message"], r.text
+
+
+def test_files_that_make_no_sense(sql, put, u):
+    """Errors name the file as people know it."""
+    put(f"{u}/bad.json", b'{"a": 1}\n{"a": ')
+    put(f"{u}/bad.csv", b"id\n1\nx\n")
+    put(f"{u}/bad.parquet", b"not at all")
+    for text, name in ((f"SELECT * FROM json.`{V}/{u}/bad.json`", "bad.json"), (f"SELECT * FROM parquet.`{V}/{u}/bad.parquet`", "bad.parquet"),
+                       (f"SELECT id FROM read_files('{V}/{u}/bad.csv', format => 'csv', header => true, schema => 'id INT')", "bad.csv")):
+        assert f"dbfs:{V}/{u}/{name}" in sql.fails(text, "FAILED_READ_FILE."), text
 
 
 def test_a_replaced_file_is_the_new_one_at_once(sql, put, u):

@@ -15,6 +15,9 @@
 #define HANDLE_LIFE_US (86400ll * US_PER_S)
 #define MAX_LIST 10000
 
+/* Without /dbfs, as clients see it. */
+static str shown(str path) { return path.n <= 5 ? STR("/") : str_from(path, 5); }
+
 static err *dbfs_path(struct req *r, const char *name, struct file_op *op) {
     str p = arg_str(r, name);
     if (str_starts(p, STR("dbfs:"))) p = str_from(p, 5);
@@ -24,6 +27,8 @@ static err *dbfs_path(struct req *r, const char *name, struct file_op *op) {
     while (p.n > 1 && p.p[p.n - 1] == '/') p.n--;
     str whole = p.n == 1 ? STR("/dbfs") : str_of(arena_printf(r->a, "/dbfs%.*s", STR_ARG(p)));
     TRY(tree_path(r->a, whole, &op->path));
+    if (str_eqz(op->path, "/dbfs/Volumes") || str_starts(op->path, STR("/dbfs/Volumes/"))) /* as clients do */
+        return err_new(ERR_INVALID_PARAMETER_VALUE, "'%.*s' is a path of volumes: their files are reached by the Files API.", STR_ARG(shown(op->path)));
     op->scope = r->scope;
     op->principal = r->principal;
     if (str_starts(op->path, STR("/dbfs/databricks/mlflow-")))
@@ -31,9 +36,6 @@ static err *dbfs_path(struct req *r, const char *name, struct file_op *op) {
                        "MLflow's files are reached through MLflow and the Files API.");
     return NULL;
 }
-
-/* Without /dbfs, as clients see it. */
-static str shown(str path) { return path.n <= 5 ? STR("/") : str_from(path, 5); }
 
 static err *missing(str path) {
     str p = shown(path);

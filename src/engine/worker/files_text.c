@@ -214,7 +214,7 @@ static void put_list(const str *files, size_t n, buf *out) {
     buf_c(out, '[');
     for (size_t i = 0; i < n; i++) {
         if (i) buf_z(out, ", ");
-        scan_quote_text(files[i], out);
+        scan_quote_path(files[i], out);
     }
     buf_c(out, ']');
 }

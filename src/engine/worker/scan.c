@@ -41,6 +41,16 @@ void scan_quote_text(str text, buf *out) {
     buf_z(out, zeros ? "')" : "'");
 }
 
+void scan_quote_path(str path, buf *out) {
+    buf b = {0};
+    for (size_t i = 0; i < path.n; i++) {
+        bool wild = memchr("*?[", path.p[i], 3) != NULL;
+        buf_fmt(&b, wild ? "[%c]" : "%c", path.p[i]);
+    }
+    scan_quote_text(buf_view(&b), out);
+    buf_free(&b);
+}
+
 static err *run(duckdb_connection con, str sql, duckdb_result *ret) {
     char *z = malloc(sql.n + 1);
     must(z);

@@ -286,7 +286,7 @@ static void join_originals(struct emit *e, const struct group *g) {
     buf_z(e->out, " FROM read_parquet([");
     for (size_t i = 0; i < g->files.n; i++) {
         if (i) buf_z(e->out, ", ");
-        scan_quote_text(g->originals[i], e->out);
+        scan_quote_path(g->originals[i], e->out);
     }
     buf_z(e->out, "], hive_partitioning = false)) o ON file_index = _bh_i AND file_row_number = _bh_n");
 }
@@ -375,7 +375,7 @@ static err *group_select(struct emit *e, struct group *g) {
     int64_t rows = 0;
     for (size_t i = 0; i < g->files.n; i++) {
         if (i) buf_z(e->out, ", ");
-        scan_quote_text(g->files.p[i].path, e->out);
+        scan_quote_path(g->files.p[i].path, e->out);
         int64_t r = delta_num_records(g->files.p[i].f);
         rows = r < 0 || rows < 0 ? -1 : rows + r;
     }

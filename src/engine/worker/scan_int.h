@@ -35,6 +35,8 @@ err *scan_volume_place(struct scan_ctx *c, str root, str path, str *ret) BH_CHEC
 
 void scan_quote_ident(str name, buf *out);   /* "a""b" */
 void scan_quote_text(str text, buf *out);    /* 'a''b'; with zero bytes an expression in parentheses */
+/* A file's path for DuckDB's readers, which take what looks like a pattern for one. */
+void scan_quote_path(str path, buf *out);
 /* Runs what we made; rows of text, cells [row * cols + col], p NULL for NULL. Errors are the dialect's. */
 struct scan_rows {
     size_t rows, cols;
