@@ -104,6 +104,11 @@ def test_filters_and_masks_hold(admin, bob, bob_name, cat):
     bob.fails(f"SELECT {cat}.s.hide('a')", "EXECUTE on Function")
 
 
+def test_metric_views_are_refused(admin, cat):
+    admin.fails(f"CREATE VIEW {cat}.s.metric WITH METRICS LANGUAGE YAML AS $$\nversion: 0.1\nsource: {cat}.s.t\n$$", "UNSUPPORTED_FEATURE.SQL_STATEMENT")
+    admin.fails(f"SELECT * FROM {cat}.s.metric", "TABLE_OR_VIEW_NOT_FOUND")
+
+
 def test_filters_and_masks_take_constants(admin, bob, bob_name, cat, sdk):
     """Constants beside columns, each of its own type; anything that would be evaluated with each query of others is refused."""
     t = f"{cat}.s.constants"

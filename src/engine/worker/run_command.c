@@ -297,6 +297,8 @@ static err *path_inside(struct run *r, const struct ast *s) {
 static err *put_view(struct run *r, const struct ast *s, buf *out) {
     struct sql_compiled c;
     const struct ast *query = ast_get(s, SLOT_QUERY);
+    /* Its YAML is no query: kept as one, the view would fail whoever reads it. */
+    if (s->kind == AST_S_CREATE_VIEW && ast_has(s, AST_F_SPECIAL)) return sql_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", s, r->text, NULL);
     if (!query) return NULL;
     if (r->n_path) return path_inside(r, s);
     r->view = ast_get(s, SLOT_NAME) ? s : NULL;
