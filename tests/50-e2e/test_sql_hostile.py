@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine that has been taken over: what it tells of results, and asks for, is bounded by control; the statement fails, the engine is
 killed, the warehouse goes on. The program is tests/harness/hostile; what it does is in the statement's text."""
+import io
 import os
 import shutil
 import sys
@@ -8,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from databricks.sdk.service import catalog
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 import boathouse  # noqa: E402
+from statements import another  # noqa: E402
 
 BUILD = Path(os.environ.get("BOATHOUSE_BUILD") or boathouse.ROOT / "build/release")
 
@@ -27,8 +30,8 @@ def platform(tmp_path_factory):
         yield p
 
 
-def run(p, text):
-    r = p.request("POST", "/api/2.0/sql/statements", {"warehouse_id": p.connect["DATABRICKS_WAREHOUSE_ID"], "statement": text, "wait_timeout": "50s"})
+def run(p, text, token=None):
+    r = p.request("POST", "/api/2.0/sql/statements", {"warehouse_id": p.connect["DATABRICKS_WAREHOUSE_ID"], "statement": text, "wait_timeout": "50s"}, token=token)
     assert r.status_code == 200, r.text
     return r.json()
 
@@ -69,3 +72,26 @@ def test_what_it_may_not_do(platform, act, said):
 @pytest.mark.parametrize("act,answer", [("memory", "it did not grow"), ("name", "not named")])
 def test_what_it_cannot_do(platform, act, answer):
     assert run(platform, act)["result"]["data_array"] == [[answer]]
+
+
+def test_bytes_of_volumes(platform):
+    """One blob at a time, of what the principal may read, and nothing but reading."""
+    p, sdk = platform, platform.sdk()
+    for name, body in (("mine", b"my bytes"), ("theirs", b"their bytes")):
+        sdk.volumes.create("main", "default", name, catalog.VolumeType.MANAGED)
+        sdk.files.upload(f"/Volumes/main/default/{name}/f", io.BytesIO(body))
+    who, client, _ = another(p, "hostile")
+    token = client.config.authenticate()["Authorization"].split()[1]
+    sdk.grants.update("volume", "main.default.mine", changes=[catalog.PermissionsChange(add=[catalog.Privilege.READ_VOLUME], principal=who)])
+
+    def blob(what):
+        return run(p, f"blob {what}", token)["result"]["data_array"]
+    mine, theirs = "/Volumes/main/default/mine/f", "/Volumes/main/default/theirs/f"
+    assert blob(mine) == [["my bytes"]]
+    assert sdk.files.download(mine).contents.read() == b"my bytes"
+    for other in (theirs, theirs + " as " + theirs, "/Volumes/main/default/mine/../theirs/f", "/Volumes/.id/2/f"):
+        assert blob(other) == [["refused"]], other
+    assert blob(f"{theirs} as {mine}") == [["listed and refused"]]
+    assert blob(f"{mine} as {theirs}") == [["refused"]]  # it knows no id of the content
+    sdk.files.upload("/Volumes/main/default/mine/g", io.BytesIO(b"other"))
+    assert blob("/Volumes/main/default/mine/g as " + mine) == [["listed and refused"]]
