@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mend.h"
+
 #define ERR_MAGIC 0xe4404001u
 
 struct err {
@@ -26,26 +28,11 @@ static const struct {
 #undef X
 };
 
-/* Messages quote what users wrote, cut after some bytes: what is left of a character at the cut goes, for answers are UTF-8. */
-static void mend(char *text) {
-    unsigned char *to = (unsigned char *)text;
-    for (const unsigned char *s = to; *s;) {
-        size_t k = *s < 0x80 ? 0 : (*s & 0xe0) == 0xc0 ? 1 : (*s & 0xf0) == 0xe0 ? 2 : (*s & 0xf8) == 0xf0 ? 3 : SIZE_MAX, i = 1;
-        while (k != SIZE_MAX && i <= k && (s[i] & 0xc0) == 0x80) i++;
-        if (k == SIZE_MAX || i <= k) {
-            s++;
-            continue;
-        }
-        while (i--) *to++ = *s++;
-    }
-    *to = 0;
-}
-
 static char *format(const char *fmt, va_list ap) {
     char *p = NULL;
     int n = vasprintf(&p, fmt, ap);
     must(n >= 0);
-    mend(p);
+    p[mend_utf8(p, (size_t)n)] = 0; /* it quotes what users wrote, cut after some bytes; answers are UTF-8 */
     return p;
 }
 

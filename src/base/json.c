@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/mend.h"
+
 /* yyjson takes an allocator; ours takes from the arena and never frees. */
 static void *al_malloc(void *ctx, size_t n) { return arena_try_alloc(ctx, n, (size_t)1 << 32); }
 static void *al_realloc(void *ctx, void *p, size_t old, size_t n) {
@@ -69,9 +71,13 @@ jdoc *json_doc(arena *a) {
     return d;
 }
 
+/* Texts of outside may have bytes that are no UTF-8 (headers, logs of tables): they are left out, the rest is written. */
+#define ANY_BYTES (YYJSON_WRITE_INF_AND_NAN_AS_NULL | YYJSON_WRITE_ALLOW_INVALID_UNICODE)
+
 void json_write(jmut *root, buf *out) {
     size_t n = 0;
     char *p = yyjson_mut_val_write(root, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &n);
+    if (!p && (p = yyjson_mut_val_write(root, ANY_BYTES, &n))) n = mend_utf8(p, n);
     must(p != NULL);
     buf_add(out, p, n);
     free(p);
@@ -81,6 +87,7 @@ str json_text(arena *a, jmut *root) {
     size_t n = 0;
     yyjson_alc alc = alc_of(a);
     char *p = yyjson_mut_val_write_opts(root, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &alc, &n, NULL);
+    if (!p && (p = yyjson_mut_val_write_opts(root, ANY_BYTES, &alc, &n, NULL))) n = mend_utf8(p, n);
     must(p != NULL);
     return str_n(p, n);
 }

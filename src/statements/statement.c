@@ -147,6 +147,7 @@ static err *check_limits(struct warehouse *w, const struct statement_ask *ask) {
         return err_new(ERR_INVALID_PARAMETER_VALUE,
                        "The statement has %zu bytes of text, more than %u.", ask->text.n,
                        STATEMENT_MAX_TEXT);
+    if (!str_is_utf8(ask->text)) return err_new(ERR_INVALID_PARAMETER_VALUE, "The statement's text is not UTF-8.");
     if (ask->text.n > STATEMENT_SHORT_TEXT && w->svc->text_bytes + (int64_t)ask->text.n > STATEMENTS_MAX_TEXTS)
         return err_hint(err_new(ERR_RESOURCE_EXHAUSTED, "The statements that wait and run have too much text to take %zu bytes more.", ask->text.n),
                         "Try again when some of them have ended.");

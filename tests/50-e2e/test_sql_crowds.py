@@ -113,3 +113,24 @@ def test_clients_that_vanish_and_cancel(platform, admin):
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(one, range(30))) <= {"CANCELED", "CLOSED"}
     assert admin("SELECT 2") == [["2"]]
+
+
+def test_texts_that_are_no_text(platform, admin, monkeypatch):
+    """Bytes that are no UTF-8, through Thrift and in a header, are refused or left out: they stay in no list that is asked for later."""
+    import requests
+    from connector import plain
+    from thrift.protocol import TProtocol
+
+    control = platform.processes("control")[0].pid
+    monkeypatch.setattr(TProtocol.TProtocolBase, "writeString", lambda self, s: self.writeBinary(s if isinstance(s, bytes) else s.encode("utf-8", "surrogateescape")))
+    with plain(platform)() as db:
+        for text in ("SELECT 'r\udce8' AS x", "SELECT 1 AS `b\udce8`", "CREATE TABLE main.c.`t\udcff` (a INT)", "SELECT 1 -- \udce8"):
+            with db.cursor() as cur, pytest.raises(Exception, match="not UTF-8"):
+                cur.execute(text)
+        with db.cursor() as cur:
+            assert [tuple(r) for r in cur.execute("SELECT 1").fetchall()] == [(1,)]
+    body = {"statement": "SELECT 'by bytes'", "warehouse_id": admin.wh, "wait_timeout": "50s"}
+    requests.post(platform.url + S, json=body, headers={"Authorization": f"Bearer {platform.token}", "User-Agent": b"agent\xe8\xff"}, timeout=100)
+    got = platform.request("GET", "/api/2.0/sql/history/queries?max_results=20")
+    assert got.status_code == 200 and any("by bytes" in q["query_text"] for q in got.json()["res"])
+    assert platform.processes("control")[0].pid == control

@@ -27,8 +27,9 @@ static void write_all(arena *a, const struct sql_type *t) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    arena *a = arena_new();
     str text = str_n((const char *)data, size);
+    if (!str_is_utf8(text)) return 0; /* doors let nothing else in */
+    arena *a = arena_new();
     const struct sql_type *t;
     jval *v;
     err *e = json_parse(a, text, false, &v);
