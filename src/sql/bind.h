@@ -161,6 +161,7 @@ struct lvar {                     /* a lambda's parameter in sight */
     const struct sql_type *type;
     bool nullable;
     struct bx *x;                 /* a SQL function's parameter: stands for this */
+    str owner;                    /* the function, whose name may stand before the parameter's */
     struct lvar *next;
 };
 
@@ -265,12 +266,14 @@ struct binder {
     str text;                     /* of the statement, for places of errors; may be empty */
     uint32_t next_id, next_level;
     int depth;                    /* of views and functions */
+    const struct udf_within { const struct sql_function_def *f; const struct udf_within *next; } *within; /* the user's functions whose bodies are being bound */
     int nesting;                  /* of expressions and queries */
     struct cte *ctes;             /* in sight, innermost first */
     struct pre *pre;
     const struct sql_relation **tables;
     size_t n_tables, cap_tables;
     bool nondet;
+    bool gen_loose;               /* generators may stand anywhere: only the text of the expression is wanted */
     bool try_cast;                /* the cast being written is a TRY_CAST */
     bool stormy;                  /* a condition was bound that may fail with a row's data in its error (bind_guard.c) */
     uint32_t n_calls;             /* of users' functions that were taken apart */
@@ -303,6 +306,12 @@ struct bx *bx_col(struct binder *b, struct rel *rel, size_t col, str name);
 void bx_flags(struct bx *x);
 bool bx_is_null(const struct bx *x);
 bool bx_is_const(const struct bx *x);
+/* Does it have the same value in each row, known before there are rows? */
+bool bx_is_foldable(const struct bx *x);
+/* As bind_expr(), for places where a generator may stand. */
+err *bind_generator(struct cx *c, const struct ast *n, struct bx **ret);
+/* Does this qualifier of a star name a table (and no struct)? */
+bool star_of_table(struct cx *c, const struct ast *qualifier);
 /* Do both compute the same thing? */
 bool bx_eq(const struct bx *x, const struct bx *y);
 /* An implicit cast: the node itself when nothing changes, a folded literal where that is easy. */
@@ -403,6 +412,8 @@ err *bind_udf_table(struct binder *b, struct scope *outer, const struct sql_func
                     struct bq **ret) BH_CHECK;
 /* bind_window.c */
 err *bind_over(struct cx *c, const struct ast *over, struct bx *f, struct bx **ret) BH_CHECK;
+/* The error for a key of ORDER BY whose type has no order. */
+err *no_order(struct binder *b, const struct ast *at, const struct bsort *o);
 err *bind_sorts(struct cx *c, const struct ast *list, struct bsort **ret, size_t *ret_n) BH_CHECK;
 /* bind_subquery.c */
 err *bind_subquery(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;

@@ -265,6 +265,8 @@ static err *pick(struct binder *b, const struct ast *at, const struct sql_func *
     }
     const char *expr;
     TRY(shown_call(b, failed.f, args, n, &expr));
+    if (strcmp(failed.f->name, "json_tuple") == 0)
+        return sql_error("DATATYPE_MISMATCH.NON_STRING_TYPE", at, b->text, "sqlExpr", expr, "funcName", "`json_tuple`", NULL);
     return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", expr, "paramIndex", ordinal(b, k), "requiredType",
                      wanted_of(b, all_failed, n_failed, k), "inputSql",
                      args[k] ? arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[k]))) : "", "inputType",
@@ -432,6 +434,47 @@ static err *take_collation(struct binder *b, const struct ast *at, const char *f
     return NULL;
 }
 
+/* Functions that compare texts. `accents`: they cannot leave accents alone where case counts. replaced: Spark writes them as others. */
+static const struct collated { const char *name; bool accents, replaced; } collated_functions[] = {
+    {"contains", true, false}, {"startswith", true, false}, {"endswith", true, false}, {"replace", true, false}, {"translate", true, false},
+    {"locate", true, false}, {"instr", true, false}, {"substring_index", true, false}, {"split_part", true, true}, {"str_to_map", true, true},
+    {"trim", true, false}, {"ltrim", true, false}, {"rtrim", true, false}, {"btrim", true, false}, {"find_in_set", false, false},
+};
+
+/* The collation of a column as it stands; NULL: it is none. */
+static const char *column_collation(struct binder *b, const struct bx *x) {
+    while (x->kind == BX_TMPL && x->implicit && x->n == 1) x = x->child[0];
+    return x->kind == BX_COL && sql_is_text(x->type) ? collation_word(b, x) : NULL;
+}
+
+/* Texts of two columns' collations are not compared unless one is said; some collations are for some functions only. */
+static err *check_collation(struct binder *b, const struct ast *at, const struct sql_func *f, str cap, struct bx **args, size_t n) {
+    const struct collated *k = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(collated_functions); i++)
+        if (strcmp(f->name, collated_functions[i].name) == 0) k = &collated_functions[i];
+    if (!k || n < 2) return NULL;
+    const char *first = NULL, *name = NULL;
+    bool said = false, several = false;
+    size_t text = n;
+    for (size_t i = 0; i < n; i++) {
+        if (!sql_is_text(args[i]->type)) continue;
+        if (text == n) text = i;
+        if (args[i]->type->collation.n) name = collation_word(b, args[i]);
+        said |= args[i]->kind == BX_TMPL && str_starts(args[i]->cap, STR("collate({0}"));
+        const char *c = column_collation(b, args[i]);
+        several |= c && first && strcmp(c, first) != 0;
+        if (c) first = c;
+    }
+    struct bx *x = bx_tmpl(b, sql_type_of(TY_VOID), STR(""), f->shown ? str_of(f->shown) : cap, args, n);
+    const char *expr = arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x)));
+    if (several && !said)
+        return k->replaced ? sql_error("INDETERMINATE_COLLATION", at, b->text, NULL) : sql_error("INDETERMINATE_COLLATION_IN_EXPRESSION", at, b->text, "expr", expr, NULL);
+    if (!k->accents || !name || !strstr(name, "_AI") || strstr(name, "_CI")) return NULL;
+    if (strcmp(f->name, "ltrim") == 0 || strcmp(f->name, "rtrim") == 0 || (strcmp(f->name, "trim") == 0 && n == 2)) text = 1; /* the text stands behind what is cut off */
+    return sql_error("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", at, b->text, "sqlExpr", expr, "paramIndex", "first", "requiredType", "\"STRING\"", "inputSql",
+                     arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[text]))), "inputType", arena_printf(b->a, "\"STRING COLLATE %s\"", name), NULL);
+}
+
 static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct bx **args, size_t n, bool distinct,
                       struct bx **ret) {
     struct binder *b = c->b;
@@ -446,6 +489,7 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
     TRY(template_of(b, &k, fn, &tmpl));
     TRY(caption_tmpl(b, &k, fn, distinct, &cap));
     if (fn->kind == FN_SCALAR) TRY(take_collation(b, at, fn->name, args, n, &t));
+    if (fn->kind == FN_SCALAR) TRY(check_collation(b, at, fn, cap, args, n));
     if (fn->kind == FN_AGGREGATE && n && bx_is_collated(args[0])) {
         bool least = strcmp(fn->name, "min") == 0, most = strcmp(fn->name, "max") == 0;
         if (least || most) tmpl = sql_fmt(b->a, "%s({0}, bh_collate_key({0}, '%.*s'))", least ? "arg_min" : "arg_max", STR_ARG(args[0]->type->collation));
@@ -471,7 +515,7 @@ static err *make_node(struct cx *c, struct fit *f, const struct ast *at, struct 
         x->gen = t;
         size_t len = strlen(fn->name);
         x->outer = len > 6 && strcmp(fn->name + len - 6, "_outer") == 0;
-        x->type = sql_array(b->a, t->n == 1 ? t->fields[0].type : t, true);
+        x->type = b->gen_loose && t->n == 1 ? t->fields[0].type : sql_array(b->a, t->n == 1 ? t->fields[0].type : t, true);
     }
     if (fn->kind == FN_TABLE) x->gen = t;
     bx_flags(x);
@@ -536,12 +580,11 @@ static err *bad_lambda(struct binder *b, const struct ast *at, struct fit *f, co
                      arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), "inputType", type_name(b, args[i]->type).p, NULL);
 }
 
-/* Does it have the same value in each row, known before there are rows? */
-static bool foldable(const struct bx *x) {
+bool bx_is_foldable(const struct bx *x) {
     if (x->kind == BX_LIT) return true;
     if ((x->kind != BX_TMPL && x->kind != BX_LAMBDA && x->kind != BX_VAR) || x->nondet || x->has_sub) return false;
     for (size_t i = 0; i < x->n; i++)
-        if (!foldable(x->child[i])) return false;
+        if (!bx_is_foldable(x->child[i])) return false;
     return true;
 }
 
@@ -619,7 +662,7 @@ static err *apply_rows(struct cx *c, const struct ast *at, const struct sql_func
         if (pat_is_lambda(p)) continue;
         bool keep = f.f->kind == FN_AGGREGATE && args[i]->loose && sql_type_eq(f.target[i], args[i]->type) && is_rule(f.f->emit);
         if (!keep) args[i] = bx_cast(b, bx_exact(b, args[i]), f.target[i]);
-        if (p->literal && !foldable(args[i])) return not_constant(b, at, f.f, args, n, i);
+        if (p->literal && !bx_is_foldable(args[i])) return not_constant(b, at, f.f, args, n, i);
     }
     TRY(check_ranges(b, at, f.f, args, n));
     for (size_t i = 0; i < n; i++) {
@@ -759,9 +802,39 @@ static void order_distinct_list(struct binder *b, struct bx *x, str name) {
     bx_flags(x);
 }
 
+static const struct bx *first_of(const struct bx *x, unsigned kind) {
+    if (x->kind == kind) return x;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct bx *found = first_of(x->child[i], kind);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* What a FILTER cannot be. */
+static err *check_filter(struct cx *c, const struct ast *f) {
+    struct binder *b = c->b;
+    struct cx fc = *c;
+    struct bx *x;
+    fc.no_agg = fc.no_win = fc.in_agg = false;
+    TRY(bind_expr(&fc, f, &x));
+    const char *shown = arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x)));
+    const struct bx *agg = x->has_agg ? first_of(x, BX_AGG) : NULL, *win = x->has_win ? first_of(x, BX_WIN) : NULL;
+    if (x->nondet) return sql_error("INVALID_AGGREGATE_FILTER.NON_DETERMINISTIC", f, b->text, "filterExpr", shown, NULL);
+    if (x->type->kind != TY_BOOLEAN && x->type->kind != TY_VOID) return sql_error("INVALID_AGGREGATE_FILTER.NOT_BOOLEAN", f, b->text, "filterExpr", shown, NULL);
+    if (win)
+        return sql_error("INVALID_AGGREGATE_FILTER.CONTAINS_WINDOW_FUNCTION", f, b->text, "filterExpr", shown, "windowExpr",
+                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, win))), NULL);
+    if (agg)
+        return sql_error("INVALID_AGGREGATE_FILTER.CONTAINS_AGGREGATE", f, b->text, "filterExpr", shown, "aggExpr",
+                         arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, agg))), NULL);
+    return NULL;
+}
+
 static err *bind_filter(struct cx *c, const struct ast *n, struct bx *x) {
     const struct ast *f = ast_get(n, SLOT_FILTER);
     if (!f) return NULL;
+    TRY(check_filter(c, f));
     struct cx ac = *c;
     ac.no_agg = ac.no_win = ac.in_agg = true;
     TRY(bind_boolean(&ac, f, "FILTER", &x->filter));
@@ -894,6 +967,23 @@ static err *call_rows(struct cx *c, const struct ast *n, str low, const struct s
     return finish(c, n, low, set_args, ret);
 }
 
+/* An expression that may be a call which makes rows. One within others is told by the whole expression. */
+err *bind_generator(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    err *e = bind_expr(c, n, ret), *again;
+    if (!e || b->gen_loose || !str_eqz(sql_error_class(e, b->a), "UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")) return e;
+    struct bx *x;
+    b->gen_loose = true;
+    again = bind_expr(c, n, &x);
+    b->gen_loose = false;
+    if (again) {
+        err_free(again);
+        return e;
+    }
+    err_free(e);
+    return sql_error("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", n, b->text, "expression", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), NULL);
+}
+
 err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     const struct ast *name;
@@ -907,6 +997,11 @@ err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
         if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
     bool builtin = name->n == 1 || (name->n <= 3 && str_ieq(name->child[name->n - 2]->text, STR("builtin")));
     if (builtin) {
+        const struct ast *star = n->n == 1 && n->child[0]->kind == AST_STAR ? ast_get(n->child[0], SLOT_QUALIFIER) : NULL;
+        str allowed = STR_NONE;
+        bool legacy = star && b->env->setting && b->env->setting(b->env, STR("spark.sql.legacy.allowStarWithSingleTableIdentifierInCount"), &allowed) && str_ieq(allowed, STR("true"));
+        if (star && !legacy && strcmp(low, "count") == 0 && star_of_table(c, star))
+            return sql_error("INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT", n, b->text, "tableName", ident_name(b, star).p, NULL);
         const struct ast *plain = star_arguments(c, n);
         if (plain != n && strcmp(low, "count") != 0 && strcmp(low, "struct") != 0) return bind_call(c, plain, ret);
         TRY(bind_special(c, str_of(low), n, &done, ret));
@@ -914,7 +1009,7 @@ err *bind_call(struct cx *c, const struct ast *n, struct bx **ret) {
         const struct sql_func *rows = sql_func_find(str_of(low), &n_rows);
         if (rows) {
             if (rows[0].kind == FN_TABLE || (str_starts(str_of(low), STR("variant_explode")) && c->clause && strcmp(c->clause, "SELECT") == 0)) return sql_error("NOT_A_SCALAR_FUNCTION", n, b->text, "functionName", arena_printf(b->a, "`%s`", low), NULL);
-            if (rows[0].kind == FN_GENERATOR && !c->gen_ok)
+            if (rows[0].kind == FN_GENERATOR && !c->gen_ok && !b->gen_loose)
                 return sql_error("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", n, b->text, "expression", arena_printf(b->a, "\"%s()\"", low), NULL);
             return call_rows(c, n, str_of(low), rows, n_rows, ret);
         }

@@ -84,21 +84,23 @@ static struct bx *col_node(struct binder *b, const struct scol *sc, str as, cons
     return x;
 }
 
-static bool find_var(struct cx *c, str name, struct bx **ret) {
-    for (struct scope *s = c->s; s; s = s->outer)
-        for (struct lvar *v = s->vars; v; v = v->next) {
-            if (!str_ieq(v->name, name)) continue;
-            if (v->x) {
-                *ret = v->x;
-                return true;
-            }
-            struct bx *x = bx_new(c->b, BX_VAR, v->type);
-            x->id = v->var;
-            x->nullable = v->nullable;
-            x->cap = STR("namedlambdavariable()");
-            *ret = x;
+/* A lambda's parameter in this scope, or a function's: those stand for its arguments, and `function.parameter` is one too. */
+static bool find_var(struct cx *c, const struct scope *s, const struct ast *name, struct bx **ret, size_t *used) {
+    for (struct lvar *v = s->vars; v; v = v->next) {
+        bool owned = v->x && v->owner.n && name->n > 1 && str_ieq(v->owner, part_name(name, 0)) && str_ieq(v->name, part_name(name, 1));
+        if (!owned && !str_ieq(v->name, part_name(name, 0))) continue;
+        *used = owned ? 2 : 1;
+        if (v->x) {
+            *ret = v->x;
             return true;
         }
+        struct bx *x = bx_new(c->b, BX_VAR, v->type);
+        x->id = v->var;
+        x->nullable = v->nullable;
+        x->cap = STR("namedlambdavariable()");
+        *ret = x;
+        return true;
+    }
     return false;
 }
 
@@ -357,11 +359,11 @@ err *bind_column(struct cx *c, const struct ast *n, struct bx **ret) {
     struct bx *x = NULL;
     size_t used = 1;
     TRY(bind_name(c, n->child[0], &name));
-    if (find_var(c, part_name(name, 0), &x)) {
-        *ret = x;
-        return take_fields(c, name, 1, ret);
-    }
     for (struct scope *s = c->s; s; s = s->outer) {
+        if (find_var(c, s, name, &x, &used)) {
+            *ret = x;
+            return take_fields(c, name, used, ret);
+        }
         TRY(in_scope(c, s, name, &x, &used));
         if (!x) continue;
         for (struct scope *up = c->s; up != s; up = up->outer)

@@ -102,9 +102,23 @@ static const struct sql_type *shown_type(const struct sql_type *t) {
     return t->kind == TY_CHAR || t->kind == TY_VARCHAR ? sql_type_of(TY_STRING) : t;
 }
 
+static str call_name(struct binder *b, const struct ast *call) {
+    const struct ast *name = ast_get(call, SLOT_NAME);
+    if (!name || name->kind != AST_NAME) return STR("");
+    str s = name->child[name->n - 1]->text;
+    char *low = arena_strndup(b->a, s.p ? s.p : "", s.n);
+    for (char *p = low; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
+    return str_of(low);
+}
+
 static err *rename_cols(struct binder *b, const struct ast *n, struct rel *r) {
     const struct ast *names = ast_get(n, SLOT_NAMES);
     if (!names) return NULL;
+    const struct ast *call = ast_get(n, SLOT_CALL);
+    if (names->n != r->n && call && r->kind != RK_QUERY)
+        return sql_error("NUM_TABLE_VALUE_ALIASES_MISMATCH", n, b->text, "funcName", arena_printf(b->a, "`%.*s`", STR_ARG(call_name(b, call))), "aliasesNum",
+                         arena_printf(b->a, "%u", names->n), "outColsNum", arena_printf(b->a, "%zu", r->n), NULL);
     if (names->n != r->n)
         return sql_error("ASSIGNMENT_ARITY_MISMATCH", n, b->text, "numExpr", arena_printf(b->a, "%u", names->n), "numTarget", arena_printf(b->a, "%zu", r->n), NULL);
     for (size_t i = 0; i < r->n; i++) r->cols[i].name = names->child[i]->text;
@@ -118,6 +132,10 @@ static err *sample_of(struct binder *b, const struct ast *n, struct rel *r) {
     str first = s->n ? s->child[0]->text : STR("0");
     double d = 0;
     if (!str_to_f64(first, &d)) return unsupported(b, s, "this TABLESAMPLE");
+    if (str_eqz(s->text, "rows") && d < 0) {
+        const char *rows = arena_printf(b->a, "%lld", (long long)d);
+        return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", s, b->text, "name", "limit", "expr", arena_printf(b->a, "\"%s\"", rows), "v", rows, NULL);
+    }
     if (str_eqz(s->text, "rows")) {
         r->sample = sql_fmt(b->a, " TABLESAMPLE RESERVOIR(%lld ROWS)", (long long)d);
         return NULL;
@@ -360,14 +378,22 @@ struct bfrom *bind_generated(struct binder *b, struct bx *g, struct bfrom *left,
     return f;
 }
 
-static str call_name(struct binder *b, const struct ast *call) {
-    const struct ast *name = ast_get(call, SLOT_NAME);
-    if (!name || name->kind != AST_NAME) return STR("");
-    str s = name->child[name->n - 1]->text;
-    char *low = arena_strndup(b->a, s.p ? s.p : "", s.n);
-    for (char *p = low; *p; p++)
-        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
-    return str_of(low);
+/* Of range(): its bounds and step are constants, and numbers. */
+static err *check_range_args(struct binder *b, const struct ast *at, struct bx **args, size_t n) {
+    static const char *const names[] = {"`start`", "`end`", "`step`", "`numSlices`"}, *const ordinals[] = {"first", "second", "third", "fourth"};
+    int64_t step;
+    for (size_t i = 0; i < n && n <= 4; i++) {
+        size_t k = n == 1 ? 1 : i; /* one bound alone is the end */
+        const struct sql_type *t = args[i]->type;
+        const char *want = k == 3 ? "\"INT\"" : "\"BIGINT\"";
+        if (!bx_is_foldable(args[i]))
+            return sql_error("NON_FOLDABLE_ARGUMENT", at, b->text, "funcName", "`range`", "paramName", names[k], "paramType", want, NULL);
+        if (t->kind == TY_VOID || (args[i]->kind == BX_LIT && !args[i]->text.p) || !(sql_is_numeric(t) || sql_implicit(b->a, t, sql_type_of(TY_BIGINT))))
+            return sql_error("UNEXPECTED_INPUT_TYPE", at, b->text, "functionName", "`range`", "paramIndex", ordinals[k], "requiredType", want, "inputSql",
+                             arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, args[i]))), "inputType", type_name(b, t).p, NULL);
+        if (k == 2 && args[i]->kind == BX_LIT && str_to_i64(args[i]->text, &step) && step == 0) return sql_error("FAILED_FUNCTION_CALL", at, b->text, "funcName", "`range`", NULL);
+    }
+    return NULL;
 }
 
 /* Arguments of a table function's template are constants of this query. */
@@ -379,6 +405,7 @@ static err *bind_table_call(struct binder *b, const struct ast *n, const struct 
         const struct ast *a = call->child[i];
         TRY(bind_expr(&c, a->kind == AST_NAMED_ARG ? a->child[0] : a, &args[i]));
     }
+    if (str_eqz(call_name(b, call), "range")) TRY(check_range_args(b, call, args, call->n));
     TRY(bind_apply(&c, call_name(b, call).p, call, args, call->n, &x));
     struct rel *r = rel_new(b, RK_TEXT, x->gen ? x->gen->n : 0, level);
     (void)n;
@@ -411,7 +438,7 @@ static err *bind_call_item(struct binder *b, const struct ast *n, struct scope *
         struct scope gs = up ? *up : (struct scope){.level = s->level};
         struct cx c = {.b = b, .s = &gs, .no_agg = true, .no_win = true, .gen_ok = true};
         struct bx *g;
-        TRY(bind_expr(&c, call, &g));
+        TRY(bind_generator(&c, call, &g));
         *ret = bind_generated(b, g, up == lateral ? left : NULL, s->level);
     } else if (rows && rows[0].kind == FN_TABLE) {
         TRY(bind_table_call(b, n, call, up, s->level, ret));

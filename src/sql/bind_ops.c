@@ -210,15 +210,6 @@ static void round_literals(struct binder *b, const char *op, struct bx **v) {
     }
 }
 
-static bool orderable(const struct sql_type *t) {
-    if (t->kind == TY_MAP || t->kind == TY_VARIANT || t->kind == TY_OBJECT || t->kind == TY_INTERVAL) return false;
-    if (t->kind == TY_ARRAY) return orderable(t->elem);
-    if (t->kind == TY_STRUCT)
-        for (size_t i = 0; i < t->n; i++)
-            if (!orderable(t->fields[i].type)) return false;
-    return true;
-}
-
 struct bx *bx_collate_key(struct binder *b, struct bx *x, str coll) {
     /* A literal shows that it took the other side's collation. */
     bool took = x->kind == BX_LIT && x->text.p;
@@ -248,7 +239,7 @@ err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, 
         if (v[i]->kind == BX_LIT && str_eq(v[i]->cap, v[i]->text) && sql_is_integral(v[i]->type) && v[1 - i]->type->kind == TY_DECIMAL) v[i] = to_decimal(b, v[i]);
     const struct sql_type *t = sql_common_type(b->a, v[0]->type, v[1]->type);
     if (!t) return differ(b, op, x, y, at);
-    if (t->kind == TY_INTERVAL ? op[0] == '<' || op[0] == '>' : !orderable(t)) {
+    if (t->kind == TY_INTERVAL ? op[0] == '<' || op[0] == '>' : !sql_is_orderable(t)) {
         const char *e = arena_printf(b->a, "\"(%.*s %s %.*s)\"", STR_ARG(caption_of(b, x)), op, STR_ARG(caption_of(b, y)));
         return sql_error("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", at, b->text, "sqlExpr", e, "functionName",
                          arena_printf(b->a, "`%s`", op), "dataType", type_name(b, t).p, NULL);

@@ -161,7 +161,16 @@ static err *bind_values(struct binder *b, const struct ast *n, struct scope *out
                              arena_printf(b->a, "%u", many ? row->n : 1), "rowIndex", arena_printf(b->a, "%u", r), NULL);
         q->rows[r] = arena_array_of(b->a, struct bx *, width + 1);
         for (size_t i = 0; i < width; i++) {
-            TRY(bind_expr(&c, many ? row->child[i] : row, &q->rows[r][i]));
+            err *e = bind_expr(&c, many ? row->child[i] : row, &q->rows[r][i]);
+            if (e && str_eqz(sql_error_class(e, b->a), "GROUP_BY_AGGREGATE")) { /* told by itself */
+                err_free(e);
+                c.no_agg = false;
+                TRY(bind_expr(&c, many ? row->child[i] : row, &q->rows[r][i]));
+            } else if (e)
+                return e;
+            if (q->rows[r][i]->nondet || q->rows[r][i]->has_agg)
+                return sql_error("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE", many ? row->child[i] : row, b->text, "expr",
+                                 arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, q->rows[r][i]))), NULL);
             q->rows[r][i] = bx_exact(b, q->rows[r][i]);
         }
     }
@@ -190,6 +199,9 @@ static bool mentions(const struct ast *n, str name) {
         const struct ast *t = ast_get(n, SLOT_NAME);
         if (t && t->kind == AST_NAME && t->n == 1 && str_ieq(t->child[0]->text, name)) return true;
     }
+    const struct ast *with = n->kind == AST_QUERY ? ast_get(n, SLOT_WITH) : NULL;
+    for (uint32_t i = 0; with && i < with->n; i++) /* another of this name */
+        if (str_ieq(with->child[i]->text, name)) return !ast_has(n, AST_F_RECURSIVE) && mentions(ast_get(with->child[i], SLOT_QUERY), name);
     for (uint32_t i = 0; i < n->n; i++)
         if (mentions(n->child[i], name)) return true;
     for (uint32_t i = 0; i < n->n_slots; i++)
@@ -229,15 +241,57 @@ static int64_t row_limit(struct binder *b) {
     return v < 0 ? INT64_MAX : v;
 }
 
+/* Is there an aggregate or a window in it, outside of queries in it? */
+static bool aggregates(const struct ast *n) {
+    if (!n || n->kind == AST_QUERY) return false;
+    if (n->kind == AST_CALL) {
+        const struct ast *name = ast_get(n, SLOT_NAME);
+        size_t rows = 0;
+        const struct sql_func *f = name && name->kind == AST_NAME && name->n ? sql_func_find(name->child[name->n - 1]->text, &rows) : NULL;
+        if (ast_get(n, SLOT_OVER) || (f && f->kind == FN_AGGREGATE)) return true;
+    }
+    for (uint32_t i = 0; i < n->n; i++)
+        if (aggregates(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (aggregates(n->slot[i].node)) return true;
+    return false;
+}
+
+/* Does the name stand where no recursion may: on a side of a join that may be filled up with NULL or is only asked for, under aggregates,
+ * windows, GROUP BY, ORDER BY? */
+static bool misplaced(const struct ast *n, str name) {
+    if (!n || !mentions(n, name)) return false;
+    if (n->kind == AST_JOIN) {
+        bool left = mentions(n->child[0], name), right = mentions(n->child[1], name);
+        if (str_eqz(n->text, "full") || (right && (str_eqz(n->text, "left") || str_eqz(n->text, "semi") || str_eqz(n->text, "anti")))) return true;
+        if (left && str_eqz(n->text, "right")) return true;
+    }
+    if (n->kind == AST_SELECT && mentions(ast_get(n, SLOT_FROM), name) && (ast_get(n, SLOT_GROUP) || aggregates(ast_get(n, SLOT_ITEMS)))) return true;
+    if (n->kind == AST_QUERY && ast_get(n, SLOT_ORDER)) return true;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (misplaced(n->child[i], name)) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (misplaced(n->slot[i].node, name)) return true;
+    return false;
+}
+
 /* The anchor and the step of a recursive query: its body is a union of both. */
 static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c, struct scope *outer) {
     const struct ast *q = ast_get(at, SLOT_QUERY), *body = ast_get(q, SLOT_BODY);
     while (body && body->kind == AST_QUERY && !ast_get(body, SLOT_WITH)) body = ast_get(body, SLOT_BODY);
-    if (!body || body->kind != AST_SETOP || !str_eqz(body->text, "union"))
-        return sql_error("INVALID_RECURSIVE_CTE", at, b->text, NULL);
+    const struct ast *with = ast_get(q, SLOT_WITH);
+    bool invalid = !body || body->kind != AST_SETOP || !str_eqz(body->text, "union") || mentions(body->child[0], c->name) || (with && mentions(with, c->name));
+    invalid |= ast_get(q, SLOT_ORDER) || ast_get(q, SLOT_LIMIT) || ast_get(q, SLOT_OFFSET);
+    if (invalid) return sql_error("INVALID_RECURSIVE_CTE", at, b->text, NULL);
+    if (!ast_has(body, AST_F_ALL)) return sql_error("UNION_NOT_SUPPORTED_IN_RECURSIVE_CTE", at, b->text, NULL);
+    if (misplaced(body->child[1], c->name)) return sql_error("INVALID_RECURSIVE_REFERENCE.PLACE", at, b->text, NULL);
     struct ast *left = ast_new(b->a, AST_QUERY, body->pos, body->end), *right = ast_new(b->a, AST_QUERY, body->pos, body->end);
     ast_set(b->a, left, SLOT_BODY, body->child[0]);
     ast_set(b->a, right, SLOT_BODY, body->child[1]);
+    for (int i = 0; with && i < 2; i++) {
+        ast_set(b->a, i ? right : left, SLOT_WITH, (struct ast *)(uintptr_t)with);
+        (i ? right : left)->flags |= q->flags & AST_F_RECURSIVE;
+    }
     TRY(bind_query(b, left, outer, &c->query));
     TRY(name_columns(b, c, at));
     for (size_t i = 0; i < c->n; i++) c->cols[i].nullable = true;
@@ -257,7 +311,10 @@ static err *bind_recursive(struct binder *b, const struct ast *at, struct cte *c
     const struct sql_type **types = arena_array_of(b->a, const struct sql_type *, c->n + 1);
     for (size_t i = 0; i < c->n; i++) {
         types[i] = c->cols[i].type;
-        if (!sql_can_cast(c->step->cols[i].type, types[i])) return sql_error("INVALID_RECURSIVE_CTE", at, b->text, NULL);
+        const struct sql_type *t = c->step->cols[i].type;
+        const struct sql_type *common = sql_common_type(b->a, types[i], t);
+        if (t->kind != TY_VOID && !sql_type_same_physical(t, types[i]) && (!common || !sql_type_same_physical(common, types[i])))
+            return sql_error("CANNOT_MERGE_INCOMPATIBLE_DATA_TYPE", at, b->text, "left", type_name(b, types[i]).p, "right", type_name(b, t).p, NULL);
     }
     c->step = bq_retype(b, c->step, types);
     return NULL;
@@ -305,9 +362,13 @@ err *bind_limit(struct binder *b, const struct ast *n, const char *name, struct 
         err_free(e);
         return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", n, b->text, "name", name, "expr", "\"…\"", NULL);
     }
+    if (!bx_is_foldable(x))
+        return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", n, b->text, "name", name, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), NULL);
     if (!sql_is_integral(x->type))
         return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.DATA_TYPE", n, b->text, "name", name, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))),
                          "dataType", type_name(b, x->type).p, NULL);
+    if (x->kind == BX_LIT && !x->text.p)
+        return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.IS_NULL", n, b->text, "name", name, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), NULL);
     if (x->kind == BX_LIT && str_to_i64(x->text, &v) && v < 0)
         return sql_error("INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", n, b->text, "name", name, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "v",
                          arena_printf(b->a, "%lld", (long long)v), NULL);

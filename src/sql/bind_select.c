@@ -111,10 +111,7 @@ err *bind_order(struct cx *c, const struct ast *list, struct bq *q) {
         o->desc = sort && ast_has(s, AST_F_DESC);
         o->nulls_first = sort && s->op ? s->op == 'f' : !o->desc;
         const struct sql_type *t = o->x->type;
-        if (t->kind == TY_MAP || t->kind == TY_VARIANT)
-            return sql_error("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", s, c->b->text, "sqlExpr",
-                             arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, o->x))), "functionName", "`sortorder`", "dataType",
-                             type_name(c->b, t).p, NULL);
+        if (!sql_is_orderable(t)) return no_order(c->b, s, o);
     }
     return NULL;
 }
@@ -238,6 +235,10 @@ static void set_items(struct block *k) {
 static err *group_having(struct block *k) {
     const struct ast *group = ast_get(k->n, SLOT_GROUP), *having = ast_get(k->n, SLOT_HAVING), *qualify = ast_get(k->n, SLOT_QUALIFY);
     struct bq *q = k->q;
+    const struct ast *items = ast_get(k->n, SLOT_ITEMS);
+    for (uint32_t i = 0; group && i < group->n; i++)
+        for (uint32_t m = 0; group->child[i]->kind == AST_LIT_NUMBER && m < items->n; m++)
+            if (items->child[m]->kind == AST_STAR) return sql_error("STAR_GROUP_BY_POS", group->child[i], k->b->text, NULL);
     if (group) {
         offer_aliases(k, false, false);
         TRY(bind_group(&k->c, group, q, k->it.x, k->it.name, k->it.aliased, k->it.n));

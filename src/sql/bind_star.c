@@ -158,6 +158,12 @@ static err *struct_star(struct cx *c, const struct ast *star, const struct ast *
 }
 
 /* The columns of stars among a call's arguments, written out; the call itself where it has none. */
+bool star_of_table(struct cx *c, const struct ast *qualifier) {
+    for (size_t i = 0; i < c->s->n; i++)
+        if (star_takes(&c->s->cols[i], qualifier)) return true;
+    return false;
+}
+
 const struct ast *star_arguments(struct cx *c, const struct ast *n) {
     bool any = false;
     for (uint32_t i = 0; i < n->n; i++) any |= n->child[i]->kind == AST_STAR;
@@ -289,6 +295,14 @@ static void lateral(struct cx *c, struct bx *x, str name) {
     s->alias = names;
 }
 
+/* Names of a list, with this between them. */
+static const char *list_names(struct binder *b, const struct ast *names, const char *between) {
+    buf *o = sql_buf(b->a);
+    for (uint32_t i = 0; i < names->n; i++) buf_fmt(o, "%s%.*s", i ? between : "", STR_ARG(names->child[i]->text));
+    buf_c(o, 0);
+    return o->p;
+}
+
 static err *bind_item(struct cx *c, const struct ast *n, struct items *it) {
     struct binder *b = c->b;
     struct bx *x;
@@ -297,16 +311,16 @@ static err *bind_item(struct cx *c, const struct ast *n, struct items *it) {
     const struct ast *names = alias ? ast_get(n, SLOT_NAMES) : NULL;
     struct cx ic = *c;
     if ((alias ? n->child[0] : n)->kind != AST_CALL) ic.gen_ok = false;
-    TRY(bind_expr(&ic, alias ? n->child[0] : n, &x));
+    TRY(bind_generator(&ic, alias ? n->child[0] : n, &x));
     if (x->kind == BX_GEN) {
         size_t k = names ? names->n : alias ? 1 : 0;
         if (k && k != x->gen->n)
             return sql_error("UDTF_ALIAS_NUMBER_MISMATCH", n, b->text, "aliasesSize", arena_printf(b->a, "%zu", x->gen->n), "aliasesNames",
-                             alias ? arena_printf(b->a, "%.*s", STR_ARG(n->text)) : "", NULL);
+                             names ? list_names(b, names, ",") : alias ? arena_printf(b->a, "%.*s", STR_ARG(n->text)) : "", NULL);
         x->names = k ? arena_array_of(b->a, str, k) : NULL;
         for (size_t i = 0; i < k; i++) x->names[i] = names ? names->child[i]->text : n->text;
     } else if (names) {
-        return sql_error("MULTI_ALIAS_WITHOUT_GENERATOR", n, b->text, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "names", "", NULL);
+        return sql_error("MULTI_ALIAS_WITHOUT_GENERATOR", n, b->text, "expr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "names", list_names(b, names, ", "), NULL);
     }
     bool named = alias && n->text.n;
     str name = named ? n->text : item_name(b, n, x);

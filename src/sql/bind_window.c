@@ -2,6 +2,12 @@
 /* OVER: partitions, orders and frames, with Spark's defaults. */
 #include "sql/bind.h"
 
+err *no_order(struct binder *b, const struct ast *at, const struct bsort *o) {
+    return sql_error("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", at, b->text, "sqlExpr",
+                     arena_printf(b->a, "\"%.*s %s NULLS %s\"", STR_ARG(caption_of(b, o->x)), o->desc ? "DESC" : "ASC", o->nulls_first ? "FIRST" : "LAST"), "functionName",
+                     "`sortorder`", "dataType", type_name(b, o->x->type).p, NULL);
+}
+
 err *bind_sorts(struct cx *c, const struct ast *list, struct bsort **ret, size_t *ret_n) {
     struct bsort *o = arena_array_of(c->b->a, struct bsort, list->n + 1);
     for (uint32_t i = 0; i < list->n; i++) {
@@ -12,10 +18,7 @@ err *bind_sorts(struct cx *c, const struct ast *list, struct bsort **ret, size_t
         o[i].nulls_first = sort && s->op ? s->op == 'f' : !o[i].desc;
         o[i].item = -1;
         const struct sql_type *t = o[i].x->type;
-        if (t->kind == TY_MAP || t->kind == TY_VARIANT)
-            return sql_error("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", s, c->b->text, "sqlExpr",
-                             arena_printf(c->b->a, "\"%.*s\"", STR_ARG(caption_of(c->b, o[i].x))), "functionName", "`sortorder`", "dataType",
-                             type_name(c->b, t).p, NULL);
+        if (!sql_is_orderable(t)) return no_order(c->b, s, &o[i]);
     }
     *ret = o;
     *ret_n = list->n;

@@ -264,3 +264,12 @@ bool sql_can_store(const struct sql_type *from, const struct sql_type *to) {
     }
     return to->kind == TY_VARIANT || from->kind == to->kind;
 }
+
+bool sql_is_orderable(const struct sql_type *t) {
+    if (t->kind == TY_MAP || t->kind == TY_VARIANT || t->kind == TY_OBJECT || t->kind == TY_INTERVAL) return false;
+    if (t->kind == TY_ARRAY) return sql_is_orderable(t->elem);
+    if (t->kind == TY_STRUCT)
+        for (size_t i = 0; i < t->n; i++)
+            if (!sql_is_orderable(t->fields[i].type)) return false;
+    return true;
+}

@@ -16,6 +16,9 @@ bool sql_can_cast(const struct sql_type *from, const struct sql_type *to);
 /* May a value of `from` be stored in a column of `to` (ANSI store assignment)? */
 bool sql_can_store(const struct sql_type *from, const struct sql_type *to);
 
+/* Have its values an order? */
+bool sql_is_orderable(const struct sql_type *t);
+
 /* decimal(p,s) with precision cut to 38: digits before the point are kept, at most 6 after it are guaranteed. */
 const struct sql_type *sql_decimal_adjusted(arena *a, int precision, int scale);
 /* decimal that holds all values of an integral type (int → (10,0)); decimals stay. */

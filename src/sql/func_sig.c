@@ -184,15 +184,6 @@ bool pat_gather(arena *a, const struct pat *p, const struct sql_type *t, enum pa
     return true;
 }
 
-static bool orderable(const struct sql_type *t) {
-    if (t->kind == TY_MAP || t->kind == TY_VARIANT || t->kind == TY_OBJECT || t->kind == TY_INTERVAL) return false;
-    if (t->kind == TY_ARRAY) return orderable(t->elem);
-    if (t->kind == TY_STRUCT)
-        for (size_t i = 0; i < t->n; i++)
-            if (!orderable(t->fields[i].type)) return false;
-    return true;
-}
-
 static const struct sql_type *as(enum sql_type_kind kind, int price, int *cost) {
     *cost += price;
     return sql_type_of(kind);
@@ -203,7 +194,7 @@ static const struct sql_type *coerce_class(arena *a, str w, const struct sql_typ
     bool null = t->kind == TY_VOID, text = sql_is_text(t);
     *known = true;
     if (str_eqz(w, "any")) return t;
-    if (str_eqz(w, "orderable")) return orderable(t) ? t : NULL;
+    if (str_eqz(w, "orderable")) return sql_is_orderable(t) ? t : NULL;
     if (str_eqz(w, "numeric")) {
         if (sql_is_numeric(t)) return t;
         return text || null ? as(TY_DOUBLE, null ? 0 : 20, cost) : NULL;
@@ -349,6 +340,7 @@ const struct sql_type *pat_type(arena *a, const struct pat *p, const struct sql_
         }
         return sql_struct(a, f, p->n);
     }
+    if (str_eqz(p->word, "struct")) return sql_struct(a, NULL, 0);
     if (str_eqz(p->word, "ym")) return sql_type_of(TY_INTERVAL_YM);
     if (str_eqz(p->word, "dt")) return sql_type_of(TY_INTERVAL_DT);
     if (str_eqz(p->word, "any")) return sql_type_of(TY_VOID);

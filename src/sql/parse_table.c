@@ -629,6 +629,53 @@ static void parse_body(struct parser *p, struct ast *n) {
     parse_own_text(p, n, body);
 }
 
+static const char *lower_quoted(struct parser *p, str s) { return arena_printf(p->a, "`%.*s`", STR_ARG(lower_text(p, s))); }
+
+static bool has_query(const struct ast *n) {
+    if (!n) return false;
+    if (n->kind == AST_QUERY) return true;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (has_query(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (has_query(n->slot[i].node)) return true;
+    return false;
+}
+
+/* Names of parameters and of a table's columns: each once, and none NOT NULL. */
+static void check_function_names(struct parser *p, const struct ast *n, const struct ast *list, bool params, const char *function) {
+    for (uint32_t i = 0; list && i < list->n && !failed(p); i++) {
+        if (list->child[i]->flags & AST_F_NOT_NULL)
+            parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_NULL_ON_FUNCTION_PARAMETERS", "input",
+                        arena_strndup(p->a, p->text.p + list->child[0]->pos, list->child[list->n - 1]->end - list->child[0]->pos), NULL);
+        for (uint32_t k = 0; k < i && !failed(p); k++)
+            if (str_ieq(list->child[i]->text, list->child[k]->text))
+                parse_error(p, n, params ? "DUPLICATE_ROUTINE_PARAMETER_NAMES" : "DUPLICATE_ROUTINE_RETURNS_COLUMNS", "routineName", function, params ? "names" : "columns",
+                            lower_quoted(p, list->child[i]->text), NULL);
+    }
+}
+
+static void check_defaults(struct parser *p, const struct ast *n, const struct ast *list, const char *function) {
+    for (uint32_t i = 0; list && i < list->n && !failed(p); i++) {
+        const struct ast *d = ast_get(list->child[i], SLOT_DEFAULT);
+        const char *name = arena_printf(p->a, "%.*s", STR_ARG(list->child[i]->text));
+        if (d && has_query(d)) parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION", "functionName", function, "parameterName", name, NULL);
+        if (d && i + 1 < list->n && !ast_get(list->child[i + 1], SLOT_DEFAULT) && !failed(p))
+            parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_PARAMETER_POSITION", "functionName", function, "parameterName", name, "nextParameterName",
+                        arena_printf(p->a, "%.*s", STR_ARG(list->child[i + 1]->text)), NULL);
+    }
+}
+
+static void check_function(struct parser *p, const struct ast *n) {
+    const struct ast *name = ast_get(n, SLOT_NAME), *returns = ast_get(n, SLOT_RETURNS);
+    const char *function = name->kind == AST_NAME && name->n ? arena_printf(p->a, "%.*s", STR_ARG(name->child[name->n - 1]->text)) : "";
+    if (failed(p)) return;
+    check_function_names(p, n, ast_get(n, SLOT_PARAMS), true, function);
+    check_defaults(p, n, ast_get(n, SLOT_PARAMS), function);
+    if (!ast_is(returns, AST_LIST)) return;
+    check_function_names(p, n, returns, false, function);
+    if (ast_get(n, SLOT_EXPR) && !failed(p)) parse_error(p, n, "USER_DEFINED_FUNCTIONS.SQL_TABLE_UDF_BODY_MUST_BE_A_QUERY", "name", function, NULL);
+}
+
 /* Parameters are no columns: the errors stand over the whole statement. */
 static void check_params(struct parser *p, const struct ast *n) {
     const struct ast *params = ast_get(n, SLOT_PARAMS);
@@ -654,6 +701,7 @@ static struct ast *parse_create_function(struct parser *p, struct ast *n) {
     if (options->n) set(p, n, SLOT_OPTIONS, options);
     parse_body(p, n);
     check_params(p, done(p, n));
+    check_function(p, n);
     return n;
 }
 

@@ -166,11 +166,14 @@ def test_functions_read_with_their_owners_rights(admin, carol):
     assert "SELECT on Table" in carol(f"EXPLAIN SELECT * FROM {CAT}.s.t")[0][0]
     assert "Not shown" not in admin(f"EXPLAIN SELECT * FROM {CAT}.s.tf()")[0][0]
     # Errors in a body of another owner do not show the body.
-    admin(f"CREATE FUNCTION {CAT}.s.broken() RETURNS INT RETURN SELECT nothing FROM {CAT}.s.t WHERE name = 'x1-hidden'")
+    admin(f"CREATE TABLE {CAT}.s.sh AS SELECT 1 AS nothing, 'a' AS name")
+    admin(f"CREATE FUNCTION {CAT}.s.broken() RETURNS INT RETURN SELECT nothing FROM {CAT}.s.sh WHERE name = 'x1-hidden'")
+    admin(f"CREATE OR REPLACE TABLE {CAT}.s.sh AS SELECT 1 AS other, 'a' AS name")
     admin(f"GRANT EXECUTE ON FUNCTION {CAT}.s.broken TO `{carol.name}`")
     assert "WHERE name =" in admin.fails(f"SELECT {CAT}.s.broken()", "UNRESOLVED_COLUMN")
     assert "WHERE" not in carol.fails(f"SELECT {CAT}.s.broken()", "UNRESOLVED_COLUMN")
     admin(f"DROP FUNCTION {CAT}.s.broken")
+    admin(f"DROP TABLE {CAT}.s.sh")
 
 
 def test_what_is_ones_own_opens_nothing(carol):

@@ -240,6 +240,44 @@ def test_collations_of_columns(db):
         run(db, "CREATE TABLE never (a STRING COLLATE nope_x)")
 
 
+# ---- what is refused before it runs ----
+
+def test_functions_are_checked_when_made(db, schema):
+    run(db, "CREATE FUNCTION twice(a INT) RETURNS INT RETURN 2 * a")
+    run(db, "CREATE FUNCTION four(a INT) RETURNS INT RETURN twice(twice(a))")
+    run(db, "CREATE FUNCTION shadow(a INT, b INT) RETURNS STRING RETURN SELECT concat(a, '/', b, '/', shadow.b) FROM VALUES (7) AS t(b)")
+    assert run(db, "SELECT four(5), shadow(1, 2)") == [(20, "1/7/2")]
+    for text, cls in (("CREATE FUNCTION w(a INT) RETURNS INT RETURN b + 1", "UNRESOLVED_COLUMN"),
+                      ("CREATE FUNCTION w(a INT) RETURNS INT RETURN no_such(a)", "UNRESOLVED_ROUTINE"),
+                      ("CREATE FUNCTION w() RETURNS INT RETURN SELECT x FROM no_such_table", "TABLE_OR_VIEW_NOT_FOUND"),
+                      ("CREATE FUNCTION w() RETURNS INT RETURN (SELECT 1, 2)", "INVALID_SUBQUERY_EXPRESSION"),
+                      ("CREATE FUNCTION w() RETURNS TABLE (a INT) RETURN SELECT 1, 2", "RETURN_COLUMN_COUNT_MISMATCH"),
+                      ("CREATE FUNCTION w() RETURNS TABLE (a INT) RETURN 1", "SQL_TABLE_UDF_BODY_MUST_BE_A_QUERY"),
+                      ("CREATE FUNCTION w(a INT, A INT) RETURNS INT RETURN 1", "DUPLICATE_ROUTINE_PARAMETER_NAMES"),
+                      ("CREATE FUNCTION w() RETURNS TABLE (a INT, A INT) RETURN SELECT 1, 2", "DUPLICATE_ROUTINE_RETURNS_COLUMNS"),
+                      ("CREATE FUNCTION w(a INT NOT NULL) RETURNS INT RETURN 1", "NOT_NULL_ON_FUNCTION_PARAMETERS"),
+                      ("CREATE FUNCTION w(a INT DEFAULT 1, b INT) RETURNS INT RETURN 1", "NOT_A_VALID_DEFAULT_PARAMETER_POSITION"),
+                      ("CREATE FUNCTION w(a INT DEFAULT (SELECT 1)) RETURNS INT RETURN 1", "NOT_A_VALID_DEFAULT_EXPRESSION"),
+                      ("CREATE FUNCTION w(a INT DEFAULT array(1)) RETURNS INT RETURN a", "CAST_WITHOUT_SUGGESTION"),
+                      ("CREATE OR REPLACE FUNCTION twice(a INT) RETURNS INT RETURN four(a)",
+                       f"CYCLIC_FUNCTION_REFERENCE.*{schema}.twice -> {schema}.four -> {schema}.twice")):
+        with pytest.raises(Exception, match=cls):
+            run(db, text)
+    assert run(db, "SELECT four(5)") == [(20,)]
+
+
+def test_what_execute_immediate_takes(db):
+    for text, cls in (("EXECUTE IMMEDIATE 7", "INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE"),
+                      ("EXECUTE IMMEDIATE CAST(NULL AS STRING)", "NULL_QUERY_STRING_EXECUTE_IMMEDIATE"),
+                      ("EXECUTE IMMEDIATE 'SELECT :a' USING 1", "ALL_PARAMETERS_MUST_BE_NAMED"),
+                      ("EXECUTE IMMEDIATE 'SELECT :a, ?' USING 1 AS a, 2 AS b", "INVALID_QUERY_MIXED_QUERY_PARAMETERS"),
+                      ("EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT 1)", "UNSUPPORTED_EXPR_FOR_PARAMETER")):
+        with pytest.raises(Exception, match=cls):
+            run(db, text)
+    assert run(db, "EXECUTE IMMEDIATE 'SELECT ? + 1' USING 4") == [(5,)]
+    assert run(db, "EXECUTE IMMEDIATE 'SELECT :a + 1' USING 6 AS a") == [(7,)]
+
+
 # ---- SET PATH ----
 
 def test_path(db, schema, connect):

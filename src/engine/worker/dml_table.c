@@ -64,7 +64,8 @@ static err *check_stored(struct dml_x *x, str column, const struct sql_type *typ
     if (!bad) return NULL;
     if (bad->kind == TY_TIME) return dml_error("UNSUPPORTED_TIME_TYPE", NULL);
     sql_type_write_sql(bad, &t);
-    return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(column), STR_ARG(dml_take(x, &t))), NULL);
+    str written = dml_take(x, &t);
+    return dml_error("DELTA_UNSUPPORTED_DATA_TYPES", "dataTypeList", arena_printf(x->a, "[%.*s: %.*s]", STR_ARG(column), STR_ARG(written)), NULL);
 }
 
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) {
@@ -167,7 +168,8 @@ static err *partitions_of(struct dml_x *x, const struct ast *list, struct delta_
         if (t->kind == TY_VOID || t->kind == TY_STRUCT || t->kind == TY_ARRAY || t->kind == TY_MAP || t->kind == TY_VARIANT) {
             buf b = {0};
             sql_type_write_sql(t, &b);
-            return dml_error("INVALID_PARTITION_COLUMN_DATA_TYPE", "type", arena_printf(x->a, "\"%.*s\"", STR_ARG(dml_take(x, &b))), NULL);
+            str type = dml_take(x, &b);
+            return dml_error("INVALID_PARTITION_COLUMN_DATA_TYPE", "type", arena_printf(x->a, "\"%.*s\"", STR_ARG(type)), NULL);
         }
         m->partitions[m->n_partitions++] = (*cols)[at].name;
     }

@@ -36,6 +36,8 @@ struct run_place {
     bool system;              /* system.builtin, system.session */
 };
 
+#define RUN_MADE "\002made" /* nobody's name */
+
 struct run {
     struct statement *st;
     arena *a;
@@ -51,7 +53,8 @@ struct run {
     bool keep_connections;    /* they hold nothing of this statement */
     struct run_rows *rows;
     int immediate;            /* depth of EXECUTE IMMEDIATE */
-    const struct ast *view;   /* CREATE or ALTER VIEW that is being compiled: no temporary view may stand in it */
+    const struct ast *view;   /* CREATE or ALTER VIEW, CREATE FUNCTION that is being compiled: no temporary view may stand in it */
+    const struct sql_function_def *made; /* the function of a CREATE FUNCTION, called RUN_MADE while its body is compiled */
     bool in_txn;              /* between txn_enter() and txn_leave() of a session with a transaction */
     struct txn *txn;          /* … and reads and changes tables in it */
     bool in_block;            /* a statement of BEGIN ATOMIC … END */

@@ -310,7 +310,111 @@ static err *put_view(struct run *r, const struct ast *s, buf *out) {
     return NULL;
 }
 
+/* ---- CREATE FUNCTION: its body makes sense before anybody calls it ---- */
+
+static err *made_field(struct run *r, const struct ast *def, struct sql_field *ret) {
+    const struct ast *d = ast_get(def, SLOT_DEFAULT), *t = ast_get(def, SLOT_TYPE);
+    *ret = (struct sql_field){.name = def->text, .nullable = true, .metadata = d ? run_source(r, d) : STR_NONE};
+    if (!t) return err_new(ERR_INVALID_STATE, "a parameter without a type");
+    return sql_type_of_ast(r->a, t, &ret->type);
+}
+
+static err *made_fields(struct run *r, const struct ast *list, struct sql_field **ret, size_t *ret_n) {
+    *ret_n = list ? list->n : 0;
+    *ret = arena_array_of(r->a, struct sql_field, *ret_n + 1);
+    for (size_t i = 0; i < *ret_n; i++) TRY(made_field(r, list->child[i], &(*ret)[i]));
+    return NULL;
+}
+
+static err *made_function(struct run *r, const struct ast *s, struct sql_function_def *f) {
+    str *parts, full[3] = {r->env.catalog, r->env.schema, STR("")};
+    size_t n;
+    struct sql_field *params, *cols;
+    const struct ast *returns = ast_get(s, SLOT_RETURNS);
+    TRY(run_name(r, ast_get(s, SLOT_NAME), &parts, &n));
+    for (size_t i = 0; i < n && i < 3; i++) full[3 - (n < 3 ? n : 3) + i] = parts[i];
+    *f = (struct sql_function_def){.catalog = full[0], .schema = full[1], .name = full[2], .body = s->text};
+    TRY(made_fields(r, ast_get(s, SLOT_PARAMS), &params, &f->n));
+    f->params = params;
+    if (ast_is(returns, AST_LIST)) {
+        size_t m;
+        TRY(made_fields(r, returns, &cols, &m));
+        f->is_table = true;
+        if (m) f->returns = sql_struct(r->a, cols, m);
+    } else if (returns)
+        TRY(sql_type_of_ast(r->a, returns, &f->returns));
+    return NULL;
+}
+
+/* A call with values for the first `given` parameters. */
+static err *compile_call(struct run *r, const struct sql_function_def *f, size_t given, struct sql_compiled *ret) {
+    buf q = {0};
+    struct ast *query = NULL;
+    buf_z(&q, f->is_table ? "SELECT t1.* FROM (SELECT 1 AS c" : "SELECT `" RUN_MADE "`(");
+    for (size_t i = 0; i < given && !f->is_table; i++) buf_fmt(&q, "%sc%zu", i ? ", " : "", i);
+    if (!f->is_table) buf_z(&q, ") FROM (SELECT 1 AS c");
+    for (size_t i = 0; i < given; i++) {
+        buf_z(&q, ", CAST(NULL AS ");
+        sql_type_write_sql(f->params[i].type, &q);
+        buf_fmt(&q, ") AS c%zu", i);
+    }
+    buf_z(&q, ") AS t0");
+    if (f->is_table) buf_z(&q, ", LATERAL `" RUN_MADE "`(");
+    for (size_t i = 0; i < given && f->is_table; i++) buf_fmt(&q, "%sc%zu", i ? ", " : "", i);
+    if (f->is_table) buf_z(&q, ") AS t1");
+    err *e = sql_parse_query(r->a, arena_str(r->a, buf_view(&q)), &query);
+    buf_free(&q);
+    return e ? e : sql_compile(&r->env, query, ret);
+}
+
+/* Is it the body's fault? What only this call has (columns where constants may be meant, rights that may be granted later) is none. */
+static bool faulty(struct run *r, const err *e) {
+    static const char *const classes[] = {"UNRESOLVED_", "DATATYPE_MISMATCH.", "USER_DEFINED_FUNCTIONS.", "INVALID_SUBQUERY_EXPRESSION.", "MISSING_", "WRONG_NUM_ARGS.",
+                                          "CYCLIC_FUNCTION_REFERENCE", "AMBIGUOUS_REFERENCE", "TABLE_OR_VIEW_NOT_FOUND", "INVALID_TEMP_OBJ_REFERENCE", "NUM_COLUMNS_MISMATCH",
+                                          "UNSUPPORTED_GROUPING_EXPRESSION", "FIELD_NOT_FOUND"};
+    str cls = sql_error_class(e, r->a);
+    if (str_starts(cls, STR("DATATYPE_MISMATCH.NON_FOLDABLE"))) return false;
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+        if (str_starts(cls, str_of(classes[i]))) return true;
+    return false;
+}
+
+static bool says(const struct ast *s, const char *option) {
+    const struct ast *options = ast_get(s, SLOT_OPTIONS);
+    for (uint32_t i = 0; options && i < options->n; i++)
+        if (str_ieq(options->child[i]->text, str_of(option))) return true;
+    return false;
+}
+
+static err *check_function(struct run *r, const struct ast *s) {
+    const struct ast *language = ast_get(s, SLOT_LANGUAGE);
+    struct sql_function_def f;
+    struct sql_compiled c = {.n = 0};
+    if ((language && !str_ieq(language->text, STR("SQL"))) || !(ast_get(s, SLOT_EXPR) || ast_get(s, SLOT_QUERY))) return NULL;
+    err *e = made_function(r, s, &f);
+    if (e) { /* the catalog tells what is wrong with the declaration */
+        err_free(e);
+        return NULL;
+    }
+    size_t given = 0;
+    while (given < f.n && !f.params[given].metadata.n) given++;
+    str text = r->text;
+    r->made = &f;
+    if (!ast_has(s, AST_F_TEMP)) r->view = s;
+    e = compile_call(r, &f, f.n, &c);
+    if (!e && given < f.n) e = compile_call(r, &f, given, &c);
+    r->made = NULL;
+    r->view = NULL;
+    r->text = text;
+    r->temporary = STR_NONE;
+    if (!e && c.n_tables && says(s, "contains sql")) return sql_error("INVALID_SQL_FUNCTION_DATA_ACCESS", s, r->text, NULL);
+    if (!e || faulty(r, e)) return e;
+    err_free(e);
+    return NULL;
+}
+
 static err *put_statement(struct run *r, const struct ast *s, buf *out) {
+    if (s->kind == AST_S_CREATE_FUNCTION) TRY(check_function(r, s));
     if (s->kind == AST_S_CREATE_FUNCTION && r->n_path) return path_inside(r, s);
     const char *name = s->kind == AST_S_CREATE_VIEW       ? "create_view"
                        : s->kind == AST_S_CREATE_FUNCTION ? "create_function"

@@ -250,8 +250,9 @@ static err *temporary_inside(struct run *r, const struct ast *name) {
     for (size_t i = 0; i < n && i < 3; i++) full[3 - (n < 3 ? n : 3) + i] = parts[i];
     str temp[2];
     for (uint32_t i = 0; i < name->n && i < 2; i++) temp[i] = name->child[i]->text;
-    return sql_error("INVALID_TEMP_OBJ_REFERENCE", name, r->text, "obj", "VIEW", "objName", quoted_name(r, full, 3), "tempObj", "VIEW", "tempObjName",
-                     quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
+    bool function = r->view->kind == AST_S_CREATE_FUNCTION;
+    return sql_error("INVALID_TEMP_OBJ_REFERENCE", name, r->text, "obj", function ? "FUNCTION" : "VIEW", "objName",
+                     function ? quoted_name(r, full + 1, 2) : quoted_name(r, full, 3), "tempObj", "VIEW", "tempObjName", quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
 }
 
 /* Names without a qualifier are what the first schema of the path has of that name. */
@@ -338,6 +339,10 @@ static err *ask_function(struct run *r, const struct ast *name, const struct sql
 static err *env_function(struct sql_env *e, const struct ast *name, const struct sql_function_def **ret) {
     struct run *r = run_of(e);
     *ret = NULL;
+    if (r->made && name->n == 1 && str_eqz(name->child[0]->text, RUN_MADE)) {
+        *ret = r->made;
+        return NULL;
+    }
     if (!run_by_path(r, name)) return ask_function(r, name, ret);
     for (size_t k = 0; k < r->n_path && !*ret; k++)
         if (!r->path[k].system) TRY(ask_function(r, run_path_name(r, k, name), ret));

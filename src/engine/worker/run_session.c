@@ -578,12 +578,19 @@ err *run_params(struct run *r, const struct ast *using_) {
     return NULL;
 }
 
+static const char *upper_z(struct run *r, str s) {
+    char *out = arena_strndup(r->a, s.p, s.n);
+    for (char *p = out; *p; p++)
+        if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
+    return out;
+}
+
 static err *run_into(struct run *r, const struct ast *into, struct ast *inner) {
     struct sql_compiled c;
     str *out;
     size_t rows = 0;
     if (inner->kind == AST_S_SCRIPT) return sql_error("SQL_SCRIPT_IN_EXECUTE_IMMEDIATE", NULL, r->text, "sqlString", z(r, r->text), NULL);
-    if (inner->kind != AST_S_QUERY) return sql_error("INVALID_STATEMENT_FOR_EXECUTE_INTO", into, r->text, "sqlString", z(r, r->text), NULL);
+    if (inner->kind != AST_S_QUERY) return sql_error("INVALID_STATEMENT_FOR_EXECUTE_INTO", into, r->text, "sqlString", upper_z(r, r->text), NULL);
     TRY(sql_compile(&r->env, inner, &c));
     if (c.n != into->n)
         return sql_error("ASSIGNMENT_ARITY_MISMATCH", NULL, r->text, "numTarget", arena_printf(r->a, "%u", into->n), "numExpr",
@@ -595,6 +602,53 @@ static err *run_into(struct run *r, const struct ast *into, struct ast *inner) {
     return NULL;
 }
 
+/* Markers in a statement: named ones, and question marks. */
+static void count_markers(const struct ast *n, size_t *named, size_t *plain) {
+    if (!n) return;
+    if (n->kind == AST_PARAM) ++*(n->text.n ? named : plain);
+    for (uint32_t i = 0; i < n->n; i++) count_markers(n->child[i], named, plain);
+    for (uint32_t i = 0; i < n->n_slots; i++) count_markers(n->slot[i].node, named, plain);
+}
+
+/* A subquery is no value for a parameter, nor the text of a statement. */
+static err *no_subquery(struct run *r, const struct ast *x) {
+    if (!has_subquery(x)) return NULL;
+    bool bare = x->kind == AST_SUBQUERY;
+    return sql_error("UNSUPPORTED_EXPR_FOR_PARAMETER", x, r->text, "invalidExprSql", bare ? "\"scalarsubquery()\"" : arena_printf(r->a, "\"%s\"", z(r, run_source(r, x))), NULL);
+}
+
+/* What is handed to a statement: values, which all have names where its markers have. */
+static err *check_using(struct run *r, const struct ast *using_, str text) {
+    struct ast **list;
+    size_t n, named = 0, plain = 0;
+    buf unnamed = {0};
+    for (uint32_t i = 0; using_ && i < using_->n; i++) {
+        const struct ast *x = using_->child[i];
+        TRY(no_subquery(r, x->kind == AST_ALIAS ? x->child[0] : x));
+        if (x->kind != AST_ALIAS) buf_fmt(&unnamed, "%s\"%s\"", unnamed.n ? ", " : "", z(r, run_source(r, x)));
+    }
+    const char *exprs = z(r, arena_str(r->a, buf_view(&unnamed)));
+    buf_free(&unnamed);
+    err *e = sql_parse(r->a, text, &list, &n);
+    if (e) { /* told when the statement runs */
+        err_free(e);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) count_markers(list[i], &named, &plain);
+    if (named && plain) return sql_error("INVALID_QUERY_MIXED_QUERY_PARAMETERS", NULL, r->text, NULL);
+    if (named && exprs[0]) return sql_error("ALL_PARAMETERS_MUST_BE_NAMED", using_, r->text, "exprs", exprs, NULL);
+    return NULL;
+}
+
+static err *check_into(struct run *r, const struct ast *into) {
+    for (uint32_t i = 0; into && i < into->n; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            str x = run_source(r, into->child[i]);
+            if (str_ieq(x, run_source(r, into->child[k]))) return sql_error("DUPLICATE_ASSIGNMENTS", into, r->text, "nameList", arena_printf(r->a, "`%.*s`", STR_ARG(x)), NULL);
+        }
+    return NULL;
+}
+
 static err *run_immediate(struct run *r, const struct ast *s) {
     struct ast *expr = ast_get(s, SLOT_EXPR);
     const struct ast *into = ast_get(s, SLOT_INTO);
@@ -603,8 +657,18 @@ static err *run_immediate(struct run *r, const struct ast *s) {
     struct ast **list;
     size_t n;
     if (++r->immediate > RUN_MAX_IMMEDIATE) return err_new(ERR_SQL_ERROR, "[RECURSION_LEVEL_LIMIT_EXCEEDED] EXECUTE IMMEDIATE is nested too deeply. SQLSTATE: 42836");
+    TRY(no_subquery(r, expr));
+    TRY(check_into(r, into));
     TRY(run_values(r, &expr, 1, &c, &out));
-    if (!out[0].p) return sql_error("NULL_QUERY_STRING_EXECUTE_IMMEDIATE", expr, r->text, "varName", z(r, run_source(r, expr)), NULL);
+    if (!sql_is_text(c.cols[0].type) && c.cols[0].type->kind != TY_VOID) {
+        buf t = {0};
+        sql_type_write_sql(c.cols[0].type, &t);
+        const char *shown = arena_printf(r->a, "\"%.*s\"", (int)t.n, t.p);
+        buf_free(&t);
+        return sql_error("INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE", expr, r->text, "exprType", shown, NULL);
+    }
+    if (!out[0].p) return sql_error("NULL_QUERY_STRING_EXECUTE_IMMEDIATE", expr, r->text, "varName", arena_printf(r->a, "`%s`", z(r, run_source(r, expr))), NULL);
+    TRY(check_using(r, ast_get(s, SLOT_USING), out[0]));
     TRY(run_params(r, ast_get(s, SLOT_USING)));
     r->text = out[0];
     r->no_locals = true;
