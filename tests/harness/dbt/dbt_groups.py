@@ -5,7 +5,6 @@ Run by 90-slow/test_dbt_adapter.py, one group after the other; docs/sql-clients.
 import importlib
 
 import pytest
-from dbt.tests.adapter.simple_seed.test_seed import SeedTestBase
 from dbt.tests.adapter.utils.data_types.test_type_int import BaseTypeInt
 from dbt.tests.adapter.utils.test_timestamps import BaseCurrentTimestamps
 from dbt.tests.util import run_dbt
@@ -76,17 +75,13 @@ class Test_utils_CurrentTimestamps(BaseCurrentTimestamps):
         return "select current_timestamp() as current_timestamp"
 
 
-class Test_simple_seed_Twice(SeedTestBase):
+class Test_simple_seed_Twice:
     """A seed, loaded again and with --full-refresh, has its rows once."""
 
     @pytest.fixture(scope="class")
     def seeds(self):
         return {"numbers.csv": "id,amount,day,ok,name\n1,1.50,2024-01-02,true,a\n2,,,false,\"b, c\"\n",
                 "numbers.yml": "seeds: [{name: numbers, config: {column_types: {amount: 'decimal(10,2)', day: date}}}]"}
-
-    @pytest.fixture(scope="class", autouse=True)
-    def setUp(self, project):
-        pass
 
     def test_a_seed_has_its_types_and_rows(self, project):
         for more in ([], [], ["--full-refresh"]):
