@@ -224,6 +224,8 @@ def test_patterns(sql, put):
     assert found("p/2024*") == ["p/2024-01/a.csv", "p/2024-01/a.txt", "p/2024-02/b.csv"]
     assert found("p/2024-0[2-9]/*.csv") == ["p/2024-02/b.csv"]
     assert found("p/{2023-12,2024-02}/[!a].csv") == ["p/2023-12/c.csv", "p/2024-02/b.csv"]
+    for option in ("fileNamePattern", "pathGlobFilter"):
+        assert sql(f"SELECT _c0 FROM read_files('{V}/p', format => 'csv', {option} => '[ab].csv') ORDER BY 1") == [["p/2024-01/a.csv"], ["p/2024-02/b.csv"]]
     sql.fails(f"SELECT * FROM csv.`{V}/p/1999*/x.csv`", "PATH_NOT_FOUND")
 
 

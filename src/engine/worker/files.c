@@ -268,6 +268,12 @@ err *scan_volume_place(struct scan_ctx *c, str root, str path, str *ret) {
     return delta_error("FAILED_READ_FILE.FILE_NOT_EXIST", "The file dbfs:%.*s cannot be read: it does not exist.", STR_ARG(path));
 }
 
+static str name_in(str path) {
+    size_t i = path.n;
+    while (i && path.p[i - 1] != '/') i--;
+    return str_from(path, i);
+}
+
 err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_t *ret_n) {
     str path;
     TRY(scan_path(c, url, &path));
@@ -275,9 +281,10 @@ err *scan_list(struct scan_ctx *c, str url, const char *suffix, str **ret, size_
     err *e = remote_is_volume(path) ? expand_volume(c, path, suffix, &found)
              : remote_is(path)      ? expand_remote(c, path, suffix, &found)
                                     : expand(c, path, suffix, &found);
-    for (size_t i = 0; c->only && i < found.n;) {
-        bool in = false;
+    for (size_t i = 0; (c->only || c->names.n) && i < found.n;) {
+        bool in = !c->only;
         for (size_t k = 0; k < c->n_only && !in; k++) in = str_eq(found.p[i], c->only[k]);
+        if (in && c->names.n) in = glob_matches(c->names, name_in(found.p[i]));
         if (in) {
             i++;
             continue;

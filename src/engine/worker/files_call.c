@@ -64,18 +64,10 @@ static void add_rescued(struct scan_ctx *c, struct scan_table *t) {
     t->cols = cols, t->n++;
 }
 
-static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *call, struct scan_table **ret) {
-    const struct sql_type *type, *schema = NULL;
-    struct delta_pair *o;
-    size_t n;
-    str url, format;
-    if (!call->n) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", call, STR_NONE, "functionName", "`read_files`", "expectedNum", "1", "actualNum", "0",
-                                   "docroot", "", NULL);
-    TRY(sql_constant(e, call->child[0], &type, &url));
-    if (!url.p) url = STR("");
-    TRY(options_of(c, e, call, &o, &n));
-    TRY(scan_allow(c, e, url));
-    format = find_option(o, n, "format");
+/* Once the path is allowed. */
+static err *read_path(struct scan_ctx *c, str url, const struct delta_pair *o, size_t n, struct scan_table **ret) {
+    const struct sql_type *schema = NULL;
+    str format = find_option(o, n, "format");
     if (!format.n) TRY(guess_format(c, url, &format));
     if (str_ieq(format, STR("parquet"))) return scan_parquet_files(c, url, ret);
     str ddl = find_option(o, n, "schema");
@@ -85,6 +77,24 @@ static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *
     bool rescue = !schema && !str_ieq(find_option(o, n, "schemaEvolutionMode"), STR("none"));
     if (rescue && (str_ieq(format, STR("csv")) || str_ieq(format, STR("json")))) add_rescued(c, *ret);
     return NULL;
+}
+
+static err *read_files(struct scan_ctx *c, struct sql_env *e, const struct ast *call, struct scan_table **ret) {
+    const struct sql_type *type;
+    struct delta_pair *o;
+    size_t n;
+    str url;
+    if (!call->n) return sql_error("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", call, STR_NONE, "functionName", "`read_files`", "expectedNum", "1", "actualNum", "0",
+                                   "docroot", "", NULL);
+    TRY(sql_constant(e, call->child[0], &type, &url));
+    if (!url.p) url = STR("");
+    TRY(options_of(c, e, call, &o, &n));
+    TRY(scan_allow(c, e, url));
+    c->names = find_option(o, n, "fileNamePattern");
+    if (!c->names.n) c->names = find_option(o, n, "pathGlobFilter");
+    err *why = read_path(c, url, o, n, ret);
+    c->names = STR_NONE;
+    return why;
 }
 
 /* ---- table_changes ----

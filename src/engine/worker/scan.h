@@ -48,6 +48,7 @@ struct scan_ctx {
     str allowed;                  /* a folder that allow() let be read */
     struct scan_volume *volumes;  /* scan's own; begin with NULL */
     str spill;                    /* a folder for temporary files that DuckDB may read; empty: none */
+    str names;                    /* pattern of the names of files under a path; or empty */
     const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
     size_t n_only;
     struct scan_state *state;     /* scan's own; begin with NULL */
