@@ -380,6 +380,8 @@ err *bind_binary(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_unary(struct cx *c, const struct ast *n, struct bx **ret) BH_CHECK;
 err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const struct ast *at, bool try_it,
                 struct bx **ret) BH_CHECK;
+/* Values that are compared with a table's char(n) column: literals and shorter char(n) get its blanks. */
+void bind_pad(struct binder *b, struct bx **v, size_t n);
 err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at,
                   struct bx **ret) BH_CHECK;
 /* bind_preds.c */

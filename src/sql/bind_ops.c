@@ -231,8 +231,40 @@ static struct bx *named_like(struct binder *b, struct bx *x, const struct sql_ty
     return y;
 }
 
+/* n of a table's char(n) column, else 0. What UPDATE, DELETE and MERGE change is compared as the files have it: as Delta in Spark does. */
+static int char_length(const struct bx *x) {
+    if (x->kind != BX_COL || !x->rel || x->rel->row_ids || !x->rel->table || x->col >= x->rel->table->n) return 0;
+    const struct sql_type *t = x->rel->table->cols[x->col].type;
+    return t && t->kind == TY_CHAR ? t->length : 0;
+}
+
+static int characters(str s) {
+    int n = 0;
+    for (size_t i = 0; i < s.n; i++) n += (s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static struct bx *padded(struct binder *b, struct bx *x, int length) {
+    struct bx *y;
+    int have = char_length(x);
+    if (have && have < length) return bx_tmpl(b, x->type, sql_fmt(b->a, "rpad({0}, %d, ' ')", length), STR("{0}"), &x, 1);
+    if (x->kind != BX_LIT || x->type->kind != TY_STRING || !x->text.p || (have = characters(x->text)) >= length) return x;
+    y = arena_new_of(b->a, struct bx);
+    *y = *x;
+    y->text = str_of(arena_printf(b->a, "%.*s%*s", STR_ARG(x->text), length - have, ""));
+    return y;
+}
+
+void bind_pad(struct binder *b, struct bx **v, size_t n) {
+    int length = 0;
+    for (size_t i = 0; i < n; i++)
+        if (char_length(v[i]) > length) length = char_length(v[i]);
+    for (size_t i = 0; length && i < n; i++) v[i] = padded(b, v[i], length);
+}
+
 err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at, struct bx **ret) {
     struct bx *v[2] = {x, named_like(b, y, x->type)};
+    bind_pad(b, v, 2);
     bool nulls = strcmp(op, "<=>") == 0;
     if (!nulls) round_literals(b, op, v);
     for (int i = 0; i < 2; i++)

@@ -40,6 +40,7 @@ static err *in_list(struct cx *c, const struct ast *n, struct bx **ret) {
     struct binder *b = c->b;
     struct bx **v = arena_array_of(b->a, struct bx *, n->n + 1);
     for (uint32_t i = 0; i < n->n; i++) TRY(bind_expr(c, n->child[i], &v[i]));
+    bind_pad(b, v, n->n);
     /* Literals beside a decimal take their own digits, not those of their type. */
     if (v[0]->type->kind == TY_DECIMAL)
         for (uint32_t i = 1; i < n->n; i++)

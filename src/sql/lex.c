@@ -419,3 +419,16 @@ str sql_token_name(arena *a, str text, const struct sql_token *t) {
     }
     return str_n(name, n);
 }
+
+str sql_spaced(arena *a, str text) {
+    struct sql_tokens t;
+    buf b = {0};
+    sql_lex(a, text, &t);
+    for (uint32_t i = 0; i + 1 < t.n; i++) {
+        if (i) buf_c(&b, ' ');
+        buf_add(&b, text.p + t.tok[i].pos, t.tok[i].end - t.tok[i].pos);
+    }
+    str out = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return out;
+}

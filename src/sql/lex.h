@@ -100,5 +100,7 @@ const char *sql_word_text(enum sql_word w);
 str sql_token_string(arena *a, str text, const struct sql_token *t);
 /* The name of a word or a `quoted` one, without quotes. */
 str sql_token_name(arena *a, str text, const struct sql_token *t);
+/* The text's tokens with one blank between and comments left out: as Spark keeps the conditions of checks. In the arena. */
+str sql_spaced(arena *a, str text);
 
 #endif

@@ -356,7 +356,7 @@ def test_fields_inside_arrays_and_maps_and_whole_lists_of_columns(sql, schema):
     sql(f"INSERT INTO {t} VALUES (1, array(named_struct('x', 1)), map('k', named_struct('y', 2)))")
     sql(f"ALTER TABLE {t} ADD COLUMNS (l.element.z STRING, m.value.w INT FIRST)")
     assert sql(f"SELECT l[0].x, l[0].z, m['k'].w, m['k'].y FROM {t}") == [["1", None, None, "2"]]
-    sql.fails(f"ALTER TABLE {t} ADD COLUMNS (l.element.x.q INT)", "UNRESOLVED_COLUMN.WITH_SUGGESTION")
+    sql.fails(f"ALTER TABLE {t} ADD COLUMNS (l.element.x.q INT)", "INVALID_FIELD_NAME")
     sql(f"ALTER TABLE {t} REPLACE COLUMNS (n DOUBLE COMMENT 'new', id INT, m MAP<STRING, STRUCT<y: INT, w: INT>>, l ARRAY<STRUCT<x: INT, z: STRING>>)")
     assert sql(f"SELECT n, id, m['k'].y, l[0].x FROM {t}") == [[None, "1", "2", "1"]]
     assert sql(f"DESCRIBE {t}")[0] == ["n", "double", "new"]
@@ -465,3 +465,82 @@ def test_a_feed_tells_only_what_was_recorded(sql, schema):
     assert feed(sql, t, 2, 3, "id, _change_type") == [["2", "insert"]]
     for first, last in ((1, 3), (2, 4), (5, 5)):
         sql.fails(f"SELECT * FROM table_changes('{t}', {first}, {last})", "DELTA_MISSING_CHANGE_DATA")
+
+
+def test_columns_that_others_are_made_of_keep_their_names(sql, schema):
+    t = f"{schema}.made_of"
+    sql(f"CREATE TABLE {t} (id INT, s STRUCT<a: INT, b: INT>, twice INT GENERATED ALWAYS AS (id * 2), v INT) TBLPROPERTIES ('delta.columnMapping.mode'='name')")
+    sql(f"ALTER TABLE {t} ADD CONSTRAINT positive CHECK (s.a>0 /* so */ OR length('a  b')=v)")
+    for change in ("DROP COLUMN s", "DROP COLUMN s.a", "RENAME COLUMN s.a TO c", "RENAME COLUMN v TO w"):
+        sql.fails(f"ALTER TABLE {t} {change}", "DELTA_CONSTRAINT_DEPENDENT_COLUMN_CHANGE")
+    for change in ("DROP COLUMN id", "RENAME COLUMN id TO key"):
+        sql.fails(f"ALTER TABLE {t} {change}", "DELTA_GENERATED_COLUMNS_DEPENDENT_COLUMN_CHANGE")
+    sql(f"ALTER TABLE {t} RENAME COLUMN s.b TO c")
+    assert dict(sql(f"SHOW TBLPROPERTIES {t}"))["delta.constraints.positive"] == "s . a > 0 OR length ( 'a  b' ) = v"
+    sql(f"INSERT INTO {t} (id, s, v) VALUES (1, named_struct('a', 1, 'c', 2), 9)")
+    sql(f"ALTER TABLE {t} DROP CONSTRAINT positive")
+    sql(f"ALTER TABLE {t} RENAME COLUMN s.a TO d")
+    assert sql(f"SELECT s.d, twice FROM {t}") == [["1", "2"]]
+
+
+def test_clustering_goes_with_versions_and_replacements(sql, schema):
+    t = f"{schema}.clustered_back"
+    detail = lambda: json.loads(sql(f"DESCRIBE DETAIL {t}")[0][8])  # noqa: E731
+    sql(f"CREATE TABLE {t} (id INT, s STRUCT<a: INT, d: DATE>) CLUSTER BY (s.d) TBLPROPERTIES ('delta.columnMapping.mode'='name')")
+    assert detail() == ["s.d"]
+    sql(f"ALTER TABLE {t} RENAME COLUMN s.d TO day")
+    assert detail() == ["s.day"]
+    sql(f"ALTER TABLE {t} CLUSTER BY (id)")
+    assert detail() == ["id"]
+    sql(f"RESTORE TABLE {t} TO VERSION AS OF 1")
+    assert detail() == ["s.day"]
+    sql.fails(f"CREATE OR REPLACE TABLE {t} (p INT, v INT) PARTITIONED BY (p)", "DELTA_CLUSTERING_REPLACE_TABLE_WITH_PARTITIONED_TABLE")
+    sql(f"CREATE OR REPLACE TABLE {t} AS SELECT 1 AS x")
+    assert detail() == []
+
+
+def test_statements_that_change_nothing_make_no_version(sql, schema):
+    t = f"{schema}.still"
+    sql(f"CREATE TABLE {t} (id INT, p INT) PARTITIONED BY (p)")
+    sql(f"INSERT INTO {t} SELECT 1, 1 WHERE false")
+    sql(f"INSERT OVERWRITE {t} SELECT 1, 1 WHERE false")
+    sql(f"RESTORE TABLE {t} TO VERSION AS OF 0")
+    sql(f"TRUNCATE TABLE {t}")
+    assert len(sql(f"DESCRIBE HISTORY {t}")) == 1
+    sql(f"INSERT INTO {t} VALUES (1, 1)")
+    sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('own'='1')")
+    sql(f"RESTORE TABLE {t} TO VERSION AS OF 1")
+    assert "own" not in dict(sql(f"SHOW TBLPROPERTIES {t}"))
+    sql.fails(f"SELECT * FROM {t} TIMESTAMP AS OF current_timestamp() + INTERVAL 1 DAY", "DELTA_TIMESTAMP_GREATER_THAN_COMMIT")
+    sql.fails(f"SELECT * FROM {t} TIMESTAMP AS OF (SELECT current_timestamp())", "INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.UNEVALUABLE")
+    sql.fails(f"SELECT * FROM {t} TIMESTAMP AS OF now() - INTERVAL 1 YEAR", "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION")
+    sql.fails(f"RESTORE TABLE {t} TO TIMESTAMP AS OF '2999-01-01'", "DELTA_CANNOT_RESTORE_TIMESTAMP_GREATER")
+    sql.fails(f"RESTORE TABLE {t} TO TIMESTAMP AS OF '1999-01-01'", "DELTA_CANNOT_RESTORE_TIMESTAMP_EARLIER")
+
+
+def test_columns_that_no_table_takes(sql, schema):
+    t = f"{schema}.refused"
+    for columns, rest, cls in (("p INT, a ARRAY<INT>", "PARTITIONED BY (a)", "INVALID_PARTITION_COLUMN_DATA_TYPE"),
+                               ("id BIGINT GENERATED ALWAYS AS IDENTITY, v INT", "PARTITIONED BY (id)", "DELTA_IDENTITY_COLUMNS_PARTITION_NOT_SUPPORTED"),
+                               ("id INT, g INT GENERATED ALWAYS AS (g)", "", "UNSUPPORTED_EXPRESSION_GENERATED_COLUMN"),
+                               ("id INT, g INT GENERATED ALWAYS AS (id + 1L)", "", "UNSUPPORTED_EXPRESSION_GENERATED_COLUMN"),
+                               ("id INT, g INT GENERATED ALWAYS AS (id), h INT GENERATED ALWAYS AS (g)", "", "UNSUPPORTED_EXPRESSION_GENERATED_COLUMN"),
+                               ("id INT, t TIME", "", "UNSUPPORTED_TIME_TYPE"), ("id INT, s STRUCT<i: INTERVAL DAY>", "", "DELTA_UNSUPPORTED_DATA_TYPES"),
+                               ("id INT DEFAULT 'x'", "TBLPROPERTIES ('delta.feature.allowColumnDefaults'='supported')", "INVALID_DEFAULT_VALUE.DATA_TYPE")):
+        sql.fails(f"CREATE TABLE {t} ({columns}) USING delta {rest}", cls)
+    sql(f"CREATE TABLE {t} (id INT, s STRUCT<x: INT>, b BINARY) USING delta PARTITIONED BY (b)")
+    sql(f"INSERT INTO {t} VALUES (1, NULL, X'00'), (2, NULL, X'2700')")
+    assert sql(f"SELECT id, hex(b) FROM {t} ORDER BY id") == [["1", "00"], ["2", "2700"]]
+    sql.fails(f"INSERT INTO {t} BY NAME SELECT 1 AS id, 2 AS ID", "DELTA_DUPLICATE_COLUMNS_FOUND.READ_SCHEMA")
+    sql.fails(f"INSERT INTO {t} VALUES (1, NULL, NULL, 4)", "DELTA_METADATA_MISMATCH")
+    sql.fails(f"UPDATE {t} SET s.x = 1, s = NULL", "DELTA_CONFLICT_SET_COLUMN")
+    sql.fails(f"ALTER TABLE {t} ADD COLUMNS (id.y INT)", "INVALID_FIELD_NAME")
+
+
+def test_char_columns_compare_with_their_blanks(sql, schema):
+    t = f"{schema}.chars"
+    sql(f"CREATE TABLE {t} (id INT, c CHAR(5), d CHAR(3), p CHAR(3)) PARTITIONED BY (p)")
+    sql(f"INSERT INTO {t} VALUES (1, 'ab', 'ab', 'x'), (2, 'abcde', 'abc', 'xyz'), (3, 'cd', 'zz', 'x')")
+    for condition, ids in (("c = 'ab'", [1]), ("c = 'ab   '", [1]), ("'ab' = c", [1]), ("p = 'x'", [1, 3]), ("p IN ('x', 'xyz')", [1, 2, 3]), ("c >= 'ab'", [1, 2, 3]),
+                           ("c <> 'ab'", [2, 3]), ("c = d", [1]), ("c BETWEEN 'ab' AND 'ab'", [1]), ("c <=> 'cd'", [3]), ("c IN ('nope')", [])):
+        assert sql(f"SELECT id FROM {t} WHERE {condition} ORDER BY id") == [[str(i)] for i in ids], condition

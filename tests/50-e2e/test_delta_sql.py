@@ -60,7 +60,7 @@ def test_numbers_too_large_for_their_column(sql, schema):
     sql(f"INSERT INTO {schema}.narrow VALUES (127, 2147483647L, 12.34, 1e300)")
     for values, column in (("(128, 1, 1, 1)", "`t`"), ("(1, 3000000000, 1, 1)", "`i`"), ("(1, 1, 1234.5, 1)", "`d`"), ("(1, 1e10, 1, 1)", "`i`")):
         assert column in sql.fails(f"INSERT INTO {schema}.narrow VALUES {values}", "CAST_OVERFLOW_IN_TABLE_INSERT")
-    assert column in sql.fails(f"UPDATE {schema}.narrow SET i = 3000000000", "CAST_OVERFLOW_IN_TABLE_INSERT")
+    assert column in sql.fails(f"UPDATE {schema}.narrow SET i = 3000000000", "DELTA_CAST_OVERFLOW_IN_TABLE_WRITE")
     assert sql(f"SELECT t, i, d, f = double('Infinity') FROM {schema}.narrow") == [["127", "2147483647", "12.3", "true"]]
     assert "Searched in [`system`.`builtin`, `system`.`session`" in sql.fails("INSERT INTO nowhere_at_all VALUES (1)", "TABLE_OR_VIEW_NOT_FOUND")
 

@@ -747,6 +747,16 @@ bool dml_takes(const struct ast *statement) {
     return runner_of(statement) >= 0;
 }
 
+/* A number that does not fit its column: UPDATE and MERGE have a class of their own for it. */
+static err *overflow_of_change(struct dml *d, const struct ast *s, err *e) {
+    if (!e || (s->kind != AST_S_UPDATE && s->kind != AST_S_MERGE) || !str_eqz(sql_error_class(e, d->a), "CAST_OVERFLOW_IN_TABLE_INSERT")) return e;
+    str text = str_of(err_msg(e));
+    ptrdiff_t from = str_find(text, STR("] ")), to = str_find(text, STR(" SQLSTATE: "));
+    str said = arena_str(d->a, from >= 0 && to > from ? str_n(text.p + from + 2, (size_t)(to - from) - 2) : text);
+    err_free(e);
+    return sql_error_signal(STR("DELTA_CAST_OVERFLOW_IN_TABLE_WRITE"), STR("22003"), said, STR("{}"));
+}
+
 err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret) {
     ptrdiff_t i = runner_of(statement);
     must(i >= 0 || dml_alter_takes(statement));
@@ -756,7 +766,7 @@ err *dml_run(struct dml *d, const struct ast *statement, struct dml_result *ret)
     ret->modified_rows = -1;
     ret->is_dml = i >= 0 && runners[i].is_dml;
     ret->metrics = STR("{}");
-    err *e = i >= 0 ? runners[i].run(&x, statement, ret) : dml_alter(&x, statement, ret);
+    err *e = overflow_of_change(d, statement, i >= 0 ? runners[i].run(&x, statement, ret) : dml_alter(&x, statement, ret));
     for (size_t k = 0; k < x.written.n; k++) {
         str path = str_of(x.written.p[k]);
         if (remote_is(path))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/worker/dml_int.h"
+#include "sql/lex.h"
 
 /* ---- editing the schema at a path (a.b, a.element, m.key) ---- */
 
@@ -303,7 +304,7 @@ static err *widen(struct edit *e, const struct sql_type **t) {
         sql_type_write_sql(to, &target);
         for (uint32_t i = 0; i < e->path->n; i++) buf_fmt(&path, "%s%.*s", i ? "." : "", STR_ARG(e->path->child[i]->text));
         bool up = sql_is_numeric(*t) && sql_is_numeric(to) && to->kind > (*t)->kind;
-        bool lossy = !up && !dml_widens(*t, to) && !sql_is_text(to);
+        bool lossy = !up && !dml_widens(*t, to) && (!sql_is_text(to) || sql_is_text(*t));
         return dml_error(lossy ? "NOT_SUPPORTED_CHANGE_COLUMN" : "DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "fieldPath", dml_z(e->x, dml_take(e->x, &path)), "oldField",
                          dml_z(e->x, dml_take(e->x, &from)), "newField", dml_z(e->x, dml_take(e->x, &target)), NULL);
     }
@@ -352,6 +353,7 @@ static err *simple_change(struct edit *e, struct fields *f, size_t i) {
         const struct ast *d = ast_get(w, SLOT_DEFAULT);
         str text = e->x->d->text;
         TRY(dml_check_default(e->x, "ALTER TABLE", c->name, d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"), d));
+        TRY(dml_check_default_type(e->x, c, d));
         c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", d->end <= text.n ? str_n(text.p + d->pos, d->end - d->pos) : STR("NULL"));
     } else if (str_eqz(w->text, "drop_default")) {
         c->metadata = dml_set_meta(e->x, c->metadata, "CURRENT_DEFAULT", STR_NONE);
@@ -504,6 +506,10 @@ static void backfill(struct dml_x *x) {
 static err *set_properties(struct dml_x *x, const struct ast *s) {
     struct delta_metadata *m = dml_change_metadata(x);
     str before = delta_mapping_mode(m);
+    const struct ast *list = ast_get(s, SLOT_PROPERTIES);
+    for (uint32_t i = 0; list && i < list->n; i++)
+        if (str_eqz(list->child[i]->text, "delta.feature.clustering") && !delta_has_feature(x->protocol, "clustering"))
+            return dml_error("DELTA_ALTER_TABLE_SET_CLUSTERING_TABLE_FEATURE_NOT_ALLOWED", NULL);
     TRY(dml_table_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
     str after = delta_mapping_mode(m);
     if (!str_eq(before, after) && !(str_eqz(before, "none") && str_eqz(after, "name")))
@@ -551,7 +557,7 @@ static err *add_check(struct dml_x *x, const struct ast *s) {
     buf_free(&cond);
     struct scan_rows rows;
     TRY(scan_query(x->d->con, x->a, dml_take(x, &q), &rows));
-    str text = expr->end <= x->d->text.n ? str_n(x->d->text.p + expr->pos, expr->end - expr->pos) : STR("");
+    str text = expr->end <= x->d->text.n ? sql_spaced(x->a, str_n(x->d->text.p + expr->pos, expr->end - expr->pos)) : STR("");
     if (!str_eqz(rows.cell[0], "0"))
         return dml_error("DELTA_NEW_CHECK_CONSTRAINT_VIOLATION", "numRows", dml_z(x, rows.cell[0]), "tableName", dml_z(x, x->full_name), "checkConstraint",
                          dml_z(x, text), NULL);

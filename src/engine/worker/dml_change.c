@@ -340,6 +340,21 @@ err *dml_assigned(struct dml_x *x, size_t column, str alias, const struct ast *i
     return assigned(x, x->cols[column].type, path, 1, alias, items, ret, any);
 }
 
+/* What is behind the column's name must lead through structs to a field. */
+static err *check_path(struct dml_x *x, const struct ast *name, size_t column, const struct sql_type *t) {
+    for (size_t k = column + 1; k < name->n; k++) {
+        ptrdiff_t in = t->kind == TY_STRUCT ? dml_column(t->fields, t->n, name->child[k]->text) : -1;
+        if (in < 0) {
+            buf b = {0};
+            for (size_t i = 0; i < t->n; i++) buf_fmt(&b, "%s`%.*s`", i ? ", " : "", STR_ARG(t->fields[i].name));
+            return sql_error("FIELD_NOT_FOUND", name, x->d->text, "fieldName", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[k]->text)), "fields",
+                             dml_z(x, dml_take(x, &b)), NULL);
+        }
+        t = t->fields[in].type;
+    }
+    return NULL;
+}
+
 /* Every assignment must name a column of the table. */
 err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) {
     for (uint32_t i = 0; i < items->n; i++) {
@@ -352,6 +367,7 @@ err *dml_check_assigned(struct dml_x *x, const struct ast *items, str alias) {
             return sql_error("UNRESOLVED_COLUMN.WITH_SUGGESTION", name, x->d->text, "objectName",
                              arena_printf(x->a, "`%.*s`", STR_ARG(name->child[skip]->text)), "proposal", dml_z(x, dml_take(x, &b)), NULL);
         }
+        TRY(check_path(x, name, skip, x->cols[c].type));
         if (dml_is_identity(&x->cols[c])) return dml_error("DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED", "colName", dml_z(x, x->cols[c].name), NULL);
         for (uint32_t k = 0; k < i; k++) {
             const struct ast *other = items->child[k]->child[0];

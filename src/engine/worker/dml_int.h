@@ -252,6 +252,8 @@ err *dml_copy_domains(struct dml_x *x, struct scan_table *source, bool ids) BH_C
 
 /* ---- dml_table.c ---- */
 err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret) BH_CHECK;
+/* May the DEFAULT (which dml_check_default() took) be stored in the column? */
+err *dml_check_default_type(struct dml_x *x, const struct sql_field *f, const struct ast *value) BH_CHECK;
 err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;
 /* The same for a table's own: names that begin with "delta." must be known. */
 err *dml_table_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) BH_CHECK;

@@ -378,6 +378,28 @@ static void restore_clustering(struct dml_x *x, const struct delta_snapshot *old
         then ? *then : (struct delta_domain){STR("delta.clustering"), STR("{\"clusteringColumns\":[],\"domainName\":\"delta.clustering\"}"), false};
 }
 
+/* A time without a version has classes of its own here. */
+static err *no_such_time(struct dml_x *x, err *e) {
+    static const char *const classes[][2] = {{"DELTA_TIMESTAMP_GREATER_THAN_COMMIT", "DELTA_CANNOT_RESTORE_TIMESTAMP_GREATER"},
+                                             {"DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION", "DELTA_CANNOT_RESTORE_TIMESTAMP_EARLIER"}};
+    str cls = sql_error_class(e, x->a);
+    for (size_t i = 0; i < 2; i++) {
+        if (!str_eqz(cls, classes[i][0])) continue;
+        err_free(e);
+        return dml_error(classes[i][1], "tableName", dml_z(x, x->full_name), NULL);
+    }
+    return e;
+}
+
+/* The catalog's commits carry their times, whatever the older version said. */
+static void keep_times(struct dml_x *x) {
+    static const char *const keys[] = {"delta.enableInCommitTimestamps", "delta.inCommitTimestampEnablementVersion", "delta.inCommitTimestampEnablementTimestamp"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        str now = delta_map_get(&x->t->snap->metadata.config, str_of(keys[i]));
+        if (now.p && !str_eq(now, delta_map_get(&x->metadata->config, str_of(keys[i])))) delta_map_set(x->a, &dml_change_metadata(x)->config, str_of(keys[i]), now, false);
+    }
+}
+
 static bool same_metadata(struct dml_x *x, const struct delta_metadata *a, const struct delta_metadata *b) {
     struct delta_action one = {.kind = DELTA_METADATA}, other = {.kind = DELTA_METADATA};
     buf p = {0}, q = {0};
@@ -398,7 +420,8 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (at.version > x->t->snap->version)
         return dml_error("DELTA_CANNOT_RESTORE_TABLE_VERSION", "version", arena_printf(x->a, "%lld", (long long)at.version), "startVersion", "0", "endVersion",
                          arena_printf(x->a, "%lld", (long long)x->t->snap->version), NULL);
-    TRY(scan_table_open(x->d->scan, x->path, x->url, at, -1, &old));
+    err *e = scan_table_open(x->d->scan, x->path, x->url, at, -1, &old);
+    if (e) return no_such_time(x, e);
     if (dml_is_guarded(x->resolved) && !scan_same_columns(old, x->t))
         return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", s, x->d->text, "tableName", dml_z(x, x->full_name), "operation",
                          "RESTORE to a version with other columns while rows are filtered or columns masked", NULL);
@@ -406,7 +429,6 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     for (size_t i = 0; i < x->t->snap->n_files; i++) map_put(now, file_key(x, x->t->snap->files[i]), now);
     for (size_t i = 0; i < old->snap->n_files; i++) map_put(then, file_key(x, old->snap->files[i]), then);
     int64_t removed = 0, removed_size = 0, restored = 0, restored_size = 0, size = 0;
-    err *e = NULL;
     for (size_t i = 0; i < x->t->snap->n_files; i++) {
         const struct delta_file *f = x->t->snap->files[i];
         if (map_get(then, file_key(x, f))) continue;
@@ -431,7 +453,8 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     if (e) return e;
     x->metadata = &old->snap->metadata;
     x->cols = old->cols, x->n = old->n;
-    x->metadata_changed = !same_metadata(x, &old->snap->metadata, &x->t->snap->metadata);
+    if (x->t->managed) keep_times(x);
+    x->metadata_changed = !same_metadata(x, x->metadata, &x->t->snap->metadata);
     TRY(dml_identity_keep(x));
     restore_clustering(x, old->snap);
     x->read_all = true;

@@ -137,6 +137,16 @@ static err *other_fields(struct dml_x *x, const struct sql_type *from, const str
     return dml_error("DELTA_UPDATE_SCHEMA_MISMATCH_EXPRESSION", "fromCatalog", dml_z(x, dml_take(x, &f)), "toCatalog", dml_z(x, dml_take(x, &t)), NULL);
 }
 
+static bool same_fields(const struct sql_type *a, const struct sql_type *b) {
+    if (a->kind != TY_STRUCT || b->kind != TY_STRUCT) return true;
+    if (a->n != b->n) return false;
+    for (size_t i = 0; i < b->n; i++) {
+        ptrdiff_t k = dml_column(a->fields, a->n, b->fields[i].name);
+        if (k < 0 || !same_fields(a->fields[k].type, b->fields[i].type)) return false;
+    }
+    return true;
+}
+
 static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, buf *out) {
     const struct sql_field *f = &x->cols[i];
     int k = s->of[i];
@@ -151,9 +161,10 @@ static err *given_value(struct dml_x *x, const struct dml_source *s, size_t i, b
             buf_z(out, " ELSE ");
         }
         const struct sql_type *from = s->cols[k].type;
+        bool changes = str_eqz(x->operation, "UPDATE") || str_eqz(x->operation, "MERGE");
+        if (changes && !x->evolving && !same_fields(from, f->type)) return other_fields(x, from, f->type);
         if (x->by_name) from = by_name(x, &ref, from, f->type);
         err *e = sql_store_cast(&x->env, x->full_name, f->name, ref, from, f->type, out);
-        bool changes = str_eqz(x->operation, "UPDATE") || str_eqz(x->operation, "MERGE");
         if (e && changes && from->kind == TY_STRUCT && f->type->kind == TY_STRUCT) {
             err_free(e);
             return other_fields(x, from, f->type);

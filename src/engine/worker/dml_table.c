@@ -89,6 +89,24 @@ err *dml_column_of(struct dml_x *x, const struct ast *def, struct sql_field *ret
     return NULL;
 }
 
+err *dml_check_default_type(struct dml_x *x, const struct sql_field *f, const struct ast *value) {
+    const struct sql_type *type;
+    buf text = {0}, stored = {0}, want = {0}, has = {0};
+    err *e = sql_compile_expr(&x->env, value, NULL, 0, STR(""), NULL, &text, &type);
+    if (e) {
+        buf_free(&text);
+        return e;
+    }
+    e = sql_store_cast(&x->env, x->full_name, f->name, buf_view(&text), type, f->type, &stored);
+    buf_free(&text), buf_free(&stored);
+    if (!e && (!sql_is_text(type) || sql_is_text(f->type))) return NULL;
+    err_free(e);
+    sql_type_write_sql(f->type, &want);
+    sql_type_write_sql(type, &has);
+    return dml_error("INVALID_DEFAULT_VALUE.DATA_TYPE", "colName", dml_z(x, f->name), "defaultValue", dml_z(x, source_text(x, value)), "expectedType",
+                     dml_z(x, dml_take(x, &want)), "actualType", dml_z(x, dml_take(x, &has)), NULL);
+}
+
 static err *columns_of(struct dml_x *x, const struct ast *list, struct sql_field **ret, size_t *ret_n) {
     *ret = arena_array_of(x->a, struct sql_field, (list ? list->n : 0) + 1);
     *ret_n = 0;
@@ -252,12 +270,26 @@ err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p
             f = &f->type->fields[in];
             json_add_str(d, path, mapped ? scan_physical(x->a, f) : f->name);
         }
+        if (!sql_is_numeric(f->type) && !sql_is_text(f->type) && f->type->kind != TY_DATE && f->type->kind != TY_TIMESTAMP && f->type->kind != TY_TIMESTAMP_NTZ) {
+            buf b = {0};
+            sql_type_write_sql(f->type, &b);
+            return dml_error("DELTA_CLUSTERING_COLUMNS_DATATYPE_NOT_SUPPORTED", "columnsWithDataTypes",
+                             arena_printf(x->a, "%.*s : %.*s", STR_ARG(f->name), STR_ARG(dml_take(x, &b))), NULL);
+        }
     }
     json_put_z(d, o, "domainName", "delta.clustering");
     struct delta_action *a = dml_action(x, DELTA_DOMAIN);
     a->domain = (struct delta_domain){STR("delta.clustering"), json_text(x->a, o), false};
     if (delta_add_feature(x->a, p, "clustering")) x->protocol_changed = true;
     return NULL;
+}
+
+/* The table that comes in the place of a clustered one is clustered by nothing. */
+static void no_clustering(struct dml_x *x) {
+    const struct delta_domain *d = delta_domain_of(x->t->snap, STR("delta.clustering"));
+    if (!d || str_find(d->config, STR("[[")) < 0) return;
+    dml_action(x, DELTA_DOMAIN)->domain =
+        (struct delta_domain){STR("delta.clustering"), STR("{\"clusteringColumns\":[],\"domainName\":\"delta.clustering\"}"), false};
 }
 
 /* ---- the place ---- */
@@ -565,10 +597,11 @@ static bool made_of_made(struct dml_x *x, const struct ast *e, const struct ast 
     return false;
 }
 
-static err *check_defaults(struct dml_x *x, const struct ast *list) {
+static err *check_defaults(struct dml_x *x, const struct ast *list, const struct sql_field *cols, size_t n) {
     for (uint32_t i = 0; list && i < list->n; i++) {
         const struct ast *value = ast_get(list->child[i], SLOT_DEFAULT);
         if (value) TRY(dml_check_default(x, "CREATE TABLE", list->child[i]->text, source_text(x, value), value));
+        if (value && i < n) TRY(dml_check_default_type(x, &cols[i], value));
     }
     return NULL;
 }
@@ -603,12 +636,14 @@ static err *plan_columns(struct dml_x *x, const struct ast *s, struct delta_meta
         TRY(columns_of(x, ast_get(s, SLOT_COLUMNS), &plan->cols, &plan->n));
         TRY(default_collation(x, ast_get(s, SLOT_COLLATION), ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
         TRY(check_generated(x, ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
-        TRY(check_defaults(x, ast_get(s, SLOT_COLUMNS)));
+        TRY(check_defaults(x, ast_get(s, SLOT_COLUMNS), plan->cols, plan->n));
     }
     nulls_of_keys(x, ast_get(s, SLOT_CONSTRAINTS), plan->cols, plan->n);
     TRY(dml_take_policies(x, ast_get(s, SLOT_COLUMNS), ast_get(s, SLOT_FILTER)));
     if (ast_get(s, SLOT_CLUSTER) && ast_get(s, SLOT_PARTITION)) return dml_error("SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED", NULL);
     if (!like && !clone) TRY(partitions_of(x, ast_get(s, SLOT_PARTITION), m, &plan->cols, &plan->n));
+    if (m->n_partitions && x->t && delta_has_feature(&x->t->snap->protocol, "clustering"))
+        return dml_error("DELTA_CLUSTERING_REPLACE_TABLE_WITH_PARTITIONED_TABLE", NULL);
     TRY(dml_table_properties(x, ast_get(s, SLOT_PROPERTIES), &m->config));
     return constraints(x, s, &m->config);
 }
@@ -704,5 +739,7 @@ err *dml_create(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
         return sql_error("UNSUPPORTED_FEATURE.TABLE_OPERATION", ast_get(s, SLOT_NAME), x->d->text, "tableName", dml_z(x, x->full_name), "operation",
                          "catalogManaged commits outside the catalog's own storage", NULL);
     TRY(dml_cluster(x, ast_get(s, SLOT_CLUSTER), p));
+    bool copied = plan.source && delta_domain_of(plan.source->snap, STR("delta.clustering"));
+    if (x->t && !ast_get(s, SLOT_CLUSTER) && !copied) no_clustering(x);
     return finish(x, s, &plan, ret);
 }
