@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/map.h"
@@ -14,6 +15,7 @@
 #include "engine/link.h"
 #include "identity/identity.h"
 #include "sql/error.h"
+#include "store/fold.h"
 
 /* ---- errors ---- */
 
@@ -463,7 +465,7 @@ static err *own_grants(const struct caller *c, arena *a, enum securable_kind kin
     *all = true;
     for (size_t p = 0; p <= c->who->n_groups; p++) {
         struct ent_grant_rows rows;
-        struct ent_list_query q = {.eq = {{.column = ENT_GRANT_PRINCIPAL_ID, .i = p ? c->who->groups[p - 1] : c->who->id}}};
+        struct ent_list_query q = {.eq = {{.column = ENT_GRANT_PRINCIPAL_ID, .i = p ? c->who->groups[p - 1] : c->who->id}}, .few = true};
         TRY(ent_grant_list(c->today, metastore_scope(c), a, &q, &rows));
         *all = *all && !rows.more;
         for (size_t i = 0; i < rows.n; i++) {
@@ -511,6 +513,31 @@ static str prefix_of(str like) {
     return str_cut(like, n);
 }
 
+/* Of a LIKE on names as they are shown one that all names which match it match as the store folds them: a folded letter may be longer
+ * or be one with the mark that follows it, so what stands beside a wildcard or is not ASCII is left open. */
+static str loose_of(arena *a, str like) {
+    buf b = {0};
+    size_t last = 0; /* where the last letter begins */
+    bool open = false;
+    for (size_t i = 0; i < like.n; i++) {
+        bool literal = like.p[i] == '\\' && i + 1 < like.n;
+        char c = literal ? like.p[++i] : like.p[i];
+        if ((unsigned char)c >= 0x80 || (!literal && (c == '%' || c == '_'))) {
+            if (!open) b.n = last;
+            if (!open) buf_c(&b, '%');
+            open = true;
+            continue;
+        }
+        last = b.n;
+        open = false;
+        if (literal) buf_c(&b, '\\');
+        buf_c(&b, c);
+    }
+    str s = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return str_eqz(s, "%") ? STR_NONE : s;
+}
+
 struct leaf_walk {
     const struct securable *schema;
     enum securable_kind kind;
@@ -528,7 +555,7 @@ static err *walk_leaves(struct ask *k, arena *scratch, const struct leaf_walk *w
     bool go = true;
     char last[1100];
     c.a = scratch;
-    q.like = like_of(w->held, w->walk->pattern);
+    q.like = w->walk->like.n ? loose_of(w->held, w->walk->like) : like_of(w->held, w->walk->pattern);
     q.prefix = prefix_of(q.like);
     if (w->walk->after.n) {
         q.after = true;
@@ -550,20 +577,111 @@ static err *walk_leaves(struct ask *k, arena *scratch, const struct leaf_walk *w
     return NULL;
 }
 
+/* ---- of somebody who sees few of many ---- */
+
+#define FEW 1000
+
+/* A leaf by its id, where it lies in the schema and is readable. */
+static err *few_leaf(const struct caller *c, const struct leaf_walk *w, int64_t id, struct securable *ret, bool *found) {
+    struct store_scope scope = metastore_scope(c);
+#define GET(TYPE)                                                                                                        \
+    do {                                                                                                                 \
+        struct ent_uc_##TYPE row;                                                                                        \
+        TRY(ent_uc_##TYPE##_get(c->tx, scope, c->a, id, &row, found));                                                   \
+        if (*found && (*found = row.schema_id == w->schema->id)) TRY(securable_of_##TYPE(c, w->schema, &row, ret));      \
+    } while (0)
+    switch (w->kind) {
+    case SEC_TABLE: GET(table); break;
+    case SEC_VOLUME: GET(volume); break;
+    case SEC_FUNCTION: GET(function); break;
+    default: GET(model); break;
+    }
+#undef GET
+    *found = *found && securable_readable(c, ret);
+    return NULL;
+}
+
+/* Ids of those that the caller or a group of his owns; *few false: they are more than room. */
+static err *owned(const struct caller *c, enum securable_kind kind, int64_t *ids, size_t room, size_t *n, bool *few) {
+#define LIST(TYPE, COLUMN)                                                                                               \
+    do {                                                                                                                 \
+        struct ent_uc_##TYPE##_rows rows;                                                                                \
+        q.eq[0].column = ENT_UC_##COLUMN##_OWNER_ID;                                                                     \
+        TRY(ent_uc_##TYPE##_list(c->tx, metastore_scope(c), c->a, &q, &rows));                                           \
+        if (rows.more || rows.n + *n > room) *few = false;                                                               \
+        for (size_t i = 0; *few && i < rows.n; i++) ids[(*n)++] = rows.p[i].id;                                          \
+    } while (0)
+    for (size_t p = 0; *few && p <= c->who->n_groups; p++) {
+        struct ent_list_query q = {.eq = {{.i = p ? c->who->groups[p - 1] : c->who->id}}, .limit = FEW, .few = true, .brief = true};
+        switch (kind) {
+        case SEC_TABLE: LIST(table, TABLE); break;
+        case SEC_VOLUME: LIST(volume, VOLUME); break;
+        case SEC_FUNCTION: LIST(function, FUNCTION); break;
+        default: LIST(model, MODEL); break;
+        }
+    }
+#undef LIST
+    return NULL;
+}
+
+struct few {
+    str key; /* its name as the store folds it */
+    struct securable s;
+};
+static int by_key(const void *a, const void *b) { return str_cmp(((const struct few *)a)->key, ((const struct few *)b)->key); }
+static int by_id(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Whoever may read nothing through the schema reads what was granted to him and what he owns: these are looked up instead of being
+ * looked for among all. *few false: they are many, and nothing was done. c->own holds all grants. */
+static err *walk_few(const struct caller *c, const struct leaf_walk *w, bool *few) {
+    int64_t *ids = arena_array_of(c->a, int64_t, FEW);
+    size_t n = 0, kept = 0;
+    str name;
+    void *value;
+    *few = c->today == c->tx && map_size(c->own) < FEW; /* owners of the past are another matter */
+    if (!*few) return NULL;
+    for (size_t at = 0; map_next(c->own, &at, &name, &value);) memcpy(&ids[n++], name.p, sizeof(*ids));
+    TRY(owned(c, w->kind, ids, FEW, &n, few));
+    if (!*few) return NULL;
+    qsort(ids, n, sizeof(*ids), by_id);
+    struct few *all = arena_array_of(c->a, struct few, n + 1);
+    str after = w->walk->after;
+    if (!fold_text(c->a, after, &after)) after = w->walk->after;
+    for (size_t i = 0; i < n; i++) {
+        bool found = false;
+        if (i && ids[i] == ids[i - 1]) continue;
+        TRY(few_leaf(c, w, ids[i], &all[kept].s, &found));
+        if (!found) continue;
+        all[kept].key = leaf_name(&all[kept].s);
+        if (!fold_text(c->a, all[kept].key, &all[kept].key)) continue; /* none such is kept */
+        if (!after.n || str_cmp(all[kept].key, after) > 0) kept++;
+    }
+    qsort(all, kept, sizeof(*all), by_key);
+    bool go = true;
+    for (size_t i = 0; i < kept && go; i++) TRY(w->fn(w->arg, &all[i].s, &go));
+    return NULL;
+}
+
 err *ask_walk_leaves(struct ask *k, const struct securable *schema, enum securable_kind kind, const struct ask_walk *walk, ask_each fn, void *arg) {
     arena *scratch = arena_new(), *held = arena_new();
     map *own = map_new();
     struct caller c = *k->c;
     struct ask quick = *k;
     struct leaf_walk w = {schema, kind, walk, fn, arg, reads_all(k->c, schema, kind), held};
-    bool all;
+    bool all, few = false;
     err *e = own_grants(&c, held, kind, own, &all);
     if (!e && all) {
         c.own = own;
         c.own_kind = kind;
         quick.c = &c;
+        c.a = held;
+        if (!w.all) e = walk_few(&c, &w, &few);
+        c.a = k->c->a;
     }
-    if (!e) e = walk_leaves(&quick, scratch, &w);
+    if (!e && !few) e = walk_leaves(&quick, scratch, &w);
     map_free(own);
     arena_free(held);
     arena_free(scratch);

@@ -172,6 +172,7 @@ err *ask_each_schema(struct ask *k, const struct securable *catalog, ask_each fn
 struct ask_walk {
     str after;   /* those whose names come after it */
     str pattern; /* of SHOW … LIKE, or STR_NONE */
+    str like;    /* of LIKE on names as they are shown, or STR_NONE: those that cannot match may be left out */
     bool brief;  /* the rows come without JSON and long texts: names, types, owners, times, comments */
 };
 err *ask_walk_leaves(struct ask *k, const struct securable *schema, enum securable_kind kind, const struct ask_walk *walk, ask_each fn,

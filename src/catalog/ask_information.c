@@ -716,7 +716,7 @@ static bool understood(jval *filters) {
     size_t i, n;
     yyjson_arr_foreach(filters, i, n, f) {
         str column = json_get_str(f, "column");
-        if (!means(column, "catalog") && !means(column, "schema") && !means(column, "name")) return false;
+        if (json_get(f, "like") || (!means(column, "catalog") && !means(column, "schema") && !means(column, "name"))) return false;
     }
     return true;
 }
@@ -755,6 +755,14 @@ static bool enough(const struct info *x, str name, const struct securable *s) {
     return x->left <= 0 && (!x->ordered || (ascii(s->catalog.name) && ascii(s->schema.name) && ascii(name)));
 }
 
+/* Does the name begin as the pattern of LIKE does? The engine looks closer. */
+static bool starts_as(struct info *x, str like, str name) {
+    size_t n = 0;
+    (void)x;
+    while (n < like.n && !strchr("%_\\", like.p[n])) n++;
+    return like.p && str_starts(name, str_cut(like, n));
+}
+
 /* Names are shown in lower case, and compared as shown. */
 static bool passes(struct info *x, const char *what, str name) {
     jval *f, *v;
@@ -763,7 +771,7 @@ static bool passes(struct info *x, const char *what, str name) {
     name = lower(x, name);
     yyjson_arr_foreach(x->filters, i, n, f) {
         if (!means(json_get_str(f, "column"), what)) continue;
-        bool any = false;
+        bool any = starts_as(x, json_get_str(f, "like"), name);
         yyjson_arr_foreach(json_get(f, "values"), j, m, v) any |= str_eq(json_str(v), name);
         if (!any) return false;
     }
@@ -788,7 +796,7 @@ static err *by_names(struct info *x, const struct securable *schema, enum secura
     *done = false;
     yyjson_arr_foreach(x->filters, i, n, f) {
         jval *values = json_get(f, "values");
-        if (!means(json_get_str(f, "column"), "name") || yyjson_arr_size(values) > 100) continue;
+        if (!means(json_get_str(f, "column"), "name") || !yyjson_is_arr(values) || yyjson_arr_size(values) > 100) continue;
         *done = true;
         yyjson_arr_foreach(values, j, m, v) {
             struct securable s;
@@ -803,6 +811,15 @@ static err *by_names(struct info *x, const struct securable *schema, enum secura
     return NULL;
 }
 
+/* The pattern that names are asked for with, or STR_NONE. */
+static str like_of_names(const struct info *x) {
+    jval *f;
+    size_t i, n;
+    yyjson_arr_foreach(x->filters, i, n, f)
+        if (means(json_get_str(f, "column"), "name") && json_get_str(f, "like").n) return json_get_str(f, "like");
+    return STR_NONE;
+}
+
 static err *on_schema(void *arg, const struct securable *s, bool *go) {
     struct info *x = arg;
     if (!passes(x, "schema", s->schema.name)) return NULL;
@@ -812,7 +829,7 @@ static err *on_schema(void *arg, const struct securable *s, bool *go) {
     } else {
         bool done;
         TRY(by_names(x, s, kinds[x->view->level], &done));
-        struct ask_walk walk = {.brief = x->view->fn == on_tables}; /* no JSON in its rows */
+        struct ask_walk walk = {.brief = x->view->fn == on_tables, .like = like_of_names(x)}; /* no JSON in its rows */
         if (!done) TRY(ask_walk_leaves(x->k, s, kinds[x->view->level], &walk, on_leaf, x));
     }
     *go = !enough(x, STR(""), s);

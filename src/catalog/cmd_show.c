@@ -8,15 +8,30 @@
 struct list {
     struct ask *k;
     str pattern;
+    int64_t page, n; /* rows of a page (0: all are wanted), rows so far */
+    str last;        /* of a full page: the name that it ends with */
     enum { NAMES, WITH_SCHEMA, EXTENDED, VIEWS, FULL } form;
 };
 
-static struct list begin(struct ask *k) { return (struct list){.k = k, .pattern = ask_text(k, "pattern")}; }
+static struct list begin(struct ask *k) {
+    struct list l = {.k = k, .pattern = ask_text(k, "pattern")};
+    if (!json_i64(json_get(k->in, "page"), &l.page) || l.page < 0) l.page = 0;
+    return l;
+}
+
+/* A row of this name was added. */
+static void added(struct list *l, str name, bool *go) {
+    if (++l->n != l->page) return;
+    l->last = arena_str(l->k->c->a, name);
+    *go = false;
+}
 
 /* The things of a schema whose names pass the pattern; only SHOW TABLE EXTENDED needs more than their names. */
 static err *walk(struct list *l, const struct securable *schema, enum securable_kind kind, ask_each fn) {
-    struct ask_walk w = {.pattern = l->pattern, .brief = l->form != EXTENDED};
-    return ask_walk_leaves(l->k, schema, kind, &w, fn, l);
+    struct ask_walk w = {.pattern = l->pattern, .brief = l->form != EXTENDED, .after = l->page ? ask_text(l->k, "after") : STR("")};
+    TRY(ask_walk_leaves(l->k, schema, kind, &w, fn, l));
+    if (l->last.n) json_put_str(l->k->d, l->k->out, "next", l->last);
+    return NULL;
 }
 
 /* ---- catalogs and schemas ---- */
@@ -122,7 +137,6 @@ static err *on_table(void *arg, const struct securable *s, bool *go) {
     struct list *l = arg;
     struct ask *k = l->k;
     const struct ent_uc_table *t = &s->table;
-    (void)go;
     if (!ask_like(l->pattern, t->name) || (l->form == VIEWS && !table_is_view(t))) return NULL;
     jmut *row = ask_row(k);
     ask_put(k, row, s->schema.name);
@@ -140,6 +154,7 @@ static err *on_table(void *arg, const struct securable *s, bool *go) {
         ask_put(k, row, type_name(t));
         ask_put(k, row, t->comment.p ? t->comment : STR(""));
     }
+    added(l, t->name, go);
     return NULL;
 }
 
@@ -197,6 +212,7 @@ static err *show_tables(struct ask *k) {
     struct ask_name n;
     struct securable s;
     o.l.form = FULL;
+    o.l.page = 0; /* of many schemas */
     ask_columns(k, "namespace, tableName, isTemporary boolean, information, catalogName, tableType, remarks");
     if (all) return ask_each_catalog(k, catalog_of_all, &o);
     TRY(ask_name(k, catalog, 1, &n));
@@ -208,11 +224,11 @@ static err *show_views(struct ask *k) { return tables(k, VIEWS, "namespace, view
 
 static err *on_volume(void *arg, const struct securable *s, bool *go) {
     struct list *l = arg;
-    (void)go;
     if (!ask_like(l->pattern, s->volume.name)) return NULL;
     jmut *row = ask_row(l->k);
     ask_put(l->k, row, s->schema.name);
     ask_put(l->k, row, s->volume.name);
+    added(l, s->volume.name, go);
     return NULL;
 }
 
@@ -228,10 +244,10 @@ static err *show_volumes(struct ask *k) {
 
 static err *on_function(void *arg, const struct securable *s, bool *go) {
     struct list *l = arg;
-    (void)go;
-    if (ask_like(l->pattern, s->function.name))
-        ask_put(l->k, ask_row(l->k), str_of(arena_printf(l->k->c->a, "%.*s.%.*s.%.*s", STR_ARG(s->catalog.name), STR_ARG(s->schema.name),
-                                                         STR_ARG(s->function.name))));
+    if (!ask_like(l->pattern, s->function.name)) return NULL;
+    ask_put(l->k, ask_row(l->k), str_of(arena_printf(l->k->c->a, "%.*s.%.*s.%.*s", STR_ARG(s->catalog.name), STR_ARG(s->schema.name),
+                                                     STR_ARG(s->function.name))));
+    added(l, s->function.name, go);
     return NULL;
 }
 

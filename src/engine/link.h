@@ -128,6 +128,7 @@ struct engine_exec {
     int64_t timeout_ms;         /* 0: none */
     int64_t now_us;             /* statement's start: current_timestamp(); 0: the engine's clock */
     uint64_t policy_seq;        /* names that the engine remembers hold while it is the same */
+    bool early;                 /* the first rows may be told before the last are known (engine_state.early) */
     int spool;                  /* a file open for writing, empty; -1: no result is kept */
     int64_t spool_room;         /* a result that needs more bytes asks "spool" for another descriptor; 0: it never does */
 };
@@ -161,6 +162,7 @@ struct engine_state {
     bool has_schema;
     str arrow_schema;          /* encapsulated schema message (bytes), format ARROW */
     enum engine_form form;     /* BATCHES or STREAMS, with the first chunk */
+    bool early;                /* running: what it has told is good to be read; the rest comes, or the statement fails */
     bool plain;                /* with the first chunk: LZ4 was asked for if it helps, and does not */
     const struct engine_chunk *chunks; /* those that are new since the last state */
     size_t n_chunks;

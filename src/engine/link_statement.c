@@ -126,8 +126,8 @@ engine_statement *engine_exec(engine *e, const struct engine_exec *x, const stru
     put_int(&j, "timeout_ms", x->timeout_ms);
     put_int(&j, "now_us", x->now_us);
     put_int(&j, "policy_seq", (int64_t)x->policy_seq);
-    buf_fmt(&j, ",\"lz4\":%s,\"lz4_if_smaller\":%s,\"byte_limit_fails\":%s", x->lz4 ? "true" : "false", x->lz4_if_smaller ? "true" : "false",
-            x->byte_limit_fails ? "true" : "false");
+    buf_fmt(&j, ",\"lz4\":%s,\"lz4_if_smaller\":%s,\"byte_limit_fails\":%s,\"early\":%s", x->lz4 ? "true" : "false", x->lz4_if_smaller ? "true" : "false",
+            x->byte_limit_fails ? "true" : "false", x->early ? "true" : "false");
     put_params(&j, x);
     put_conf(&j, x->conf, x->n_conf);
     buf_c(&j, '}');
@@ -212,6 +212,7 @@ static bool read_chunks(arena *a, jval *o, struct engine_state *st) {
     }
     st->chunks = chunks;
     st->n_chunks = yyjson_arr_size(list);
+    st->early = yyjson_get_bool(json_get(o, "early"));
     st->plain = yyjson_get_bool(json_get(o, "plain"));
     st->form = str_eqz(json_get_str(o, "form"), "streams") ? ENGINE_FORM_STREAMS : ENGINE_FORM_BATCHES;
     return true;

@@ -57,6 +57,14 @@ static void prune(struct binder *b, struct bx *x, const struct scope *only, int 
         prune_add(b, c->rel, (struct sql_prune){.column = c->col, .op = 'i', .type = c->type, .values = values, .n = x->n - 1});
         return;
     }
+    if (str_eqz(x->text, "({0} LIKE {1})") || str_eqz(x->text, "({0} LIKE {1} ESCAPE '\\')")) {
+        struct bx *c = plain_column(x->child[0]), *l = x->child[1];
+        if (!c || !of_scope(only, c->rel) || l->kind != BX_LIT || !l->text.p || !sql_type_eq(c->type, l->type)) return;
+        str *v = arena_array_of(b->a, str, 1);
+        v[0] = l->text;
+        prune_add(b, c->rel, (struct sql_prune){.column = c->col, .op = '~', .type = c->type, .values = v, .n = 1});
+        return;
+    }
     if (x->n != 2) return;
     for (int i = 0; i < 2; i++) {
         char op = prune_op(x->text, i == 1);

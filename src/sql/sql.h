@@ -82,7 +82,7 @@ struct sql_variable {
 /* Simple conjuncts on a table's own columns, for skipping files: column op literal. */
 struct sql_prune {
     size_t column;
-    char op;                             /* '=' '<' '>' 'l' (<=) 'g' (>=) '0' IS NULL '1' IS NOT NULL 'i' IN */
+    char op;                             /* '=' '<' '>' 'l' (<=) 'g' (>=) '0' IS NULL '1' IS NOT NULL 'i' IN '~' LIKE ('\\' escapes) */
     const struct sql_type *type;         /* of the literals */
     const str *values;                   /* canonical text of the column's type: Delta's partition value form */
     size_t n;

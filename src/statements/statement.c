@@ -298,6 +298,7 @@ void statement_run(struct statement *s) {
                             .timeout_ms = timeout / 1000,
                             .now_us = clock_now(),
                             .policy_seq = policy_seq(svc),
+                            .early = k->early,
                             .spool = spool_fd(s->spool),
                             .spool_room = SHELF_MAX_RESULT};
     if (s->cluster->ready) set_running(s);
@@ -435,7 +436,7 @@ static void take_error(struct statement *s, const struct engine_state *st) {
 static bool again(struct statement *s, const struct engine_state *st) {
     struct cluster *cl = s->cluster;
     struct warehouse *w = s->w;
-    if (cl->ready || cl->ending || !lost(st) || s->cancel_asked || ++s->tries >= MAX_TRIES)
+    if (cl->ready || s->early || cl->ending || !lost(st) || s->cancel_asked || ++s->tries >= MAX_TRIES)
         return false;
     s->run = NULL;
     s->cluster = NULL;
@@ -500,7 +501,13 @@ static void on_state(engine_statement *run, const struct engine_state *st, void 
         return;
     }
     switch (st->kind) {
-    case ENGINE_RUNNING: mind_space(s); break;
+    case ENGINE_RUNNING:
+        s->early |= st->early && s->ask.early;
+        mind_space(s);
+        statement_hold(s);
+        waits_rows(s);
+        statement_drop(s);
+        break;
     case ENGINE_FINISHED: finished(s, st); break;
     case ENGINE_CANCELED: canceled(s, st); break;
     case ENGINE_FAILED:

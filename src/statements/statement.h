@@ -57,6 +57,7 @@ struct statement_ask {
     int64_t timeout_us;            /* 0: the session's, warehouse's, setting's */
     str tags;                      /* JSON list of {key, value}, or "" */
     int disposition;               /* the door's own, kept for it */
+    bool early;                    /* the door hands out rows of a statement that still runs (statement_wait_rows) */
 };
 
 struct statement_column {
@@ -120,6 +121,7 @@ struct statement {
     char *staging, *metrics;    /* JSON, or NULL */
     struct spool *spool;
     int64_t spool_base;         /* where its bytes begin in the spool */
+    bool early;                 /* it runs, and what it has told may be read on the loop: chunks, schema */
     int64_t told_bytes, told_rows; /* of all chunks: where the next one begins */
     int64_t room;               /* bytes that its engine was told to stay below */
     unsigned asks;              /* questions of its engine that wait for their answer */
@@ -144,6 +146,10 @@ err *statement_find(struct req *r, str id, uint64_t level, struct statement **re
 /* Parks r until s is over or wait_us have passed. then_cancel: at that time it is cancelled and r waits for the
  * end. wait_us 0: only until its row is durable. */
 void statement_wait(struct statement *s, struct req *r, int64_t wait_us, bool then_cancel);
+/* The same, but r goes on too as soon as the row is told of a statement that is `early`. */
+void statement_wait_rows(struct statement *s, struct req *r, int64_t wait_us, int64_t row);
+/* Has it not ended, and has rows to read already? */
+static inline bool statement_early(const struct statement *s) { return !statement_over(s->state) && s->early && s->told_rows; }
 /* It lives at least as long as the request. */
 void statement_hold_for(struct req *r, struct statement *s);
 /* Asks for its end; the state follows. Nothing happens to one that is over. */

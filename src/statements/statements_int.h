@@ -45,7 +45,8 @@ struct statement_wait {
     uint64_t park;
     loop_timer timer;
     bool then_cancel;
-    bool over_time; /* goes as soon as the row is durable */
+    bool over_time; /* goes as soon as its row of history.db is durable */
+    int64_t row;    /* of the result, with which it goes too; -1: none */
 };
 
 struct statements {
@@ -106,6 +107,7 @@ void statements_forget_warehouse(struct statements *svc, struct warehouse *w);
 /* wait.c */
 void waits_resume(struct statement *s);
 /* After a flush: those over time whose row is written. */
+void waits_rows(struct statement *s); /* more rows are told */
 void waits_noted(struct statement *s);
 
 /* spool.c */

@@ -34,20 +34,36 @@ static void on_time(loop_timer *t) {
     over_time((struct statement_wait *)((char *)t - offsetof(struct statement_wait, timer)));
 }
 
-void statement_wait(struct statement *s, struct req *r, int64_t wait_us, bool then_cancel) {
-    if (statement_over(s->state)) return;
+static void wait_begin(struct statement *s, struct req *r, int64_t wait_us, bool then_cancel, int64_t row) {
+    bool there = row >= 0 && statement_early(s) && s->told_rows > row;
+    if (statement_over(s->state) || (there && s->noted)) return;
     struct statement_wait *w = calloc(1, sizeof(*w));
     must(w != NULL);
     w->s = s;
     statement_hold(s);
     w->then_cancel = then_cancel;
+    w->row = row;
     w->timer.on_time = on_time;
     vec_push(&s->waits, w);
     w->park = req_park(r);
-    if (wait_us > 0)
+    if (wait_us > 0 && !there)
         loop_timer_set(s->svc->c->l, &w->timer, wait_us);
     else
         over_time(w);
+}
+
+void statement_wait(struct statement *s, struct req *r, int64_t wait_us, bool then_cancel) { wait_begin(s, r, wait_us, then_cancel, -1); }
+void statement_wait_rows(struct statement *s, struct req *r, int64_t wait_us, int64_t row) { wait_begin(s, r, wait_us, false, row); }
+
+void waits_rows(struct statement *s) {
+    bool any = false;
+    for (size_t i = 0; statement_early(s) && i < s->waits.n; i++) {
+        struct statement_wait *w = s->waits.p[i];
+        if (w->row < 0 || w->row >= s->told_rows || w->over_time) continue;
+        w->over_time = any = true;
+    }
+    if (any && s->noted) waits_noted(s);
+    if (any && !s->noted) history_flush_soon(s->svc, true);
 }
 
 /* Resuming runs handlers, which may do anything to the statement but free it: the caller holds it. */

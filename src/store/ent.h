@@ -58,6 +58,7 @@ struct ent_list_query {
     bool descending;
     str prefix; /* of the order column, a text */
     str like;   /* pattern of SQL's LIKE for the order column, '\\' before what stands for itself */
+    bool few;   /* by id alone: eq leaves few rows, which are found by it and then put in order */
     bool brief; /* without JSON and long texts: they come empty */
     bool after; /* keyset paging: go on after the row with this order value and id */
     int64_t after_i;

@@ -105,7 +105,7 @@ static void order(struct query *q, const struct ent_list_query *ask) {
         buf_fmt(&q->text, " AND (%s, id) %s (?%d, ?%d)", by, sign, one, two);
     }
     if (ask->order == ENT_BY_ID)
-        buf_fmt(&q->text, " ORDER BY id%s", way);
+        buf_fmt(&q->text, " ORDER BY %sid%s", ask->few ? "+" : "", way); /* SQLite would go by id for the order's sake */
     else
         buf_fmt(&q->text, " ORDER BY %s%s, id%s", by, way, way);
 }

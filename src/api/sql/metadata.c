@@ -12,6 +12,7 @@
  * is left to the dialect's own grammar.
  */
 #include "sql_int.h"
+#include "statements/narrow.h"
 #include "statements/type_name.h"
 
 #define MATCHES(column, param) "(:" param " IS NULL OR lower(" column ") LIKE lower(:" param "))"
@@ -188,6 +189,15 @@ static bool read_asked(struct words *w, enum form form, struct asked *q) {
 bool metadata_query(arena *a, struct statement_ask *ask) {
     static const char *const texts[] = {[TABLES] = tables_sql, [COLUMNS] = columns_sql, [FUNCTIONS] = functions_sql, [KEYS] = keys_sql,
                                         [FOREIGN_KEYS] = foreign_keys_sql};
+#define OF(prefix) {prefix "_catalog", "catalog", false}, {prefix "_schema", "schema", false}
+#define OF_KEY {"k.table_catalog", "catalog", true}, {"k.table_schema", "schema", true}, {"k.table_name", "name", true}
+    static const struct narrow_by names[][4] = {[TABLES] = {OF("table"), {"table_name", "name", false}, {0}},
+                                                [COLUMNS] = {OF("table"), {"table_name", "table", false}, {0}},
+                                                [FUNCTIONS] = {OF("routine"), {"routine_name", "name", false}, {0}},
+                                                [KEYS] = {OF_KEY, {0}},
+                                                [FOREIGN_KEYS] = {OF_KEY, {0}}};
+#undef OF_KEY
+#undef OF
     struct words w = {a, ask->text};
     struct asked q = {STR_NONE, STR_NONE, STR_NONE, STR_NONE};
     enum form form;
@@ -203,5 +213,6 @@ bool metadata_query(arena *a, struct statement_ask *ask) {
     ask->text = str_of(texts[form]);
     ask->params = p;
     ask->n_params = form == COLUMNS ? 4 : 3;
+    narrow(a, ask, names[form]);
     return true;
 }

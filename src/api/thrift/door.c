@@ -18,6 +18,7 @@
 
 /* How long an answer may wait for a statement. Clients ask again without a pause of their own. The first answer comes
  * soon, since a client can cancel only what it has a handle of. */
+#define NAMES_ROWS 1000 /* of a metadata call in one answer: clients decode columns slowly, and show the first names meanwhile */
 #define WAIT_DIRECT 1000000
 #define WAIT_STATUS 5000000
 #define WAIT_ALL 45000000
@@ -209,13 +210,13 @@ static err *submit(struct tcall *x, const struct statement_ask *ask, int64_t wai
     TRY(statement_submit(x->r, ask, &x->s));
     statement_hold_for(x->r, x->s);
     x->s->disposition = metadata_operation(x->call);
-    statement_wait(x->s, x->r, wait, false);
+    statement_wait_rows(x->s, x->r, wait, 0);
     return NULL;
 }
 
 static err *execute(struct tcall *x) {
     const struct t_execute_statement_req *q = x->req;
-    struct statement_ask ask = {.text = q->statement};
+    struct statement_ask ask = {.text = q->statement, .early = true};
     err *e = find_session(x, &ask.session);
     if (e) return send_err(x, e);
     struct msg_pair *conf = arena_array_of(x->a, struct msg_pair, q->conf_overlay.n + 1);
@@ -234,7 +235,7 @@ static err *execute(struct tcall *x) {
 }
 
 static err *metadata(struct tcall *x) {
-    struct statement_ask ask = {.text = str_of(metadata_sql(x->call, x->a)), .format = ENGINE_COLUMNS, .chunk_rows = MAX_ROWS};
+    struct statement_ask ask = {.text = str_of(metadata_sql(x->call, x->a)), .format = ENGINE_COLUMNS, .chunk_rows = NAMES_ROWS, .early = true};
     static const struct msg_pair outside = {STR("txn.outside"), STR("true")};
     err *e = find_session(x, &ask.session);
     /* Refused before it reaches the transaction, which goes on. */
@@ -245,6 +246,7 @@ static err *metadata(struct tcall *x) {
     struct engine_param *params;
     metadata_params(x, &params, &ask.n_params);
     ask.params = params;
+    if (metadata_names(x->call)) narrow(x->a, &ask, metadata_names(x->call));
     e = submit(x, &ask, WAIT_ALL);
     return e ? send_err(x, e) : NULL;
 }
@@ -277,7 +279,7 @@ static err *fetch(struct tcall *x) {
         x->row = 0;
     else
         x->row = x->s->next_row;
-    statement_wait(x->s, x->r, WAIT_ALL, false);
+    statement_wait_rows(x->s, x->r, WAIT_ALL, x->row);
     return NULL;
 }
 
@@ -287,10 +289,10 @@ static err *operation(struct tcall *x) {
     if (!found) return e;
     switch (x->call) {
     case CALL_GetOperationStatus:
-        statement_wait(x->s, x->r, WAIT_STATUS, false);
+        statement_wait_rows(x->s, x->r, WAIT_STATUS, 0);
         return NULL;
     case CALL_GetResultSetMetadata:
-        statement_wait(x->s, x->r, WAIT_ALL, false);
+        statement_wait_rows(x->s, x->r, WAIT_ALL, 0);
         return NULL;
     case CALL_FetchResults: return fetch(x);
     case CALL_CancelOperation:
@@ -376,6 +378,9 @@ err *api_thrift_open(struct req *r) {
     return e ? send_err(x, e) : open_session(x);
 }
 
+/* May rows be fetched of it? */
+static bool has_rows(const struct statement *s) { return s->state == STATEMENT_SUCCEEDED || statement_early(s); }
+
 static err *answer_operation(struct tcall *x, struct t_operation_resp *resp) {
     struct statement *s = x->s;
     resp->status = status_ok(x->a);
@@ -386,7 +391,7 @@ static err *answer_operation(struct tcall *x, struct t_operation_resp *resp) {
     resp->direct_results = d;
     if (s->state == STATEMENT_FAILED || s->state == STATEMENT_CANCELED) {
         x->close_after = true;
-    } else if (s->state == STATEMENT_SUCCEEDED) {
+    } else if (has_rows(s)) {
         TRY(result_metadata(x, s, &d->result_set_metadata));
         TRY(result_rows(x, s, &d->result_set));
         x->close_after = !d->result_set->has_more_rows && !d->result_set->results->result_links.n;
@@ -400,7 +405,7 @@ static err *answer_operation(struct tcall *x, struct t_operation_resp *resp) {
 static err *answer_fetch(struct tcall *x) {
     const struct t_fetch_results_req *q = x->req;
     struct t_fetch_results_resp *f;
-    if (x->s->state != STATEMENT_SUCCEEDED) {
+    if (!has_rows(x->s)) {
         if (x->s->state == STATEMENT_FAILED)
             return send_err(x, err_new(ERR_SQL_ERROR, "%s", x->s->error ? x->s->error : "The statement failed."));
         return send_status(x, status_invalid(x->a, statement_over(x->s->state) ? "The operation was canceled or closed." : "The operation still runs."));
@@ -428,7 +433,7 @@ static err *answer(struct tcall *x) {
 }
 
 static void settled(struct tcall *x) {
-    if (x->fetch && x->s->state == STATEMENT_SUCCEEDED) x->s->next_row = x->next_row;
+    if (x->fetch && has_rows(x->s)) x->s->next_row = x->next_row;
     if (x->close_after) statement_close(x->s);
 }
 

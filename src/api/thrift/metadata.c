@@ -141,6 +141,23 @@ const char *metadata_sql(enum thrift_call call, arena *a) {
     }
 }
 
+const struct narrow_by *metadata_names(enum thrift_call call) {
+#define OF(catalog_column, schema_column) {catalog_column, "catalog", false}, {schema_column, "schema", false}
+    static const struct narrow_by schemas[] = {OF("catalog_name", "schema_name"), {0}},
+                                  tables[] = {OF("table_catalog", "table_schema"), {"table_name", "table", false}, {0}},
+                                  functions[] = {OF("routine_catalog", "routine_schema"), {"routine_name", "name", false}, {0}},
+                                  keys[] = {{"k.table_catalog", "catalog", true}, {"k.table_schema", "schema", true}, {"k.table_name", "table", true}, {0}};
+#undef OF
+    switch (call) {
+    case CALL_GetSchemas: return schemas;
+    case CALL_GetTables:
+    case CALL_GetColumns: return tables;
+    case CALL_GetFunctions: return functions;
+    case CALL_GetPrimaryKeys: return keys;
+    default: return NULL;
+    }
+}
+
 int metadata_operation(enum thrift_call call) {
     switch (call) {
     case CALL_GetTypeInfo: return 1;

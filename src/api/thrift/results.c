@@ -27,13 +27,13 @@ struct t_get_operation_status_resp *operation_status(struct tcall *x, const stru
     o->status = status_ok(x->a);
     o->has = T_GET_OPERATION_STATUS_RESP_OPERATION_STATE | T_GET_OPERATION_STATUS_RESP_HAS_RESULT_SET |
              T_GET_OPERATION_STATUS_RESP_OPERATION_STARTED;
-    o->operation_state = states[s->state];
+    o->operation_state = statement_early(s) ? TSTATE_FINISHED : states[s->state];
     /* Only a client that set this statement's limit looks for it: JDBC throws SQLTimeoutException, the Python connector, which sets
      * none, would take this state for success. */
     if (s->state == STATEMENT_FAILED && s->over_own_limit) o->operation_state = TSTATE_TIMEDOUT;
     o->has_result_set = true; /* false: Node.js does not ask why a statement failed */
     o->operation_started = s->submitted / 1000;
-    if (statement_over(s->state)) {
+    if (statement_over(s->state) && s->ended) {
         o->has |= T_GET_OPERATION_STATUS_RESP_OPERATION_COMPLETED;
         o->operation_completed = s->ended / 1000;
     }
@@ -86,7 +86,7 @@ err *result_metadata(struct tcall *x, const struct statement *s, struct t_get_re
 
 /* The chunks that an answer takes: [*from, *to). One at least, where any is left. */
 static void pick(struct tcall *x, const struct statement *s, size_t *from, size_t *to) {
-    ptrdiff_t at = s->n_cols && x->row < s->rows ? statement_chunk_of(s, x->row) : -1;
+    ptrdiff_t at = s->n_cols && x->row < (statement_early(s) ? s->told_rows : s->rows) ? statement_chunk_of(s, x->row) : -1;
     *from = *to = 0;
     if (at < 0) return;
     *from = (size_t)at;
@@ -190,7 +190,7 @@ err *result_rows(struct tcall *x, const struct statement *s, struct t_fetch_resu
     x->next_row = from < to ? s->chunks.p[to - 1].row_offset + s->chunks.p[to - 1].rows : x->row;
     f->status = status_ok(x->a);
     f->has = T_FETCH_RESULTS_RESP_HAS_MORE_ROWS;
-    f->has_more_rows = s->n_cols && x->next_row < s->rows;
+    f->has_more_rows = statement_early(s) || (s->n_cols && x->next_row < s->rows);
     f->results = rows;
     *ret = f;
     return NULL;

@@ -4,6 +4,7 @@
 #define BH_API_THRIFT_INT_H
 
 #include "rest/req.h"
+#include "statements/narrow.h"
 #include "statements/statement.h"
 #include "thrift/gen_tcli.h"
 
@@ -59,6 +60,8 @@ int64_t result_rows_size(struct tcall *x, const struct statement *s);
 /* The SQL of a metadata call and its parameters; NULL if `call` is none. */
 const char *metadata_sql(enum thrift_call call, arena *a);
 void metadata_params(struct tcall *x, struct engine_param **ret, size_t *ret_n);
+/* By which of its parameters narrow() makes its rows few, or NULL. */
+const struct narrow_by *metadata_names(enum thrift_call call);
 /* TOperationType of a call. */
 int metadata_operation(enum thrift_call call);
 struct t_get_info_resp *metadata_info(arena *a, int info_type);

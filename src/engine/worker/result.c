@@ -129,6 +129,8 @@ err *result_add(struct result *r, duckdb_data_chunk chunk) {
     return NULL;
 }
 
+err *result_flush(struct result *r) { return flush(r); }
+
 err *result_finish(struct result *r) {
     TRY(flush(r));
     if (!r->i->decided) {

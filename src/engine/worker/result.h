@@ -59,6 +59,8 @@ err *result_new(arena *a, const struct result_options *o, const struct sql_colum
  * told as one instead of being read as something else. */
 err *result_check(struct result *r, duckdb_result *q) BH_CHECK;
 err *result_add(struct result *r, duckdb_data_chunk chunk) BH_CHECK;
+/* A chunk of what was gathered, though it is not full. */
+err *result_flush(struct result *r) BH_CHECK;
 /* Writes what is left. A result without rows has no chunk. */
 err *result_finish(struct result *r) BH_CHECK;
 void result_free(struct result *r);

@@ -60,6 +60,7 @@ static void put_result(struct run *r, buf *j) {
         buf_c(j, ',');
         r->schema_sent = true;
     }
+    if (r->early) buf_z(j, "\"early\":true,");
     if (r->res.i && result_plain(&r->res)) buf_z(j, "\"plain\":true,");
     buf_fmt(j, "\"form\":\"%s\",\"rows\":%lld,\"bytes\":%lld,\"chunks\":[", r->res.form == RESULT_STREAMS ? "streams" : "batches",
             (long long)r->res.rows, (long long)r->res.bytes);
@@ -243,6 +244,7 @@ static err *begin_result(struct run *r, const struct sql_column *cols, size_t n)
         if (str_eqz(json_get_str(o, "format"), formats[i])) opt.format = (enum result_format)i;
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
         if (str_eqz(json_get_str(o, "form"), forms[i])) opt.form = (enum result_form)i;
+    if (r->early && opt.form == RESULT_AUTO) opt.form = RESULT_BATCHES; /* which of both is not known before much is there */
     if (r->has_result) return err_new(ERR_INTERNAL_ERROR, "a statement has two results");
     r->cols = cols;
     r->n_cols = n;
@@ -397,27 +399,48 @@ static err *add_cells(struct run *r, const duckdb_type *types, duckdb_data_chunk
     return result_add(&r->res, chunk);
 }
 
+err *run_pages_begin(struct run *r, const struct sql_column *cols, size_t n, struct run_pages *ret) {
+    *ret = (struct run_pages){.types = arena_array_of(r->a, duckdb_type, n), .logical = arena_array_of(r->a, duckdb_logical_type, n), .n = n};
+    if (!r->compiled_us) r->compiled_us = clock_mono();
+    TRY(begin_result(r, cols, n));
+    for (size_t c = 0; c < n; c++) {
+        ret->types[c] = cell_type(cols[c].type);
+        ret->logical[c] = duckdb_create_logical_type(ret->types[c]);
+    }
+    ret->chunk = duckdb_create_data_chunk(ret->logical, n);
+    return NULL;
+}
+
+err *run_pages_add(struct run *r, struct run_pages *p, const str *cells, size_t rows) {
+    idx_t size = duckdb_vector_size();
+    for (size_t at = 0; at < rows && !r->res.truncated; at += size)
+        TRY(add_cells(r, p->types, p->chunk, cells + at * p->n, p->n, rows - at < size ? rows - at : size));
+    return NULL;
+}
+
+err *run_pages_tell(struct run *r) {
+    if (!r->early) return NULL;
+    TRY(result_flush(&r->res));
+    r->sent_at = 0;
+    tell_progress(r);
+    return NULL;
+}
+
+void run_pages_end(struct run_pages *p) {
+    duckdb_destroy_data_chunk(&p->chunk);
+    for (size_t c = 0; c < p->n; c++) duckdb_destroy_logical_type(&p->logical[c]);
+}
+
 err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str *cells, size_t rows) {
     if (r->mute) return NULL;
     if (r->capture) {
         *r->capture = (struct run_capture){cols, cells, n, rows, true};
         return NULL;
     }
-    duckdb_type *types = arena_array_of(r->a, duckdb_type, n);
-    duckdb_logical_type *logical = arena_array_of(r->a, duckdb_logical_type, n);
-    if (!r->compiled_us) r->compiled_us = clock_mono();
-    TRY(begin_result(r, cols, n));
-    for (size_t c = 0; c < n; c++) {
-        types[c] = cell_type(cols[c].type);
-        logical[c] = duckdb_create_logical_type(types[c]);
-    }
-    duckdb_data_chunk chunk = duckdb_create_data_chunk(logical, n);
-    err *e = NULL;
-    idx_t size = duckdb_vector_size();
-    for (size_t at = 0; !e && at < rows && !r->res.truncated; at += size)
-        e = add_cells(r, types, chunk, cells + at * n, n, rows - at < size ? rows - at : size);
-    duckdb_destroy_data_chunk(&chunk);
-    for (size_t c = 0; c < n; c++) duckdb_destroy_logical_type(&logical[c]);
+    struct run_pages p;
+    TRY(run_pages_begin(r, cols, n, &p));
+    err *e = run_pages_add(r, &p, cells, rows);
+    run_pages_end(&p);
     return e ? e : result_finish(&r->res);
 }
 

@@ -71,6 +71,7 @@ struct run {
     const struct sql_column *cols;
     size_t n_cols;
     bool has_result, schema_sent;
+    bool early;               /* the door takes rows before the last is known, and they come in pages */
     buf chunks;               /* new ones, as JSON */
     int64_t sent_at;
     const char *type;         /* "SELECT" … */
@@ -104,6 +105,18 @@ err *run_table(struct run *r, const struct sql_column *cols, size_t n, const str
 err *run_texts(struct run *r, const struct sql_compiled *c, duckdb_result *ret) BH_CHECK;
 /* p NULL: NULL. */
 str run_cell(arena *a, duckdb_data_chunk chunk, size_t column, idx_t row);
+/* The same page by page: begin, any number of pages, end. After the first one the door has its rows, where it takes them so early. */
+struct run_pages {
+    duckdb_type *types;
+    duckdb_logical_type *logical;
+    duckdb_data_chunk chunk;
+    size_t n;
+};
+err *run_pages_begin(struct run *r, const struct sql_column *cols, size_t n, struct run_pages *ret) BH_CHECK;
+err *run_pages_add(struct run *r, struct run_pages *p, const str *cells, size_t rows) BH_CHECK;
+/* What is there so far is told. */
+err *run_pages_tell(struct run *r) BH_CHECK;
+void run_pages_end(struct run_pages *p);
 void run_end(struct run *r);
 
 /* run_path.c: SET PATH; what it says now. */

@@ -205,28 +205,108 @@ err *run_node_json(struct run *r, const struct ast *n, buf *out) { return put_no
 
 /* ---- answers ---- */
 
-static str cell_of(struct run *r, jval *v) {
+static str cell_of(arena *a, jval *v) {
     if (!v || yyjson_is_null(v)) return STR_NONE;
     if (yyjson_is_str(v)) return json_str(v).p ? json_str(v) : STR("");
     size_t n = 0;
     char *text = yyjson_val_write(v, 0, &n);
-    str s = text ? arena_str(r->a, str_n(text, n)) : STR_NONE;
+    str s = text ? arena_str(a, str_n(text, n)) : STR_NONE;
     free(text);
     return s;
 }
 
-static err *show_rows(struct run *r, const struct ast *s, jval *columns, jval *rows) {
-    size_t n = yyjson_arr_size(columns), count = yyjson_arr_size(rows), i, k, m;
+static err *columns_of(struct run *r, jval *columns, struct sql_column **ret, size_t *ret_n) {
+    size_t n = yyjson_arr_size(columns), i, m;
     struct sql_column *cols = arena_array_of(r->a, struct sql_column, n + 1);
-    str *cells = arena_array_of(r->a, str, n * count + 1);
-    jval *v, *row;
+    jval *v;
     yyjson_arr_foreach(columns, i, m, v) {
         cols[i] = (struct sql_column){.name = json_get_str(v, "name"), .type = sql_type_of(TY_STRING),
                                       .nullable = !yyjson_is_false(json_get(v, "nullable")), .comment = json_get_str(v, "comment")};
         if (json_get_str(v, "type").n) TRY(sql_type_parse(r->a, json_get_str(v, "type"), &cols[i].type));
     }
+    *ret = cols;
+    *ret_n = n;
+    return NULL;
+}
+
+static str *cells_of(arena *a, jval *rows, size_t n, size_t *count) {
+    size_t k, m;
+    jval *row;
+    *count = yyjson_arr_size(rows);
+    str *cells = arena_array_of(a, str, n * *count + 1);
     yyjson_arr_foreach(rows, k, m, row)
-        for (size_t c = 0; c < n; c++) cells[k * n + c] = cell_of(r, yyjson_arr_get(row, c));
+        for (size_t c = 0; c < n; c++) cells[k * n + c] = cell_of(a, yyjson_arr_get(row, c));
+    return cells;
+}
+
+static err *put_statement(struct run *r, const struct ast *s, str after, buf *out);
+
+static err *ask_page(struct run *r, const struct ast *s, arena *a, str after, jval **ret) {
+    buf j = {0};
+    err *e = put_statement(r, s, after, &j);
+    if (!e && j.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "the statement is too large");
+    if (!e) e = statement_ask(r->st, a, STR("command"), buf_view(&j), ret, NULL);
+    buf_free(&j);
+    return e;
+}
+
+/* The pages after the first, each in memory of its own. */
+static err *more_pages(struct run *r, const struct ast *s, struct run_pages *p, str next) {
+    while (next.n && !r->res.truncated) {
+        arena *a = arena_new();
+        jval *o = NULL;
+        size_t count = 0;
+        err *e = ask_page(r, s, a, next, &o);
+        str *cells = e ? NULL : cells_of(a, json_get(o, "rows"), p->n, &count);
+        if (!e) e = run_pages_add(r, p, cells, count);
+        next = e ? STR("") : arena_str(r->a, json_get_str(o, "next"));
+        arena_free(a);
+        if (!e) e = run_pages_tell(r);
+        if (e) return e;
+    }
+    return NULL;
+}
+
+/* Long lists come page by page, and their first rows are the client's while the rest is asked for. */
+static err *show_pages(struct run *r, const struct ast *s, const struct sql_column *cols, size_t n, const str *cells, size_t count, str next) {
+    struct run_pages p;
+    str *own = NULL;
+    size_t n_own = 0;
+    r->early = yyjson_is_true(json_get(r->st->order, "early"));
+    TRY(run_pages_begin(r, cols, n, &p));
+    err *e = run_pages_add(r, &p, cells, count);
+    if (!e) e = run_pages_tell(r);
+    if (!e) e = more_pages(r, s, &p, next);
+    if (!e) e = run_temporary_rows(r, s, n, &own, &n_own);
+    if (!e && n_own) e = run_pages_add(r, &p, own, n_own);
+    run_pages_end(&p);
+    return e ? e : result_finish(&r->res);
+}
+
+/* All pages as one, for whoever needs them whole. */
+static err *gather_pages(struct run *r, const struct ast *s, size_t n, str **cells, size_t *count, str next) {
+    while (next.n) {
+        jval *o = NULL;
+        size_t more;
+        TRY(ask_page(r, s, r->a, next, &o));
+        str *page = cells_of(r->a, json_get(o, "rows"), n, &more), *all = arena_array_of(r->a, str, n * (*count + more) + 1);
+        if (*count) memcpy(all, *cells, sizeof(str) * n * *count);
+        if (more) memcpy(all + n * *count, page, sizeof(str) * n * more);
+        *cells = all;
+        *count += more;
+        next = json_get_str(o, "next");
+    }
+    return NULL;
+}
+
+static err *show_rows(struct run *r, const struct ast *s, jval *o) {
+    struct sql_column *cols;
+    size_t n, count;
+    str next = json_get_str(o, "next");
+    TRY(columns_of(r, json_get(o, "columns"), &cols, &n));
+    str *cells = cells_of(r->a, json_get(o, "rows"), n, &count);
+    if (next.n && !r->capture && !r->mute && !r->script) return show_pages(r, s, cols, n, cells, count, next);
+    if (!r->mute) TRY(gather_pages(r, s, n, &cells, &count, next));
     TRY(run_temporary_rows(r, s, n, &cells, &count));
     return run_table(r, cols, n, cells, count);
 }
@@ -249,8 +329,7 @@ static err *take_answer(struct run *r, const struct ast *s, jval *o) {
         session_use(r->st->s, json_get_str(session, "catalog"), json_get_str(session, "schema"));
         r->session_changed = true;
     }
-    jval *columns = json_get(o, "columns");
-    return yyjson_arr_size(columns) ? show_rows(r, s, columns, json_get(o, "rows")) : NULL;
+    return yyjson_arr_size(json_get(o, "columns")) ? show_rows(r, s, o) : NULL;
 }
 
 /* ---- what is compiled first ---- */
@@ -413,7 +492,10 @@ static err *check_function(struct run *r, const struct ast *s) {
     return NULL;
 }
 
-static err *put_statement(struct run *r, const struct ast *s, buf *out) {
+/* after: of a list that came in part, where the next page begins. The first page is short: somebody waits for it. */
+#define FIRST_PAGE 1000
+#define NEXT_PAGE 10000
+static err *put_statement(struct run *r, const struct ast *s, str after, buf *out) {
     if (s->kind == AST_S_CREATE_FUNCTION) TRY(check_function(r, s));
     if (s->kind == AST_S_CREATE_FUNCTION && r->n_path) return path_inside(r, s);
     const char *name = s->kind == AST_S_CREATE_VIEW       ? "create_view"
@@ -436,6 +518,11 @@ static err *put_statement(struct run *r, const struct ast *s, buf *out) {
         buf_json_str(out, s->text);
     }
     TRY(put_members(r, s, out, 0));
+    if (!name && str_starts(s->text, STR("show_"))) buf_fmt(out, ",\"page\":%d", after.n ? NEXT_PAGE : FIRST_PAGE);
+    if (after.n) {
+        buf_z(out, ",\"after\":");
+        buf_json_str(out, after);
+    }
     if (s->kind == AST_S_CREATE_VIEW || (s->kind == AST_COMMAND && str_eqz(s->text, "alter_view_query"))) TRY(put_view(r, s, out));
     buf_c(out, '}');
     return NULL;
@@ -444,11 +531,7 @@ static err *put_statement(struct run *r, const struct ast *s, buf *out) {
 err *run_command(struct run *r, const struct ast *s) {
     if (s->kind != AST_COMMAND && s->kind != AST_S_CREATE_VIEW && s->kind != AST_S_CREATE_FUNCTION && s->kind != AST_S_CREATE_TABLE)
         return sql_error("UNSUPPORTED_FEATURE.SQL_STATEMENT", s, r->text, NULL);
-    buf j = {0};
     jval *o = NULL;
-    err *e = put_statement(r, s, &j);
-    if (!e && j.overflow) e = err_new(ERR_RESOURCE_EXHAUSTED, "the statement is too large");
-    if (!e) e = statement_ask(r->st, r->a, STR("command"), buf_view(&j), &o, NULL);
-    buf_free(&j);
+    err *e = ask_page(r, s, r->a, STR(""), &o);
     return e ? e : take_answer(r, s, o);
 }

@@ -503,10 +503,16 @@ static err *late_rows(struct run *r, const struct run_rows *x, const struct sql_
     buf_z(&j, ",\"filters\":[");
     for (size_t i = 0; i < ask->n_prune; i++) {
         const struct sql_prune *p = &ask->prune[i];
-        if ((p->op != '=' && p->op != 'i') || !sql_is_text(x->rel->cols[p->column].type)) continue;
+        if ((p->op != '=' && p->op != 'i' && p->op != '~') || !sql_is_text(x->rel->cols[p->column].type)) continue;
         buf_z(&j, any ? ",{\"column\":" : "{\"column\":");
         any = true;
         buf_json_str(&j, x->rel->cols[p->column].name);
+        if (p->op == '~') {
+            buf_z(&j, ",\"like\":");
+            buf_json_str(&j, p->values[0]);
+            buf_c(&j, '}');
+            continue;
+        }
         buf_z(&j, ",\"values\":[");
         for (size_t k = 0; k < p->n; k++) {
             if (k) buf_c(&j, ',');
