@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "catalog/ask.h"
+#include "catalog/catalogs.h"
 #include "catalog/cmd.h"
 #include "catalog/functions.h"
 #include "catalog/grants.h"
@@ -411,14 +412,23 @@ static str joined(struct info *x, jval *list) {
     return s;
 }
 
+/* Catalog, schema and name of a function. */
+static err *put_function(struct info *x, jmut *r, str full) {
+    str part[3];
+    TRY(name_split(x->k->c->a, full, 3, "function", part));
+    for (int i = 0; i < 3; i++) put_name(x, r, part[i]);
+    return NULL;
+}
+
 static err *on_row_filters(struct info *x, const struct securable *s) {
     jval *f;
     if (!s->table.row_filter.n) return NULL;
     TRY(json_parse(x->k->c->a, s->table.row_filter, false, &f));
     jmut *r = row(x);
     put_table_names(x, r, s);
-    put(x, r, json_get_str(f, "function_name"));
-    put(x, r, joined(x, json_get(f, "input_column_names")));
+    TRY(put_function(x, r, json_get_str(f, "function_name")));
+    str columns = joined(x, json_get(f, "input_column_names"));
+    put(x, r, columns.p ? columns : STR(""));
     return NULL;
 }
 
@@ -432,7 +442,7 @@ static err *on_column_masks(struct info *x, const struct securable *s) {
         jmut *r = row(x);
         put_table_names(x, r, s);
         put(x, r, json_get_str(v, "name"));
-        put(x, r, json_get_str(m, "function_name"));
+        TRY(put_function(x, r, json_get_str(m, "function_name")));
         put(x, r, joined(x, json_get(m, "using_column_names")));
     }
     return NULL;
@@ -513,18 +523,14 @@ static bool may_see(const struct info *x, const struct securable *s, int64_t pri
     return self;
 }
 
-static err *on_privileges(struct info *x, const struct securable *s) {
-    struct policy_entry *p;
-    size_t n;
-    str owner;
-    TRY(grants_entries(x->k->c, s->kind, s->id, &p, &n));
-    TRY(ask_principal(x->k, s->owner, &owner));
+/* The entries of one level that count for s, inherited from there. */
+static err *put_entries(struct info *x, const struct securable *s, str owner, const struct policy_entry *p, size_t n, uint64_t applies, const char *from) {
     for (size_t i = 0; i < n; i++) {
-        if (!may_see(x, s, p[i].principal)) continue;
+        if (!(p[i].right & applies) || !may_see(x, s, p[i].principal)) continue;
         str who;
         TRY(ask_principal(x->k, p[i].principal, &who));
         for (int b = 0; b < PRIV_COUNT; b++) {
-            if (!(p[i].right & (1ull << b))) continue;
+            if (!(p[i].right & applies & (1ull << b))) continue;
             jmut *r = row(x);
             put(x, r, owner);
             put(x, r, who);
@@ -535,13 +541,27 @@ static err *on_privileges(struct info *x, const struct securable *s) {
             if (s->kind == SEC_FUNCTION) put_name(x, r, s->function.name);
             put_z(x, r, priv_rows[b].name);
             put_z(x, r, "NO");
-            put_z(x, r, "NONE");
+            put_z(x, r, from);
         }
     }
     return NULL;
 }
 
-/* grantor, grantee, name, privilege, is_grantable of what lies right below the metastore, and of itself. */
+/* What was granted on it, and on what is above it as far as that holds for its kind. */
+static err *on_privileges(struct info *x, const struct securable *s) {
+    static const char *const above[] = {"METASTORE", "CATALOG", "SCHEMA"}; /* from the end of the chain */
+    struct policy_entry *p;
+    size_t n;
+    str owner;
+    TRY(grants_entries(x->k->c, s->kind, s->id, &p, &n));
+    TRY(ask_principal(x->k, s->owner, &owner));
+    TRY(put_entries(x, s, owner, p, n, ~0ull, "NONE"));
+    for (size_t at = 1; at < s->n; at++)
+        TRY(put_entries(x, s, owner, s->chain[at].entries, s->chain[at].n, securable_grantable(s->kind), above[s->n - 1 - at]));
+    return NULL;
+}
+
+/* grantor, grantee, name, privilege, is_grantable, inherited_from of what lies right below the metastore, and of itself. */
 static err *on_top_privileges(struct info *x, const struct securable *s) {
     struct policy_entry *p;
     size_t n;
@@ -560,18 +580,31 @@ static err *on_top_privileges(struct info *x, const struct securable *s) {
             put(x, r, s->kind == SEC_METASTORE ? x->k->metastore : s->full_name);
             put_z(x, r, priv_rows[b].name);
             put_z(x, r, "NO");
+            put_z(x, r, "NONE");
         }
     }
     return NULL;
 }
 
 static err *on_metastores(struct info *x, const struct securable *s) {
+    const struct caller *c = x->k->c;
+    struct ent_account_rows rows;
     (void)s;
+    TRY(ent_account_list(c->tx, metastore_scope(c), c->a, &(struct ent_list_query){.limit = 1}, &rows));
+    struct ent_account account = rows.n ? rows.p[0] : (struct ent_account){0};
     jmut *r = row(x);
     put(x, r, x->k->metastore);
-    put_z(x, r, "metastore");
-    put_null(x, r, 1);
-    return NULL;
+    put(x, r, account.name.n ? account.name : STR("metastore"));
+    TRY(put_who(x, r, account.created_by));
+    put(x, r, c->tables_url);
+    put_null(x, r, 2);
+    put_z(x, r, "INTERNAL");
+    put_null(x, r, 2);
+    put_z(x, r, "1.0");
+    put_z(x, r, "aws");
+    put_z(x, r, "local");
+    put(x, r, str_of(arena_printf(c->a, "boathouse:local:%.*s", STR_ARG(x->k->metastore))));
+    return put_stamps(x, r, STAMPS(account));
 }
 
 static err *on_locations(struct info *x, const struct securable *s) {
@@ -583,20 +616,31 @@ static err *on_locations(struct info *x, const struct securable *s) {
     put(x, r, s->location.name);
     TRY(put_who(x, r, s->owner));
     put(x, r, s->location.url);
+    put_z(x, r, catalog_uuid(x->k->c->a, s->location.credential_id));
     put(x, r, found ? row_of.name : STR("local"));
     put_z(x, r, s->location.read_only ? "YES" : "NO");
     put(x, r, s->location.comment);
     return put_stamps(x, r, STAMPS(s->location));
 }
 
-static err *on_credentials(struct info *x, const struct securable *s) {
+/* purpose: the newer view has it. The credential itself is told by its role, or not at all. */
+static err *put_credential(struct info *x, const struct securable *s, bool purpose) {
+    const struct ent_storage_credential *k = &s->credential;
+    jval *config;
     jmut *r = row(x);
-    put(x, r, s->credential.name);
+    TRY(json_parse(x->k->c->a, k->config.n ? k->config : STR("{}"), false, &config));
+    put_z(x, r, catalog_uuid(x->k->c->a, k->id));
+    put(x, r, k->name);
     TRY(put_who(x, r, s->owner));
-    put_z(x, r, s->credential.read_only ? "YES" : "NO");
-    put(x, r, s->credential.comment);
-    return put_stamps(x, r, STAMPS(s->credential));
+    if (purpose) put_z(x, r, "STORAGE");
+    put(x, r, upper(x, k->kind));
+    put(x, r, json_get_str(config, "role_arn").n ? json_get_str(config, "role_arn") : STR("[REDACTED]"));
+    put_z(x, r, "NO");
+    put(x, r, k->comment);
+    return put_stamps(x, r, STAMPS(*k));
 }
+static err *on_storage_credentials(struct info *x, const struct securable *s) { return put_credential(x, s, false); }
+static err *on_credentials(struct info *x, const struct securable *s) { return put_credential(x, s, true); }
 
 static err *on_routine_columns(struct info *x, const struct securable *s) {
     jval *list, *v;
@@ -630,53 +674,73 @@ static err *on_nothing(struct info *x, const struct securable *s) {
 #define SPECIFIC3 "specific_catalog, specific_schema, specific_name"
 #define MEASURED "character_maximum_length int, character_octet_length, numeric_precision int, numeric_precision_radix int, numeric_scale int, " \
                  "datetime_precision int, interval_type, interval_precision int, maximum_cardinality int"
+#define GRANTED(name) "grantor, grantee, " name ", privilege_type, is_grantable, inherited_from"
+#define CREDENTIAL "credential_type, credential, used_for_managed_storage, comment, " STAMPED
 #define STAMPED "created timestamp, created_by, last_altered timestamp, last_altered_by"
 
 static const struct info_view views[] = {
-    {"catalog_privileges", "grantor, grantee, catalog_name, privilege_type, is_grantable, inherited_from", OF_CATALOG, on_privileges, ANY_ROWS},
+    {"catalog_privileges", GRANTED("catalog_name"), OF_CATALOG, on_privileges, ANY_ROWS},
+    {"catalog_provider_share_usage", "catalog_name, provider_name, share_name", OF_NONE, on_nothing, ANY_ROWS},
     {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags, ANY_ROWS},
     {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs, ONE_ROW},
     {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing, ANY_ROWS},
-    {"column_masks", TABLE3 ", column_name, mask_name, using_columns", OF_TABLE, on_column_masks, ANY_ROWS},
+    {"column_masks", "catalog_name, schema_name, table_name, column_name, mask_catalog, mask_schema, mask_name, mask_col_usage", OF_TABLE, on_column_masks,
+     ANY_ROWS},
     {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags, ANY_ROWS},
     {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, " MEASURED
      ", is_identity, identity_generation, identity_start, identity_increment, identity_maximum, "
      "identity_minimum, identity_cycle, is_generated, generation_expression, is_system_time_period_start, is_system_time_period_end, "
      "system_time_period_timestamp_generation, is_updatable, partition_ordinal_position int, comment", OF_TABLE, on_columns, ANY_ROWS},
+    {"connection_privileges", GRANTED("connection_name"), OF_NONE, on_nothing, ANY_ROWS},
+    {"connections", "connection_name, connection_type, connection_owner, comment, created timestamp, created_by, credential_type, last_altered timestamp, "
+     "last_altered_by, connection_options, url", OF_NONE, on_nothing, ANY_ROWS},
     {"constraint_column_usage", TABLE3 ", column_name, " KEY3, OF_TABLE, on_constraint_columns, ELSEWHERE},
     {"constraint_table_usage", KEY3 ", " TABLE3, OF_TABLE, on_constraint_table_usage, ANY_ROWS},
-    {"external_location_privileges", "grantor, grantee, external_location_name, privilege_type, is_grantable", OF_LOCATION, on_top_privileges, ANY_ROWS},
-    {"external_locations", "external_location_name, external_location_owner, url, storage_credential_name, read_only, comment, " STAMPED, OF_LOCATION,
-     on_locations, ANY_ROWS},
+    {"credential_privileges", GRANTED("credential_name"), OF_CREDENTIAL, on_top_privileges, ANY_ROWS},
+    {"credentials", "credential_id, credential_name, credential_owner, credential_purpose, " CREDENTIAL, OF_CREDENTIAL, on_credentials, ANY_ROWS},
+    {"external_location_privileges", GRANTED("external_location_name"), OF_LOCATION, on_top_privileges, ANY_ROWS},
+    {"external_locations", "external_location_name, external_location_owner, url, storage_credential_id, storage_credential_name, read_only, comment, " STAMPED,
+     OF_LOCATION, on_locations, ANY_ROWS},
     {"information_schema_catalog_name", "catalog_name", OF_CATALOG, on_catalog_name, ONE_ROW},
     {"key_column_usage", KEY3 ", " TABLE3 ", column_name, ordinal_position int, position_in_unique_constraint int", OF_TABLE, on_key_columns, ANY_ROWS},
-    {"metastore_privileges", "grantor, grantee, metastore_id, privilege_type, is_grantable", OF_METASTORE, on_top_privileges, ANY_ROWS},
-    {"metastores", "metastore_id, metastore_name, metastore_owner", OF_METASTORE, on_metastores, ANY_ROWS},
+    {"metastore_privileges", GRANTED("metastore_id"), OF_METASTORE, on_top_privileges, ANY_ROWS},
+    {"metastores", "metastore_id, metastore_name, metastore_owner, storage_root, storage_root_credential_id, storage_root_credential_name, "
+     "delta_sharing_scope, delta_sharing_recipient_token_lifetime bigint, delta_sharing_organization_name, privilege_model_version, cloud, region, "
+     "global_metastore_id, " STAMPED, OF_METASTORE, on_metastores, ANY_ROWS},
     {"parameters", SPECIFIC3 ", ordinal_position int, parameter_mode, is_result, as_locator, parameter_name, data_type, full_data_type, " MEASURED
      ", parameter_default, comment",
      OF_FUNCTION, on_parameters, ANY_ROWS},
+    {"providers", "provider_name, provider_owner, authentication_type, share_credentials_version, endpoint, comment, cloud, region, "
+     "data_provider_global_metastore_id, " STAMPED, OF_NONE, on_nothing, ANY_ROWS},
+    {"recipient_allowed_ip_ranges", "recipient_name, allowed_ip_range", OF_NONE, on_nothing, ANY_ROWS},
+    {"recipient_tokens", "recipient_name, recipient_token_id, activation_url, expiration_time timestamp, " STAMPED, OF_NONE, on_nothing, ANY_ROWS},
+    {"recipients", "recipient_name, recipient_id, recipient_owner, authentication_type, comment, cloud, region, data_recipient_global_metastore_id, " STAMPED,
+     OF_NONE, on_nothing, ANY_ROWS},
     {"referential_constraints", KEY3 ", unique_constraint_catalog, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule",
      OF_TABLE, on_referential, ANY_ROWS},
     {"routine_columns", SPECIFIC3 ", ordinal_position int, column_name, data_type, full_data_type, " MEASURED ", comment", OF_FUNCTION, on_routine_columns, ANY_ROWS},
-    {"routine_privileges", "grantor, grantee, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable, inherited_from", OF_FUNCTION,
-     on_privileges, ANY_ROWS},
+    {"routine_privileges", GRANTED("routine_catalog, routine_schema, routine_name"), OF_FUNCTION, on_privileges, ANY_ROWS},
     {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, " MEASURED
      ", routine_body, routine_definition, external_name, external_language, parameter_style, is_deterministic, sql_data_access, is_null_call, sql_path, "
      "security_type, as_locator, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines, ONE_ROW},
-    {"row_filters", TABLE3 ", filter_name, target_columns", OF_TABLE, on_row_filters, ONE_ROW},
-    {"schema_privileges", "grantor, grantee, catalog_name, schema_name, privilege_type, is_grantable, inherited_from", OF_SCHEMA, on_privileges, ANY_ROWS},
+    {"row_filters", "catalog_name, schema_name, table_name, filter_catalog, filter_schema, filter_name, filter_col_usage", OF_TABLE, on_row_filters, ONE_ROW},
+    {"schema_privileges", GRANTED("catalog_name, schema_name"), OF_SCHEMA, on_privileges, ANY_ROWS},
+    {"schema_share_usage", "catalog_name, schema_name, share_name, shared_as_schema, comment", OF_NONE, on_nothing, ANY_ROWS},
     {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags, ANY_ROWS},
     {"schemata", "catalog_name, schema_name, schema_owner, comment, " STAMPED, OF_SCHEMA, on_schemata, ONE_ROW},
-    {"storage_credential_privileges", "grantor, grantee, storage_credential_name, privilege_type, is_grantable", OF_CREDENTIAL, on_top_privileges, ANY_ROWS},
-    {"storage_credentials", "storage_credential_name, storage_credential_owner, read_only, comment, " STAMPED, OF_CREDENTIAL, on_credentials, ANY_ROWS},
+    {"share_recipient_privileges", "grantor, recipient_name, share_name, privilege_type, inherited_from", OF_NONE, on_nothing, ANY_ROWS},
+    {"shares", "share_name, share_owner, comment, " STAMPED, OF_NONE, on_nothing, ANY_ROWS},
+    {"storage_credential_privileges", GRANTED("storage_credential_name"), OF_CREDENTIAL, on_top_privileges, ANY_ROWS},
+    {"storage_credentials", "storage_credential_id, storage_credential_name, storage_credential_owner, " CREDENTIAL, OF_CREDENTIAL, on_storage_credentials, ANY_ROWS},
     {"table_constraints", KEY3 ", " TABLE3 ", constraint_type, is_deferrable, initially_deferred, enforced", OF_TABLE, on_table_constraints, ANY_ROWS},
-    {"table_privileges", "grantor, grantee, " TABLE3 ", privilege_type, is_grantable, inherited_from", OF_TABLE, on_privileges, ANY_ROWS},
+    {"table_privileges", GRANTED(TABLE3), OF_TABLE, on_privileges, ANY_ROWS},
+    {"table_share_usage", "catalog_name, schema_name, table_name, share_name, partition_spec, cdf_enabled, start_version bigint, shared_as_schema, "
+     "shared_as_table, comment", OF_NONE, on_nothing, ANY_ROWS},
     {"table_tags", "catalog_name, schema_name, table_name, tag_name, tag_value", OF_TABLE, on_table_tags, ANY_ROWS},
     {"tables", TABLE3 ", table_type, is_insertable_into, commit_action, table_owner, comment, " STAMPED
      ", data_source_format, storage_path, storage_sub_directory", OF_TABLE, on_tables, ONE_ROW},
     {"views", TABLE3 ", view_definition, check_option, is_updatable, is_insertable_into, sql_path, is_materialized boolean", OF_TABLE, on_views, ONE_ROW},
-    {"volume_privileges", "grantor, grantee, volume_catalog, volume_schema, volume_name, privilege_type, is_grantable, inherited_from", OF_VOLUME,
-     on_privileges, ANY_ROWS},
+    {"volume_privileges", GRANTED("volume_catalog, volume_schema, volume_name"), OF_VOLUME, on_privileges, ANY_ROWS},
     {"volume_tags", "catalog_name, schema_name, volume_name, tag_name, tag_value", OF_VOLUME, on_volume_tags, ANY_ROWS},
     {"volumes", "volume_catalog, volume_schema, volume_name, volume_type, volume_owner, comment, storage_location, " STAMPED, OF_VOLUME, on_volumes, ONE_ROW},
 };

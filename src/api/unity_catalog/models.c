@@ -63,7 +63,9 @@ static err *create(struct req *r, str schema_name, str name, str comment, struct
 }
 
 err *api_unity_catalog_create_model(struct req *r) {
+    static const char *const none[] = {"storage_location", NULL}; /* files of versions lie below the catalog's own root */
     struct securable m;
+    TRY(uc_refuse(r, none));
     TRY(name_check_part(arg_str(r, "catalog_name"), "catalog"));
     TRY(name_check_part(arg_str(r, "schema_name"), "schema"));
     str schema = name_join(r->a, arg_str(r, "catalog_name"), arg_str(r, "schema_name"), STR(""));
