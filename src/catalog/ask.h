@@ -68,9 +68,9 @@ struct ask_commit_place {
     bool catalog_managed; /* it has a row in uc_log: only commit_managed changes it */
 };
 err *ask_commit_place(struct ask *k, struct ask_commit_place *ret) BH_CHECK;
-/* {sources:[{id, url}]}: tables whose files a shallow clone names. Where they lie, as people know it; the error if the principal
- * may not read one, or a managed clone were of an external table (or the reverse). */
-err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str **ret, size_t *ret_n) BH_CHECK;
+/* {sources:[{id, url}]}: tables whose files a shallow clone names; then those that the table (0: none yet) names already. Where
+ * they lie, as people know it; the error if the principal may not read one that was asked for. */
+err *ask_commit_sources(struct ask *k, int64_t table, str **ret, size_t *ret_n) BH_CHECK;
 /* Where a table lies for control; nothing is asked of rights. */
 err *ask_control_place(const struct caller *c, const struct ent_uc_table *t, struct ask_commit_place *ret) BH_CHECK;
 /* The URL of a managed table of this uuid, where its schema or catalog has a place of its own; else empty. */

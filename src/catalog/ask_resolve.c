@@ -3,7 +3,7 @@
 #include <openssl/hmac.h>
 #include <stdio.h>
 
-#include "catalog/ask.h"
+#include "catalog/clones.h"
 #include "catalog/locations.h"
 #include "catalog/managed.h"
 #include "catalog/tables.h"
@@ -163,6 +163,7 @@ static err *put_table(struct ask *k, jmut *o, const struct ent_uc_table *t, bool
             if (json_i64(json_get(v, "partition_index"), &at) && at == want) json_add_str(k->d, parts, json_get_str(v, "name"));
     TRY(tables_properties(k->c, t, &properties));
     kv_put_object(k->d, x, "properties", &properties);
+    TRY(clones_put(k, x, t));
     return put_log(k, x, t);
 }
 

@@ -4,6 +4,7 @@
  * engine writes its files there, commit writes the log and then the row. The row is the last: until it is there nobody
  * can name the table, and a folder without a row is swept like any half-done write.
  */
+#include "catalog/clones.h"
 #include "catalog/cmd.h"
 #include "catalog/locations.h"
 #include "catalog/managed.h"
@@ -58,7 +59,7 @@ static err *staged_existing(struct ask *k, const struct securable *t) {
     bool found;
     TRY(managed_find(k->c, k->c->tx, t->id, &log, &found));
     if (found) managed_put(k->d, k->out, &log);
-    return NULL;
+    return clones_put(k, k->out, &t->table);
 }
 
 err *ask_stage_table(struct ask *k) {
@@ -245,38 +246,63 @@ static err *find_place(struct ask *k, struct ask_commit_place *ret) {
     return control_place(k, &t.table, ret);
 }
 
-/* A clone is of the kind of its source: what a managed table's log names lies with managed tables, what another's does not. */
-static err *check_source(struct ask *k, const struct ask_commit_place *place, bool managed) {
-    (void)k;
-    if (place->managed == managed) return NULL;
-    return ask_error("DELTA_SHALLOW_CLONE_UNSUPPORTED_TARGET", "0AKDC", "A shallow clone of a managed table is managed, one of an external table external.");
+/* A path by itself that a clone is of; the table that lies there, if one does. */
+static err *path_source(struct ask *k, str raw, struct clone_source *ret) {
+    struct securable l;
+    struct ent_uc_table_rows rows;
+    TRY(ask_sql(locations_url(k->c->a, raw, &ret->url)));
+    TRY(ask_sql(locations_need(k->c, ret->url, PRIV_READ_FILES, &l)));
+    TRY(ask_sql(locations_check_tables(k->c, ret->url, false)));
+    struct ent_list_query q = {.eq = {{.column = ENT_UC_TABLE_LOCATION, .s = ret->url}}, .limit = 100};
+    TRY(ent_uc_table_list(k->c->tx, metastore_scope(k->c), k->c->a, &q, &rows));
+    for (size_t i = 0; i < rows.n; i++)
+        if (rows.p[i].schema_id > 0) ret->id = rows.p[i].id;
+    return NULL;
 }
 
-err *ask_commit_sources(struct ask *k, const struct ask_commit_place *place, str **ret, size_t *ret_n) {
+static err *source_of(struct ask *k, jval *v, struct clone_source *ret) {
+    struct securable t;
+    str engine;
+    *ret = (struct clone_source){0};
+    if (!json_get_str(v, "id").n) return path_source(k, json_get_str(v, "url"), ret);
+    TRY(open_by_id(k, json_get_str(v, "id"), &t));
+    TRY(ask_need(k->c, &t, PRIV_SELECT));
+    if (t.table.row_filter.n || str_find(t.table.columns, STR("\"mask\"")) >= 0)
+        return ask_denied("MANAGE", "the source, which has a row filter or masks");
+    ret->id = t.id;
+    ret->managed = table_is_managed(&t.table);
+    return ask_table_place(k->c, &t.table, &engine, &ret->url);
+}
+
+static err *asked_sources(struct ask *k, struct clone_source **ret, size_t *ret_n) {
     jval *list = json_get(k->in, "sources"), *v;
     size_t i, n;
-    *ret = arena_array_of(k->c->a, str, yyjson_arr_size(list) + 1);
+    *ret = arena_array_of(k->c->a, struct clone_source, yyjson_arr_size(list) + 1);
     *ret_n = 0;
-    yyjson_arr_foreach(list, i, n, v) {
-        struct securable t;
-        struct location_place at;
-        str engine, url = json_get_str(v, "url");
-        if (json_get_str(v, "id").n) {
-            TRY(open_by_id(k, json_get_str(v, "id"), &t));
-            TRY(ask_need(k->c, &t, PRIV_SELECT));
-            if (t.table.row_filter.n || str_find(t.table.columns, STR("\"mask\"")) >= 0)
-                return ask_denied("MANAGE", "the source, which has a row filter or masks");
-            TRY(check_source(k, place, table_is_managed(&t.table)));
-            TRY(ask_table_place(k->c, &t.table, &engine, &url));
-        } else {
-            TRY(check_source(k, place, false));
-            TRY(ask_sql(locations_url(k->c->a, url, &url)));
-            TRY(ask_sql(locations_need(k->c, url, PRIV_READ_FILES, &t)));
-            TRY(ask_sql(locations_place(k->c, url, &at)));
-        }
-        (*ret)[(*ret_n)++] = url;
-    }
+    yyjson_arr_foreach(list, i, n, v) TRY(source_of(k, v, &(*ret)[(*ret_n)++]));
     return NULL;
+}
+
+err *ask_commit_sources(struct ask *k, int64_t table, str **ret, size_t *ret_n) {
+    struct clone_source *asked, *kept = NULL;
+    size_t n, n_kept = 0;
+    struct securable t;
+    bool found = false;
+    TRY(asked_sources(k, &asked, &n));
+    if (table) TRY(securable_by_id(k->c, SEC_TABLE, table, &t, &found));
+    if (found) TRY(clones_read(k->c->a, &t.table, &kept, &n_kept));
+    *ret = arena_array_of(k->c->a, str, n + n_kept + 1);
+    *ret_n = n + n_kept;
+    for (size_t i = 0; i < n + n_kept; i++) (*ret)[i] = i < n ? asked[i].url : kept[i - n].url;
+    return NULL;
+}
+
+/* What a clone's log names from now on is readable with the clone; what older versions name stays so. */
+static err *take_sources(struct ask *k, struct ent_uc_table *row) {
+    struct clone_source *asked;
+    size_t n;
+    TRY(asked_sources(k, &asked, &n));
+    return n ? clones_add(k->c->a, row, asked, n) : NULL;
 }
 
 err *ask_control_place(const struct caller *c, const struct ent_uc_table *t, struct ask_commit_place *ret) {
@@ -368,12 +394,14 @@ static err *make_row(struct ask *k, jval *create) {
         TRY(take_state(k, &t.table));
         TRY(take_keys(k, t.table.name, &t.table));
         t.table.table_type = type_of_new(k, table_is_managed(&t.table));
+        TRY(take_sources(k, &t.table));
         TRY(tables_save(k->c, &t));
         TRY(cmd_apply_policies(k, &t, json_get(k->in, "policies")));
         return take_log(k, t.id, managed);
     }
     TRY(take_state(k, &row));
     TRY(take_keys(k, n.part[2], &row));
+    TRY(take_sources(k, &row));
     str format = json_get_str(create, "format");
     struct tables_spec spec = {.name = n.part[2],
                                .type = type_of_new(k, managed),
@@ -381,6 +409,7 @@ static err *make_row(struct ask *k, jval *create) {
                                .uuid = json_get_str(create, "uuid"),
                                .columns = row.columns,
                                .constraints = row.constraints,
+                               .clone_sources = row.clone_sources,
                                .comment = row.comment.p ? row.comment : json_get_str(create, "comment")};
     if (managed)
         spec.location = managed_url(k, &schema, spec.uuid);

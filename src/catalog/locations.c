@@ -268,6 +268,9 @@ static err *check_table(const struct caller *c, str url, const struct ent_uc_tab
     if (!found) /* a managed one that was dropped and may come back: nobody's grants count meanwhile */
         return table_is_managed(row) ? err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on path '%.*s'.", STR_ARG(c->name), privilege, STR_ARG(url)) : NULL;
     TRY(tables_guarded(c, row, &guarded));
+    /* A clone's log says whose files are read: it is written by us alone. */
+    if (write && row->clone_sources.n > 2 && securable_visible(c, &t))
+        return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' is a shallow clone: it is changed by its name only.", STR_ARG(t.full_name));
     if (!guarded && securable_allows(c, &t, PRIV_SELECT) && (!write || securable_allows(c, &t, PRIV_MODIFY))) return NULL;
     if (!securable_visible(c, &t))
         return err_new(ERR_PERMISSION_DENIED, "User '%.*s' does not have %s on path '%.*s'.", STR_ARG(c->name), privilege, STR_ARG(url));

@@ -43,6 +43,7 @@ err *tables_create(const struct caller *c, const struct securable *schema,
                                .comment = spec->comment,
                                .owner_id = c->who->id,
                                .row_filter = spec->row_filter,
+                               .clone_sources = spec->clone_sources,
                                .view_text = spec->view_text,
                                .view_catalog = spec->view_catalog,
                                .view_schema = spec->view_schema};

@@ -35,6 +35,7 @@ struct tables_spec {
     str name, type, format, location, uuid; /* uuid empty: a new one */
     str columns, constraints, comment;      /* JSON lists, or empty */
     str row_filter;
+    str clone_sources;                      /* of a shallow clone: see clones.h */
     str view_text, view_catalog, view_schema;
     struct kv properties;
 };

@@ -499,6 +499,29 @@ static err *from_file(str text) {
     return e;
 }
 
+/* 'Failed to read file "/a": why', 'Cannot open file "/a": No such file or directory' */
+static err *from_unread(str text) {
+    static const char *const heads[] = {"Failed to read file \"", "Could not read from file \"", "Cannot open file \"", "No magic bytes found at end of file '",
+                                        "No files found that match the pattern \""};
+    char path[4200], reason[400];
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        ptrdiff_t at = str_find(text, str_of(heads[i]));
+        if (at < 0) continue;
+        str rest = str_from(text, (size_t)at + strlen(heads[i]));
+        ptrdiff_t end = str_chr(rest, heads[i][strlen(heads[i]) - 1], 0);
+        if (end < 0 || (size_t)end >= sizeof path) continue;
+        snprintf(path, sizeof path, "%.*s", (int)end, rest.p);
+        rest = str_from(rest, (size_t)end + 1);
+        if (str_starts(rest, STR(": "))) rest = str_from(rest, 2);
+        ptrdiff_t line = str_chr(rest, '\n', 0);
+        snprintf(reason, sizeof reason, "%.*s", (int)(line < 0 ? rest.n : (size_t)line), rest.p);
+        if (i == 4 || str_find(rest, STR("No such file")) >= 0) return sql_error("FAILED_READ_FILE.FILE_NOT_EXIST", NULL, STR(""), "path", path, NULL);
+        if (i == 3) return sql_error("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", NULL, STR(""), "path", path, NULL);
+        return sql_error("FAILED_READ_FILE.NO_HINT", NULL, STR(""), "path", path, "why", reason, NULL);
+    }
+    return NULL;
+}
+
 err *sql_error_of_duckdb(const char *duckdb_message) {
     str text = str_of(duckdb_message ? duckdb_message : "");
     err *e = from_mark(text);
@@ -515,6 +538,7 @@ err *sql_error_of_duckdb(const char *duckdb_message) {
             return sql_error(duckdb_texts[i].cls, NULL, STR(""), duckdb_texts[i].param, duckdb_texts[i].value,
                              duckdb_texts[i].instead ? "alternative" : NULL, other, NULL);
         }
+    if ((e = from_unread(text))) return e;
     return sql_error("INTERNAL_ERROR", NULL, STR(""), "message",
                      duckdb_message ? duckdb_message : "", NULL);
 }

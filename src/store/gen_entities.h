@@ -6,7 +6,7 @@
 #include "store/ent.h"
 
 #define ENT_COUNT 37
-#define ENT_FINGERPRINT "fb93b9eb84b16c8c404d347abc1ea3d2"
+#define ENT_FINGERPRINT "d2a9fad7f0d5ac512a4fd1135abd52e0"
 extern const struct ent_table *const ent_tables[ENT_COUNT];
 /* Entities that older versions had, between blanks. */
 #define ENT_REMOVED "  "
@@ -1488,6 +1488,7 @@ struct ent_uc_table {
     str view_dependencies; /* as the client that made the view gave them */
     int64_t dropped_at; /* us; 0: living. A dropped one has a name of its own (its id) and can come back */
     str dropped_name;
+    str clone_sources; /* [{id,url,managed}]: whose files the log of a shallow clone names */
 };
 struct ent_uc_table_rows {
     struct ent_uc_table *p;
@@ -1514,6 +1515,7 @@ enum {
     ENT_UC_TABLE_VIEW_DEPENDENCIES = 17,
     ENT_UC_TABLE_DROPPED_AT = 18,
     ENT_UC_TABLE_DROPPED_NAME = 19,
+    ENT_UC_TABLE_CLONE_SOURCES = 20,
 };
 extern const struct ent_table ent_table_uc_table;
 static inline BH_CHECK err *ent_uc_table_get(store_tx *tx, struct store_scope scope, arena *a, int64_t id,

@@ -3,6 +3,7 @@
 #include "api/delta/delta_int.h"
 #include "api/gen_routes.h"
 #include "catalog/ask.h"
+#include "catalog/clones.h"
 #include "catalog/locations.h"
 #include "catalog/name.h"
 
@@ -111,6 +112,8 @@ err *api_delta_table_credentials(struct req *r) {
     bool write = str_eqz(arg_str(r, "operation"), "READ_WRITE");
     TRY(delta_open_table(r, &c, PRIV_SELECT, &t));
     if (write) TRY(securable_need(&c, &t, PRIV_MODIFY));
+    if (write && clones_is(&t.table)) /* its log says whose files are read with it */
+        return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' is a shallow clone: its log is written by the platform alone.", STR_ARG(t.full_name));
     TRY(delta_need_outside(&c, &t));
     TRY(ask_table_place(&c, &t.table, &engine, &url));
     return answer_place(r, &c, url, write ? "READ_WRITE" : "READ");

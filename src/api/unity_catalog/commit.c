@@ -28,7 +28,7 @@ err *uc_commit_place(struct req *r) {
     TRY(ask_commit_place(&k, &m->place));
     m->place.control = arena_str(r->a, m->place.control);
     m->place.key = arena_str(r->a, m->place.key);
-    TRY(ask_commit_sources(&k, &m->place, &m->sources, &m->n_sources));
+    TRY(ask_commit_sources(&k, m->place.table, &m->sources, &m->n_sources));
     for (size_t i = 0; i < m->n_sources; i++) m->sources[i] = arena_str(r->a, m->sources[i]);
     r->state = m;
     return NULL;

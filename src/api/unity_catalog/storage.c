@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "catalog/ask.h"
 #include "catalog/bindings.h"
+#include "catalog/clones.h"
 #include "catalog/locations.h"
 #include "catalog/stores.h"
 #include "catalog/name.h"
@@ -399,8 +400,10 @@ static err *find_by_uuid(const struct caller *c, str uuid, struct securable *ret
     return securable_by_id(c, SEC_TABLE, rows.p[0].id, ret, found);
 }
 
-static err *check_plain(const struct caller *c, const struct securable *t) {
+static err *check_plain(const struct caller *c, const struct securable *t, bool write) {
     bool masked;
+    if (write && clones_is(&t->table)) /* its log says whose files are read with it */
+        return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' is a shallow clone: its log is written by the platform alone.", STR_ARG(t->full_name));
     TRY(tables_guarded(c, &t->table, &masked));
     if (masked)
         return err_new(ERR_PERMISSION_DENIED, "Table '%.*s' has a row filter or column masks: its files are not given out.",
@@ -424,7 +427,7 @@ err *api_unity_catalog_temporary_table_credentials(struct req *r) {
     if (write) TRY(securable_need(&c, &t, PRIV_MODIFY));
     TRY(securable_up(&c, &t, SEC_SCHEMA, &schema));
     TRY(securable_need(&c, &schema, PRIV_EXTERNAL_USE_SCHEMA));
-    TRY(check_plain(&c, &t));
+    TRY(check_plain(&c, &t, write));
     TRY(ask_table_place(&c, &t.table, &engine, &url));
     return decided(r, &c, url, write);
 }

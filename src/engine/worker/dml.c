@@ -201,7 +201,7 @@ err *dml_open_name(struct dml_x *x, const struct ast *name, const char *right, c
     jval *t = json_get(rel, "table");
     int64_t known = -1;
     (void)json_i64(json_get(t, "version"), &known);
-    TRY(scan_note_log(x->d->scan, json_get_str(t, "location"), json_get(t, "log")));
+    TRY(scan_note_table(x->d->scan, json_get_str(t, "location"), t));
     TRY(scan_table_open(x->d->scan, json_get_str(t, "location"), json_get_str(t, "url"), at, known, ret));
     (*ret)->id = json_get_str(rel, "id");
     *ret_answer = rel;
@@ -577,7 +577,7 @@ static err *commit_managed(struct dml_x *x) {
     table = yyjson_arr_get(table, 0);
     (void)json_i64(json_get(table, "version"), &x->version);
     (void)json_i64(json_get(table, "published"), &x->published);
-    return scan_note_log(x->d->scan, x->path, json_get(table, "log"));
+    return scan_note_table(x->d->scan, x->path, table);
 }
 
 err *dml_ask_managed(struct dml *d, str question, jval **ret_tables) {

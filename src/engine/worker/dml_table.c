@@ -368,7 +368,7 @@ static err *stage(struct dml_x *x, const struct ast *s, bool *ret_done) {
     x->create = text ? str_of(arena_strdup(x->a, text)) : STR("{}");
     free(text);
     bool exists = yyjson_is_true(json_get(answer, "exists"));
-    TRY(scan_note_log(x->d->scan, x->path, json_get(answer, "log")));
+    TRY(scan_note_table(x->d->scan, x->path, answer));
     if (exists && !replace && !ast_has(s, AST_F_IF_NOT_EXISTS)) return exists_already(x, name);
     /* CREATE TABLE t LOCATION of a table that is there registers it as it is. */
     if (!exists && location && has_log(x)) exists = true;
@@ -693,7 +693,7 @@ static err *write_query(struct dml_x *x, struct plan *plan) {
 
 static err *finish(struct dml_x *x, const struct ast *s, struct plan *plan, struct dml_result *ret) {
     TRY(files_mkdirs(dml_z(x, x->path), 0755));
-    for (size_t i = 0; x->t && i < x->t->snap->n_files; i++) dml_remove(x, x->t->snap->files[i]);
+    for (size_t i = 0; x->t && i < x->t->snap->n_files && !ast_get(s, SLOT_CLONE); i++) dml_remove(x, x->t->snap->files[i]);
     if (plan->query) TRY(write_query(x, plan));
     parameters(x, s);
     if (plan->source) TRY(dml_copy_domains(x, plan->source, ast_get(s, SLOT_CLONE) != NULL && s->op == 's'));

@@ -377,14 +377,17 @@ static void mark(struct remote_object *o, size_t from, size_t to, int as) {
     o->whole = o->here == o->size;
 }
 
-static void complain(struct remote_object *o, err *e) {
+/* What the reader is told: errno. */
+static int complain(struct remote_object *o, err *e) {
     log_warn("an object cannot be read", lf_z("path", o->path), lf_err(e));
+    int told = err_code_of(e) == ERR_NOT_FOUND ? ENOENT : EIO;
     if (remote_is_file(str_of(o->path))) remote_volume_lost(str_of(o->path), e);
     err_free(e);
+    return told;
 }
 
-/* The lock is held; blocks first..last become HERE. */
-static bool bring(struct remote_object *o, size_t first, size_t last, int64_t offset, int64_t end) {
+/* The lock is held; blocks first..last become HERE. 0, or errno. */
+static int bring(struct remote_object *o, size_t first, size_t last, int64_t offset, int64_t end) {
     if (!o->blocks) o->blocks = calloc(blocks_of(o) + 1, 1);
     must(o->blocks != NULL);
     for (size_t i = first; i <= last;) {
@@ -411,29 +414,27 @@ static bool bring(struct remote_object *o, size_t first, size_t last, int64_t of
             if (!e && !o->etag[0]) memcpy(o->etag, seen, sizeof(seen));
             mark(o, i, to, e ? ABSENT : HERE);
             pthread_cond_broadcast(&o->changed);
-            if (e) {
-                complain(o, e);
-                return false;
-            }
+            if (e) return complain(o, e);
         }
     }
-    return true;
+    return 0;
 }
 
-/* Has the bytes fetched; then nobody empties the copy until done(). False: they cannot be had. */
+/* Has the bytes fetched; then nobody empties the copy until done(). False: they cannot be had, errno says why. */
 static bool need(struct remote_object *o, int64_t offset, size_t n) {
-    bool ok = true;
+    int failed = 0;
     pthread_mutex_lock(&o->lock);
     int64_t end = offset + (int64_t)n;
     if (end > o->size) end = o->size;
     o->readers++;
     o->used = clock_mono();
-    if (!o->whole && offset < end) ok = bring(o, (size_t)(offset / BLOCK), (size_t)((end - 1) / BLOCK), offset, end);
+    if (!o->whole && offset < end) failed = bring(o, (size_t)(offset / BLOCK), (size_t)((end - 1) / BLOCK), offset, end);
     o->next = end;
-    if (!ok) o->readers--;
+    if (failed) o->readers--;
     pthread_mutex_unlock(&o->lock);
     if (table.bytes > table.max_bytes) remote_make_room();
-    return ok;
+    if (failed) errno = failed;
+    return !failed;
 }
 
 static void done(struct remote_object *o) {
@@ -459,10 +460,7 @@ ssize_t remote_read(struct remote_object *o, int fd, void *p, size_t n, off_t of
         return -1;
     }
     if (o->source >= 0) return syscall(SYS_pread64, o->source, p, n, offset);
-    if (!need(o, offset, n)) {
-        errno = EIO;
-        return -1;
-    }
+    if (!need(o, offset, n)) return -1;
     ssize_t got = syscall(SYS_pread64, fd, p, n, offset);
     done(o);
     return got;

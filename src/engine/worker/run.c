@@ -2,8 +2,8 @@
 /*
  * A statement from its text to its last state: parse → by kind → rows into the spool → finished, failed or canceled.
  */
-#include "engine/worker/run.h"
 
+#include "engine/worker/run.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -178,10 +178,37 @@ static str without_marks(arena *a, str s) {
     return r;
 }
 
-static void put_error(arena *a, const err *e, buf *j) {
-    str clean = without_marks(a, str_of(err_msg(e)));
-    const char *message = arena_strndup(a, clean.p, clean.n);
-    str detail = without_marks(a, str_trim(str_of(err_detail_of(e))));
+static str replaced(arena *a, str s, str from, str to) {
+    buf b = {0};
+    ptrdiff_t at;
+    if (!from.n || str_find(s, from) < 0) return s;
+    while ((at = str_find(s, from)) >= 0) {
+        buf_str(&b, str_cut(s, (size_t)at));
+        buf_str(&b, to);
+        s = str_from(s, (size_t)at + from.n);
+    }
+    buf_str(&b, s);
+    str r = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return r;
+}
+
+/* Places have the names that people know, not those of the sandbox. */
+static str as_known(const struct run *r, str s) {
+    s = without_marks(r->a, s);
+    str copies = remote_path(r->a, STR("s3://"));
+    if (remote_is(copies)) s = replaced(r->a, s, copies, STR("s3://"));
+    for (size_t i = 0; i < r->scan.n_roots; i++) {
+        const struct scan_root *root = &r->scan.roots[i];
+        if (root->url.n) s = replaced(r->a, s, str_of(arena_printf(r->a, "%.*s/", STR_ARG(root->path))), str_of(arena_printf(r->a, "%.*s/", STR_ARG(root->url))));
+    }
+    return s;
+}
+
+static void put_error(const struct run *r, const err *e, buf *j) {
+    str clean = as_known(r, str_of(err_msg(e)));
+    const char *message = arena_strndup(r->a, clean.p, clean.n);
+    str detail = as_known(r, str_trim(str_of(err_detail_of(e))));
     bool ours = detail.n > 2 && detail.p[0] == '{' && detail.p[detail.n - 1] == '}';
     buf_z(j, "\"error\":{\"message\":");
     buf_json_str(j, str_of(message));
@@ -205,7 +232,7 @@ static void send_failed(struct run *r, err *e) {
     err *told = statement_check(r->st);
     buf j = {0};
     buf_fmt(&j, "{\"timed_out\":%s,\"statement_type\":\"%s\",", end == STATEMENT_TIMED_OUT ? "true" : "false", r->type);
-    put_error(r->a, told ? told : e, &j);
+    put_error(r, told ? told : e, &j);
     if (r->session_changed) put_session(r, &j);
     buf_c(&j, '}');
     if (err_code_of(told ? told : e) == ERR_INTERNAL_ERROR) log_error("a statement failed by our fault", lf_err(told ? told : e));

@@ -132,7 +132,7 @@ static err *open_table(struct run *r, jval *v, const struct ast *from, struct sq
     if (r->txn && (at.version >= 0 || at.timestamp_us != INT64_MIN))
         return sql_error("TRANSACTION_NOT_SUPPORTED.TIME_TRAVEL_QUERY", from, r->text, "tableName", run_z(r, json_get_str(v, "name")), NULL);
     (void)json_i64(json_get(t, "version"), &known);
-    TRY(scan_note_log(&r->scan, json_get_str(t, "location"), json_get(t, "log")));
+    TRY(scan_note_table(&r->scan, json_get_str(t, "location"), t));
     TRY(scan_table_open(&r->scan, json_get_str(t, "location"), json_get_str(t, "url"), at, known, &table));
     *ret = scan_relation(table);
     return NULL;

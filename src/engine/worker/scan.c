@@ -365,6 +365,43 @@ static bool moved(arena *a, str plain, str url, str path, str *ret) {
     return true;
 }
 
+static err *may_read(struct scan_ctx *c, str url) {
+    str folder = up(url);
+    if (!c->allow || str_eq(folder, c->allowed)) return NULL;
+    TRY(c->allow(c->arg, folder, false));
+    c->allowed = folder;
+    return NULL;
+}
+
+/* Below the place of a clone's source. */
+static bool of_source(const struct scan_table *t, str plain, str *ret, err **ret_e) {
+    arena *a = t->ctx->a;
+    for (size_t i = 0; i < t->n_sources; i++) {
+        const struct scan_source *s = &t->sources[i];
+        if (!moved(a, plain, s->url, s->path, ret)) continue;
+        if (remote_is(s->path) ? !remote_granted(*ret) : has_link(a, s->path, *ret)) *ret_e = bad_path(a, plain);
+        return true;
+    }
+    return false;
+}
+
+static err *leads_away(str path) {
+    return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
+}
+
+/* An absolute name in a store. That the statement was granted the place, for another table, is not enough. */
+static err *absolute_object(struct scan_table *t, str url, str *ret) {
+    struct scan_ctx *c = t->ctx;
+    *ret = remote_path(c->a, url);
+    if (has_dots(*ret)) return leads_away(url);
+    if (remote_is(t->path) && below(*ret, t->path)) return remote_granted(*ret) ? NULL : leads_away(url);
+    if (!str_eqz(t->format, "delta")) return remote_granted(*ret) ? NULL : leads_away(url);
+    err *e = may_read(c, url);
+    if (!e && remote_granted(*ret)) return NULL;
+    err_free(e);
+    return leads_away(url);
+}
+
 /* An absolute name: the table's own folder, a file of another managed table where this is one (control let nobody but who may
  * read it write that name), or a place that the user may read himself. */
 static err *absolute_path(struct scan_table *t, str plain, str *ret) {
@@ -377,38 +414,29 @@ static err *absolute_path(struct scan_table *t, str plain, str *ret) {
         return has_link(c->a, c->roots[0].path, *ret) ? bad_path(c->a, plain) : NULL;
     str url = plain.p[0] == '/' ? str_of(arena_printf(c->a, "file://%.*s", STR_ARG(plain))) : plain;
     TRY(scan_path(c, url, &path));
-    str folder = up(url);
-    if (c->allow && !str_eq(folder, c->allowed)) {
-        TRY(c->allow(c->arg, folder, false));
-        c->allowed = folder;
-    }
+    TRY(may_read(c, url));
     *ret = path;
-    return NULL;
-}
-
-static err *named_path(arena *a, str root, str path, str *ret) {
-    TRY(delta_file_path(a, root, path, ret));
-    if (remote_is_url(*ret)) *ret = remote_path(a, *ret);
-    /* A log lies in its writer's hands: one in a store does not reach files here, and copies of others' objects nobody. */
-    if (remote_is(*ret) ? !remote_granted(*ret) : remote_is(root))
-        return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
     return NULL;
 }
 
 /* The table's folder is all that its log leads to. */
 static err *in_volume(struct scan_table *t, str path, str *ret) {
     TRY(delta_file_path(t->ctx->a, t->path, path, ret));
-    if (ret->n <= t->path.n || !below(*ret, t->path) || has_dots(*ret))
-        return delta_error("DELTA_LOG_FILE_MALFORMED", "A file's path in the Delta log leads where its table may not reach: %.*s", STR_ARG(path));
+    if (ret->n <= t->path.n || !below(*ret, t->path) || has_dots(*ret)) return leads_away(path);
     return scan_volume_place(t->ctx, t->path, *ret, ret);
 }
 
 err *scan_file_path(struct scan_table *t, str path, str *ret) {
+    struct scan_ctx *c = t->ctx;
+    err *e = NULL;
     if (remote_is_volume(t->path)) return in_volume(t, path, ret);
-    TRY(named_path(t->ctx->a, t->path, path, ret));
-    if (remote_is(*ret)) return NULL;
+    TRY(delta_file_path(c->a, t->path, path, ret));
     bool absolute = path.p[0] == '/' || str_starts(path, STR("file:")) || str_find(str_cut(path, 16), STR("://")) > 0;
-    if (!absolute || !t->ctx->n_roots || !str_eqz(t->format, "delta")) return NULL;
+    if (absolute && of_source(t, *ret, ret, &e)) return e;
+    if (remote_is_url(*ret)) return absolute_object(t, *ret, ret);
+    /* A log lies in its writer's hands: one in a store does not reach files here, and copies of others' objects nobody. */
+    if (remote_is(*ret) ? !remote_granted(*ret) || (absolute && !below(*ret, t->path)) : remote_is(t->path)) return leads_away(path);
+    if (remote_is(*ret) || !absolute || !c->n_roots || !str_eqz(t->format, "delta")) return NULL;
     return absolute_path(t, *ret, ret);
 }
 
@@ -441,7 +469,46 @@ static const struct scan_log *log_of(const struct scan_ctx *c, str path) {
     return NULL;
 }
 
-err *scan_note_log(struct scan_ctx *c, str path, jval *log) {
+struct scan_clone {
+    str path;
+    struct scan_source *sources;
+    size_t n;
+    struct scan_clone *next;
+};
+
+static const struct scan_clone *clone_of(const struct scan_ctx *c, str path) {
+    for (const struct scan_clone *x = c->clones; x; x = x->next)
+        if (str_eq(x->path, path)) return x;
+    return NULL;
+}
+
+static void add_clone(struct scan_ctx *c, str path, struct scan_source *sources, size_t n) {
+    struct scan_clone *x = arena_new_of(c->a, struct scan_clone);
+    *x = (struct scan_clone){delta_fs_dir(c->a, scan_place(c->a, path)).root, sources, n, c->clones};
+    c->clones = x;
+}
+
+static void note_sources(struct scan_ctx *c, str path, jval *list) {
+    jval *v;
+    size_t i, n;
+    struct scan_source *sources = arena_array_of(c->a, struct scan_source, yyjson_arr_size(list) + 1);
+    yyjson_arr_foreach(list, i, n, v)
+        sources[i] = (struct scan_source){arena_str(c->a, json_get_str(v, "url")), scan_place(c->a, arena_str(c->a, json_get_str(v, "location")))};
+    add_clone(c, path, sources, yyjson_arr_size(list));
+}
+
+void scan_note_source(struct scan_ctx *c, str path, const struct scan_table *source) {
+    const struct scan_clone *old = clone_of(c, delta_fs_dir(c->a, scan_place(c->a, path)).root);
+    size_t n = old ? old->n : 0;
+    struct scan_source *sources = arena_array_of(c->a, struct scan_source, n + 1);
+    if (n) memcpy(sources, old->sources, n * sizeof(*sources));
+    sources[n] = (struct scan_source){source->url, source->path};
+    add_clone(c, path, sources, n + 1);
+}
+
+err *scan_note_table(struct scan_ctx *c, str path, jval *said) {
+    jval *log = json_get(said, "log");
+    if (yyjson_is_arr(json_get(said, "sources"))) note_sources(c, path, json_get(said, "sources"));
     if (!log) return NULL;
     struct scan_log *l = arena_new_of(c->a, struct scan_log);
     *l = (struct scan_log){.path = delta_fs_dir(c->a, scan_place(c->a, path)).root, .next = c->logs};
@@ -564,6 +631,8 @@ err *scan_table_open(struct scan_ctx *c, str path, str url, struct scan_at at, i
     t->path = fs.root, t->url = arena_str(c->a, url);
     t->format = STR("delta");
     t->pinned = at.version >= 0 || at.timestamp_us != INT64_MIN;
+    const struct scan_clone *sources = clone_of(c, fs.root);
+    if (sources) t->sources = sources->sources, t->n_sources = sources->n;
     if (c->pinned && !t->pinned) t->snap = c->pinned(c->txn, fs.root);
     if (!t->snap) {
         err *e = snapshot_of(c, &fs, at, known_version, &t->snap);

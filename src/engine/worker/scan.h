@@ -52,7 +52,8 @@ struct scan_ctx {
     const str *only;              /* of files under a path only these (COPY INTO); NULL: all */
     size_t n_only;
     struct scan_state *state;     /* scan's own; begin with NULL */
-    struct scan_log *logs;        /* of scan_note_log() */
+    struct scan_log *logs;        /* of scan_note_table() */
+    struct scan_clone *clones;
     /* In a transaction: the snapshot that it has of a table (held), NULL if it has none yet; and one that it keeps from now
      * on. Not called where a version is asked for. NULL: no transaction. */
     struct delta_snapshot *(*pinned)(void *arg, str path);
@@ -69,6 +70,11 @@ struct scan_at {
 
 struct delta_test;
 
+/* Where the files of another table lie, which this one's log may name: a shallow clone's source. */
+struct scan_source {
+    str url, path; /* as people know it, without file://; here */
+};
+
 struct scan_table {
     struct scan_ctx *ctx;
     str id;                       /* control's; empty for direct paths */
@@ -82,6 +88,8 @@ struct scan_table {
     str format;                   /* "delta", "parquet", "csv", … */
     str duckdb_from;              /* other formats: the table function call */
     str duckdb_metadata;          /* … with the column "_metadata" */
+    const struct scan_source *sources; /* what control let its log name besides its own folder */
+    size_t n_sources;
     /* What scan_emit() read of it: how often, and by which conditions and files the last time (n_tests 0: all). */
     size_t reads;
     const struct delta_test *tests;
@@ -90,9 +98,11 @@ struct scan_table {
     size_t n_files_read;
 };
 
-/* What control said of the log of the table in this folder ("log" of a relation's table): if it is catalog-managed, which
- * versions there are; NULL: it is not. To be called before the table is opened. */
-err *scan_note_log(struct scan_ctx *c, str path, jval *log) BH_CHECK;
+/* What control said of the table in this folder ("table" of a relation, or stage_table's answer): "log", if it is catalog-managed:
+ * which versions there are; "sources", if it is a shallow clone. To be called before the table is opened. */
+err *scan_note_table(struct scan_ctx *c, str path, jval *said) BH_CHECK;
+/* … and one more source, of a clone that was just made. */
+void scan_note_source(struct scan_ctx *c, str path, const struct scan_table *source);
 
 /* Opens a Delta table in a folder that lies under one of the roots. known_version: the latest that
  * control told (-1: look into the log). Errors: DELTA_TABLE_NOT_FOUND, DELTA_UNSUPPORTED_FEATURES_FOR_READ, … */

@@ -138,6 +138,16 @@ static void primitive(str ref, const struct footer_node *n, const struct sql_typ
     }
 }
 
+/* Lists of two levels whose element is a group of one field: DuckDB takes the group for the middle of three levels and yields the field. */
+static str element_ref(struct scan_conv *v, const struct footer_node *list, const struct footer_node *e, str x) {
+    if (e != &list->child[0] || e->phys != PHYS_GROUP || e->n != 1) return x;
+    buf b = {0};
+    buf_z(&b, "struct_pack(");
+    scan_quote_ident(e->child[0].name, &b);
+    buf_fmt(&b, " := %.*s)", STR_ARG(x));
+    return buf_arena(v->a, &b);
+}
+
 void scan_convert(struct scan_conv *v, str ref, const struct footer_node *n, const struct sql_type *t, buf *out) {
     const struct footer_node *k, *e;
     if (!n || t->kind == TY_VOID || t->kind == TY_OBJECT) {
@@ -161,7 +171,7 @@ void scan_convert(struct scan_conv *v, str ref, const struct footer_node *n, con
         if (!own || !v->no_null_variants) buf_z(out, " END");
     } else if (t->kind == TY_ARRAY && (e = footer_element(n))) {
         buf_fmt(out, "list_transform(%.*s, lambda %.*s: ", STR_ARG(ref), STR_ARG(x));
-        scan_convert(v, x, e, t->elem, out);
+        scan_convert(v, element_ref(v, n, e, x), e, t->elem, out);
         buf_c(out, ')');
     } else if (t->kind == TY_MAP && footer_map(n, &k, &e)) {
         buf_fmt(out, "map_from_entries(list_transform(map_entries(%.*s), lambda %.*s: struct_pack(k := ", STR_ARG(ref), STR_ARG(x));
