@@ -214,33 +214,6 @@ err *dml_properties(struct dml_x *x, const struct ast *list, struct delta_map *c
     return NULL;
 }
 
-/* What may follow "delta.": a name, or the beginning of many. */
-static const char *const known_properties[] = {
-    "appendOnly", "autoMerge", "autoOptimize.", "castIcebergTimeType", "catalogManaged.", "checkpoint.", "checkpointInterval", "checkpointPolicy",
-    "checkpointRetentionDuration", "columnMapping.", "compatibility.", "constraints.", "coordinatedCommits.", "dataSkippingNumIndexedCols",
-    "dataSkippingStatsColumns", "dataSkippingStringPrefixLength", "deletedFileRetentionDuration", "enable", "feature.", "icebergWriterCompatV", "identity.",
-    "ignoreProtocolDefaults", "inCommitTimestamp", "isolationLevel", "lastCommitTimestamp", "lastUpdateVersion", "liquid.", "logRetentionDuration",
-    "minReaderVersion", "minWriterVersion", "parquet.", "randomizeFilePrefixes", "randomPrefixLength", "redirect", "requireCheckpointProtectionBeforeVersion",
-    "rowTracking.", "rowTrackingSuspended", "sampleRetentionDuration", "setTransactionRetentionDuration", "sharing.", "targetFileSize", "tuneFileSizesForRewrites",
-    "universalFormat.", "workloadBasedColumns.", "write"};
-
-static err *check_property(struct dml_x *x, str key) {
-    str on;
-    if (!str_starts(key, STR("delta."))) return NULL;
-    str rest = str_from(key, 6);
-    if (str_starts(rest, STR("feature.")) && !delta_feature_of(str_from(rest, 8)) && !str_eqz(rest, "feature.catalogManaged"))
-        return dml_error("DELTA_UNSUPPORTED_FEATURES_IN_CONFIG", "features", dml_z(x, str_from(rest, 8)), NULL);
-    for (size_t i = 0; i < ARRAY_LEN(known_properties); i++)
-        if (str_starts(rest, str_of(known_properties[i]))) return NULL;
-    if (x->d->setting && x->d->setting(x->d->arg, STR("spark.databricks.delta.allowArbitraryProperties.enabled"), &on) && str_ieq(on, STR("true"))) return NULL;
-    return dml_error("DELTA_UNKNOWN_CONFIGURATION", "config", dml_z(x, key), NULL);
-}
-
-err *dml_table_properties(struct dml_x *x, const struct ast *list, struct delta_map *config) {
-    for (uint32_t i = 0; list && i < list->n; i++) TRY(check_property(x, list->child[i]->text));
-    return dml_properties(x, list, config);
-}
-
 /* ---- clustering ---- */
 
 bool dml_cluster_auto(const struct ast *by) { return by && by->kind != AST_LIST && str_ieq(by->text, STR("auto")); }

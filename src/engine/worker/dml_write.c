@@ -189,10 +189,12 @@ static bool field_ids(struct dml_x *x, const struct sql_field *fields, size_t n,
 }
 
 static const char *codec(struct dml_x *x) {
-    static const char *const known[] = {"zstd", "snappy", "gzip", "lz4_raw", "uncompressed"};
+    static const char *const known[] = {"zstd", "snappy", "gzip", "lz4_raw", "brotli", "uncompressed"};
     str s = delta_map_get(&x->metadata->config, STR("delta.parquet.compression.codec"));
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (str_ieq(s, str_of(known[i]))) return known[i];
+    if (str_ieq(s, STR("lz4"))) return "lz4_raw"; /* the framing that it once had is written by nobody any more */
+    if (str_ieq(s, STR("none"))) return "uncompressed";
     return "zstd";
 }
 
