@@ -318,6 +318,8 @@ bool bx_eq(const struct bx *x, const struct bx *y);
 struct bx *bx_cast(struct binder *b, struct bx *x, const struct sql_type *to);
 /* An error where rows of q cannot be compared with each other, as DISTINCT and set operations do; bind_query.c. */
 err *bind_comparable_rows(struct binder *b, const struct ast *n, const struct bq *q) BH_CHECK;
+/* Is it a variant, or is one in it? Such values are not compared. */
+bool bind_has_variant(const struct sql_type *t);
 /* What v:path is called. */
 str bind_path_name(str path);
 /* NOT x. */

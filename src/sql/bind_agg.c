@@ -10,6 +10,9 @@
 static err *key_index(struct cx *c, struct bq *q, struct bx *x, const struct ast *at, size_t *ret) {
     struct binder *b = c->b;
     if (x->has_agg) return sql_error("GROUP_BY_AGGREGATE", at, b->text, "sqlExpr", arena_printf(b->a, "%.*s", STR_ARG(caption_of(b, x))), NULL);
+    if (bind_has_variant(x->type))
+        return sql_error("GROUP_EXPRESSION_TYPE_IS_NOT_ORDERABLE", at, b->text, "sqlExpr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, x))), "dataType",
+                         type_name(b, x->type).p, NULL);
     for (size_t i = 0; i < q->n_keys; i++)
         if (bx_eq(q->keys[i], x)) {
             *ret = i;

@@ -51,6 +51,11 @@ static err *in_list(struct cx *c, const struct ast *n, struct bx **ret) {
         struct bx shown = {.kind = BX_TMPL, .cap = STR("({0} IN ({1*}))"), .child = v, .n = n->n};
         return different_types(b, n, "in", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, &shown))), v, n->n, true);
     }
+    if (bind_has_variant(v[0]->type)) {
+        struct bx shown = {.kind = BX_TMPL, .cap = STR("({0} IN ({1*}))"), .child = v, .n = n->n};
+        return sql_error("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", n, b->text, "sqlExpr", arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, &shown))),
+                         "functionName", "`in`", "dataType", type_name(b, v[0]->type).p, NULL);
+    }
     str coll = sql_is_text(v[0]->type) ? v[0]->type->collation : STR_NONE;
     str tmpl = STR("({0} IN ({1*}))");
     if (coll.n) {

@@ -100,6 +100,8 @@ static bool has_kind(const struct sql_type *t, enum sql_type_kind kind) {
     return false;
 }
 
+bool bind_has_variant(const struct sql_type *t) { return has_kind(t, TY_VARIANT); }
+
 err *bind_comparable_rows(struct binder *b, const struct ast *n, const struct bq *q) {
     for (size_t i = 0; i < q->n; i++) {
         const struct sql_type *t = q->cols[i].type;

@@ -206,7 +206,12 @@ static err *bind_window_spec(struct cx *c, const struct ast *n, struct bwin *w, 
     if (part) {
         w->part = arena_array_of(b->a, struct bx *, part->n + 1);
         w->n_part = part->n;
-        for (uint32_t i = 0; i < part->n; i++) TRY(bind_expr(c, part->child[i], &w->part[i]));
+        for (uint32_t i = 0; i < part->n; i++) {
+            TRY(bind_expr(c, part->child[i], &w->part[i]));
+            if (bind_has_variant(w->part[i]->type))
+                return sql_error("EXPRESSION_TYPE_IS_NOT_ORDERABLE", part->child[i], b->text, "expr",
+                                 arena_printf(b->a, "\"%.*s\"", STR_ARG(caption_of(b, w->part[i]))), "exprType", type_name(b, w->part[i]->type).p, NULL);
+        }
     }
     if (order) TRY(bind_sorts(c, order, &w->order, &w->n_order));
     if (frame) TRY(bind_frame(c, frame, w));

@@ -454,6 +454,17 @@ static void variant_path(struct fn_call *c) {
     fn_ret_buf(c, o);
 }
 
+/* The type is written as in other messages: "INT". */
+static void misfit(struct fn_call *c, str value) {
+    str type = fn_str(c, 2);
+    char name[80];
+    size_t n = 0;
+    name[n++] = '"';
+    for (size_t i = 0; i < type.n && n < sizeof name - 1; i++) name[n++] = (char)(type.p[i] >= 'a' && type.p[i] <= 'z' ? type.p[i] - 32 : type.p[i]);
+    name[n++] = '"';
+    fn_fail_with(c, "INVALID_VARIANT_CAST", (struct fn_param[]){{"value", value}, {"dataType", str_n(name, n)}}, 2);
+}
+
 /* variant, path, type, zone → the text that the type's cast reads; the plain one fails where a container is asked for a scalar. */
 static void variant_get(struct fn_call *c) {
     struct view w;
@@ -467,7 +478,7 @@ static void variant_get(struct fn_call *c) {
         return;
     }
     if (container && !str_eqz(fn_str(c, 2), "string")) {
-        if (!c->def->tag) fn_fail_with(c, "INVALID_VARIANT_CAST", (struct fn_param[]){{"value", buf_view(o)}, {"dataType", fn_str(c, 2)}}, 2);
+        if (!c->def->tag) misfit(c, buf_view(o));
         return;
     }
     fn_ret_buf(c, o);
