@@ -523,7 +523,7 @@ static err *from_unread(str text) {
     static const char *const damaged[] = {"don't know what type", "TProtocolException", "Decompression failure", "decompression failure", "Snappy", "Corrupt", "corrupt"};
     for (size_t i = 0; i < ARRAY_LEN(damaged); i++)
         if (str_find(text, str_of(damaged[i])) >= 0)
-            return sql_error("FAILED_READ_FILE.NO_HINT", NULL, STR(""), "path", "among those of the statement", "reason", "its content is damaged.", NULL);
+            return sql_error("FAILED_READ_FILE.NO_HINT", NULL, STR(""), "path", "among those of the statement", "why", "its content is damaged.", NULL);
     return NULL;
 }
 
