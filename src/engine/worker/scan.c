@@ -435,8 +435,9 @@ err *scan_file_path(struct scan_table *t, str path, str *ret) {
     if (absolute && of_source(t, *ret, ret, &e)) return e;
     if (remote_is_url(*ret)) return absolute_object(t, *ret, ret);
     /* A log lies in its writer's hands: one in a store does not reach files here, and copies of others' objects nobody. */
-    if (remote_is(*ret) ? !remote_granted(*ret) || (absolute && !below(*ret, t->path)) : remote_is(t->path)) return leads_away(path);
-    if (remote_is(*ret) || !absolute || !c->n_roots || !str_eqz(t->format, "delta")) return NULL;
+    bool log = str_eqz(t->format, "delta"); /* not one that we made of a list of files */
+    if (remote_is(*ret) ? !remote_granted(*ret) || (log && absolute && !below(*ret, t->path)) : remote_is(t->path)) return leads_away(path);
+    if (remote_is(*ret) || !absolute || !c->n_roots || !log) return NULL;
     return absolute_path(t, *ret, ret);
 }
 
