@@ -220,23 +220,6 @@ bool dml_cluster_auto(const struct ast *by) { return by && by->kind != AST_LIST 
 
 #define MOST_CLUSTERING_COLUMNS 4
 
-/* Files are told apart by the least and greatest values of their columns: a column must have these. */
-static err *check_clustered(struct dml_x *x, const struct ast *name, const struct sql_field *f) {
-    const struct sql_type *t = f->type;
-    buf shown = {0};
-    for (uint32_t k = 1; k < name->n && t->kind == TY_STRUCT; k++)
-        for (size_t i = 0; i < t->n; i++)
-            if (str_ieq(t->fields[i].name, name->child[k]->text)) {
-                t = t->fields[i].type;
-                break;
-            }
-    if (sql_is_numeric(t) || sql_is_text(t) || t->kind == TY_DATE || t->kind == TY_TIMESTAMP || t->kind == TY_TIMESTAMP_NTZ) return NULL;
-    for (uint32_t k = 0; k < name->n; k++) buf_fmt(&shown, "%s%.*s", k ? "." : "", STR_ARG(name->child[k]->text));
-    buf_z(&shown, " : ");
-    sql_type_write_sql(t, &shown);
-    return dml_error("DELTA_CLUSTERING_COLUMNS_DATATYPE_NOT_SUPPORTED", "columnsWithDataTypes", dml_z(x, dml_take(x, &shown)), NULL);
-}
-
 err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p) {
     if (!by || dml_cluster_auto(by)) return NULL;
     if (by->kind == AST_LIST && by->n > MOST_CLUSTERING_COLUMNS)
@@ -251,7 +234,6 @@ err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p
         if (at < 0)
             return sql_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", name, x->d->text, "objectName", arena_printf(x->a, "`%.*s`", STR_ARG(name->child[0]->text)),
                              NULL);
-        TRY(check_clustered(x, name, &x->cols[at]));
         jmut *path = yyjson_mut_arr_add_arr(d, list);
         const struct sql_field *f = &x->cols[at];
         json_add_str(d, path, mapped ? scan_physical(x->a, f) : f->name);
@@ -262,10 +244,11 @@ err *dml_cluster(struct dml_x *x, const struct ast *by, struct delta_protocol *p
             json_add_str(d, path, mapped ? scan_physical(x->a, f) : f->name);
         }
         if (!sql_is_numeric(f->type) && !sql_is_text(f->type) && f->type->kind != TY_DATE && f->type->kind != TY_TIMESTAMP && f->type->kind != TY_TIMESTAMP_NTZ) {
-            buf b = {0};
-            sql_type_write_sql(f->type, &b);
-            return dml_error("DELTA_CLUSTERING_COLUMNS_DATATYPE_NOT_SUPPORTED", "columnsWithDataTypes",
-                             arena_printf(x->a, "%.*s : %.*s", STR_ARG(f->name), STR_ARG(dml_take(x, &b))), NULL);
+            buf shown = {0};
+            for (uint32_t k = 0; k < name->n; k++) buf_fmt(&shown, "%s%.*s", k ? "." : "", STR_ARG(name->child[k]->text));
+            buf_z(&shown, " : ");
+            sql_type_write_sql(f->type, &shown);
+            return dml_error("DELTA_CLUSTERING_COLUMNS_DATATYPE_NOT_SUPPORTED", "columnsWithDataTypes", dml_z(x, dml_take(x, &shown)), NULL);
         }
     }
     json_put_z(d, o, "domainName", "delta.clustering");
