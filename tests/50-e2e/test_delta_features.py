@@ -475,6 +475,8 @@ def test_columns_that_others_are_made_of_keep_their_names(sql, schema):
         sql.fails(f"ALTER TABLE {t} {change}", "DELTA_CONSTRAINT_DEPENDENT_COLUMN_CHANGE")
     for change in ("DROP COLUMN id", "RENAME COLUMN id TO key"):
         sql.fails(f"ALTER TABLE {t} {change}", "DELTA_GENERATED_COLUMNS_DEPENDENT_COLUMN_CHANGE")
+    sql(f"ALTER TABLE {t} DROP COLUMN IF EXISTS nosuch")
+    assert sql(f"DESCRIBE HISTORY {t} LIMIT 1")[0][4] == "ADD CONSTRAINT"
     sql(f"ALTER TABLE {t} RENAME COLUMN s.b TO c")
     assert dict(sql(f"SHOW TBLPROPERTIES {t}"))["delta.constraints.positive"] == "s . a > 0 OR length ( 'a  b' ) = v"
     sql(f"INSERT INTO {t} (id, s, v) VALUES (1, named_struct('a', 1, 'c', 2), 9)")

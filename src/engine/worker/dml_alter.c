@@ -677,7 +677,7 @@ err *dml_alter(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
                              "config", "spark.databricks.delta.constraints.assumesDropIfExists.enabled", "confValue", "true", NULL);
         }
         TRY(alters[i].run(x, s));
-        return dml_commit(x);
+        return alters[i].run == drop_columns ? dml_commit_unless_empty(x) : dml_commit(x); /* IF EXISTS may have found none */
     }
     unreachable();
 }
