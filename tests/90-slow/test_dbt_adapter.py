@@ -20,7 +20,8 @@ def test_groups(tmp_path, cases):
     if not python.exists():
         pytest.skip("no environment of dbt")
     with Server(tmp_path) as s:
-        env = {**os.environ, "DBT_CASE_HOST": f"localhost:{s.platform.https_port}", "DBT_CASE_PATH": s.path, "DBT_CASE_TOKEN": s.platform.token,
+        users = {f"DBT_TEST_USER_{n}": s.platform.sdk().users.create(user_name=f"dbt_user_{n}").user_name for n in (1, 2, 3)}
+        env = {**os.environ, **users, "DBT_CASE_HOST": f"localhost:{s.platform.https_port}", "DBT_CASE_PATH": s.path, "DBT_CASE_TOKEN": s.platform.token,
                "SSL_CERT_FILE": s.ca, "REQUESTS_CA_BUNDLE": s.ca, "PYTHONDONTWRITEBYTECODE": "1", "DO_NOT_TRACK": "1"}
         done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--rootdir", tmp_path,
                                *os.environ.get("DBT_CASES", "").split(), ROOT / f"tests/harness/dbt/{cases}.py"],

@@ -5,6 +5,11 @@ Run by 90-slow/test_dbt_adapter.py, one group after the other; docs/sql-clients.
 import importlib
 
 import pytest
+from dbt.tests.adapter.grants.test_incremental_grants import BaseIncrementalGrants
+from dbt.tests.adapter.grants.test_invalid_grants import BaseInvalidGrants
+from dbt.tests.adapter.grants.test_model_grants import BaseModelGrants
+from dbt.tests.adapter.grants.test_seed_grants import BaseSeedGrants
+from dbt.tests.adapter.grants.test_snapshot_grants import BaseSnapshotGrants
 from dbt.tests.adapter.utils.data_types.test_type_int import BaseTypeInt
 from dbt.tests.adapter.utils.test_timestamps import BaseCurrentTimestamps
 from dbt.tests.util import run_dbt
@@ -88,3 +93,38 @@ class Test_simple_seed_Twice:
             assert len(run_dbt(["seed", *more])) == 1
             got = project.run_sql("select id, cast(amount as string), cast(day as string), ok, name from numbers order by id", fetch="all")
             assert [tuple(r) for r in got] == [(1, "1.50", "2024-01-02", True, "a"), (2, None, None, False, "b, c")]
+
+
+class Grants:
+    """The right to write is MODIFY here. The users are those of DBT_TEST_USER_1 and so on, which the test makes."""
+
+    def privilege_grantee_name_overrides(self):
+        return {"select": "select", "insert": "modify", "fake_privilege": "fake_privilege", "invalid_user": "invalid_user"}
+
+    def assert_expected_grants_match_actual(self, project, relation_name, expected_grants):
+        actual = self.get_grants_on_relation(project, relation_name)
+        assert {k.lower(): sorted(v) for k, v in actual.items()} == {k.lower(): sorted(v) for k, v in expected_grants.items()}
+
+
+class Test_grants_Model(Grants, BaseModelGrants):
+    pass
+
+
+class Test_grants_Incremental(Grants, BaseIncrementalGrants):
+    pass
+
+
+class Test_grants_Seed(Grants, BaseSeedGrants):
+    pass
+
+
+class Test_grants_Snapshot(Grants, BaseSnapshotGrants):
+    pass
+
+
+class Test_grants_Invalid(Grants, BaseInvalidGrants):
+    def grantee_does_not_exist_error(self):
+        return "invalid_user"
+
+    def privilege_does_not_exist_error(self):
+        return "fake_privilege"
