@@ -17,7 +17,7 @@ os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 import boto3  # noqa: E402
 import requests  # noqa: E402
-from moto.s3 import models  # noqa: E402
+from moto.s3 import models, responses  # noqa: E402
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
@@ -61,8 +61,19 @@ def complete_on_disk(upload, wanted, ordinary=models.FakeMultipart.complete):
     return value, f"{models.md5_hash(md5s).hexdigest()}-{len(wanted)}", None
 
 
+def one_at_a_time(method, lock=threading.Lock()):  # noqa: B008 - one lock for all methods
+    """S3 decides If-None-Match and If-Match and stores the object in one step. moto looks first and stores then, and another of its threads may
+    store in between: both writers would be told that they were the first."""
+    def wrapped(*args, **kwargs):
+        with lock:
+            return method(*args, **kwargs)
+    return wrapped
+
+
 def main():
     models.FakeMultipart.complete = complete_on_disk
+    responses.S3Response.put_object = one_at_a_time(responses.S3Response.put_object)
+    responses.S3Response._key_response_post = one_at_a_time(responses.S3Response._key_response_post)
     app = DomainDispatcherApplication(create_backend_app)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
