@@ -834,10 +834,19 @@ static err *check_filter(struct cx *c, const struct ast *f) {
 static err *bind_filter(struct cx *c, const struct ast *n, struct bx *x) {
     const struct ast *f = ast_get(n, SLOT_FILTER);
     if (!f) return NULL;
-    TRY(check_filter(c, f));
     struct cx ac = *c;
+    struct bx *y = NULL;
     ac.no_agg = ac.no_win = ac.in_agg = true;
-    TRY(bind_boolean(&ac, f, "FILTER", &x->filter));
+    err *e = bind_expr(&ac, f, &y);
+    bool plain = !e && !y->nondet && !y->has_agg && !y->has_win && (y->type->kind == TY_BOOLEAN || y->type->kind == TY_VOID);
+    err *why = plain ? NULL : check_filter(c, f);
+    if (why) {
+        err_free(e);
+        return why;
+    }
+    if (e) return e;
+    x->filter = bx_cast(c->b, y, sql_type_of(TY_BOOLEAN));
+    bind_note_condition(c->b, x->filter);
     bx_flags(x);
     return NULL;
 }

@@ -268,6 +268,9 @@ static err *group_having(struct block *k) {
     if (qualify) {
         offer_aliases(k, false, false);
         TRY(bind_boolean(&k->c, qualify, "QUALIFY", &q->qualify));
+        bool window = q->qualify->has_win;
+        for (size_t i = 0; i < k->it.n; i++) window |= k->it.x[i]->has_win;
+        if (!window) return sql_error("QUALIFY_REQUIRES_WINDOW_FUNCTION", qualify, k->b->text, NULL);
     }
     return NULL;
 }

@@ -87,6 +87,20 @@ static const char *bound_text(struct binder *b, const struct bend *e) {
     return o->p;
 }
 
+/* May such a value be added to such a key? */
+static bool range_fits(const struct sql_type *key, const struct sql_type *v) {
+    if (v->kind == TY_VOID) return true;
+    if (key->kind == TY_DATE) return v->kind == TY_INT || v->kind == TY_INTERVAL_YM || (v->kind == TY_INTERVAL_DT && v->from == UNIT_DAY && v->to == UNIT_DAY);
+    if (key->kind == TY_TIMESTAMP || key->kind == TY_TIMESTAMP_NTZ) return v->kind >= TY_INTERVAL_YM && v->kind <= TY_INTERVAL;
+    return sql_is_numeric(key) && (key->kind == v->kind || sql_can_cast(v, key));
+}
+
+/* Of an order by what is no number and no time a bound takes the type, and that is none for a bound. */
+static bool becomes_no_bound(const struct sql_type *key, const struct sql_type *v) {
+    bool time = key->kind == TY_DATE || key->kind == TY_TIMESTAMP || key->kind == TY_TIMESTAMP_NTZ || (key->kind >= TY_INTERVAL_YM && key->kind <= TY_INTERVAL);
+    return !sql_is_numeric(key) && !time && v->kind != TY_VOID && key->kind != v->kind && sql_can_cast(v, key);
+}
+
 /* What no frame may be, whatever the order is. */
 static err *check_frame(struct binder *b, const struct ast *n, const struct bwin *w) {
     bool range = !str_eqz(n->text, "rows");
@@ -102,9 +116,12 @@ static err *check_frame(struct binder *b, const struct ast *n, const struct bwin
         const struct bx *v = i ? w->to.value : w->from.value;
         if (!v || v->type->kind == TY_VOID) continue;
         bool interval = v->type->kind >= TY_INTERVAL_YM && v->type->kind <= TY_INTERVAL;
-        if (range ? interval || sql_is_numeric(v->type) || sql_is_text(v->type) : v->type->kind <= TY_INT && sql_is_integral(v->type)) continue;
+        const struct sql_type *shown_type = v->type;
+        if (range && w->n_order == 1 && becomes_no_bound(w->order[0].x->type, v->type))
+            shown_type = w->order[0].x->type;
+        else if (range ? interval || sql_is_numeric(v->type) || sql_is_text(v->type) : v->type->kind <= TY_INT && sql_is_integral(v->type)) continue;
         return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE", n, b->text, "sqlExpr", shown, "location", i ? "upper" : "lower", "exprType",
-                         type_name(b, v->type).p, "expectedType",
+                         type_name(b, shown_type).p, "expectedType",
                          range ? "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")" : "\"INT\"", NULL);
     }
     if (w->from.kind == 'f' || w->to.kind == 'p')
@@ -120,14 +137,6 @@ static err *check_frame(struct binder *b, const struct ast *n, const struct bwin
     if ((w->from.kind == '-' ? -x : x) > (w->to.kind == '-' ? -y : y))
         return sql_error("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WRONG_COMPARISON", n, b->text, "sqlExpr", shown, "comparison", "less than or equal", NULL);
     return NULL;
-}
-
-/* May such a value be added to such a key? */
-static bool range_fits(const struct sql_type *key, const struct sql_type *v) {
-    if (v->kind == TY_VOID) return true;
-    if (key->kind == TY_DATE) return v->kind == TY_INT || v->kind == TY_INTERVAL_YM || (v->kind == TY_INTERVAL_DT && v->from == UNIT_DAY && v->to == UNIT_DAY);
-    if (key->kind == TY_TIMESTAMP || key->kind == TY_TIMESTAMP_NTZ) return v->kind >= TY_INTERVAL_YM && v->kind <= TY_INTERVAL;
-    return key->kind == v->kind || sql_can_cast(v, key);
 }
 
 /* A frame of RANGE and the order of its window. */

@@ -781,6 +781,8 @@ const struct sql_error_row sql_error_rows[] = {
      "The Protobuf descriptor file <filePath> cannot be read.", {NULL}},
     {"PROTOBUF_NOT_LOADED_SQL_FUNCTIONS_UNUSABLE", "22KD3", SQL_FORM_ANALYSIS,
      "<functionName> cannot be used: nothing that reads or writes Protobuf values is loaded.", {NULL}},
+    {"QUALIFY_REQUIRES_WINDOW_FUNCTION", "42903", SQL_FORM_ANALYSIS,
+     "QUALIFY is for window functions: one must stand in it or in the SELECT list.", {NULL}},
     {"RECURSION_LEVEL_LIMIT_EXCEEDED", "42836", SQL_FORM_CONTEXT,
      "The recursive query still gave rows after <levelLimit> rounds. If it is meant to go on, raise the limit: WITH RECURSIVE t(col) MAX RECURSION LEVEL 200.", {NULL}},
     {"RECURSION_ROW_LIMIT_EXCEEDED", "42836", SQL_FORM_CONTEXT,

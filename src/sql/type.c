@@ -250,9 +250,12 @@ err *sql_type_of_ast(arena *a, const struct ast *type, const struct sql_type **r
     }
     if (str_ieq(type->text, STR("struct"))) return fields_of_ast(a, type, ret);
     if (str_ieq(type->text, STR("interval"))) return interval_of_ast(a, type, ret);
-    if (!sql_type_kind_by_name(type->text, &kind))
-        return sql_error("UNSUPPORTED_DATATYPE", type, STR_NONE, "typeName",
-                         arena_printf(a, "\"%.*s\"", STR_ARG(type->text)), NULL);
+    if (!sql_type_kind_by_name(type->text, &kind)) {
+        char *name = arena_printf(a, "\"%.*s\"", STR_ARG(type->text));
+        for (char *p = name; *p; p++)
+            if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
+        return sql_error("UNSUPPORTED_DATATYPE", type, STR_NONE, "typeName", name, NULL);
+    }
     int64_t args[2] = {0, 0};
     size_t n = type->n > 2 ? 2 : type->n;
     for (size_t i = 0; i < n; i++)

@@ -313,12 +313,12 @@ static const struct golden statements[] = {
     {"CREATE MATERIALIZED VIEW IF NOT EXISTS v SCHEDULE EVERY 1 HOUR AS SELECT 1",
      "(s-create-view \"SELECT 1\" +if-not-exists +materialized :name v :key SCHEDULE EVERY 1 HOUR "
      ":query (query :body (select :items (list 1))))"},
-    {"CREATE FUNCTION f(x INT DEFAULT 1 COMMENT 'c', y STRING) RETURNS INT DETERMINISTIC COMMENT "
+    {"CREATE FUNCTION f(y STRING, x INT DEFAULT 1 COMMENT 'c') RETURNS INT DETERMINISTIC COMMENT "
      "'q' "
      "RETURN x + length(y)",
-     "(s-create-function \"x + length(y)\" :name f :params (list (column-def \"x\" :type (type "
+     "(s-create-function \"x + length(y)\" :name f :params (list (column-def \"y\" :type (type \"string\")) (column-def \"x\" :type (type "
      "\"int\") "
-     ":default 1 :comment \"c\") (column-def \"y\" :type (type \"string\"))) :returns (type "
+     ":default 1 :comment \"c\")) :returns (type "
      "\"int\") :comment "
      "\"q\" :options (list deterministic) :expr (binary \"+\" x (call y :name length)))"},
     {"CREATE OR REPLACE FUNCTION g(x INT) RETURNS TABLE (a INT, b STRING) RETURN SELECT x, 'a'",
