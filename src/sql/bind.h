@@ -52,6 +52,7 @@ struct bwin {
     size_t n_order;
     str frame;                    /* template "ROWS BETWEEN …", over bounds; or empty */
     str shown;                    /* what captions say where no frame was written; or empty */
+    str frame_cap;                /* the frame as captions write it, a template over bounds */
     struct bx **bound;
     size_t n_bound;
     struct bend {                 /* as written, from the first to the last row */
@@ -344,6 +345,9 @@ void buf_tmpl(buf *out, str s);
 str tmpl_text(struct binder *b, str s);
 str type_name(struct binder *b, const struct sql_type *t);      /* "BIGINT" in quotes, for messages */
 str ident_name(struct binder *b, const struct ast *name);       /* `a`.`b` */
+/* A struct whose fields are called as those of the other struct type, to be compared with it; others as they are. */
+struct bx *bx_named_like(struct binder *b, struct bx *x, const struct sql_type *as);
+struct ast *column_all(struct cx *c, const struct ast *at);
 err *unsupported(struct binder *b, const struct ast *at, const char *what);
 str search_path(struct binder *b); /* where names without a schema are looked for, for messages */
 

@@ -24,7 +24,7 @@ static err *key_index(struct cx *c, struct bq *q, struct bx *x, const struct ast
     *ret = q->n_keys;
     more[q->n_keys++] = bx_exact(b, x);
     q->keys = more;
-    if (x->kind == BX_LIT || x->has_sub || x->has_lambda || x->nondet || bx_is_collated(x)) q->staged = true;
+    if (x->kind == BX_LIT || x->has_sub || x->has_lambda || x->nondet || bx_is_collated(x) || sql_type_has(x->type, TY_MAP)) q->staged = true;
     return NULL;
 }
 
@@ -138,6 +138,19 @@ static err *group_all(struct cx *c, const struct ast *n, struct bq *q, struct bx
     return NULL;
 }
 
+/* GROUP BY ALL, ORDER BY ALL: the column of that name, where FROM has one. */
+struct ast *column_all(struct cx *c, const struct ast *at) {
+    for (size_t i = 0; i < c->s->n; i++) {
+        if (c->s->cols[i].hidden || c->s->cols[i].metadata || !str_ieq(c->s->cols[i].name, STR("all"))) continue;
+        struct ast *col = ast_new(c->b->a, AST_COLUMN, at->pos, at->end), *name = ast_name(c->b->a, &c->s->cols[i].name, 1);
+        name->pos = at->pos;
+        name->end = at->end;
+        ast_add(c->b->a, col, name);
+        return col;
+    }
+    return NULL;
+}
+
 err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx **items, const str *alias, const bool *aliased, size_t n_items) {
     struct binder *b = c->b;
     (void)alias;
@@ -145,6 +158,11 @@ err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx *
     q->aggregated = true;
     size_t k;
     q->group_all = ast_has(group, AST_F_ALL);
+    struct ast *all = q->group_all ? column_all(c, group) : NULL;
+    if (all) { /* a column is called so */
+        q->group_all = false;
+        TRY(bind_key(c, all, q, items, n_items, &k));
+    }
     if (q->group_all) TRY(group_all(c, group, q, items, n_items));
     uint64_t plain = 0;
     for (uint32_t i = 0; i < group->n && !ast_has(group, AST_F_ALL); i++) {
@@ -160,9 +178,8 @@ err *bind_group(struct cx *c, const struct ast *group, struct bq *q, struct bx *
     }
     if (q->has_sets)
         for (size_t i = 0; i < q->n_sets; i++) q->sets[i] |= plain;
-    for (size_t i = 0; i < q->n_keys && q->has_sets; i++)
-        if (bx_is_collated(q->keys[i])) return unsupported(b, group, "GROUPING SETS, ROLLUP and CUBE of a string with a collation");
     if (q->has_sets) q->staged = false;
+    for (size_t i = 0; i < q->n_keys && q->has_sets; i++) q->staged |= bx_is_collated(q->keys[i]);
     q->aggrel = rel_new(b, RK_AGG, q->n_keys, q->level);
     q->aggrel->agg = q;
     for (size_t i = 0; i < q->n_keys; i++)
@@ -190,12 +207,15 @@ static void widen_aggrel(struct binder *b, struct bq *q) {
     r->n++;
 }
 
+/* What GROUP BY has of a key. */
+static struct bx *grouped_by(struct binder *b, struct bx *key) { return bx_is_collated(key) ? bx_collate_key(b, key, key->type->collation) : key; }
+
 static err *grouping_of(struct binder *b, struct bq *q, struct bx *x) {
     bool id = x->type->kind == TY_BIGINT;
     if (!q->has_sets) return sql_error("UNSUPPORTED_GROUPING_EXPRESSION", x->ast, b->text, NULL);
     if (x->n == 0) {
         x->child = arena_array_of(b->a, struct bx *, q->n_keys + 1);
-        for (size_t i = 0; i < q->n_keys; i++) x->child[i] = q->keys[i];
+        for (size_t i = 0; i < q->n_keys; i++) x->child[i] = grouped_by(b, q->keys[i]);
         x->n = q->n_keys;
         x->cap = STR("grouping_id()");
         if (!x->n) x->text = STR("any_value(CAST(0 AS {type}))");
@@ -203,11 +223,11 @@ static err *grouping_of(struct binder *b, struct bq *q, struct bx *x) {
     }
     for (size_t i = 0; i < x->n; i++) {
         size_t k = 0;
-        while (k < q->n_keys && !bx_eq(q->keys[k], x->child[i])) k++;
+        while (k < q->n_keys && !bx_eq(q->keys[k], x->child[i]) && !bx_eq(grouped_by(b, q->keys[k]), x->child[i])) k++; /* it may come here twice */
         if (k == q->n_keys)
             return sql_error(id ? "GROUPING_ID_COLUMN_MISMATCH" : "GROUPING_COLUMN_MISMATCH", x->ast, b->text, id ? "groupingIdColumn" : "grouping",
                              arena_printf(b->a, "%.*s", STR_ARG(caption_of(b, x->child[i]))), id ? "groupByColumns" : "groupingColumns", "", NULL);
-        x->child[i] = q->keys[k];
+        x->child[i] = grouped_by(b, q->keys[k]);
     }
     return NULL;
 }
@@ -247,6 +267,13 @@ static err *rewrite_outers(struct binder *b, struct bq *q, struct bx *sub) {
     for (size_t i = 0; i < sub->n_outers; i++) {
         struct bx *o = sub->outers[i];
         if (o->kind != BX_COL || o->rel->level != q->level || o->rel == q->aggrel) continue;
+        if (o->n) { /* an aggregate of this query (bind_outer_call) */
+            struct bx *agg = o->child[0];
+            TRY(take_agg(b, q, &agg));
+            *o = *agg;
+            q->staged = true;
+            continue;
+        }
         size_t k = 0;
         while (k < q->n_keys && !bx_eq(q->keys[k], o)) k++;
         if (k == q->n_keys) return no_key(b, q, o);
@@ -283,6 +310,7 @@ err *agg_rewrite(struct binder *b, struct bq *q, struct bx **px) {
     if (x->filter) TRY(agg_rewrite(b, q, &x->filter));
     for (size_t i = 0; i < x->n_order; i++) TRY(agg_rewrite(b, q, &x->order[i].x));
     if (x->win) TRY(rewrite_window(b, q, x->win));
+    if (x->kind == BX_SUB && x->n > 1) q->staged = !q->has_sets; /* its operands stand within a query */
     if (x->kind == BX_SUB) TRY(rewrite_outers(b, q, x));
     return NULL;
 }

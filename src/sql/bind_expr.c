@@ -339,6 +339,21 @@ static err *bare_function(struct cx *c, const struct ast *name, struct bx **ret)
     return NULL;
 }
 
+/* current_user and the like, written without parentheses, are columns of this query's FROM if it has such. */
+static err *bind_bare_call(struct cx *c, const struct ast *n, bool *ret_done, struct bx **ret) {
+    const struct ast *name = ast_get(n, SLOT_NAME);
+    const struct scol *sc = NULL;
+    size_t used;
+    *ret_done = false;
+    if (n->n || !ast_has(n, AST_F_SPECIAL) || !name || name->kind != AST_NAME || name->n != 1) return NULL;
+    TRY(find_col(c->b, c->s, name, &sc, &used));
+    if (!sc) return NULL;
+    struct ast *col = ast_new(c->b->a, AST_COLUMN, n->pos, n->end);
+    ast_add(c->b->a, col, (struct ast *)(uintptr_t)name);
+    *ret_done = true;
+    return bind_column(c, col, ret);
+}
+
 /* A column of an enclosing query: outer(catalog.schema.table.column). */
 static str outer_caption(struct binder *b, const struct scope *s, const struct bx *x) {
     buf *o = sql_buf(b->a);
@@ -658,6 +673,55 @@ static err *bind_param(struct cx *c, const struct ast *n, struct bx **ret) {
                                : arena_printf(c->b->a, "_%u", n->pos), NULL);
 }
 
+/* The enclosing query whose HAVING is being bound; NULL: there is none. */
+static struct scope *having_around(const struct scope *s) {
+    for (struct scope *up = s->outer; up; up = up->outer)
+        if (up->having && up->above && up->above->aggregated) return up;
+    return NULL;
+}
+
+/* Are there columns, and all of them that query's? */
+static bool all_of_level(const struct bx *x, uint32_t level, bool *any) {
+    if (x->kind == BX_SUB) return false;
+    if (x->kind == BX_COL) {
+        *any = true;
+        return x->rel->level == level;
+    }
+    for (size_t i = 0; i < x->n; i++)
+        if (!all_of_level(x->child[i], level, any)) return false;
+    return !x->filter || all_of_level(x->filter, level, any);
+}
+
+/*
+ * An aggregate in a subquery of HAVING, all of whose columns are those of the query that groups, is that query's. What stands for it here is
+ * a column of no relation that has the aggregate as its child; agg_rewrite() of the outer query makes it a column of its own.
+ */
+static err *bind_outer_call(struct cx *c, const struct ast *n, struct bx **ret) {
+    struct binder *b = c->b;
+    struct scope *around = having_around(c->s);
+    size_t before[64], k = 0;
+    for (struct scope *up = c->s; around && up != around; up = up->outer)
+        if (up->sub && k < ARRAY_LEN(before)) before[k++] = up->sub->n_outers;
+    TRY(bind_call(c, n, ret));
+    bool any = false;
+    if (!around || (*ret)->kind != BX_AGG || k == 0 || k == ARRAY_LEN(before) || !all_of_level(*ret, around->level, &any) || !any) return NULL;
+    struct rel *none = rel_new(b, RK_QUERY, 1, around->level);
+    none->cols[0] = (struct rcol){.name = caption_of(b, *ret), .type = (*ret)->type, .nullable = true};
+    struct bx *x = bx_col(b, none, 0, none->cols[0].name);
+    x->child = arena_array_of(b->a, struct bx *, 1);
+    x->child[0] = *ret;
+    x->n = 1;
+    x->ast = n;
+    k = 0;
+    for (struct scope *up = c->s; up != around; up = up->outer) {
+        if (!up->sub) continue;
+        up->sub->n_outers = before[k++]; /* the columns are the aggregate's, no keys */
+        outer_add(b, up->sub, x);
+    }
+    *ret = x;
+    return NULL;
+}
+
 static err *bind_inner(struct cx *c, const struct ast *n, struct bx **ret) {
     switch (n->kind) {
     case AST_LIT_NULL:
@@ -681,7 +745,11 @@ static err *bind_inner(struct cx *c, const struct ast *n, struct bx **ret) {
     case AST_SUBQUERY: return bind_subquery(c, n, ret);
     case AST_CASE: return bind_case(c, n, ret);
     case AST_CAST: return bind_cast_node(c, n, ret);
-    case AST_CALL:
+    case AST_CALL: {
+        bool done;
+        TRY(bind_bare_call(c, n, &done, ret));
+        return done ? NULL : bind_outer_call(c, n, ret);
+    }
     case AST_ROW: return bind_call(c, n, ret);
     case AST_SUBSCRIPT: return bind_subscript(c, n, ret);
     case AST_PATH: return bind_path(c, n, ret);

@@ -467,11 +467,8 @@ static const struct scol *using_col(struct binder *b, struct scope *s, str name,
     const struct scol *found = NULL;
     for (size_t i = 0; i < s->n; i++) {
         if (s->cols[i].hidden || s->cols[i].metadata || !str_ieq(s->cols[i].name, name)) continue;
-        if (found) {
-            *e = sql_error("AMBIGUOUS_REFERENCE", at, b->text, "name", arena_printf(b->a, "`%.*s`", STR_ARG(name)), "referenceNames", "[]", NULL);
-            return NULL;
-        }
-        found = &s->cols[i];
+        found = &s->cols[i]; /* of several the first, as with Spark */
+        break;
     }
     if (!found)
         *e = sql_error("UNRESOLVED_USING_COLUMN_FOR_JOIN", at, b->text, "colName", arena_printf(b->a, "`%.*s`", STR_ARG(name)), "side", side, "suggestion", "", NULL);
@@ -583,6 +580,32 @@ err *bind_join_parts(struct binder *b, const struct ast *n, struct scope *ls, st
     return NULL;
 }
 
+/* A generator joined by a condition that may leave rows out. */
+static bool is_conditional_generator(struct binder *b, const struct ast *join, const struct ast *right) {
+    const struct ast *on = ast_get(join, SLOT_ON);
+    if (right->kind != AST_FROM_CALL || !ast_has(right, AST_F_LATERAL) || !on || (on->kind == AST_LIT_BOOL && ast_has(on, AST_F_TRUE))) return false;
+    size_t n;
+    const struct sql_func *rows = sql_func_find(call_name(b, ast_get(right, SLOT_CALL)), &n);
+    return rows && rows[0].kind == FN_GENERATOR;
+}
+
+/* FROM f(…) AS a(b) as FROM (SELECT * FROM f(…) AS a(b)) AS a: what joins with conditions take. */
+static struct ast *generator_query(struct binder *b, const struct ast *call) {
+    struct ast *inner = arena_new_of(b->a, struct ast), *star = ast_new(b->a, AST_STAR, call->pos, call->end), *items = ast_new(b->a, AST_LIST, call->pos, call->end),
+               *select = ast_new(b->a, AST_SELECT, call->pos, call->end), *query = ast_new(b->a, AST_QUERY, call->pos, call->end),
+               *from = ast_new(b->a, AST_FROM_QUERY, call->pos, call->end);
+    *inner = *call;
+    inner->flags &= ~(uint32_t)AST_F_LATERAL;
+    ast_add(b->a, items, star);
+    ast_set(b->a, select, SLOT_ITEMS, items);
+    ast_set(b->a, select, SLOT_FROM, inner);
+    ast_set(b->a, query, SLOT_BODY, select);
+    ast_set(b->a, from, SLOT_QUERY, query);
+    if (ast_get(call, SLOT_ALIAS)) ast_set(b->a, from, SLOT_ALIAS, ast_get(call, SLOT_ALIAS));
+    from->flags = AST_F_LATERAL;
+    return from;
+}
+
 static err *bind_join(struct binder *b, const struct ast *n, struct scope *s, struct scope *lateral, struct bfrom *left_of, struct bfrom **ret) {
     struct scope ls = {.outer = s->outer, .level = s->level}, rs = ls;
     struct bfrom *l, *r;
@@ -599,13 +622,12 @@ static err *bind_join(struct binder *b, const struct ast *n, struct scope *s, st
     if (lateral) {
         for (size_t i = 0; i < lateral->n; i++) scope_add(b, seen, lateral->cols[i]);
     }
+    if (is_conditional_generator(b, n, right)) right = generator_query(b, right);
     TRY(bind_from_item(b, right, &rs, seen, l, &r));
     if (r->kind == BF_GEN && r->left == l) {
         if (str_eqz(n->text, "left")) r->rel->call->outer = true;
         for (size_t i = 0; i < ls.n; i++) scope_add(b, s, ls.cols[i]);
         for (size_t i = 0; i < rs.n; i++) scope_add(b, s, rs.cols[i]);
-        const struct ast *on = ast_get(n, SLOT_ON);
-        if (on && !(on->kind == AST_LIT_BOOL && ast_has(on, AST_F_TRUE))) return unsupported(b, on, "a condition on a generator's join");
         *ret = r;
         return NULL;
     }

@@ -55,6 +55,22 @@ static str shift_exponent(struct binder *b, str v) {
     return sql_keep(b->a, o);
 }
 
+/* As Java's BigDecimal writes it: no sign of zero, an exponent of what is less than a millionth. */
+static str decimal_shown(struct binder *b, str v, int scale) {
+    size_t sign = v.n && v.p[0] == '-', at = sign;
+    while (at < v.n && (v.p[at] == '0' || v.p[at] == '.')) at++;
+    if (at == v.n) { /* zero */
+        int exp = -scale;
+        return exp < -6 ? sql_fmt(b->a, "0E%d", exp) : str_from(v, sign);
+    }
+    ptrdiff_t point = str_chr(v, '.', 0);
+    if (point < 0 || (ptrdiff_t)at < point) return v;
+    int exp = -(int)((ptrdiff_t)at - point); /* of the first digit that is not zero */
+    if (exp >= -6) return v;
+    str rest = str_from(v, at + 1);
+    return sql_fmt(b->a, "%s%c%s%.*sE%d", sign ? "-" : "", v.p[at], rest.n ? "." : "", STR_ARG(rest), exp);
+}
+
 static err *decimal_literal(struct binder *b, const struct ast *n, struct bx **ret) {
     int p, s;
     str v = shift_exponent(b, n->text);
@@ -63,6 +79,7 @@ static err *decimal_literal(struct binder *b, const struct ast *n, struct bx **r
         return sql_error("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", n, b->text, "precision",
                          arena_printf(b->a, "%d", p), "maxPrecision", "38", NULL);
     *ret = bx_lit(b, sql_decimal(b->a, p, s), v);
+    (*ret)->cap = decimal_shown(b, v, s);
     return NULL;
 }
 

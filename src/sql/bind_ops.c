@@ -218,7 +218,7 @@ struct bx *bx_collate_key(struct binder *b, struct bx *x, str coll) {
 }
 
 /* Structs are compared place by place, whatever their fields are called. */
-static struct bx *named_like(struct binder *b, struct bx *x, const struct sql_type *as) {
+struct bx *bx_named_like(struct binder *b, struct bx *x, const struct sql_type *as) {
     if (x->type->kind != TY_STRUCT || as->kind != TY_STRUCT || x->type->n != as->n) return x;
     struct sql_field *f = arena_array_of(b->a, struct sql_field, as->n + 1);
     for (size_t i = 0; i < as->n; i++) {
@@ -263,7 +263,7 @@ void bind_pad(struct binder *b, struct bx **v, size_t n) {
 }
 
 err *bind_compare(struct binder *b, const char *op, struct bx *x, struct bx *y, const struct ast *at, struct bx **ret) {
-    struct bx *v[2] = {x, named_like(b, y, x->type)};
+    struct bx *v[2] = {x, bx_named_like(b, y, x->type)};
     bind_pad(b, v, 2);
     bool nulls = strcmp(op, "<=>") == 0;
     if (!nulls) round_literals(b, op, v);

@@ -46,6 +46,7 @@ static err *in_list(struct cx *c, const struct ast *n, struct bx **ret) {
         for (uint32_t i = 1; i < n->n; i++)
             if (v[i]->kind == BX_LIT && sql_is_integral(v[i]->type) && v[i]->text.p)
                 v[i] = bx_cast(b, v[i], sql_decimal(b->a, (int)(v[i]->text.n > 38 ? 38 : v[i]->text.n), 0));
+    for (uint32_t i = 1; i < n->n; i++) v[i] = bx_named_like(b, v[i], v[0]->type);
     if (!bx_unify(b, v, n->n))
     {
         struct bx shown = {.kind = BX_TMPL, .cap = STR("({0} IN ({1*}))"), .child = v, .n = n->n};

@@ -91,21 +91,12 @@ static err *by_name(struct binder *b, const struct ast *n, struct bq *l, struct 
     return NULL;
 }
 
-static bool has_kind(const struct sql_type *t, enum sql_type_kind kind) {
-    if (t->kind == kind) return true;
-    if (t->kind == TY_ARRAY) return has_kind(t->elem, kind);
-    if (t->kind == TY_MAP) return has_kind(t->key, kind) || has_kind(t->elem, kind);
-    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++)
-        if (has_kind(t->fields[i].type, kind)) return true;
-    return false;
-}
-
-bool bind_has_variant(const struct sql_type *t) { return has_kind(t, TY_VARIANT); }
+bool bind_has_variant(const struct sql_type *t) { return sql_type_has(t, TY_VARIANT); }
 
 err *bind_comparable_rows(struct binder *b, const struct ast *n, const struct bq *q) {
     for (size_t i = 0; i < q->n; i++) {
         const struct sql_type *t = q->cols[i].type;
-        const char *cls = has_kind(t, TY_MAP) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE" : has_kind(t, TY_VARIANT) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_VARIANT_TYPE" : NULL;
+        const char *cls = sql_type_has(t, TY_MAP) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE" : sql_type_has(t, TY_VARIANT) ? "UNSUPPORTED_FEATURE.SET_OPERATION_ON_VARIANT_TYPE" : NULL;
         if (cls)
             return sql_error(cls, n, b->text, "colName", arena_printf(b->a, "`%.*s`", STR_ARG(q->cols[i].name)), "dataType", type_name(b, t).p, NULL);
     }
@@ -130,8 +121,6 @@ err *bind_setop(struct binder *b, const struct ast *n, struct bq *l, struct bq *
             return sql_error("INCOMPATIBLE_COLUMN_TYPE", n, b->text, "tableOrdinalNumber", "second", "columnOrdinalNumber", place(b, i), "dataType2",
                              type_name(b, l->cols[i].type).p, "operator", uni ? "UNION" : op, "dataType1", type_name(b, r->cols[i].type).p, "hint", "", NULL);
     }
-    for (size_t i = 0; i < l->n && !(uni && all); i++)
-        if (sql_is_text(types[i]) && types[i]->collation.n) return unsupported(b, n, "UNION, EXCEPT and INTERSECT of strings with a collation; UNION ALL and DISTINCT do");
     struct bq *q = bq_new(b, BQ_SETOP);
     q->op = op;
     bq_set_output(b, q, l->n);

@@ -99,7 +99,7 @@ static bool is_order_all(const struct ast *list) {
 }
 
 err *bind_order(struct cx *c, const struct ast *list, struct bq *q) {
-    bool all = is_order_all(list) && q->n > 0;
+    bool all = is_order_all(list) && q->n > 0 && !column_all(c, list);
     size_t n = all ? q->n : list->n;
     q->order = arena_array_of(c->b->a, struct bsort, n + 1);
     q->n_order = n;

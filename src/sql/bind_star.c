@@ -157,6 +157,20 @@ static err *struct_star(struct cx *c, const struct ast *star, const struct ast *
     return NULL;
 }
 
+/* The column as an expression that names it with all its qualifiers. */
+static struct ast *named_column(struct binder *b, const struct ast *star, const struct scol *sc) {
+    str parts[4];
+    size_t m = 0;
+    for (size_t q = 3; q-- > 0;)
+        if (sc->qual[q].n && !sc->x) parts[m++] = sc->qual[q];
+    parts[m++] = sc->name;
+    struct ast *col = ast_new(b->a, AST_COLUMN, star->pos, star->end), *name = ast_name(b->a, parts, m);
+    name->pos = star->pos;
+    name->end = star->end;
+    ast_add(b->a, col, name);
+    return col;
+}
+
 /* The columns of stars among a call's arguments, written out; the call itself where it has none. */
 bool star_of_table(struct cx *c, const struct ast *qualifier) {
     for (size_t i = 0; i < c->s->n; i++)
@@ -179,24 +193,37 @@ const struct ast *star_arguments(struct cx *c, const struct ast *n) {
             ast_add(b->a, out, n->child[i]);
             continue;
         }
+        bool taken = false;
         for (size_t k = 0; k < c->s->n; k++) {
             const struct scol *sc = &c->s->cols[k];
             bool take = star_takes(sc, qual);
             for (uint32_t j = 0; except && take && j < except->n; j++) take = name_covers(except->child[j], sc) != except->child[j]->n;
             if (!take) continue;
-            str parts[4];
-            size_t m = 0;
-            for (size_t q = 3; q-- > 0;)
-                if (sc->qual[q].n && !sc->x) parts[m++] = sc->qual[q];
-            parts[m++] = sc->name;
-            struct ast *col = ast_new(b->a, AST_COLUMN, star->pos, star->end), *name = ast_name(b->a, parts, m);
-            name->pos = star->pos;
-            name->end = star->end;
-            ast_add(b->a, col, name);
-            ast_add(b->a, out, col);
+            ast_add(b->a, out, named_column(b, star, sc));
+            taken = true;
         }
+        /* t.* of an enclosing query's t */
+        for (struct scope *up = c->s->outer; qual && !taken && up; up = up->outer)
+            for (size_t k = 0; k < up->n; k++)
+                if (star_takes(&up->cols[k], qual)) ast_add(b->a, out, named_column(b, star, &up->cols[k])), taken = true;
     }
     return out;
+}
+
+/* t.* where t stands in an enclosing query's FROM; * of a query without FROM inside one that has it (LATERAL). */
+static err *outer_star(struct cx *c, const struct ast *star, struct items *it, bool *done) {
+    const struct ast *qual = ast_get(star, SLOT_QUALIFIER), *except = ast_get(star, SLOT_EXCEPT), *replace = ast_get(star, SLOT_REPLACE);
+    *done = false;
+    if (except || replace || (!qual && c->s->n)) return NULL;
+    for (struct scope *up = c->s->outer; up && !*done; up = up->outer)
+        for (size_t i = 0; i < up->n; i++) {
+            struct bx *x;
+            if (!star_takes(&up->cols[i], qual)) continue;
+            TRY(bind_expr(c, named_column(c->b, star, &up->cols[i]), &x));
+            items_add(c->b, it, x, up->cols[i].name, false);
+            *done = true;
+        }
+    return NULL;
 }
 
 err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
@@ -220,6 +247,7 @@ err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
     if (taken == 0 && qual) {
         bool done;
         TRY(struct_star(c, star, qual, it, &done));
+        if (!done) TRY(outer_star(c, star, it, &done));
         if (done) return NULL;
         return sql_error("CANNOT_RESOLVE_STAR_EXPAND", star, b->text, "targetString", ident_name(b, qual).p, "columns", "", NULL);
     }
@@ -233,6 +261,11 @@ err *bind_star(struct cx *c, const struct ast *star, struct items *it) {
         name->pos = replace->child[i]->pos;
         name->end = replace->child[i]->end;
         return unresolved_column(c, name);
+    }
+    if (taken == 0 && !except && !replace) {
+        bool done;
+        TRY(outer_star(c, star, it, &done));
+        if (done) return NULL;
     }
     if (taken == 0)
         return sql_error("INVALID_USAGE_OF_STAR_OR_REGEX", star, b->text, "elem", "'*'", "prettyName", "query without FROM", NULL);

@@ -42,6 +42,15 @@ static err *exists(struct cx *c, const struct ast *n, struct bx *x) {
     return NULL;
 }
 
+/* (x, y) IN (query): is there a row whose columns are all equal; `maybe`: none of whose columns is known to differ. */
+static str rows_text(struct binder *b, size_t k, bool maybe) {
+    buf *t = sql_buf(b->a);
+    buf_z(t, "EXISTS (SELECT 1 FROM ({q}) AS s{#} WHERE ");
+    for (size_t i = 0; i < k; i++) buf_fmt(t, "%s({%zu} = s{#}.c%zu)%s", i ? " AND " : "", i, i, maybe ? " IS NOT FALSE" : "");
+    buf_c(t, ')');
+    return sql_keep(b->a, t);
+}
+
 /* x IN (query), or (x, y) IN (query of two columns). */
 static err *in(struct cx *c, const struct ast *n, struct bx *x) {
     struct binder *b = c->b;
@@ -65,18 +74,7 @@ static err *in(struct cx *c, const struct ast *n, struct bx *x) {
         x->child[i] = bx_cast(b, bx_exact(b, x->child[i]), types[i]);
     }
     x->query = bq_retype(b, x->query, types);
-    if (k > 1) {
-        struct rel *r;
-        struct bq *w = bq_wrap(b, x->query, &r);
-        buf *t = sql_buf(b->a);
-        buf_z(t, "row(");
-        for (size_t i = 0; i < k; i++) buf_fmt(t, "%s{%zu}", i ? ", " : "", i);
-        buf_c(t, ')');
-        w->items[0] = bx_tmpl(b, sql_type_of(TY_BOOLEAN), sql_keep(b->a, t), STR(""), w->items, k);
-        w->n = w->n_items = 1;
-        x->query = w;
-    }
-    x->text = k > 1 ? STR("(row({*}) IN ({q}))") : STR("({0} IN ({q}))");
+    x->text = k > 1 ? rows_text(b, k, false) : STR("({0} IN ({q}))");
     x->cap = with_outers(b, "({0} IN (listquery(", x, ")))");
     x->nullable = true;
     return NULL;
@@ -96,12 +94,49 @@ static struct bx *known(struct binder *b, struct bx *x) {
 
 static bool is_known(const struct bx *x, const char *how) { return x->kind == BX_TMPL && x->n == 1 && x->child[0]->kind == BX_SUB && str_eqz(x->text, how); }
 
-struct bx *bx_not(struct binder *b, struct bx *x) {
+static bool mentions_known(const struct bx *x) {
+    if (is_known(x, IN_OR_FALSE) || is_known(x, IN_OR_TRUE)) return true;
+    for (size_t i = 0; x->kind == BX_TMPL && i < x->n; i++)
+        if (mentions_known(x->child[i])) return true;
+    return false;
+}
+
+/* NOT is moved inwards before a membership is judged, as Spark does: NOT (a NOT IN q) is a IN q. */
+static struct bx *not_within(struct binder *b, struct bx *x) {
     if (is_known(x, IN_OR_FALSE)) {
-        struct bx *y = bx_tmpl1(b, x->type, IN_OR_TRUE, "{0}", x->child[0]);
-        x = y;
+        struct bx *sub = x->child[0];
+        if (sub->n > 1) {
+            struct bx *maybe = arena_new_of(b->a, struct bx);
+            *maybe = *sub;
+            maybe->text = rows_text(b, sub->n, true);
+            sub = maybe;
+        }
+        return bx_tmpl1(b, x->type, "(NOT {0})", "(NOT {0})", bx_tmpl1(b, x->type, IN_OR_TRUE, "{0}", sub));
     }
-    return bx_tmpl1(b, sql_type_of(TY_BOOLEAN), "(NOT {0})", "(NOT {0})", x);
+    if (x->kind != BX_TMPL || !mentions_known(x)) return NULL;
+    if (x->n == 1 && str_eqz(x->text, "(NOT {0})")) {
+        struct bx *in = x->child[0];
+        if (!is_known(in, IN_OR_TRUE)) return in;
+        struct bx *sub = in->child[0];
+        if (sub->n > 1) {
+            struct bx *sure = arena_new_of(b->a, struct bx);
+            *sure = *sub;
+            sure->text = rows_text(b, sub->n, false);
+            sub = sure;
+        }
+        return bx_tmpl1(b, x->type, IN_OR_FALSE, "{0}", sub);
+    }
+    bool and = str_eqz(x->text, "({0} AND {1})");
+    if (x->n != 2 || !(and || str_eqz(x->text, "({0} OR {1})"))) return NULL;
+    struct bx *l = bx_not(b, x->child[0]), *r = bx_not(b, x->child[1]);
+    return bx_tmpl2(b, x->type, and ? "({0} OR {1})" : "({0} AND {1})", "", l, r);
+}
+
+struct bx *bx_not(struct binder *b, struct bx *x) {
+    struct bx *y = not_within(b, x);
+    if (!y) return bx_tmpl1(b, sql_type_of(TY_BOOLEAN), "(NOT {0})", "(NOT {0})", x);
+    y->cap = tmpl_text(b, sql_fmt(b->a, "(NOT %.*s)", STR_ARG(caption_of(b, x))));
+    return y;
 }
 
 struct bx *bx_condition(struct binder *b, struct bx *x) {

@@ -173,6 +173,25 @@ static void add_bound(struct binder *b, struct bend *e, bool range, struct bwin 
     w->bound[w->n_bound++] = bound_value(b, e->value, range, w);
 }
 
+/* A value of another type than the order's has its sign turned where it precedes; Spark shows that. */
+static void frame_caption(struct binder *b, struct bwin *w) {
+    const struct sql_type *key = w->n_order ? w->order[0].x->type : NULL;
+    buf *o = sql_buf(b->a);
+    bool turned = false;
+    buf_z(o, "RANGE BETWEEN ");
+    for (int i = 0; i < 2; i++) {
+        const struct bend *e = i ? &w->to : &w->from;
+        buf *one = sql_buf(b->a);
+        bool cast = e->value && e->kind == '-' && key && key->kind != TY_DATE && sql_is_numeric(key) && !sql_type_eq(key, e->value->type);
+        bound_caption(b, e, cast, one);
+        if (cast) buf_z(one, " FOLLOWING");
+        turned |= cast;
+        if (i) buf_z(o, " AND ");
+        buf_tmpl(o, buf_view(one));
+    }
+    if (turned) w->frame_cap = sql_keep(b->a, o);
+}
+
 static err *bind_frame(struct cx *c, const struct ast *n, struct bwin *w) {
     bool range = !str_eqz(n->text, "rows");
     buf *o = sql_buf(c->b->a);
@@ -197,6 +216,7 @@ static err *bind_frame(struct cx *c, const struct ast *n, struct bwin *w) {
     buf_z(o, " AND ");
     add_bound(c->b, &w->to, range, w, o);
     w->frame = sql_keep(c->b->a, o);
+    if (range) frame_caption(c->b, w);
     return NULL;
 }
 

@@ -52,7 +52,7 @@ static void frame_cap(struct binder *b, const struct bx *x, buf *out) {
                               : "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING");
         return;
     }
-    struct bx bounds = {.kind = BX_TMPL, .child = w->bound, .n = w->n_bound, .cap = w->frame, .type = x->type};
+    struct bx bounds = {.kind = BX_TMPL, .child = w->bound, .n = w->n_bound, .cap = w->frame_cap.n ? w->frame_cap : w->frame, .type = x->type};
     expand_cap(b, &bounds, out);
 }
 

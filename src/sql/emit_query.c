@@ -113,7 +113,62 @@ static bool emit_lateral(const struct bfrom *f, str l, str r, str on, buf *out) 
     return true;
 }
 
+/* Do all columns that x mentions, in its subqueries too, belong to r? */
+static bool only_of(const struct bx *x, const struct rel *r, int depth) {
+    if (depth > 200) return false;
+    if (x->kind == BX_COL && x->rel != r) return false;
+    for (size_t i = 0; i < x->n_outers; i++)
+        if (x->outers[i]->kind != BX_COL || x->outers[i]->rel != r) return false;
+    for (size_t i = 0; i < x->n; i++)
+        if (!only_of(x->child[i], r, depth + 1)) return false;
+    return true;
+}
+
+/*
+ * A full join's condition, conjunct by conjunct: those with subqueries that look at one side's columns alone become a column of that
+ * side. head: l and r, what the sides' selects yield besides their own columns. False: a subquery looks at both sides.
+ */
+static bool full_condition(struct binder *b, struct bx *x, const struct bfrom *f, size_t *count, buf *on, buf *const head[2]) {
+    if (x->kind == BX_TMPL && x->n == 2 && str_eqz(x->text, "({0} AND {1})"))
+        return full_condition(b, x->child[0], f, count, on, head) && full_condition(b, x->child[1], f, count, on, head);
+    buf_z(on, on->n ? " AND " : "");
+    if (!x->has_sub) {
+        emit_expr(b, x, on);
+        return true;
+    }
+    const struct rel *sides[2] = {f->left->rel, f->right->rel};
+    size_t s = only_of(x, sides[0], 0) ? 0 : 1;
+    if (s == 1 && !only_of(x, sides[1], 0)) return false;
+    buf_z(head[s], ", ");
+    emit_expr(b, x, head[s]);
+    buf_fmt(head[s], " AS on%zu", *count);
+    buf_fmt(on, "t%u.on%zu", sides[s]->id, (*count)++);
+    return true;
+}
+
+static void emit_full_side(struct binder *b, struct bfrom *f, const buf *head, buf *out) {
+    if (!head->n) {
+        emit_from(b, f, out);
+        return;
+    }
+    buf_fmt(out, "(SELECT t%u.*%.*s FROM ", f->rel->id, (int)head->n, head->p);
+    emit_from(b, f, out);
+    buf_fmt(out, ") AS t%u", f->rel->id);
+}
+
+static bool emit_full(struct binder *b, struct bfrom *f, buf *out) {
+    if (!f->on || !f->on->has_sub || strcmp(f->join, "FULL JOIN") != 0 || f->left->kind != BF_REL || f->right->kind != BF_REL) return false;
+    buf *on = sql_buf(b->a), *r = sql_buf(b->a), *head[2] = {sql_buf(b->a), sql_buf(b->a)};
+    size_t count = 0;
+    if (!full_condition(b, f->on, f, &count, on, head)) return false;
+    emit_full_side(b, f->right, head[1], r);
+    emit_full_side(b, f->left, head[0], out);
+    buf_fmt(out, " FULL JOIN %.*s ON %.*s", (int)r->n, r->p, (int)on->n, on->p);
+    return true;
+}
+
 static void emit_join(struct binder *b, struct bfrom *f, buf *out) {
+    if (emit_full(b, f, out)) return;
     buf *l = sql_buf(b->a), *r = sql_buf(b->a), *on = sql_buf(b->a);
     if (f->on) emit_expr(b, f->on, on);
     emit_from(b, f->right, r);
@@ -173,7 +228,10 @@ static void emit_sets(struct binder *b, struct bq *q, buf *out) {
         for (size_t k = 0; k < q->n_keys; k++) {
             if (!(q->sets[s] >> k & 1)) continue;
             if (!first) buf_z(out, ", ");
-            emit_expr(b, q->keys[k], out);
+            if (bx_is_collated(q->keys[k]))
+                emit_collate_key(b, q->keys[k], out);
+            else
+                emit_expr(b, q->keys[k], out);
             first = false;
         }
         buf_c(out, ')');
@@ -211,15 +269,51 @@ static void emit_tail_from(struct binder *b, struct bq *q, buf *out) {
     }
 }
 
+/* Maps are grouped by their entries, in whatever order they came: text is an expression of type t. */
+static void emit_sorted_maps(struct binder *b, const struct sql_type *t, str text, int depth, buf *out) {
+    str inner = sql_fmt(b->a, "m%d", depth);
+    if (!sql_type_has(t, TY_MAP)) {
+        buf_str(out, text);
+    } else if (t->kind == TY_ARRAY) {
+        buf_fmt(out, "list_transform(%.*s, lambda %s: ", STR_ARG(text), inner.p);
+        emit_sorted_maps(b, t->elem, inner, depth + 1, out);
+        buf_c(out, ')');
+    } else if (t->kind == TY_MAP) {
+        buf_fmt(out, "map_from_entries(list_sort(list_transform(map_entries(%.*s), lambda %s: {'key': ", STR_ARG(text), inner.p);
+        emit_sorted_maps(b, t->key, sql_fmt(b->a, "%s.key", inner.p), depth + 1, out);
+        buf_z(out, ", 'value': ");
+        emit_sorted_maps(b, t->elem, sql_fmt(b->a, "%s.value", inner.p), depth + 1, out);
+        buf_z(out, "})))");
+    } else {
+        buf_fmt(out, "list_transform([%.*s], lambda %s: CASE WHEN %s IS NOT NULL THEN {", STR_ARG(text), inner.p, inner.p);
+        for (size_t i = 0; i < t->n; i++) {
+            buf_fmt(out, "%s'f%zu': ", i ? ", " : "", i);
+            emit_sorted_maps(b, t->fields[i].type, sql_fmt(b->a, "%s.f%zu", inner.p, i), depth + 1, out);
+        }
+        buf_z(out, "} END)[1]");
+    }
+}
+
+static void emit_key(struct binder *b, struct bx *x, buf *out) {
+    buf *plain = sql_buf(b->a);
+    emit_expr(b, x, plain);
+    emit_sorted_maps(b, x->type, buf_view(plain), 0, out);
+}
+
 /* The inner select of a staged aggregation: keys and aggregates as columns. */
 static void emit_stage(struct binder *b, struct bq *q, buf *out) {
     buf *head = sql_buf(b->a), *group = sql_buf(b->a);
     for (size_t i = 0; i < q->n_keys; i++) {
         bool coll = bx_is_collated(q->keys[i]); /* one of those that are equal stands for all */
         if (i) buf_z(head, ", ");
+        if (coll && q->has_sets) {
+            buf_z(head, "CASE WHEN GROUPING(");
+            emit_collate_key(b, q->keys[i], head);
+            buf_z(head, ") = 0 THEN ");
+        }
         if (coll) buf_z(head, "first(");
-        emit_expr(b, q->keys[i], head);
-        buf_fmt(head, "%s AS c%zu", coll ? ")" : "", i);
+        emit_key(b, q->keys[i], head);
+        buf_fmt(head, "%s%s AS c%zu", coll ? ")" : "", coll && q->has_sets ? " END" : "", i);
     }
     for (size_t i = 0; i < q->n_aggs; i++) {
         if (head->n) buf_z(head, ", ");
@@ -418,9 +512,51 @@ static bool prunable(const struct bq *q) {
     return q->kind == BQ_SELECT && !q->distinct && !q->gen;
 }
 
+/* UNION, EXCEPT and INTERSECT of strings with collations: both sides' rows in groups of what is equal, counted by side. */
+static void emit_collated_setop(struct binder *b, struct bq *q, buf *out) {
+    bool all = strstr(q->op, "ALL") != NULL, except = strncmp(q->op, "EXCEPT", 6) == 0, both = strncmp(q->op, "INTERSECT", 9) == 0;
+    if (all) {
+        buf_z(out, "SELECT ");
+        for (size_t i = 0; i < q->n; i++) buf_fmt(out, "%sg.c%zu", i ? ", " : "", i);
+        buf_z(out, " FROM (");
+    }
+    buf_z(out, "SELECT ");
+    for (size_t i = 0; i < q->n; i++) buf_fmt(out, "%sarg_min(s.c%zu, s.side) AS c%zu", i ? ", " : "", i, i);
+    if (all) buf_fmt(out, ", %s(count(*) FILTER (WHERE s.side = 0)%s count(*) FILTER (WHERE s.side = 1)) AS n", both ? "least" : "", both ? "," : " -");
+    buf_z(out, " FROM (SELECT *, 0 AS side FROM (");
+    emit_body(b, q->left, NULL, out);
+    buf_z(out, ") UNION ALL SELECT *, 1 FROM (");
+    emit_body(b, q->right, NULL, out);
+    buf_z(out, ")) AS s GROUP BY ");
+    for (size_t i = 0; i < q->n; i++) {
+        const struct sql_type *t = q->cols[i].type;
+        buf_z(out, i ? ", " : "");
+        if (sql_is_text(t) && t->collation.n) {
+            buf_fmt(out, "bh_collate_key(s.c%zu, ", i);
+            sql_quote(out, t->collation);
+            buf_c(out, ')');
+        } else {
+            buf_fmt(out, "s.c%zu", i);
+        }
+    }
+    if (all)
+        buf_z(out, ") AS g, LATERAL (SELECT unnest(range(g.n)))");
+    else if (except || both)
+        buf_fmt(out, " HAVING min(s.side) = 0 AND max(s.side) = %d", both);
+}
+
+static bool is_collated_setop(const struct bq *q) {
+    if (q->kind != BQ_SETOP || strcmp(q->op, "UNION ALL") == 0) return false;
+    for (size_t i = 0; i < q->n; i++)
+        if (sql_is_text(q->cols[i].type) && q->cols[i].type->collation.n) return true;
+    return false;
+}
+
 static void emit_plain(struct binder *b, struct bq *q, const struct rcol *want, buf *out) {
     if (q->kind == BQ_VALUES) {
         emit_values(b, q, out);
+    } else if (is_collated_setop(q)) {
+        emit_collated_setop(b, q, out);
     } else if (q->kind == BQ_SETOP) {
         const struct rcol *pass = prunable(q) ? want : NULL;
         buf_c(out, '(');

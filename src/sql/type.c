@@ -78,6 +78,15 @@ const struct sql_type *sql_interval(arena *a, enum sql_unit from, enum sql_unit 
     return t;
 }
 
+bool sql_type_has(const struct sql_type *t, enum sql_type_kind kind) {
+    if (t->kind == kind) return true;
+    if (t->kind == TY_ARRAY) return sql_type_has(t->elem, kind);
+    if (t->kind == TY_MAP) return sql_type_has(t->key, kind) || sql_type_has(t->elem, kind);
+    for (size_t i = 0; t->kind == TY_STRUCT && i < t->n; i++)
+        if (sql_type_has(t->fields[i].type, kind)) return true;
+    return false;
+}
+
 bool sql_type_eq(const struct sql_type *a, const struct sql_type *b) {
     if (a == b) return true;
     if (a->kind != b->kind) return false;

@@ -74,6 +74,8 @@ const struct sql_type *sql_struct(arena *a, const struct sql_field *fields, size
 const struct sql_type *sql_interval(arena *a, enum sql_unit from, enum sql_unit to);
 
 bool sql_type_eq(const struct sql_type *a, const struct sql_type *b);
+/* Is it of this kind, or something within it? */
+bool sql_type_has(const struct sql_type *t, enum sql_type_kind kind);
 /* Do values of both lie in DuckDB alike (names of fields, nullability, lengths aside)? */
 bool sql_type_same_physical(const struct sql_type *a, const struct sql_type *b);
 /* "bigint", "long", … without parameters; false: no such type. */
