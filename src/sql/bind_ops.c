@@ -171,6 +171,13 @@ err *bind_arith(struct binder *b, char op, struct bx *x, struct bx *y, const str
         tmpl = sql_fmt(b->a, "({0} %c {1})", op);
     }
     bool whole = sql_is_integral(in);
+    if (whole && !try_it && !b->env->ansi && (op == '+' || op == '-' || op == '*')) { /* wraps around */
+        const char *name = op == '+' ? "add" : op == '-' ? "sub" : "mul";
+        buf *o = sql_buf(b->a);
+        sql_wrap(o, t, t->kind == TY_BIGINT ? arena_printf(b->a, "bh_wrap_%s({0}, {1})", name) : arena_printf(b->a, "CAST({0} AS BIGINT) %c {1}", op));
+        *ret = bx_tmpl(b, t, sql_keep(b->a, o), cap, v, 2);
+        return NULL;
+    }
     if (nulls && whole) tmpl = sql_fmt(b->a, "TRY(%.*s)", STR_ARG(tmpl));
     *ret = bx_tmpl(b, t, tmpl, cap, v, 2);
     if (nulls) (*ret)->nullable = true;

@@ -273,3 +273,8 @@ bool sql_is_orderable(const struct sql_type *t) {
             if (!sql_is_orderable(t->fields[i].type)) return false;
     return true;
 }
+
+void sql_wrap(buf *out, const struct sql_type *t, const char *x) {
+    const char *f = t->kind == TY_TINYINT ? "bh_wrap_c" : t->kind == TY_SMALLINT ? "bh_wrap_h" : t->kind == TY_INT ? "bh_wrap_i" : "";
+    buf_fmt(out, "%s(%s)", f, x);
+}

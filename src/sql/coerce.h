@@ -29,4 +29,7 @@ const struct sql_type *sql_decimal_wider(arena *a, const struct sql_type *x, con
 const struct sql_type *sql_decimal_result(arena *a, char op, const struct sql_type *x,
                                           const struct sql_type *y);
 
+/* Writes what cuts the BIGINT x, a DuckDB text, down to the integral type as happens without ANSI mode. */
+void sql_wrap(buf *out, const struct sql_type *t, const char *x);
+
 #endif

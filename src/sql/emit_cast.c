@@ -199,7 +199,7 @@ static void number_to_interval(const char *x, bool whole, const struct sql_type 
     buf_c(out, ')');
 }
 
-static void from_number(const char *x, const struct sql_type *from, const struct sql_type *to,
+static void from_number(struct binder *b, const char *x, const struct sql_type *from, const struct sql_type *to,
                         bool try_it, buf *out) {
     bool whole = sql_is_integral(from);
     if (to->kind == TY_BOOLEAN) {
@@ -210,6 +210,10 @@ static void from_number(const char *x, const struct sql_type *from, const struct
         number_to_interval(x, whole, to, try_it, out);
     } else if (to->kind == TY_BINARY) {
         buf_fmt(out, "bh_%s_to_binary(%s)", kind_word(from), x);
+    } else if (sql_is_integral(to) && whole && to->kind < from->kind && !b->env->ansi && !b->try_cast) {
+        char t[4096];
+        snprintf(t, sizeof t, "CAST(%s AS BIGINT)", x);
+        sql_wrap(out, to, t);
     } else if (sql_is_integral(to) && !whole) {
         char t[4096];
         if ((size_t)snprintf(t, sizeof t, "trunc(%s)", x) < sizeof t)
@@ -330,7 +334,7 @@ static err *cast_of(struct binder *b, const char *x, const struct sql_type *from
         return NULL;
     }
     if (sql_is_numeric(from)) {
-        from_number(x, from, to, try_it, out);
+        from_number(b, x, from, to, try_it, out);
         return NULL;
     }
     if (from->kind == to->kind && from->kind >= TY_ARRAY && from->kind <= TY_STRUCT)

@@ -308,6 +308,7 @@ static err *round_double_type(struct sql_call *c, const struct sql_type **ret) {
 static err *round_mode(struct sql_call *c, int mode, buf *out) {
     const struct sql_type *t = c->args[0].type;
     if (t->kind == TY_DECIMAL) buf_fmt(out, "CAST(bh_dec_round_%d({0}, {1}, %d) AS {type})", c->type->scale, mode);
+    else if (sql_is_integral(t) && !c->env->ansi) sql_wrap(out, t, arena_printf(c->a, "bh_int_round_wrap(CAST({0} AS BIGINT), {1}, %d)", mode));
     else if (sql_is_integral(t)) buf_fmt(out, "CAST(bh_int_round(CAST({0} AS BIGINT), {1}, %d) AS {type})", mode);
     else buf_fmt(out, "CAST(bh_dbl_round(CAST({0} AS DOUBLE), {1}, %d) AS {type})", mode);
     return NULL;
@@ -324,6 +325,11 @@ static err *double_mode(struct sql_call *c, int mode, buf *out) {
 }
 static err *ceil_double_emit(struct sql_call *c, buf *out) { return double_mode(c, 2, out); }
 static err *floor_double_emit(struct sql_call *c, buf *out) { return double_mode(c, 3, out); }
+
+static err *conv_emit(struct sql_call *c, buf *out) {
+    buf_fmt(out, "bh_conv%s({0}, {1}, {2})", c->env->ansi ? "" : "_wrap");
+    return NULL;
+}
 
 static err *uniform_type(struct sql_call *c, const struct sql_type **ret) {
     *ret = sql_common_type(c->a, c->args[0].type, c->args[1].type);
@@ -403,6 +409,7 @@ static const struct sql_rule rules[] = {
     {"ceil_double", NULL, ceil_double_emit, NULL},
     {"floor_double", NULL, floor_double_emit, NULL},
     {"uniform", uniform_type, NULL, NULL},
+    {"conv", NULL, conv_emit, NULL},
     {"to_date", NULL, to_date_emit, NULL},
     {"hash", hash_type, NULL, NULL},
     {"xxhash64", xxhash_type, NULL, NULL},

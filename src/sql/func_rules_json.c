@@ -34,7 +34,7 @@ static void quoted(buf *out, str s) {
 
 struct writer {
     struct sql_call *c;
-    str stamp, day;
+    str stamp, day, time;
     bool sort, keep_nulls;
     bool typed;      /* for variants: values that JSON has no type for are texts behind U+0001 (fn_variant.c) */
     buf *out;
@@ -94,7 +94,16 @@ static void write_scalar(struct writer *w, const char *x, const struct sql_type 
         buf_z(o, ", {tz}) || '\"')");
         return;
     case TY_TIMESTAMP_NTZ: buf_fmt(o, "('\"' || replace(bh_cast_ntz_string(%s), ' ', 'T') || '\"')", x); return;
-    case TY_TIME: buf_fmt(o, "('\"' || bh_cast_time_string(%s) || '\"')", x); return;
+    case TY_TIME:
+        if (w->time.n) {
+            buf_fmt(o, "('\"' || bh_time_format(%s, ", x);
+            quoted(o, w->time);
+            buf_z(o, ") || '\"')");
+        } else {
+            buf_fmt(o, "('\"' || bh_cast_time_string(%s) || '\"')", x);
+        }
+        return;
+    case TY_INTERVAL: buf_fmt(o, "('\"' || bh_cast_interval_string(%s) || '\"')", x); return;
     case TY_INTERVAL_YM: buf_fmt(o, "('\"' || bh_cast_ym_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
     case TY_INTERVAL_DT: buf_fmt(o, "('\"' || bh_cast_dt_string(%s, %u, %u) || '\"')", x, t->from, t->to); return;
     case TY_VARIANT: buf_fmt(o, "bh_variant_json(%s, {tz})", x); return;
@@ -225,6 +234,7 @@ static err *to_json_emit(struct sql_call *c, buf *out) {
     struct writer w = {.c = c, .out = out};
     w.stamp = option(c, 1, "timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
     w.day = option(c, 1, "dateFormat", "");
+    w.time = option(c, 1, "timeFormat", "");
     w.sort = str_ieq(option(c, 1, "sortKeys", "false"), STR("true"));
     w.keep_nulls = str_ieq(option(c, 1, "ignoreNullFields", "true"), STR("false"));
     const struct sql_type *t = c->args[0].type;
@@ -239,36 +249,56 @@ static err *to_json_emit(struct sql_call *c, buf *out) {
 /* x is a JSON value (or NULL) of DuckDB. */
 static err *read_value(struct sql_call *c, const char *x, const struct sql_type *t, int depth, buf *out);
 
+/* The text s by the pattern that an option says; false: it says none. */
+static bool read_by_pattern(struct sql_call *c, const char *s, const char *name, const char *before, const char *after, buf *out) {
+    str f = option(c, 2, name, "");
+    if (!f.n) return false;
+    buf_fmt(out, "%sbh_try_parse_ts(%s, ", before, s);
+    quoted(out, f);
+    buf_fmt(out, ", {tz})%s", after);
+    return true;
+}
+
+/* Texts are no numbers to from_json, but those that JSON has no numbers for. */
+static const char *if_number(struct sql_call *c, const char *x, const char *s, bool fraction) {
+    if (!c->f) return "";
+    if (!fraction) return arena_printf(c->a, "CASE WHEN json_type(%s) IN ('UBIGINT', 'BIGINT') THEN ", x);
+    return arena_printf(c->a, "CASE WHEN json_type(%s) <> 'VARCHAR' OR %s IN ('NaN', 'Infinity', '+Infinity', '-Infinity', 'INF', '+INF', '-INF') THEN ", x, s);
+}
+
 static void read_scalar(struct sql_call *c, const char *x, const struct sql_type *t, buf *out) {
     char s[160];
     snprintf(s, sizeof s, "json_extract_string(%s, '$')", x);
+    const char *end = c->f ? " END" : "";
     switch (t->kind) {
     case TY_STRING:
     case TY_CHAR:
     case TY_VARCHAR: buf_fmt(out, "CASE WHEN json_type(%s) <> 'NULL' THEN %s END", x, s); return;
     case TY_BOOLEAN: buf_fmt(out, "CASE json_type(%s) WHEN 'BOOLEAN' THEN %s = 'true' END", x, s); return;
-    case TY_TINYINT: buf_fmt(out, "bh_try_cast_string_tinyint(%s)", s); return;
-    case TY_SMALLINT: buf_fmt(out, "bh_try_cast_string_smallint(%s)", s); return;
-    case TY_INT: buf_fmt(out, "bh_try_cast_string_int(%s)", s); return;
-    case TY_BIGINT: buf_fmt(out, "bh_try_cast_string_bigint(%s)", s); return;
-    case TY_FLOAT: buf_fmt(out, "bh_try_cast_string_float(%s)", s); return;
-    case TY_DOUBLE: buf_fmt(out, "bh_try_cast_string_double(%s)", s); return;
+    case TY_TINYINT: buf_fmt(out, "%sbh_try_cast_string_tinyint(%s)%s", if_number(c, x, s, false), s, end); return;
+    case TY_SMALLINT: buf_fmt(out, "%sbh_try_cast_string_smallint(%s)%s", if_number(c, x, s, false), s, end); return;
+    case TY_INT: buf_fmt(out, "%sbh_try_cast_string_int(%s)%s", if_number(c, x, s, false), s, end); return;
+    case TY_BIGINT: buf_fmt(out, "%sbh_try_cast_string_bigint(%s)%s", if_number(c, x, s, false), s, end); return;
+    case TY_FLOAT: buf_fmt(out, "%sbh_try_cast_string_float(%s)%s", if_number(c, x, s, true), s, end); return;
+    case TY_DOUBLE: buf_fmt(out, "%sbh_try_cast_string_double(%s)%s", if_number(c, x, s, true), s, end); return;
     case TY_DECIMAL:
         buf_fmt(out, "CAST(bh_try_cast_string_decimal(%s, %u, %u) AS DECIMAL(%u,%u))", s, t->precision, t->scale, t->precision, t->scale);
         return;
-    case TY_DATE: buf_fmt(out, "bh_try_cast_string_date(%s)", s); return;
-    case TY_TIMESTAMP: {
-        str f = option(c, 2, "timestampFormat", "");
-        if (f.n) {
-            buf_fmt(out, "bh_try_parse_ts(%s, ", s);
-            quoted(out, f);
-            buf_z(out, ", {tz})");
-        } else {
-            buf_fmt(out, "bh_try_cast_string_timestamp(%s, {tz})", s);
-        }
+    case TY_DATE:
+        if (!read_by_pattern(c, s, "dateFormat", "bh_ts_to_date(", ", {tz})", out)) buf_fmt(out, "bh_try_cast_string_date(%s)", s);
         return;
-    }
-    case TY_TIMESTAMP_NTZ: buf_fmt(out, "bh_try_cast_string_ntz(%s)", s); return;
+    case TY_TIMESTAMP:
+        if (!read_by_pattern(c, s, "timestampFormat", "", "", out)) buf_fmt(out, "bh_try_cast_string_timestamp(%s, {tz})", s);
+        return;
+    case TY_TIMESTAMP_NTZ:
+        if (!read_by_pattern(c, s, "timestampNTZFormat", "bh_ts_to_ntz(", ", {tz})", out)) buf_fmt(out, "bh_try_cast_string_ntz(%s)", s);
+        return;
+    case TY_TIME:
+        if (!read_by_pattern(c, s, "timeFormat", "CAST(bh_ts_to_ntz(", ", {tz}) AS TIME)", out)) buf_fmt(out, "bh_try_cast_string_time(%s)", s);
+        return;
+    case TY_INTERVAL_YM: buf_fmt(out, "bh_try_cast_string_ym(%s, %u, %u)", s, t->from, t->to); return;
+    case TY_INTERVAL_DT: buf_fmt(out, "bh_try_cast_string_dt(%s, %u, %u)", s, t->from, t->to); return;
+    case TY_INTERVAL: buf_fmt(out, "bh_try_cast_string_interval(%s)", s); return;
     case TY_BINARY: buf_fmt(out, "bh_unbase64(%s)", s); return;
     case TY_VARIANT: buf_fmt(out, "bh_parse_json(CAST(%s AS VARCHAR))", x); return;
     default:
@@ -340,9 +370,20 @@ static err *read_value(struct sql_call *c, const char *x, const struct sql_type 
     snprintf(v, sizeof v, "r{#}_%d", depth);
     if (t->kind == TY_STRUCT) return read_struct(c, x, t, depth, out);
     if (t->kind == TY_ARRAY) {
+        /* from_json gives up an array of which one element is none of its type. */
+        if (c->f) buf_fmt(out, "list_transform([");
         buf_fmt(out, "CASE WHEN json_type(%s) = 'ARRAY' THEN list_transform(json_extract(%s, '$[*]'), lambda %s: ", x, x, v);
         TRY(read_value(c, v, t->elem, depth + 1, out));
-        buf_z(out, ") END");
+        buf_z(out, ")");
+        if (c->f && depth == 0 && t->elem->kind == TY_STRUCT) { /* an object alone stands for an array of it */
+            buf_fmt(out, " WHEN json_type(%s) = 'OBJECT' THEN [", x);
+            TRY(read_value(c, x, t->elem, depth + 1, out));
+            buf_c(out, ']');
+        }
+        buf_z(out, " END");
+        if (c->f)
+            buf_fmt(out, "], lambda a%s: CASE WHEN len(list_filter(a%s, lambda e%s: e%s IS NULL)) <= len(list_filter(json_extract(%s, '$[*]'), lambda e%s: json_type(e%s) = 'NULL')) THEN a%s END)[1]",
+                    v, v, v, v, x, v, v, v);
         return NULL;
     }
     if (t->kind == TY_MAP && sql_is_text(t->key)) {
@@ -364,7 +405,8 @@ static err *schema_of(struct sql_call *c, const struct sql_type **ret) {
 }
 
 static err *from_json_emit(struct sql_call *c, buf *out) {
-    buf_z(out, "list_transform([CASE WHEN json_valid({0}) THEN CAST({0} AS JSON) WHEN {0} IS NOT NULL THEN CAST('{{}}' AS JSON) END], lambda d{#}: ");
+    buf_fmt(out, "list_transform([CASE WHEN json_valid({0}) THEN CAST({0} AS JSON)%s END], lambda d{#}: ",
+            c->type->kind == TY_STRUCT ? " WHEN {0} IS NOT NULL THEN CAST('{{}}' AS JSON)" : "");
     str mode = option(c, 2, "mode", "PERMISSIVE");
     bool fast = str_ieq(mode, STR("FAILFAST"));
     if (!fast && !str_ieq(mode, STR("PERMISSIVE")))

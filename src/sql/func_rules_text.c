@@ -29,12 +29,12 @@ struct texts {
     struct sql_call *c;
     buf *out;
     bool xml;
-    str stamp, day, prefix, value_tag, corrupt, null_value, indent;
+    str stamp, day, time, prefix, value_tag, corrupt, null_value, indent;
 };
 
 static void options(struct sql_call *c, size_t arg, bool xml, buf *out, struct texts *t) {
     str v;
-    *t = (struct texts){.c = c, .out = out, .xml = xml, .stamp = option_of(c, arg, "timestampFormat"), .day = option_of(c, arg, "dateFormat")};
+    *t = (struct texts){.c = c, .out = out, .xml = xml, .stamp = option_of(c, arg, "timestampFormat"), .day = option_of(c, arg, "dateFormat"), .time = option_of(c, arg, "timeFormat")};
     t->prefix = (v = option_of(c, arg, "attributePrefix")).p ? v : STR("_");
     t->value_tag = (v = option_of(c, arg, "valueTag")).p ? v : STR("_VALUE");
     t->corrupt = (v = option_of(c, arg, "columnNameOfCorruptRecord")).p ? v : STR("_corrupt_record");
@@ -84,7 +84,14 @@ static err *read_scalar(struct texts *w, const char *s, const struct sql_type *t
         }
         return NULL;
     case TY_TIMESTAMP_NTZ: buf_fmt(o, "bh_try_cast_string_ntz(%s)", s); return NULL;
-    case TY_TIME: buf_fmt(o, "bh_try_cast_string_time(%s)", s); return NULL;
+    case TY_TIME:
+        if (!w->time.p) buf_fmt(o, "bh_try_cast_string_time(%s)", s);
+        else {
+            buf_fmt(o, "CAST(bh_ts_to_ntz(bh_try_parse_ts(%s, ", s);
+            quoted(o, w->time);
+            buf_z(o, ", {tz}), {tz}) AS TIME)");
+        }
+        return NULL;
     case TY_INTERVAL_YM: buf_fmt(o, "bh_try_cast_string_ym(%s, %u, %u)", s, t->from, t->to); return NULL;
     case TY_INTERVAL_DT: buf_fmt(o, "bh_try_cast_string_dt(%s, %u, %u)", s, t->from, t->to); return NULL;
     case TY_BINARY: buf_fmt(o, "encode(%s)", s); return NULL;
@@ -316,6 +323,12 @@ static err *write_text(struct texts *w, const char *x, const struct sql_type *t)
         buf_z(o, ", {tz})");
         return NULL;
     case TY_TIMESTAMP_NTZ: buf_fmt(o, "strftime(%s, '%%Y-%%m-%%dT%%H:%%M:%%S.%%g')", x); return NULL;
+    case TY_TIME:
+        if (!w->time.p) break;
+        buf_fmt(o, "bh_time_format(%s, ", x);
+        quoted(o, w->time);
+        buf_c(o, ')');
+        return NULL;
     case TY_INTERVAL_YM: buf_fmt(o, "bh_cast_ym_string(%s, %u, %u)", x, t->from, t->to); return NULL;
     case TY_INTERVAL_DT: buf_fmt(o, "bh_cast_dt_string(%s, %u, %u)", x, t->from, t->to); return NULL;
     case TY_VOID: buf_z(o, "CAST(NULL AS VARCHAR)"); return NULL;

@@ -119,7 +119,8 @@ static void int_round(struct fn_call *c) {
             if (v > (i128)1 << 100 || v < -((i128)1 << 100)) break;
         }
     }
-    fn_ret_huge(c, v);
+    if (c->def->tag) fn_ret_i64(c, (int64_t)(uint64_t)v);
+    else fn_ret_huge(c, v);
 }
 
 #define BOTH(name, f, tag) {"bh_decimal_" name, "AA:Z", f, FN_SCALES, tag}, {"bh_try_decimal_" name, "AA:Z", f, FN_SCALES, (tag) | 1}
@@ -128,5 +129,6 @@ static const struct fn_def defs[] = {
     {"bh_round_half_up", "Hl:H", round_half_up, 0, 0},
     {"bh_dec_round", "Aii:Z", dec_round, FN_SCALES, 0},
     {"bh_int_round", "lii:H", int_round, 0, 0},
+    {"bh_int_round_wrap", "lii:l", int_round, 0, 1}, /* the low 64 bits */
 };
 const struct fn_table fn_table_decimal = {defs, ARRAY_LEN(defs)};

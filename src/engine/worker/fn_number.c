@@ -262,7 +262,10 @@ static void conv(struct fn_call *c) {
     bool neg = s.p[0] == '-';
     uint64_t v = 0;
     for (size_t i = neg; i < s.n && digit(s.p[i]) < from; i++) {
+        bool wraps = c->def->tag == 1;
         if (__builtin_mul_overflow(v, (uint64_t)from, &v) || __builtin_add_overflow(v, (uint64_t)digit(s.p[i]), &v)) {
+            v = UINT64_MAX;
+            if (wraps) break;
             fn_fail(c, "ARITHMETIC_OVERFLOW", "message", "Overflow in function conv()", "alternative", "", "config", "\"spark.sql.ansi.enabled\"", NULL);
             return;
         }
@@ -321,6 +324,14 @@ static void bit_get(struct fn_call *c) {
     }
     fn_ret_i8(c, (int8_t)((uint64_t)fn_i64(c, 0) >> at & 1));
 }
+/* Without ANSI mode integers wrap around. */
+static void wrap_c(struct fn_call *c) { fn_ret_i8(c, (int8_t)fn_i64(c, 0)); }
+static void wrap_h(struct fn_call *c) { fn_ret_i16(c, (int16_t)fn_i64(c, 0)); }
+static void wrap_i(struct fn_call *c) { fn_ret_i32(c, (int32_t)fn_i64(c, 0)); }
+static void wrap_add(struct fn_call *c) { fn_ret_i64(c, (int64_t)((uint64_t)fn_i64(c, 0) + (uint64_t)fn_i64(c, 1))); }
+static void wrap_sub(struct fn_call *c) { fn_ret_i64(c, (int64_t)((uint64_t)fn_i64(c, 0) - (uint64_t)fn_i64(c, 1))); }
+static void wrap_mul(struct fn_call *c) { fn_ret_i64(c, (int64_t)((uint64_t)fn_i64(c, 0) * (uint64_t)fn_i64(c, 1))); }
+
 static void shl_i(struct fn_call *c) { fn_ret_i32(c, (int32_t)((uint32_t)fn_i32(c, 0) << (fn_i32(c, 1) & 31))); }
 static void shr_i(struct fn_call *c) { fn_ret_i32(c, fn_i32(c, 0) >> (fn_i32(c, 1) & 31)); }
 static void ushr_i(struct fn_call *c) { fn_ret_i32(c, (int32_t)((uint32_t)fn_i32(c, 0) >> (fn_i32(c, 1) & 31))); }
@@ -434,10 +445,13 @@ static const struct fn_def defs[] = {
     {"bh_bin", "l:s", bin, 0, 0},
     {"bh_hex", "l:s", hex, 0, 0},
     {"bh_conv", "sii:s", conv, 0, 0},
+    {"bh_conv_wrap", "sii:s", conv, 0, 1}, /* without ANSI mode: too much is the most */
     {"bh_factorial", "i:l", factorial, 0, 0},
     {"bh_width_bucket", "dddl:l", width_bucket, 0, 0},
     {"bh_bit_count", "l:i", bit_count, 0, 0},
     {"bh_bit_get", "lii:c", bit_get, 0, 0},
+    {"bh_wrap_c", "l:c", wrap_c, 0, 0}, {"bh_wrap_h", "l:h", wrap_h, 0, 0}, {"bh_wrap_i", "l:i", wrap_i, 0, 0},
+    {"bh_wrap_add", "ll:l", wrap_add, 0, 0}, {"bh_wrap_sub", "ll:l", wrap_sub, 0, 0}, {"bh_wrap_mul", "ll:l", wrap_mul, 0, 0},
     {"bh_shl_i", "ii:i", shl_i, 0, 0},
     {"bh_shr_i", "ii:i", shr_i, 0, 0},
     {"bh_ushr_i", "ii:i", ushr_i, 0, 0},
