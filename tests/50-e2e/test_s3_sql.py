@@ -379,6 +379,9 @@ def test_temporary_credentials(p, sql, bob, schema, s3, u):
 
     def ask(what, token=None, **body):
         return p.request("POST", f"{UC}/temporary-{what}-credentials", body, token=token)
+    assert ask("table", table_id=table, operation="READ").status_code == 403, "owners too are granted it"
+    sql(f"GRANT EXTERNAL USE SCHEMA ON SCHEMA {schema} TO `admin`")
+    sql("GRANT EXTERNAL USE LOCATION ON EXTERNAL LOCATION loc TO `admin`")
     r = ask("table", table_id=table, operation="READ")
     assert r.status_code == 200, r.text
     got = r.json()
