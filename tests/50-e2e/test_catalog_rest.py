@@ -52,7 +52,7 @@ def cat(sdk, admin):
                  f" CONSTRAINT t_pk PRIMARY KEY (id) RELY) PARTITIONED BY (p) COMMENT 'tc' TBLPROPERTIES ('x' = 'y')",
                  f"ALTER TABLE {name}.s.t SET ROW FILTER {name}.s.all ON (id)", f"CREATE TABLE {name}.s.u (id INT NOT NULL, b STRING)",
                  f"CREATE VIEW {name}.s.v AS SELECT id FROM {name}.s.u", f"CREATE VOLUME {name}.s.vol COMMENT 'x'",
-                 f"CREATE FUNCTION {name}.s.f(a INT DEFAULT 3 COMMENT 'x', d DECIMAL(4, 1)) RETURNS DECIMAL(10, 2) COMMENT 'fc' RETURN 1"):
+                 f"CREATE FUNCTION {name}.s.f(d DECIMAL(4, 1), a INT DEFAULT 3 COMMENT 'x') RETURNS DECIMAL(10, 2) COMMENT 'fc' RETURN 1"):
         admin(text)
     sdk.registered_models.create(catalog_name=name, schema_name="s", name="m", comment="x")
     yield name
@@ -69,7 +69,7 @@ def test_answers_have_the_clients_fields(sdk, cat):
     assert t.columns[2].mask.using_column_names == ["id"] and t.columns[3].partition_index == 0 and t.row_filter.input_column_names == ["id"]
     assert t.table_constraints[0].primary_key_constraint.rely and t.browse_only is False
     p = sdk.functions.get(f"{cat}.s.f").input_params.parameters
-    assert [(x.name, x.parameter_mode.value, x.parameter_type.value, x.type_precision, x.type_scale) for x in p] == [("a", "IN", "PARAM", 0, 0), ("d", "IN", "PARAM", 4, 1)]
+    assert [(x.name, x.parameter_mode.value, x.parameter_type.value, x.type_precision, x.type_scale) for x in p] == [("d", "IN", "PARAM", 4, 1), ("a", "IN", "PARAM", 0, 0)]
     assert sdk.catalogs.get(cat).effective_predictive_optimization_flag.value.value == "DISABLE"
     assert sdk.catalogs.get("samples").owner == "System user" == sdk.metastores.summary().owner
 
@@ -263,7 +263,7 @@ def test_information_schema_is_as_published(sdk, admin, platform, cat):
     assert admin(f"SELECT column_name, ordinal_position FROM {i}.columns WHERE table_schema = 'information_schema' AND table_name = 'tables' ORDER BY 2 LIMIT 2") == [
         ["table_catalog", "1"], ["table_schema", "2"]]
     assert admin(f"SELECT parameter_name, ordinal_position, parameter_mode, as_locator, full_data_type, numeric_precision, parameter_default, comment FROM {i}.parameters"
-                 " WHERE specific_name = 'f' ORDER BY 2") == [["a", "1", "IN", "NO", "int", "32", "3", "x"], ["d", "2", "IN", "NO", "decimal(4,1)", "4", None, None]]
+                 " WHERE specific_name = 'f' ORDER BY 2") == [["d", "1", "IN", "NO", "decimal(4,1)", "4", None, None], ["a", "2", "IN", "NO", "int", "32", "3", "x"]]
     admin(f"CREATE FUNCTION {cat}.s.tf() RETURNS TABLE (q INT COMMENT 'z') RETURN SELECT 1")
     assert admin(f"SELECT column_name, ordinal_position, comment FROM {i}.routine_columns") == [["q", "1", "z"]]
     assert admin(f"SELECT data_type, full_data_type, routine_body, external_language, parameter_style FROM {i}.routines WHERE routine_name = 'tf'") == [
