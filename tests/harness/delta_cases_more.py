@@ -543,7 +543,7 @@ CASES = {
         "INSERT INTO {t} VALUES ('k', array(1))",
         "REPLACE TABLE {t} USING delta AS SELECT id, 'new' AS y FROM range(3)",
         "DELETE FROM {t} WHERE id = 1",
-        "RESTORE TABLE {t} TO VERSION AS OF 3",
+        "!RESTORE TABLE {t} TO VERSION AS OF 3",
     ],
     "overwrites": [
         table("p INT, q STRING, v INT", CDF, rest="PARTITIONED BY (p, q)"),

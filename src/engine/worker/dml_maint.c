@@ -451,6 +451,9 @@ err *dml_restore(struct dml_x *x, const struct ast *s, struct dml_result *ret) {
     }
     map_free(now), map_free(then);
     if (e) return e;
+    str mode = delta_mapping_mode(&x->t->snap->metadata), back = delta_mapping_mode(&old->snap->metadata);
+    if (!str_eq(mode, back) && str_eqz(back, "id"))
+        return dml_error("DELTA_UNSUPPORTED_COLUMN_MAPPING_MODE_CHANGE", "oldMode", dml_z(x, mode), "newMode", "id", NULL);
     x->metadata = &old->snap->metadata;
     x->cols = old->cols, x->n = old->n;
     if (x->t->managed) keep_times(x);
