@@ -213,6 +213,49 @@ struct bfrom *bind_from_bq(struct binder *b, struct bq *q, uint32_t level, struc
 
 /* ---- views ---- */
 
+/* A column that the view had has gone from what it reads. */
+static err *view_changed(struct binder *b, const struct sql_relation *v, const struct ast *at, str name, size_t expected, size_t found) {
+    buf *actual = sql_buf(b->a);
+    buf_c(actual, '[');
+    for (size_t i = 0; i < found; i++) buf_fmt(actual, "%s%.*s", i ? "," : "", STR_ARG(name));
+    buf_c(actual, ']');
+    buf_c(actual, 0);
+    const char *full = arena_printf(b->a, "`%.*s`.`%.*s`.`%.*s`", STR_ARG(v->catalog), STR_ARG(v->schema), STR_ARG(v->name));
+    const char *again = arena_printf(b->a, "CREATE OR REPLACE VIEW %.*s.%.*s.%.*s AS %.*s", STR_ARG(v->catalog), STR_ARG(v->schema), STR_ARG(v->name),
+                                     STR_ARG(v->definer ? STR("…") : v->view_text));
+    return sql_error("INCOMPATIBLE_VIEW_SCHEMA_CHANGE", at, b->text, "viewName", full, "colName", arena_printf(b->a, "%.*s", STR_ARG(name)), "expectedNum",
+                     arena_printf(b->a, "%zu", expected), "actualCols", actual->p, "suggestion", again, NULL);
+}
+
+/*
+ * The columns of r, which wraps the view's query, that are the view's. Where the query has as many, the places tell: CREATE VIEW may have
+ * named them otherwise. Else the names do, and what the query has beside them is left out: SELECT * of a table to which a column was
+ * added. Of several of one name each is the next one.
+ */
+static err *view_columns(struct binder *b, const struct sql_relation *v, const struct ast *at, struct bq *r) {
+    if (r->n == v->n) return NULL;
+    struct bx **items = arena_array_of(b->a, struct bx *, v->n + 1);
+    struct rcol *cols = arena_array_of(b->a, struct rcol, v->n + 1);
+    for (size_t i = 0; i < v->n; i++) {
+        str name = v->cols[i].name;
+        size_t before = 0, expected = 0, found = 0, at_k = r->n;
+        for (size_t j = 0; j < v->n; j++) {
+            bool same = str_ieq(v->cols[j].name, name);
+            expected += same;
+            before += same && j < i;
+        }
+        for (size_t j = 0; j < r->n; j++)
+            if (str_ieq(r->cols[j].name, name) && found++ == before) at_k = j;
+        if (found != expected) return view_changed(b, v, at, name, expected, found);
+        items[i] = r->items[at_k];
+        cols[i] = r->cols[at_k];
+    }
+    r->items = items;
+    r->cols = cols;
+    r->n = r->n_items = v->n;
+    return NULL;
+}
+
 static err *bind_view(struct binder *b, const struct sql_relation *v, const struct ast *at, struct bq **ret) {
     if (b->depth >= 100)
         return sql_error("VIEW_EXCEED_MAX_NESTED_DEPTH", at, b->text, "viewName", arena_printf(b->a, "`%.*s`", STR_ARG(v->name)), "maxNestedDepth", "100", NULL);
@@ -234,11 +277,9 @@ static err *bind_view(struct binder *b, const struct sql_relation *v, const stru
     b->ctes = ctes;
     if (e) return e;
     struct bq *r = *ret;
-    if (v->n && v->n != r->n)
-        return sql_error("INCOMPATIBLE_VIEW_SCHEMA_CHANGE", at, b->text, "viewName", arena_printf(b->a, "`%.*s`", STR_ARG(v->name)), "colName", "", "expectedNum",
-                         arena_printf(b->a, "%zu", v->n), "actualCols", "", "suggestion", "", NULL);
     if (!v->n) return NULL;
     r = bq_wrap(b, r, NULL);
+    TRY(view_columns(b, v, at, r));
     const struct sql_type **types = arena_array_of(b->a, const struct sql_type *, r->n + 1);
     for (size_t i = 0; i < r->n; i++) {
         types[i] = v->cols[i].type ? shown_type(v->cols[i].type) : r->cols[i].type;

@@ -91,6 +91,16 @@ def test_views_read_with_their_owners_rights(admin, bob, bob_name, cat):
     admin.fails(f"DROP TABLE {cat}.s.v", "WRONG_COMMAND_FOR_OBJECT_TYPE")
 
 
+def test_views_keep_their_columns_as_tables_grow(admin, cat):
+    admin(f"CREATE TABLE {cat}.s.grows (a INT, b STRING)")
+    admin(f"INSERT INTO {cat}.s.grows VALUES (1, 'x')")
+    admin(f"CREATE VIEW {cat}.s.stays AS SELECT * FROM {cat}.s.grows")
+    admin(f"ALTER TABLE {cat}.s.grows ADD COLUMN (c INT FIRST)")
+    assert admin(f"SELECT * FROM {cat}.s.stays") == [["1", "x"]]
+    admin(f"DROP VIEW {cat}.s.stays")
+    admin(f"DROP TABLE {cat}.s.grows")
+
+
 def test_filters_and_masks_hold(admin, bob, bob_name, cat):
     admin(f"CREATE TABLE {cat}.s.f AS SELECT * FROM {cat}.s.t")
     admin(f"CREATE FUNCTION {cat}.s.only_odd(i BIGINT) RETURNS BOOLEAN RETURN i % 2 = 1")
