@@ -103,7 +103,7 @@ static err *do_put(storage *s, const struct order *o, int fd, const struct couri
                    buf *ret) {
     TRY(need_fd(o, fd));
     struct body b = {o, h, fd, 0};
-    struct storage_source from = {body_read, &b, o->size};
+    struct storage_source from = {.read = body_read, .arg = &b, .size = o->size};
     struct storage_put_options opts = {
         .if_absent = o->if_absent, .before_commit = h->confirm, .arg = h->arg};
     struct storage_info info;
@@ -116,7 +116,7 @@ static err *do_part(storage *s, const struct order *o, int fd, const struct cour
                     buf *ret) {
     TRY(need_fd(o, fd));
     struct body b = {o, h, fd, 0};
-    struct storage_source from = {body_read, &b, o->size};
+    struct storage_source from = {.read = body_read, .arg = &b, .size = o->size};
     struct storage_part p;
     TRY(storage_multi_part(s, o->key, o->upload_id, o->number, &from, &p));
     buf_fmt(ret, "{\"number\":\"%d\",\"size\":\"%lld\",\"etag\":", p.number, (long long)b.moved);

@@ -166,9 +166,15 @@ static err *bytes_read(void *arg, void *p, size_t n, size_t *ret_n) {
     return NULL;
 }
 
+static err *bytes_rewind(void *arg) {
+    struct storage_bytes *b = arg;
+    b->rest = b->all;
+    return NULL;
+}
+
 struct storage_source *storage_from_bytes(struct storage_bytes *b, str bytes) {
-    b->rest = bytes;
-    b->source = (struct storage_source){bytes_read, b, (int64_t)bytes.n};
+    b->all = b->rest = bytes;
+    b->source = (struct storage_source){bytes_read, b, (int64_t)bytes.n, bytes_rewind};
     return &b->source;
 }
 
@@ -184,10 +190,18 @@ static err *fd_read(void *arg, void *p, size_t n, size_t *ret_n) {
     return NULL;
 }
 
+static err *fd_rewind(void *arg) {
+    struct storage_fd *f = arg;
+    if (lseek(f->fd, f->start, SEEK_SET) < 0) return err_errno("cannot go back in descriptor %d", f->fd);
+    f->left = f->source.size;
+    return NULL;
+}
+
 struct storage_source *storage_from_fd(struct storage_fd *f, int fd, int64_t size) {
     f->fd = fd;
     f->left = size;
-    f->source = (struct storage_source){fd_read, f, size};
+    f->start = lseek(fd, 0, SEEK_CUR);
+    f->source = (struct storage_source){fd_read, f, size, f->start < 0 ? NULL : fd_rewind};
     return &f->source;
 }
 

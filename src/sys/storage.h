@@ -43,6 +43,7 @@ struct storage_source {
     err *(*read)(void *arg, void *p, size_t n, size_t *ret_n);
     void *arg;
     int64_t size; /* -1: not known; else read() must give exactly so many, or the put fails */
+    err *(*rewind)(void *arg); /* from the first byte again; NULL: it is read once */
 };
 
 /* Where bytes go. */
@@ -158,14 +159,15 @@ void storage_free(storage *s);
 /* A source over bytes in memory: `struct storage_bytes b; … storage_from_bytes(&b, text)`. */
 struct storage_bytes {
     struct storage_source source;
-    str rest;
+    str all, rest;
 };
 struct storage_source *storage_from_bytes(struct storage_bytes *b, str bytes);
-/* A source over a descriptor: size bytes, or to the end of file with -1. */
+/* A source over a descriptor, from where it stands: size bytes, or to the end of file with -1. */
 struct storage_fd {
     struct storage_source source;
     int fd;
     int64_t left;
+    int64_t start; /* -1: it cannot go back (a pipe) */
 };
 struct storage_source *storage_from_fd(struct storage_fd *f, int fd, int64_t size);
 /* Sinks into a buf (whose max bounds it) and into a descriptor. */

@@ -90,7 +90,7 @@ static err *cut_write(void *arg, const void *p, size_t n) {
 static err *twin_put(storage *s, str key, struct storage_source *from,
                      const struct storage_put_options *o, struct storage_info *ret) {
     struct cut c = {.from = from, .op = OP_put};
-    struct storage_source torn = {cut_read, &c, from->size};
+    struct storage_source torn = {.read = cut_read, .arg = &c, .size = from->size};
     PASS(put,
          (c.rule = r, c.left = r ? r->bytes : 0,
           storage_put(t->inner, key, r && r->kind == STORAGE_FAULT_CUT ? &torn : from, o, ret)));
@@ -133,7 +133,7 @@ static err *twin_multi_create(storage *s, arena *a, str key, str *ret_id) {
 static err *twin_multi_part(storage *s, str key, str id, int number, struct storage_source *from,
                             struct storage_part *ret) {
     struct cut c = {.from = from, .op = OP_multi_part};
-    struct storage_source torn = {cut_read, &c, from->size};
+    struct storage_source torn = {.read = cut_read, .arg = &c, .size = from->size};
     PASS(multi_part, (c.rule = r, c.left = r ? r->bytes : 0,
                       storage_multi_part(t->inner, key, id, number,
                                          r && r->kind == STORAGE_FAULT_CUT ? &torn : from, ret)));

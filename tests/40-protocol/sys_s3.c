@@ -81,7 +81,7 @@ static void test_long(void **state) {
     static const int64_t sizes[] = {PART - 1, PART, PART + 1, 3 * PART, 3 * PART + 12345};
     for (size_t i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
         struct pattern t = {0, sizes[i / 2]}, back = {0, 0}, middle = {PART - 100, 0};
-        struct storage_source from = {pattern_read, &t, i % 2 ? -1 : sizes[i / 2]};
+        struct storage_source from = {.read = pattern_read, .arg = &t, .size = i % 2 ? -1 : sizes[i / 2]};
         struct storage_info info, head;
         suite_ok(storage_put(s, STR("long/body"), &from, NULL, &info));
         assert_int_equal(info.size, sizes[i / 2]);
@@ -94,7 +94,7 @@ static void test_long(void **state) {
         assert_int_equal(head.size, sizes[i / 2]);
     }
     struct pattern t = {0, 2 * PART};
-    struct storage_source from = {pattern_read, &t, -1};
+    struct storage_source from = {.read = pattern_read, .arg = &t, .size = -1};
     struct storage_put_options o = {.if_absent = true};
     suite_is(storage_put(s, STR("long/body"), &from, &o, NULL), ERR_ALREADY_EXISTS);
     t = (struct pattern){0, 2 * PART};
@@ -111,7 +111,7 @@ static void test_large_part(void **state) {
     str id;
     int64_t size = (64ll << 20) + 10;
     struct pattern t = {0, size}, back = {0, 0};
-    struct storage_source from = {pattern_read, &t, size};
+    struct storage_source from = {.read = pattern_read, .arg = &t, .size = size};
     struct storage_part p;
     suite_ok(storage_multi_create(s, a, STR("large part"), &id));
     suite_ok(storage_multi_part(s, STR("large part"), id, 1, &from, &p));

@@ -200,7 +200,7 @@ bool remote_granted(str path) {
 struct call {
     err *(*run)(struct call *c, const struct grant *g);
     str path;
-    const void *in;
+    void *in;
     void *out;
     arena *a;
     bool again;  /* may be done twice */
@@ -293,7 +293,7 @@ static err *run_list(struct call *c, const struct grant *g) {
 
 static err *front_list(storage *s, arena *a, const struct storage_list_ask *ask, struct storage_list *ret) {
     (void)s;
-    struct call c = {run_list, path_of(a, ask->prefix), ask, ret, a, true};
+    struct call c = {run_list, path_of(a, ask->prefix), (void *)ask, ret, a, true};
     return remote_is(c.path) ? carry_out(&c) : outside(ask->prefix);
 }
 
@@ -317,18 +317,22 @@ static err *front_del(storage *s, const str *keys, size_t n) {
 struct put_in {
     struct storage_source *from;
     const struct storage_put_options *o;
+    bool sent;
 };
 
+/* The body has gone out when the courier refuses a grant: with another grant it goes out again. */
 static err *run_put(struct call *c, const struct grant *g) {
-    const struct put_in *in = c->in;
+    struct put_in *in = c->in;
+    if (in->sent && !in->from->rewind) return err_new(ERR_TEMPORARILY_UNAVAILABLE, "the statement that wrote has ended");
+    if (in->sent) TRY(in->from->rewind(in->from->arg));
+    in->sent = true;
     return storage_put(g->s, key_of(c, g), in->from, in->o, c->out);
 }
 
-/* Only with the right grant at once: a source is read once. */
 static err *front_put(storage *s, str key, struct storage_source *from, const struct storage_put_options *o, struct storage_info *ret) {
     (void)s;
     arena *a = arena_new();
-    struct put_in in = {from, o};
+    struct put_in in = {.from = from, .o = o};
     struct call c = {run_put, path_of(a, key), &in, ret, a, false};
     err *e = remote_is(c.path) ? carry_out(&c) : outside(key);
     arena_free(a);
@@ -441,8 +445,8 @@ static err *upload_one(str path) {
     for (int i = 0; err_code_of(e) == ERR_TEMPORARILY_UNAVAILABLE && i < AGAIN; i++) {
         usleep(AGAIN_PAUSE_US << i);
         err_free(e);
-        e = lseek(fd, 0, SEEK_SET) < 0 ? err_errno("%s", z)
-                                       : storage_put(&front, str_from(path, 1), storage_from_fd(&source, fd, st.st_size), &plain, &info);
+        e = source.source.rewind(&source);
+        if (!e) e = storage_put(&front, str_from(path, 1), &source.source, &plain, &info);
     }
     if (fd >= 0) close(fd);
     if (!e) e = remote_table_put(path, st.st_size, info.mtime, str_of(info.etag), true);
