@@ -11,9 +11,9 @@ static str plain_catalog(const struct sql_function_def *f) {
 }
 
 static void full_name(const struct sql_function_def *f, const char *quote, buf *o) {
-    str catalog = plain_catalog(f);
+    str catalog = f->temporary ? STR("") : plain_catalog(f);
     if (catalog.n) buf_fmt(o, "%s%.*s%s.", quote, STR_ARG(catalog), quote);
-    if (f->schema.n) buf_fmt(o, "%s%.*s%s.", quote, STR_ARG(f->schema), quote);
+    if (f->schema.n && !f->temporary) buf_fmt(o, "%s%.*s%s.", quote, STR_ARG(f->schema), quote);
     buf_fmt(o, "%s%.*s%s", quote, STR_ARG(f->name), quote);
 }
 
@@ -32,6 +32,8 @@ static const char *dotted_name(struct binder *b, const struct sql_function_def *
 }
 
 static bool same_function(const struct sql_function_def *x, const struct sql_function_def *y) {
+    if (x->temporary != y->temporary) return false;
+    if (x->temporary) return str_ieq(x->name, y->name);
     return str_ieq(x->name, y->name) && str_ieq(x->schema, y->schema) && str_ieq(plain_catalog(x), plain_catalog(y));
 }
 

@@ -61,6 +61,7 @@ struct sql_function_def {               /* a SQL user-defined function */
     const struct sql_type *returns;      /* scalar; or the struct of a table function's row */
     bool is_table;
     bool definer;                        /* the body reads with the rights of somebody else */
+    bool temporary;                      /* of the session: named without catalog and schema, which are those of its body's names */
     str body;                            /* expression or query text */
 };
 

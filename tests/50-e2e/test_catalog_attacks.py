@@ -55,7 +55,7 @@ def world(platform, admin):
                  "CREATE FUNCTION k.s.helper(i BIGINT) RETURNS BOOLEAN RETURN i = 1",
                  "CREATE FUNCTION k.s.rf2(i BIGINT) RETURNS BOOLEAN RETURN helper(i)",
                  "CREATE FUNCTION k.s.rf3(u STRING) RETURNS BOOLEAN RETURN u = current_user",
-                 "CREATE FUNCTION k.s.sum_to(i BIGINT, most BIGINT DEFAULT (SELECT max(id) FROM allowed)) RETURNS BIGINT RETURN i + most",
+                 "CREATE FUNCTION k.s.sum_to(i BIGINT, most BIGINT DEFAULT 1) RETURNS BIGINT RETURN i + most",
                  "CREATE FUNCTION k.s.hide(v STRING) RETURNS STRING RETURN concat('*', length(v))",
                  "CREATE FUNCTION k.s.told(i BIGINT) RETURNS STRING RETURN (SELECT max(name) FROM t WHERE id = i AND name <> 'x9-hidden')",
                  "CREATE TABLE k.s.f1 WITH ROW FILTER k.s.rf ON (id) AS SELECT id, name FROM t",
@@ -90,6 +90,7 @@ OWN = ["CREATE TEMPORARY VIEW allowed AS SELECT id FROM range(100)", "CREATE GLO
        "CREATE TEMPORARY VIEW t AS SELECT 7L AS id, '7' AS name", "DECLARE VARIABLE u STRING DEFAULT 'hidden-row'",
        "DECLARE VARIABLE i BIGINT DEFAULT 1", "DECLARE VARIABLE id BIGINT DEFAULT 1", "DECLARE VARIABLE name STRING DEFAULT '11'",
        "CREATE TABLE k.own.allowed AS SELECT id FROM range(100)", "CREATE FUNCTION k.own.helper(i BIGINT) RETURNS BOOLEAN RETURN true",
+       "CREATE TEMPORARY FUNCTION helper(i BIGINT) RETURNS BOOLEAN RETURN true", "CREATE TEMPORARY FUNCTION length(v STRING) RETURNS STRING RETURN v",
        "CREATE FUNCTION k.own.length(v STRING) RETURNS STRING RETURN v", "USE CATALOG k", "USE SCHEMA own", "SET PATH = k.own, system.builtin"]
 
 
@@ -108,11 +109,39 @@ def test_a_session_has_no_say_in_bodies(platform, bob):
     run.close()
 
 
-def test_temporary_functions_do_not_outlive_the_session(bob):
-    bob.fails("CREATE TEMPORARY FUNCTION k.own.tmp(i INT) RETURNS INT RETURN i", "UNSUPPORTED_FEATURE")
-    bob("CREATE FUNCTION k.own.kept(i INT) RETURNS INT RETURN i")
-    bob.fails("DROP TEMPORARY FUNCTION k.own.kept", "UNSUPPORTED_FEATURE")
-    assert bob("SELECT k.own.kept(3)") == [["3"]]
+def test_temporary_functions(platform, bob):
+    """They are the session's: called by their name, seen by no other session, part of nothing that stays."""
+    run, other = session(platform, bob.token), session(platform, bob.token)
+    for text in ("USE k.own", "CREATE TEMPORARY FUNCTION twice(x BIGINT COMMENT 'of it', most BIGINT DEFAULT 10) RETURNS BIGINT RETURN least(x * 2, most)",
+                 "CREATE TEMPORARY FUNCTION below(n BIGINT) RETURNS TABLE (k BIGINT, d BIGINT) RETURN SELECT id, twice(id) FROM range(n)",
+                 "CREATE OR REPLACE TEMP FUNCTION shown() RETURN concat('n', (SELECT count(*) FROM k.s.f1))"):
+        assert run(text) == [], text
+    assert run("SELECT twice(3), session.twice(30), system.session.twice(x => 4)") == [(6, 10, 8)]
+    assert run("SELECT * FROM below(3) ORDER BY k") == [(0, 0), (1, 2), (2, 4)]
+    assert run("SELECT shown()") == [("n1",)], "with the rights of who calls it"
+    assert run("DESCRIBE FUNCTION twice") == [("Function:     twice",), ("Type:         SCALAR",), ("Input:        x BIGINT",), ("              most BIGINT",),
+                                             ("Returns:      BIGINT",)]
+    for text, fault in (("SELECT twice(3)", None), ("SELECT session.twice(3)", None), ("DESCRIBE FUNCTION twice", None),
+                        ("DROP TEMPORARY FUNCTION twice", "ROUTINE_NOT_FOUND")):
+        got = other(text)
+        assert isinstance(got, str) and (fault or "OUTINE") in got, (text, got)
+    for text, fault in (("CREATE TEMPORARY FUNCTION twice(x INT) RETURNS INT RETURN x", "ROUTINE_ALREADY_EXISTS"),
+                        ("CREATE TEMPORARY FUNCTION k.own.tmp(i INT) RETURNS INT RETURN i", "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_DATABASE"),
+                        ("CREATE TEMPORARY FUNCTION IF NOT EXISTS t2(i INT) RETURNS INT RETURN i", "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS"),
+                        ("CREATE TEMPORARY FUNCTION t2(i INT) RETURNS INT RETURN nothing", "UNRESOLVED_COLUMN"),
+                        ("CREATE TEMPORARY FUNCTION t2(i INT) RETURNS INT LANGUAGE PYTHON AS $$return i$$", "UNSUPPORTED_FEATURE"),
+                        ("CREATE FUNCTION k.own.four(x BIGINT) RETURNS BIGINT RETURN twice(twice(x))", "INVALID_TEMP_OBJ_REFERENCE"),
+                        ("CREATE VIEW k.own.w AS SELECT twice(1) AS x", "INVALID_TEMP_OBJ_REFERENCE")):
+        got = run(text)
+        assert isinstance(got, str) and fault in got, (text, got)
+    # One of the catalog by the same name is called by its whole name, and stays when the session's goes.
+    assert run("CREATE FUNCTION k.own.twice(x BIGINT) RETURNS BIGINT RETURN x + 1000") == []
+    assert run("SELECT twice(1), k.own.twice(1)") == [(2, 1001)]
+    assert run("DROP TEMPORARY FUNCTION twice") == [] and run("DROP TEMPORARY FUNCTION IF EXISTS twice") == []
+    assert run("SELECT twice(1)") == [(1001,)]
+    assert "ROUTINE_NOT_FOUND" in run("DROP TEMPORARY FUNCTION twice")
+    assert run("DROP FUNCTION k.own.twice") == []
+    run.close(), other.close()
 
 
 def test_texts_are_their_owners(platform, admin, bob):

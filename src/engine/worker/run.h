@@ -151,6 +151,20 @@ void run_zone(struct run *r);
 
 /* run_using.c: the query that CREATE TEMPORARY VIEW … USING … OPTIONS (…) stands for. */
 err *run_using(struct run *r, const struct ast *s, str *ret) BH_CHECK;
+/* The error of a CREATE VIEW or CREATE FUNCTION (r->view) whose text names something of the session: what, "VIEW" or "FUNCTION". */
+err *run_outlives(struct run *r, const struct ast *name, const char *what) BH_CHECK;
+
+/* run_function.c: temporary functions. CREATE and DROP; the function that a name means, *ret NULL if none. */
+err *run_temp_function(struct run *r, const struct ast *s) BH_CHECK;
+err *run_drop_function(struct run *r, const struct ast *s) BH_CHECK;
+err *run_find_function(struct run *r, const struct ast *name, const struct sql_function_def **ret) BH_CHECK;
+/* DESCRIBE FUNCTION; *ret_taken is left false where the name is the catalog's. */
+err *run_describe_function(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
+/* run_command.c: what a CREATE FUNCTION declares; in the arena and of the statement's text. */
+err *run_made_function(struct run *r, const struct ast *s, struct sql_function_def *ret) BH_CHECK;
+/* Does the body of a CREATE FUNCTION make sense? Statements of other languages are not looked at. */
+err *run_check_function(struct run *r, const struct ast *s) BH_CHECK;
+
 /* run_view.c: DESCRIBE and SHOW COLUMNS of a temporary view; *ret_taken false: the name is the catalog's. */
 err *run_view(struct run *r, const struct ast *s, bool *ret_taken) BH_CHECK;
 /* What the session has that control does not list: rows of SHOW TABLES and SHOW VIEWS for its temporary views. */

@@ -405,14 +405,14 @@ static err *made_fields(struct run *r, const struct ast *list, struct sql_field 
     return NULL;
 }
 
-static err *made_function(struct run *r, const struct ast *s, struct sql_function_def *f) {
+err *run_made_function(struct run *r, const struct ast *s, struct sql_function_def *f) {
     str *parts, full[3] = {r->env.catalog, r->env.schema, STR("")};
     size_t n;
     struct sql_field *params, *cols;
     const struct ast *returns = ast_get(s, SLOT_RETURNS);
     TRY(run_name(r, ast_get(s, SLOT_NAME), &parts, &n));
     for (size_t i = 0; i < n && i < 3; i++) full[3 - (n < 3 ? n : 3) + i] = parts[i];
-    *f = (struct sql_function_def){.catalog = full[0], .schema = full[1], .name = full[2], .body = s->text};
+    *f = (struct sql_function_def){.catalog = full[0], .schema = full[1], .name = full[2], .body = s->text, .temporary = ast_has(s, AST_F_TEMP)};
     TRY(made_fields(r, ast_get(s, SLOT_PARAMS), &params, &f->n));
     f->params = params;
     if (ast_is(returns, AST_LIST)) {
@@ -465,12 +465,12 @@ static bool says(const struct ast *s, const char *option) {
     return false;
 }
 
-static err *check_function(struct run *r, const struct ast *s) {
+err *run_check_function(struct run *r, const struct ast *s) {
     const struct ast *language = ast_get(s, SLOT_LANGUAGE);
     struct sql_function_def f;
     struct sql_compiled c = {.n = 0};
     if ((language && !str_ieq(language->text, STR("SQL"))) || !(ast_get(s, SLOT_EXPR) || ast_get(s, SLOT_QUERY))) return NULL;
-    err *e = made_function(r, s, &f);
+    err *e = run_made_function(r, s, &f);
     if (e) { /* the catalog tells what is wrong with the declaration */
         err_free(e);
         return NULL;
@@ -496,7 +496,7 @@ static err *check_function(struct run *r, const struct ast *s) {
 #define FIRST_PAGE 1000
 #define NEXT_PAGE 10000
 static err *put_statement(struct run *r, const struct ast *s, str after, buf *out) {
-    if (s->kind == AST_S_CREATE_FUNCTION) TRY(check_function(r, s));
+    if (s->kind == AST_S_CREATE_FUNCTION) TRY(run_check_function(r, s));
     if (s->kind == AST_S_CREATE_FUNCTION && r->n_path) return path_inside(r, s);
     const char *name = s->kind == AST_S_CREATE_VIEW       ? "create_view"
                        : s->kind == AST_S_CREATE_FUNCTION ? "create_function"

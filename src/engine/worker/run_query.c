@@ -242,8 +242,7 @@ static const char *quoted_name(struct run *r, const str *parts, size_t n) {
     return z;
 }
 
-/* A view that outlives the session cannot stand on one that does not. */
-static err *temporary_inside(struct run *r, const struct ast *name) {
+err *run_outlives(struct run *r, const struct ast *name, const char *what) {
     str *parts, full[3] = {r->env.catalog, r->env.schema, STR("")};
     size_t n;
     TRY(run_name(r, ast_get(r->view, SLOT_NAME), &parts, &n));
@@ -252,7 +251,7 @@ static err *temporary_inside(struct run *r, const struct ast *name) {
     for (uint32_t i = 0; i < name->n && i < 2; i++) temp[i] = name->child[i]->text;
     bool function = r->view->kind == AST_S_CREATE_FUNCTION;
     return sql_error("INVALID_TEMP_OBJ_REFERENCE", name, r->text, "obj", function ? "FUNCTION" : "VIEW", "objName",
-                     function ? quoted_name(r, full + 1, 2) : quoted_name(r, full, 3), "tempObj", "VIEW", "tempObjName", quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
+                     function ? quoted_name(r, full + 1, 2) : quoted_name(r, full, 3), "tempObj", what, "tempObjName", quoted_name(r, temp, name->n < 2 ? name->n : 2), NULL);
 }
 
 /* Names without a qualifier are what the first schema of the path has of that name. */
@@ -287,7 +286,7 @@ static err *env_resolve(struct sql_env *e, struct ast *const *names, struct ast 
             TRY(scan_direct(&r->scan, e, from, &rels[i]));
             done[i] = true;
         } else if ((rels[i] = temp_view(r, names[i]))) {
-            if (r->view) return temporary_inside(r, names[i]);
+            if (r->view) return run_outlives(r, names[i], "VIEW");
             done[i] = true;
         }
     }
@@ -343,6 +342,8 @@ static err *env_function(struct sql_env *e, const struct ast *name, const struct
         *ret = r->made;
         return NULL;
     }
+    TRY(run_find_function(r, name, ret));
+    if (*ret) return NULL;
     if (!run_by_path(r, name)) return ask_function(r, name, ret);
     for (size_t k = 0; k < r->n_path && !*ret; k++)
         if (!r->path[k].system) TRY(ask_function(r, run_path_name(r, k, name), ret));

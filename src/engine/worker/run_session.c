@@ -701,11 +701,6 @@ static err *show_collations(struct run *r, const struct ast *s) {
     return run_compiled(r, &c);
 }
 
-/* A function that would outlive the session, by a statement that promises the opposite, is worse than none. */
-static err *no_temporary_function(struct run *r, const struct ast *s) {
-    return sql_error("UNSUPPORTED_FEATURE.SQL", s, r->text, "what", "temporary functions; make it in a schema of yours", NULL);
-}
-
 /* ---- by kind ---- */
 
 err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
@@ -723,14 +718,15 @@ err *run_session(struct run *r, const struct ast *s, bool *ret_taken) {
         if (ast_has(s, AST_F_TEMP) || ast_has(s, AST_F_GLOBAL)) return run_temp_view(r, s);
         break;
     case AST_S_CREATE_FUNCTION:
-        if (ast_has(s, AST_F_TEMP)) return no_temporary_function(r, s);
+        if (ast_has(s, AST_F_TEMP)) return run_temp_function(r, s);
         break;
     case AST_COMMAND:
-        if (str_eqz(s->text, "drop_function") && ast_has(s, AST_F_TEMP)) return no_temporary_function(r, s);
+        if (str_eqz(s->text, "drop_function") && ast_has(s, AST_F_TEMP)) return run_drop_function(r, s);
         if (str_eqz(s->text, "show_collations")) return show_collations(r, s);
         *ret_taken = false;
         if (str_eqz(s->text, "drop_view") || str_eqz(s->text, "drop_table") || str_eqz(s->text, "drop_variable"))
             return run_drop(r, s, ret_taken);
+        if (str_eqz(s->text, "describe_function")) return run_describe_function(r, s, ret_taken);
         if (str_eqz(s->text, "describe_table") || str_eqz(s->text, "show_columns")) return run_view(r, s, ret_taken);
         return NULL;
     default: break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a SQL session remembers inside an engine: current names, SET values, temporary views, variables.
+ * What a SQL session remembers inside an engine: current names, SET values, temporary views and functions, variables.
  * Names of settings, views and variables are compared without case. Lists are short: they are searched.
  */
 #include <stdlib.h>
@@ -61,6 +61,8 @@ void session_release(struct session *s) {
         free(s->conf.p[i].value);
     }
     for (size_t i = 0; i < s->views.n; i++) free_view(&s->views.p[i]);
+    for (size_t i = 0; i < s->functions.n; i++) free_view(&s->functions.p[i]);
+    vec_free(&s->functions);
     for (size_t i = 0; i < s->variables.n; i++) free_variable(&s->variables.p[i]);
     vec_free(&s->conf);
     vec_free(&s->views);
@@ -118,44 +120,78 @@ void session_use(struct session *s, str catalog, str schema) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- temporary views ---- */
+/* ---- temporary views and functions ---- */
 
-static struct temp_view *find_view(struct session *s, str name, bool global) {
-    for (size_t i = 0; i < s->views.n; i++)
-        if (s->views.p[i].global == global && str_ieq(str_of(s->views.p[i].name), name)) return &s->views.p[i];
+static struct temp_view *find_temp(struct temp_view *p, size_t n, str name, bool global) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i].global == global && str_ieq(str_of(p[i].name), name)) return &p[i];
     return NULL;
 }
 
-static void drop_view(struct session *s, struct temp_view *v) {
-    free_view(v);
-    vec_remove_swap(&s->views, (size_t)(v - s->views.p));
+#define FIND(list) find_temp(s->list.p, s->list.n, name, global)
+#define DROP(list, v)                                             \
+    do {                                                          \
+        free_view(v);                                             \
+        vec_remove_swap(&s->list, (size_t)((v) - s->list.p));     \
+    } while (0)
+
+static bool copy_of(arena *a, const struct temp_view *v, struct temp_view *ret) {
+    if (v)
+        *ret = (struct temp_view){arena_strdup(a, v->name), arena_strdup(a, v->text), arena_strdup(a, v->catalog), arena_strdup(a, v->schema), v->global};
+    return v != NULL;
 }
 
 void session_put_view(struct session *s, str name, bool global, str text, str catalog, str schema) {
     pthread_mutex_lock(&s->lock);
-    struct temp_view *v = find_view(s, name, global);
-    if (v) drop_view(s, v);
+    struct temp_view *v = FIND(views);
+    if (v) DROP(views, v);
     vec_push(&s->views, ((struct temp_view){copy(name), copy(text), copy(catalog), copy(schema), global}));
     pthread_mutex_unlock(&s->lock);
 }
 
 bool session_get_view(struct session *s, arena *a, str name, bool global, struct temp_view *ret) {
     pthread_mutex_lock(&s->lock);
-    struct temp_view *v = find_view(s, name, global);
-    if (v)
-        *ret = (struct temp_view){arena_strdup(a, v->name), arena_strdup(a, v->text), arena_strdup(a, v->catalog),
-                                  arena_strdup(a, v->schema), v->global};
+    bool found = copy_of(a, FIND(views), ret);
     pthread_mutex_unlock(&s->lock);
-    return v != NULL;
+    return found;
 }
 
 bool session_drop_view(struct session *s, str name, bool global) {
     pthread_mutex_lock(&s->lock);
-    struct temp_view *v = find_view(s, name, global);
-    if (v) drop_view(s, v);
+    struct temp_view *v = FIND(views);
+    if (v) DROP(views, v);
     pthread_mutex_unlock(&s->lock);
     return v != NULL;
 }
+
+void session_put_function(struct session *s, str name, str text, str catalog, str schema) {
+    const bool global = false;
+    pthread_mutex_lock(&s->lock);
+    struct temp_view *v = FIND(functions);
+    if (v) DROP(functions, v);
+    vec_push(&s->functions, ((struct temp_view){copy(name), copy(text), copy(catalog), copy(schema), global}));
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool session_get_function(struct session *s, arena *a, str name, struct temp_view *ret) {
+    const bool global = false;
+    pthread_mutex_lock(&s->lock);
+    bool found = copy_of(a, FIND(functions), ret);
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+bool session_drop_function(struct session *s, str name) {
+    const bool global = false;
+    pthread_mutex_lock(&s->lock);
+    struct temp_view *v = FIND(functions);
+    if (v) DROP(functions, v);
+    pthread_mutex_unlock(&s->lock);
+    return v != NULL;
+}
+
+#undef FIND
+#undef DROP
 
 /* ---- variables ---- */
 

@@ -35,7 +35,7 @@ struct setting_value {
     char *name, *value;
 };
 
-/* A temporary view or a variable of a session. Heap. */
+/* A temporary view, a temporary function (its text is the statement that made it) or a variable of a session. Heap. */
 struct temp_view {
     char *name, *text;
     char *catalog, *schema; /* current when it was made */
@@ -53,7 +53,7 @@ struct session {
     pthread_mutex_t lock; /* guards all below */
     char *catalog, *schema;
     vec_of(struct setting_value) conf;
-    vec_of(struct temp_view) views;
+    vec_of(struct temp_view) views, functions;
     vec_of(struct session_variable) variables;
     struct txn *txn; /* its own lock (txn.h) */
 };
@@ -162,6 +162,9 @@ void session_use(struct session *s, str catalog, str schema);
 void session_put_view(struct session *s, str name, bool global, str text, str catalog, str schema);
 bool session_get_view(struct session *s, arena *a, str name, bool global, struct temp_view *ret);
 bool session_drop_view(struct session *s, str name, bool global);
+void session_put_function(struct session *s, str name, str text, str catalog, str schema);
+bool session_get_function(struct session *s, arena *a, str name, struct temp_view *ret);
+bool session_drop_function(struct session *s, str name);
 /* DECLARE, or with OR REPLACE again; SET: duckdb STR_NONE is the value that it was declared with. */
 void session_declare(struct session *s, str name, str type, str duckdb);
 void session_assign(struct session *s, str name, str duckdb);
