@@ -245,7 +245,7 @@ def test_a_source_that_is_gone_or_another(sql, bob, u):
     for source, clone in ((a, b), (m, n)):
         sql(f"DELETE FROM {source}")
         sql(f"VACUUM {source}")
-        for text in (f"SELECT * FROM {clone}", f"CREATE TABLE main.c.no_{u} DEEP CLONE {clone}", f"UPDATE {clone} SET id = 5"):
+        for text in (f"SELECT * FROM {clone}", f"CREATE TABLE main.c.no_{u} DEEP CLONE {clone}", f"UPDATE {clone} SET id = id + 5"):
             assert ".parquet cannot be read: it does not exist" in sql.fails(text, "[FAILED_READ_FILE.FILE_NOT_EXIST]")
     assert "s3://bucket/c/va_" in sql.fails(f"SELECT * FROM {b}")
 
