@@ -259,19 +259,27 @@ static bool hold_open(struct remote_object *o) {
     return ok;
 }
 
-static struct remote_object *take(const char *path, int fd) {
-    struct stat st;
+static struct remote_object *take(const char *path) {
     pthread_mutex_lock(&table.lock);
     struct remote_object *o = table.objects ? map_get(table.objects, str_of(path)) : NULL;
-    /* One that was replaced between its opening and this is not ours: its holes read as zeros, which no format takes. */
-    if (o && (fd >= 0 && (fstat(fd, &st) || st.st_ino != o->inode))) o = NULL;
     if (o && !hold_open(o)) o = NULL;
     pthread_mutex_unlock(&table.lock);
     return o;
 }
 
-struct remote_object *remote_opened(const char *path, int fd) {
-    return remote_is(str_of(path)) || remote_is_file(str_of(path)) ? take(path, fd) : NULL;
+bool remote_opened(const char *path, int fd, struct remote_object **ret) {
+    struct stat st, now;
+    *ret = NULL;
+    if (!remote_is(str_of(path)) && !remote_is_file(str_of(path))) return true;
+    pthread_mutex_lock(&table.lock);
+    struct remote_object *o = table.objects ? map_get(table.objects, str_of(path)) : NULL;
+    bool ok = fstat(fd, &st) == 0;
+    if (ok && o && st.st_ino == o->inode && hold_open(o))
+        *ret = o;
+    else /* a file that was written here; or a copy that was replaced meanwhile, whose holes nobody fills */
+        ok = ok && lstat(path, &now) == 0 && now.st_ino == st.st_ino && !(o && st.st_ino == o->inode);
+    pthread_mutex_unlock(&table.lock);
+    return ok;
 }
 
 void remote_closed(struct remote_object *o) {
@@ -446,7 +454,7 @@ static void done(struct remote_object *o) {
 void remote_fetch_tail(str path) {
     char *z = str_dup(path);
     must(z != NULL);
-    struct remote_object *o = take(z, -1);
+    struct remote_object *o = take(z);
     free(z);
     if (!o) return;
     int64_t from = o->size > TAIL ? o->size - TAIL : 0;

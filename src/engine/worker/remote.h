@@ -99,8 +99,9 @@ storage *remote_storage(void);
 /* ---- for remote_shim.c ---- */
 
 struct remote_object;
-/* The object that a file which was just opened for reading is a copy of, held; NULL: none. */
-struct remote_object *remote_opened(const char *path, int fd);
+/* The object that a file which was just opened for reading is a copy of, held; NULL: none. False: what was opened is not what lies
+ * there now, to be opened again. */
+bool remote_opened(const char *path, int fd, struct remote_object **ret);
 void remote_closed(struct remote_object *o);
 /* As pread() of the file that was opened as fd, which is a copy of o. */
 ssize_t remote_read(struct remote_object *o, int fd, void *p, size_t n, off_t offset);

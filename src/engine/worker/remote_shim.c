@@ -19,6 +19,7 @@
 #include "engine/worker/remote.h"
 
 #define MAX_FD 65536
+#define TRIES 100
 
 static _Atomic(struct remote_object *) copies[MAX_FD];
 
@@ -27,16 +28,25 @@ static struct remote_object *copy_of(int fd) {
 }
 
 static int open_as(const char *path, int flags, int mode) {
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-    if (fd < 0 || (flags & O_ACCMODE) != O_RDONLY) return fd;
-    struct remote_object *o = fd < MAX_FD ? remote_opened(path, fd) : NULL;
-    if (o) {
-        atomic_store_explicit(&copies[fd], o, memory_order_release);
-    } else if (remote_is_file(str_of(path))) { /* the place of a file has no bytes of its own: its holes are not to be read */
+    struct remote_object *o = NULL;
+    int fd, tries = 0;
+    bool known;
+    do {
+        fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+        if (fd < 0 || (flags & O_ACCMODE) != O_RDONLY) return fd;
+        known = fd < MAX_FD ? remote_opened(path, fd, &o) : !remote_is(str_of(path)) && !remote_is_file(str_of(path));
+        if (!known) (void)syscall(SYS_close, fd);
+    } while (!known && ++tries < TRIES);
+    /* The place of a volume's file has no bytes of its own: its holes are not to be read. */
+    if (known && !o && remote_is_file(str_of(path))) {
         (void)syscall(SYS_close, fd);
+        known = false;
+    }
+    if (!known) {
         errno = EIO;
         return -1;
     }
+    if (o) atomic_store_explicit(&copies[fd], o, memory_order_release);
     return fd;
 }
 
