@@ -412,11 +412,18 @@ static str joined(struct info *x, jval *list) {
     return s;
 }
 
-/* Catalog, schema and name of a function. */
-static err *put_function(struct info *x, jmut *r, str full) {
+/* Row filters and masks have the columns that clients read (the function by its whole name), and after them the published ones:
+ * catalog and schema of the table and of the function, and the columns once more. */
+static err *put_policy(struct info *x, jmut *r, const struct securable *s, str function, str columns) {
     str part[3];
-    TRY(name_split(x->k->c->a, full, 3, "function", part));
-    for (int i = 0; i < 3; i++) put_name(x, r, part[i]);
+    TRY(name_split(x->k->c->a, function, 3, "function", part));
+    put(x, r, function);
+    put(x, r, columns);
+    put_name(x, r, s->catalog.name);
+    put_name(x, r, s->schema.name);
+    put_name(x, r, part[0]);
+    put_name(x, r, part[1]);
+    put(x, r, columns);
     return NULL;
 }
 
@@ -426,10 +433,8 @@ static err *on_row_filters(struct info *x, const struct securable *s) {
     TRY(json_parse(x->k->c->a, s->table.row_filter, false, &f));
     jmut *r = row(x);
     put_table_names(x, r, s);
-    TRY(put_function(x, r, json_get_str(f, "function_name")));
     str columns = joined(x, json_get(f, "input_column_names"));
-    put(x, r, columns.p ? columns : STR(""));
-    return NULL;
+    return put_policy(x, r, s, json_get_str(f, "function_name"), columns.p ? columns : STR(""));
 }
 
 static err *on_column_masks(struct info *x, const struct securable *s) {
@@ -442,8 +447,7 @@ static err *on_column_masks(struct info *x, const struct securable *s) {
         jmut *r = row(x);
         put_table_names(x, r, s);
         put(x, r, json_get_str(v, "name"));
-        TRY(put_function(x, r, json_get_str(m, "function_name")));
-        put(x, r, joined(x, json_get(m, "using_column_names")));
+        TRY(put_policy(x, r, s, json_get_str(m, "function_name"), joined(x, json_get(m, "using_column_names"))));
     }
     return NULL;
 }
@@ -684,7 +688,7 @@ static const struct info_view views[] = {
     {"catalog_tags", "catalog_name, tag_name, tag_value", OF_CATALOG, on_catalog_tags, ANY_ROWS},
     {"catalogs", "catalog_name, catalog_owner, comment, " STAMPED, OF_CATALOG, on_catalogs, ONE_ROW},
     {"check_constraints", KEY3 ", check_clause, sql_path", OF_NONE, on_nothing, ANY_ROWS},
-    {"column_masks", "catalog_name, schema_name, table_name, column_name, mask_catalog, mask_schema, mask_name, mask_col_usage", OF_TABLE, on_column_masks,
+    {"column_masks", TABLE3 ", column_name, mask_name, using_columns, catalog_name, schema_name, mask_catalog, mask_schema, mask_col_usage", OF_TABLE, on_column_masks,
      ANY_ROWS},
     {"column_tags", "catalog_name, schema_name, table_name, column_name, tag_name, tag_value", OF_TABLE, on_column_tags, ANY_ROWS},
     {"columns", TABLE3 ", column_name, ordinal_position int, column_default, is_nullable, full_data_type, data_type, " MEASURED
@@ -723,7 +727,7 @@ static const struct info_view views[] = {
     {"routines", SPECIFIC3 ", routine_catalog, routine_schema, routine_name, routine_type, data_type, full_data_type, " MEASURED
      ", routine_body, routine_definition, external_name, external_language, parameter_style, is_deterministic, sql_data_access, is_null_call, sql_path, "
      "security_type, as_locator, routine_owner, comment, " STAMPED, OF_FUNCTION, on_routines, ONE_ROW},
-    {"row_filters", "catalog_name, schema_name, table_name, filter_catalog, filter_schema, filter_name, filter_col_usage", OF_TABLE, on_row_filters, ONE_ROW},
+    {"row_filters", TABLE3 ", filter_name, target_columns, catalog_name, schema_name, filter_catalog, filter_schema, filter_col_usage", OF_TABLE, on_row_filters, ONE_ROW},
     {"schema_privileges", GRANTED("catalog_name, schema_name"), OF_SCHEMA, on_privileges, ANY_ROWS},
     {"schema_share_usage", "catalog_name, schema_name, share_name, shared_as_schema, comment", OF_NONE, on_nothing, ANY_ROWS},
     {"schema_tags", "catalog_name, schema_name, tag_name, tag_value", OF_SCHEMA, on_schema_tags, ANY_ROWS},

@@ -234,6 +234,8 @@ def test_what_a_table_keeps_reads_nothing(admin, bob):
     for f in Path(path, "_delta_log").glob("*.crc"):
         f.unlink()
     admin.platform.kill9("engine")
+    while admin.run("SELECT 1")["status"]["state"] != "SUCCEEDED":  # until it is seen that the engine is gone
+        pass
     for text in ("INSERT INTO k.own.log (a) VALUES (1)", "INSERT INTO k.own.log VALUES (1, DEFAULT)", "MERGE INTO k.own.log USING (SELECT 1L AS k) ON a = k WHEN NOT MATCHED THEN INSERT (a) VALUES (k)"):
         admin.fails(text, "UNRESOLVED_ROUTINE")
 

@@ -19,7 +19,7 @@ def granted(names):
 VIEWS = {
     "catalog_privileges": granted("catalog_name"), "catalog_provider_share_usage": "catalog_name provider_name share_name", "catalog_tags": "catalog_name tag_name tag_value",
     "catalogs": f"catalog_name catalog_owner comment {STAMPED}", "check_constraints": f"{KEY} check_clause sql_path",
-    "column_masks": f"{NAMED} column_name mask_catalog mask_schema mask_name mask_col_usage", "column_tags": f"{NAMED} column_name tag_name tag_value",
+    "column_masks": f"{TABLE} column_name mask_name using_columns catalog_name schema_name mask_catalog mask_schema mask_col_usage", "column_tags": f"{NAMED} column_name tag_name tag_value",
     "columns": f"{TABLE} column_name ordinal_position:int column_default is_nullable full_data_type data_type {MEASURED} is_identity identity_generation identity_start "
                "identity_increment identity_maximum identity_minimum identity_cycle is_generated generation_expression is_system_time_period_start "
                "is_system_time_period_end system_time_period_timestamp_generation is_updatable partition_ordinal_position:int comment",
@@ -43,7 +43,7 @@ VIEWS = {
     "routine_privileges": granted("routine_catalog routine_schema routine_name"),
     "routines": f"{SPECIFIC} routine_catalog routine_schema routine_name routine_type data_type full_data_type {MEASURED} routine_body routine_definition external_name "
                 "external_language parameter_style is_deterministic sql_data_access is_null_call sql_path security_type as_locator routine_owner comment " + STAMPED,
-    "row_filters": f"{NAMED} filter_catalog filter_schema filter_name filter_col_usage", "schema_privileges": granted("catalog_name schema_name"),
+    "row_filters": f"{TABLE} filter_name target_columns catalog_name schema_name filter_catalog filter_schema filter_col_usage", "schema_privileges": granted("catalog_name schema_name"),
     "schema_share_usage": "catalog_name schema_name share_name shared_as_schema comment", "schema_tags": "catalog_name schema_name tag_name tag_value",
     "schemata": f"catalog_name schema_name schema_owner comment {STAMPED}",
     "share_recipient_privileges": "grantor recipient_name share_name privilege_type inherited_from", "shares": f"share_name share_owner comment {STAMPED}",
@@ -105,8 +105,8 @@ def test_filters_and_masks_by_parts(sql):
                  "CREATE FUNCTION fm.s.hide(v STRING, i BIGINT) RETURNS STRING RETURN '*'",
                  "CREATE TABLE fm.s.t (id BIGINT, name STRING MASK fm.s.hide USING COLUMNS (id)) WITH ROW FILTER fm.s.odd ON (id)"):
         sql(text)
-    assert sql("SELECT * FROM fm.information_schema.row_filters") == [["fm", "s", "t", "fm", "s", "odd", "id"]]
-    assert sql("SELECT * FROM system.information_schema.column_masks WHERE catalog_name = 'fm'") == [["fm", "s", "t", "name", "fm", "s", "hide", "id"]]
+    assert sql("SELECT * FROM fm.information_schema.row_filters") == [["fm", "s", "t", "fm.s.odd", "id", "fm", "s", "fm", "s", "id"]]
+    assert sql("SELECT * FROM system.information_schema.column_masks WHERE catalog_name = 'fm'") == [["fm", "s", "t", "name", "fm.s.hide", "id", "fm", "s", "fm", "s", "id"]]
 
 
 def test_credentials_show_no_secret(platform, sql):

@@ -4,6 +4,7 @@
 import os
 import random
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -108,7 +109,10 @@ def test_clients_that_vanish_and_cancel(platform, admin):
         ident = platform.request("POST", S, body).json()["statement_id"]
         for _ in range(3):
             assert platform.request("POST", f"{S}/{ident}/cancel").status_code == 200
-        return platform.request("GET", f"{S}/{ident}").json()["status"]["state"]
+        end = time.monotonic() + 30
+        while (state := platform.request("GET", f"{S}/{ident}").json()["status"]["state"]) in ("PENDING", "RUNNING") and time.monotonic() < end:
+            time.sleep(0.05)
+        return state
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(one, range(30))) <= {"CANCELED", "CLOSED"}
