@@ -147,3 +147,13 @@ void ast_dump(const struct ast *n, buf *out) {
     }
     buf_c(out, ')');
 }
+
+bool ast_has_query(const struct ast *n) {
+    if (!n) return false;
+    if (n->kind == AST_QUERY || n->kind == AST_SUBQUERY || n->kind == AST_EXISTS || (n->kind == AST_IN && ast_get(n, SLOT_QUERY))) return true;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (ast_has_query(n->child[i])) return true;
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        if (ast_has_query(n->slot[i].node)) return true;
+    return false;
+}

@@ -270,6 +270,8 @@ static inline struct ast *ast_get(const struct ast *n, enum ast_slot slot) {
 }
 static inline bool ast_is(const struct ast *n, enum ast_kind kind) { return n && n->kind == kind; }
 static inline bool ast_has(const struct ast *n, uint32_t flag) { return n && (n->flags & flag) != 0; }
+/* Is there a query in it, at any depth? NULL: no. */
+bool ast_has_query(const struct ast *n);
 
 /* Building, for the parser and for rewrites (ast.c). Lists grow by doubling in the arena. */
 struct ast *ast_new(arena *a, enum ast_kind kind, uint32_t pos, uint32_t end);

@@ -631,16 +631,6 @@ static void parse_body(struct parser *p, struct ast *n) {
 
 static const char *lower_quoted(struct parser *p, str s) { return arena_printf(p->a, "`%.*s`", STR_ARG(lower_text(p, s))); }
 
-static bool has_query(const struct ast *n) {
-    if (!n) return false;
-    if (n->kind == AST_QUERY) return true;
-    for (uint32_t i = 0; i < n->n; i++)
-        if (has_query(n->child[i])) return true;
-    for (uint32_t i = 0; i < n->n_slots; i++)
-        if (has_query(n->slot[i].node)) return true;
-    return false;
-}
-
 /* Names of parameters and of a table's columns: each once, and none NOT NULL. */
 static void check_function_names(struct parser *p, const struct ast *n, const struct ast *list, bool params, const char *function) {
     for (uint32_t i = 0; list && i < list->n && !failed(p); i++) {
@@ -658,7 +648,7 @@ static void check_defaults(struct parser *p, const struct ast *n, const struct a
     for (uint32_t i = 0; list && i < list->n && !failed(p); i++) {
         const struct ast *d = ast_get(list->child[i], SLOT_DEFAULT);
         const char *name = arena_printf(p->a, "%.*s", STR_ARG(list->child[i]->text));
-        if (d && has_query(d)) parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION", "functionName", function, "parameterName", name, NULL);
+        if (d && ast_has_query(d)) parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION", "functionName", function, "parameterName", name, NULL);
         if (d && i + 1 < list->n && !ast_get(list->child[i + 1], SLOT_DEFAULT) && !failed(p))
             parse_error(p, n, "USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_PARAMETER_POSITION", "functionName", function, "parameterName", name, "nextParameterName",
                         arena_printf(p->a, "%.*s", STR_ARG(list->child[i + 1]->text)), NULL);

@@ -30,20 +30,10 @@ err *dml_kept_expr(struct dml_x *x, const struct ast *expr, const struct sql_fie
     return e;
 }
 
-static bool has_subquery(const struct ast *n) {
-    if (!n) return false;
-    if (n->kind == AST_SUBQUERY || n->kind == AST_EXISTS || (n->kind == AST_IN && ast_get(n, SLOT_QUERY))) return true;
-    for (uint32_t i = 0; i < n->n; i++)
-        if (has_subquery(n->child[i])) return true;
-    for (uint32_t i = 0; i < n->n_slots; i++)
-        if (has_subquery(n->slot[i].node)) return true;
-    return false;
-}
-
 err *dml_check_default(struct dml_x *x, const char *command, str column, str text, const struct ast *value) {
     const struct sql_type *type;
     buf out = {0};
-    if (has_subquery(value))
+    if (ast_has_query(value))
         return dml_error("INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION", "statement", command, "colName", dml_z(x, column), "defaultValue", dml_z(x, text), NULL);
     err *e = dml_kept_expr(x, value, NULL, 0, NULL, &out, &type);
     buf_free(&out);

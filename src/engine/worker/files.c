@@ -39,15 +39,6 @@ static err *time_of(struct scan_ctx *c, struct sql_env *e, str text, int64_t *re
     return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.INPUT", NULL, STR_NONE, "expr", arena_strndup(c->a, text.p, text.n), NULL);
 }
 
-static bool has_query(const struct ast *n) {
-    if (!n || n->kind == AST_QUERY) return n != NULL;
-    for (uint32_t i = 0; i < n->n; i++)
-        if (has_query(n->child[i])) return true;
-    for (uint32_t i = 0; i < n->n_slots; i++)
-        if (has_query(n->slot[i].node)) return true;
-    return false;
-}
-
 /* A time that is to be computed: current_timestamp() - INTERVAL 1 HOUR. */
 static err *time_of_expr(struct scan_ctx *c, struct sql_env *e, const struct ast *time, int64_t *ret) {
     str shown = time->end <= e->text.n && time->pos < time->end ? str_n(e->text.p + time->pos, time->end - time->pos) : STR("");
@@ -55,7 +46,7 @@ static err *time_of_expr(struct scan_ctx *c, struct sql_env *e, const struct ast
     buf b = {0}, value = {0};
     const struct sql_type *type;
     struct scan_rows rows;
-    if (has_query(time)) return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.UNEVALUABLE", time, e->text, "expr", text, NULL);
+    if (ast_has_query(time)) return sql_error("INVALID_TIME_TRAVEL_TIMESTAMP_EXPR.UNEVALUABLE", time, e->text, "expr", text, NULL);
     err *why = sql_compile_expr(e, time, NULL, 0, STR(""), sql_type_of(TY_TIMESTAMP), &value, &type);
     buf_fmt(&b, "SELECT CAST(epoch_us(%.*s) AS VARCHAR)", STR_ARG(buf_view(&value)));
     if (!why) why = scan_query(c->con, c->a, buf_view(&b), &rows);

@@ -18,6 +18,11 @@ static int own_name(const struct ast *name) {
 
 static const char *quoted(struct run *r, str name) { return arena_printf(r->a, "`%.*s`", STR_ARG(name)); }
 
+/* The same of the parts of a name. */
+static bool is_own(const str *parts, size_t n) {
+    return n == 1 || (str_ieq(parts[n - 2], STR("session")) && (n == 2 || str_ieq(parts[0], STR("system"))));
+}
+
 static const char *with_database(struct run *r, const str *parts, size_t n) {
     return quoted(r, parts[n > 1 ? n - 2 : 0]);
 }
@@ -30,8 +35,7 @@ err *run_temp_function(struct run *r, const struct ast *s) {
     const struct ast *name = ast_get(s, SLOT_NAME), *language = ast_get(s, SLOT_LANGUAGE);
     TRY(run_name(r, name, &parts, &n));
     if (ast_has(s, AST_F_IF_NOT_EXISTS)) return sql_error("INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS", s, r->text, NULL);
-    bool ours = n == 1 || (str_ieq(parts[n - 2], STR("session")) && (n == 2 || str_ieq(parts[0], STR("system"))));
-    if (!ours) return sql_error("INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_DATABASE", s, r->text, "database", with_database(r, parts, n), NULL);
+    if (!is_own(parts, n)) return sql_error("INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_DATABASE", s, r->text, "database", with_database(r, parts, n), NULL);
     if ((language && !str_ieq(language->text, STR("SQL"))) || !s->text.n)
         return sql_error("UNSUPPORTED_FEATURE.SQL", s, r->text, "what", "functions in other languages; LANGUAGE is SQL", NULL);
     if (session_get_function(r->st->s, r->a, parts[n - 1], &old) && !ast_has(s, AST_F_REPLACE))
@@ -47,8 +51,7 @@ err *run_drop_function(struct run *r, const struct ast *s) {
     size_t n;
     const struct ast *name = ast_get(s, SLOT_NAME);
     TRY(run_name(r, name, &parts, &n));
-    if (n == 1 || str_ieq(parts[n - 2], STR("session")))
-        if (session_drop_function(r->st->s, parts[n - 1])) return NULL;
+    if (is_own(parts, n) && session_drop_function(r->st->s, parts[n - 1])) return NULL;
     if (ast_has(s, AST_F_IF_EXISTS)) return NULL;
     return sql_error("ROUTINE_NOT_FOUND", name, r->text, "routineName", quoted(r, parts[n - 1]), NULL);
 }

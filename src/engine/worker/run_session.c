@@ -251,16 +251,6 @@ static void put_variable(struct run *r, const str *parts, size_t n, str duckdb) 
         session_assign(r->st->s, parts[n - 1], duckdb);
 }
 
-static bool has_subquery(const struct ast *n) {
-    if (!n) return false;
-    if (n->kind == AST_SUBQUERY || n->kind == AST_EXISTS || (n->kind == AST_IN && ast_get(n, SLOT_QUERY))) return true;
-    for (uint32_t i = 0; i < n->n; i++)
-        if (has_subquery(n->child[i])) return true;
-    for (uint32_t i = 0; i < n->n_slots; i++)
-        if (has_subquery(n->slot[i].node)) return true;
-    return false;
-}
-
 /* What DECLARE in a script may not be. */
 static err *check_local(struct run *r, const struct ast *s) {
     struct ast *names = ast_get(s, SLOT_NAME), *value = ast_get(s, SLOT_DEFAULT);
@@ -275,7 +265,7 @@ static err *check_local(struct run *r, const struct ast *s) {
             TRY(run_name(r, names->child[k], &others, &m));
             if (str_ieq(others[m - 1], parts[0])) return sql_error("DUPLICATE_VARIABLE_NAME_INSIDE_DECLARE", s, r->text, "variableName", shown, NULL);
         }
-        if (value && has_subquery(value))
+        if (value && ast_has_query(value))
             return sql_error("INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION", s, r->text, "statement", "DECLARE VARIABLE", "colName", shown, "defaultValue",
                              z(r, run_source(r, value)), NULL);
     }
@@ -612,7 +602,7 @@ static void count_markers(const struct ast *n, size_t *named, size_t *plain) {
 
 /* A subquery is no value for a parameter, nor the text of a statement. */
 static err *no_subquery(struct run *r, const struct ast *x) {
-    if (!has_subquery(x)) return NULL;
+    if (!ast_has_query(x)) return NULL;
     bool bare = x->kind == AST_SUBQUERY;
     return sql_error("UNSUPPORTED_EXPR_FOR_PARAMETER", x, r->text, "invalidExprSql", bare ? "\"scalarsubquery()\"" : arena_printf(r->a, "\"%s\"", z(r, run_source(r, x))), NULL);
 }
